@@ -1,0 +1,42 @@
+"""headstart: from folders of photos to a classifier you can trust, on top of a frozen pre-trained network."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headstart.as_is import classify
+    from headstart.classifier import Classifier
+    from headstart.errors import HeadstartError
+    from headstart.extractor import FeatureExtractor
+    from headstart.training import train
+
+__all__ = ["Classifier", "FeatureExtractor", "HeadstartError", "classify", "load", "train"]
+__version__ = "0.1.0"
+
+# Imported on first use: `import headstart` stays light, and so does `headstart --help`.
+_HOMES = {
+    "Classifier": "headstart.classifier",
+    "FeatureExtractor": "headstart.extractor",
+    "HeadstartError": "headstart.errors",
+    "classify": "headstart.as_is",
+    "train": "headstart.training",
+}
+
+
+def load(folder: str) -> Classifier:
+    """Read a saved classifier; see `Classifier.load`."""
+    from headstart.classifier import Classifier
+
+    return Classifier.load(folder)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'headstart' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

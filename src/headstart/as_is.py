@@ -1,0 +1,81 @@
+"""A network used unchanged: photos -> its own classes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from headstart import backbones, images
+from headstart.errors import PhotoError
+from headstart.features import Skipped, processors
+from headstart.photos import find_files
+from headstart.store import Store
+
+_CHUNK = 32
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One of the network's classes: its name, its number, and how probable the network finds it."""
+
+    label: str
+    index: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class Classified:
+    """What a network sees.
+
+    Attributes:
+        backbone: its handle.
+        photos: path -> guesses, the most probable first.
+        skipped: photos that could not be used.
+    """
+
+    backbone: str
+    photos: dict[str, list[Guess]]
+    skipped: tuple[Skipped, ...]
+
+
+def classify(photos: Sequence[str | Path], backbone: str = backbones.DEFAULT, top: int = 5) -> Classified:
+    """Use a pre-trained network as it is, in its own view.
+
+    Args:
+        photos: files, or folders of them.
+        backbone: a handle.
+        top: guesses for each photo.
+
+    Raises:
+        DataError: a path does not exist. BackboneError: the network has no classes of its own.
+    """
+    paths = find_files([photos] if isinstance(photos, (str, os.PathLike)) else photos)
+    network = backbones.load(backbone, folder=Store().compiled).with_fit("crop")
+    guesses: dict[str, list[Guess]] = {}
+    skipped: list[Skipped] = []
+
+    def read(path: str) -> images.Images | PhotoError:
+        try:
+            return images.load(path, network.card.view)
+        except PhotoError as error:
+            return error
+
+    with ThreadPoolExecutor(processors()) as pool:
+        for start in range(0, len(paths), _CHUNK):
+            part = paths[start : start + _CHUNK]
+            outcomes = list(pool.map(read, part))
+            pictures = [outcome for outcome in outcomes if not isinstance(outcome, PhotoError)]
+            rows = iter(network.classify(np.stack(pictures)) if pictures else ())
+            for path, outcome in zip(part, outcomes, strict=True):
+                if isinstance(outcome, PhotoError):
+                    skipped.append(Skipped(path, outcome.reason, outcome.detail))
+                    continue
+                row = next(rows)
+                best = np.argsort(-row, kind="stable")[:top]
+                guesses[path] = [Guess(network.labels[i], int(i), float(row[i])) for i in best]
+    return Classified(network.card.handle, guesses, tuple(skipped))

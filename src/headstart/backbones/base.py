@@ -1,0 +1,94 @@
+"""What every source of vectors is: one required method, `embed`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from copy import copy
+from typing import Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from headstart.backbones.card import Card
+from headstart.errors import BackboneError
+from headstart.images import Fit, Images
+
+Vectors = npt.NDArray[np.float32]
+Tag = TypeVar("Tag")
+
+
+class Backbone(ABC):
+    """A frozen network and how to feed it.
+
+    Attributes:
+        card: everything that decides its vectors.
+        labels: names of its own classes in the order of its scores; empty if it has none.
+        batch: how many pictures it likes to get at once.
+    """
+
+    card: Card
+    labels: tuple[str, ...] = ()
+    batch: int = 4
+
+    @abstractmethod
+    def embed(self, images: Images) -> Vectors:
+        """Turn a batch of pictures into feature vectors.
+
+        Args:
+            images: uint8 `(n, height, width, 3)`, sRGB, `0..255`, n >= 1. Scaling and normalisation belong to
+                the backbone: callers never do them. Not changed.
+
+        Returns:
+            float32 `(n, dim)`, finite, not scaled to unit length. Row `i` depends on image `i` alone: not on
+            its neighbours, the batch size or earlier calls.
+
+        Raises:
+            BackboneError: the pictures have the wrong shape or type, or the engine failed; its own error is
+                the `__cause__`.
+        """
+
+    def embed_stream(self, batches: Iterable[tuple[Tag, Images]], done: Callable[[Tag, Vectors], None]) -> None:
+        """Embed many batches; `done(tag, vectors)` is called for each, in any order, from any thread.
+
+        Engines that work in the background override this; the next batch is asked for while they compute.
+        """
+        for tag, images in batches:
+            done(tag, self.embed(images))
+
+    def with_card(self, card: Card) -> Self:
+        """The same network under another card, such as one with another view."""
+        other = copy(self)
+        other.card = card
+        return other
+
+    def with_fit(self, fit: Fit) -> Self:
+        """The same network looking at photos in another way: `squash`, `crop` or `pad`."""
+        return self.with_card(self.card.with_fit(fit))
+
+    def classify(self, images: Images) -> Vectors:
+        """Probabilities of the network's own classes.
+
+        Args:
+            images: as for `embed`, in the card's own view.
+
+        Returns:
+            float32 `(n, classes)`, rows sum to 1, columns in the order of `labels`.
+
+        Raises:
+            BackboneError: the network has no classes of its own, or failed.
+        """
+        raise BackboneError(
+            f"{self.card.handle} has no classes of its own.\nExpected a classifier; train a head on it instead."
+        )
+
+    def check(self, images: Images) -> None:
+        """Raise `BackboneError` unless the pictures are what the card asks for."""
+        view = self.card.view
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (view.height, view.width, 3):
+            raise BackboneError(
+                f"{self.card.handle} was given an array of {images.dtype} {images.shape}.\n"
+                f"Expected uint8 (n, {view.height}, {view.width}, 3), RGB, 0..255."
+            )
+        if not len(images):
+            raise BackboneError(f"{self.card.handle} was given no pictures.\nExpected at least one.")

@@ -1,0 +1,88 @@
+"""The card: everything that decides a vector, and the key made of it.
+
+A store, a saved classifier and a report all carry the card. Callers never pass a mean or a size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
+
+from headstart.errors import BackboneError
+from headstart.images import READER_REVISION, Fit, View
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+#: What the vectors do not depend on: names and facts for people.
+_NOT_IN_KEY = ("handle", "classes", "crop", "licence")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a network needs and what its vectors are.
+
+    Attributes:
+        handle: how a person asks for the network; not part of the key.
+        weights: SHA-256 (hex) of the file that the weights come from.
+        revision: of the code that turns the file into a graph.
+        view: how photos are brought to the input size.
+        channels: order of the colours that the network expects.
+        mean, scale: each channel enters as `(x - mean) / scale`, x in `0..255`.
+        output: which tensor the vector is.
+        dim: length of the vector.
+        precision: of the arithmetic, resolved: never `auto`.
+        classes: number of the network's own classes, 0 if it has none; not part of the key.
+        crop: share of the shorter side that the network's own evaluation keeps; not part of the key, because
+            as-is classification puts it into the view.
+        licence: of the weights; not part of the key.
+    """
+
+    handle: str
+    weights: str
+    revision: int
+    view: View
+    channels: Literal["RGB", "BGR"]
+    mean: tuple[float, float, float]
+    scale: tuple[float, float, float]
+    output: str
+    dim: int
+    precision: Literal["float32", "bfloat16"]
+    classes: int = 0
+    crop: float = 1.0
+    licence: str = ""
+
+    @property
+    def key(self) -> str:
+        """32 hex digits of SHA-256 over all that changes the vector, and over nothing else."""
+        decisive = {name: value for name, value in asdict(self).items() if name not in _NOT_IN_KEY}
+        if self.view.fit != "crop":
+            del decisive["view"]["fraction"]
+        text = json.dumps({**decisive, "reader": READER_REVISION}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def with_fit(self, fit: Fit) -> Card:
+        """The same network looking at photos in another way; `crop` takes the card's own fraction."""
+        if fit not in get_args(Fit):
+            raise BackboneError(f"There is no view '{fit}'.\nExpected {', '.join(get_args(Fit))}.")
+        fraction = self.crop if fit == "crop" else 1.0
+        return replace(self, view=replace(self.view, fit=fit, fraction=fraction))
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary that JSON can hold; `Card.from_json` reads it back."""
+        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Card:
+        """Read `to_json`'s dictionary.
+
+        Raises:
+            BackboneError: fields are missing, unknown or of the wrong type.
+        """
+        try:
+            known = {**fields, "view": View(**fields["view"])}
+            known["mean"], known["scale"] = tuple(fields["mean"]), tuple(fields["scale"])
+            return cls(**known)
+        except (KeyError, TypeError) as error:
+            raise BackboneError(f"The card cannot be read: {error}.\nExpected the fields of a Card.") from error

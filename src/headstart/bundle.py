@@ -1,0 +1,125 @@
+"""A saved classifier: a folder with `headstart.json` and `head.safetensors`. Data, never code.
+
+Both files are checked to the last byte on reading: the JSON must be exactly what we would write, and carries the
+SHA-256 of itself (without that line) and of the arrays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from headstart.errors import BundleError
+from headstart.heads.head import Arrays
+
+FORMAT = 1
+_MANIFEST = "headstart.json"
+_ARRAYS = "head.safetensors"
+
+
+def check_target(folder: str | Path, overwrite: bool = False) -> None:
+    """Can a classifier be saved here? Asked before the work, so that nothing is lost after it.
+
+    Raises:
+        BundleError: there is something already (other than a bundle that may be overwritten), or the folder above
+            is missing or not writable.
+    """
+    path = Path(folder)
+    if path.exists() or path.is_symlink():
+        if overwrite and (path / _MANIFEST).is_file():
+            return
+        what = "holds a saved classifier" if (path / _MANIFEST).is_file() else "exists"
+        raise BundleError(
+            f"{path} {what} already.\nExpected a new folder. Choose another name, remove it, or replace a saved "
+            "classifier with --overwrite."
+        )
+    above = path.absolute().parent
+    if not above.is_dir():
+        raise BundleError(f"The folder {above} does not exist.\nExpected it: {path.name} is to be saved in it.")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise BundleError(f"The folder {above} cannot be written to.\nChoose another place for {path.name}.")
+
+
+def write(folder: str | Path, manifest: dict[str, Any], arrays: Arrays, overwrite: bool = False) -> None:
+    """Save, whole or not at all.
+
+    Args:
+        folder: to be made.
+        manifest: what JSON can hold; `format`, `files` and `sha256` are added.
+        arrays: the head.
+        overwrite: replace a bundle that is there.
+
+    Raises:
+        BundleError: as `check_target`, or the disk failed.
+    """
+    from safetensors.numpy import save
+
+    check_target(folder, overwrite)
+    target = Path(folder)
+    data = save(arrays)
+    manifest = {**manifest, "format": FORMAT, "files": {_ARRAYS: hashlib.sha256(data).hexdigest()}}
+    manifest["sha256"] = hashlib.sha256(_canonical(manifest)).hexdigest()
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    try:
+        temporary.mkdir()
+        (temporary / _ARRAYS).write_bytes(data)
+        (temporary / _MANIFEST).write_bytes(_canonical(manifest))
+        if target.exists():
+            target.rename(old)
+        temporary.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise BundleError(f"{target} cannot be written: {error.strerror or error}.") from error
+
+
+def read(folder: str | Path) -> tuple[dict[str, Any], Arrays]:
+    """Read a saved classifier and check every byte of it.
+
+    Raises:
+        BundleError: it is missing, of a newer format, or not as it was saved.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    path = Path(folder)
+    if not path.is_dir() or not (path / _MANIFEST).is_file():
+        what = "does not exist" if not path.exists() else "is not a saved classifier"
+        raise BundleError(f"{path} {what}.\nExpected a folder that headstart saved, with {_MANIFEST} in it.")
+    try:
+        text = (path / _MANIFEST).read_bytes()
+        data = (path / _ARRAYS).read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror or error}.") from error
+    try:
+        manifest: dict[str, Any] = json.loads(text)
+        if manifest["format"] > FORMAT:
+            raise BundleError(
+                f"{path} has format {manifest['format']}; this version reads up to {FORMAT}.\n"
+                "Update headstart: pip install --upgrade headstart"
+            )
+        without = {name: value for name, value in manifest.items() if name != "sha256"}
+        sound = _canonical(manifest) == text and hashlib.sha256(_canonical(without)).hexdigest() == manifest["sha256"]
+        sound = sound and hashlib.sha256(data).hexdigest() == manifest["files"][_ARRAYS]
+        arrays: Arrays = load(data) if sound else {}
+    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise _changed(path) from error
+    if not sound:
+        raise _changed(path)
+    return manifest, arrays
+
+
+def _canonical(manifest: dict[str, Any]) -> bytes:
+    return json.dumps(manifest, indent=2, sort_keys=True).encode() + b"\n"
+
+
+def _changed(path: Path) -> BundleError:
+    return BundleError(
+        f"{path} is not as it was saved: its checksums do not hold.\nExpected the files that headstart wrote. Copy "
+        "it again from where it came, or train anew."
+    )

@@ -1,0 +1,52 @@
+"""The one family of errors. Catch `HeadstartError` and you have caught all of ours.
+
+    HeadstartError
+    ├── PhotoError        one photo cannot be used; carries a reason of the fixed list
+    ├── DataError         a folder, CSV or list of photos does not make a data set
+    ├── BackboneError     a network cannot be found, read or run
+    ├── StoreError        the feature store cannot be opened, read or written
+    ├── HeadError         a head cannot be trained or applied
+    └── BundleError       a saved classifier cannot be written, read or trusted
+
+Every message says what happened, what was expected, what was received and what to do. Errors of other
+libraries are translated once, where they enter, with `raise ... from`.
+"""
+
+from __future__ import annotations
+
+
+class HeadstartError(Exception):
+    """Base of all errors that headstart raises on purpose."""
+
+
+class PhotoError(HeadstartError):
+    """One photo cannot be used.
+
+    Attributes:
+        reason: one of `headstart.images.REASONS`, the same words that counts and JSON use.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class DataError(HeadstartError):
+    """A folder, CSV or list of photos does not make a data set."""
+
+
+class BackboneError(HeadstartError):
+    """A network cannot be found, read or run."""
+
+
+class StoreError(HeadstartError):
+    """The feature store cannot be opened, read or written."""
+
+
+class HeadError(HeadstartError):
+    """A head cannot be trained or applied."""
+
+
+class BundleError(HeadstartError):
+    """A saved classifier cannot be written, read or trusted."""

@@ -1,0 +1,167 @@
+"""How good is it, and how sure are we? Pure functions on arrays: no photo, no network, no file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Labels = npt.NDArray[np.intp]
+Probabilities = npt.NDArray[np.float64]
+
+#: The 97.5 % point of the normal distribution: two-sided 95 %.
+Z95 = 1.959963984540054
+CALIBRATION_BINS = 15
+MISTAKES_SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A photo that was taken for something else.
+
+    Attributes:
+        row: its number. label, predicted: class numbers. probability: of the predicted class.
+    """
+
+    row: int
+    label: int
+    predicted: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured, on n photos, for k classes.
+
+    Attributes:
+        n: photos measured on.
+        accuracy: share of right predictions, 0..1; over repeats of cross-validation, their mean.
+        interval: 95 % interval of the accuracy.
+        balanced_accuracy: mean over classes of the share of their photos that were found.
+        log_loss: mean of `-ln p(true class)`.
+        calibration_error: expected calibration error, 0..1.
+        confusion: float64 `(k, k)`, rows true, columns predicted; photos (a mean over repeats).
+        mistakes: the most confident first, at most 50.
+    """
+
+    n: int
+    accuracy: float
+    interval: tuple[float, float]
+    balanced_accuracy: float
+    log_loss: float
+    calibration_error: float
+    confusion: npt.NDArray[np.float64]
+    mistakes: tuple[Mistake, ...]
+
+    def per_class(self) -> list[dict[str, float]]:
+        """Precision, recall, F1 and support of each class, 0 where there is nothing to divide by."""
+        hits = np.diag(self.confusion)
+        found, support = self.confusion.sum(axis=0), self.confusion.sum(axis=1)
+        result = []
+        for hit, predicted, true in zip(hits.tolist(), found.tolist(), support.tolist(), strict=True):
+            precision = hit / predicted if predicted else 0.0
+            recall = hit / true if true else 0.0
+            f1 = 2 * hit / (predicted + true) if predicted + true else 0.0
+            result.append({"precision": precision, "recall": recall, "f1": f1, "support": round(true)})
+        return result
+
+    def to_json(self, classes: tuple[str, ...], paths: tuple[str, ...], labels: Labels, protocol: str) -> dict[str, Any]:
+        """The document that `--json` prints: class numbers become names, rows become paths."""
+        whole = bool((self.confusion == np.round(self.confusion)).all())
+        counts = self.confusion.astype(int).tolist() if whole else self.confusion.tolist()
+        return {
+            "protocol": protocol,
+            "n": self.n,
+            "accuracy": self.accuracy,
+            "interval": list(self.interval),
+            "balanced_accuracy": self.balanced_accuracy,
+            "log_loss": self.log_loss,
+            "calibration_error": self.calibration_error,
+            "per_class": dict(zip(classes, self.per_class(), strict=True)),
+            "confusion": {"classes": list(classes), "counts": counts},
+            "mistakes": [
+                {
+                    "path": paths[mistake.row],
+                    "label": classes[mistake.label],
+                    "predicted": classes[mistake.predicted],
+                    "probability": mistake.probability,
+                }
+                for mistake in self.mistakes
+            ],
+        }
+
+
+def evaluate(labels: Labels, repeats: list[Probabilities], interval_photos: int | None = None) -> Evaluation:
+    """Measure predictions against the truth.
+
+    Args:
+        labels: intp `(n,)`, true classes, `0..k-1`.
+        repeats: for each repeat (one for a test set) float64 `(n, k)`, probabilities.
+        interval_photos: how many independent photos the interval may count on; n if not given. Copies of a photo
+            are one.
+
+    Returns:
+        figures averaged over the repeats. The interval is Wilson's for one set of independent photos: repeats make
+        the mean steadier, but they are no more photos, so they do not narrow it.
+    """
+    n, k = repeats[0].shape
+    confusion = np.zeros((k, k))
+    losses, errors = [], []
+    for p in repeats:
+        np.add.at(confusion, (labels, p.argmax(axis=1)), 1.0)
+        losses.append(log_loss(p, labels))
+        errors.append(calibration_error(p, labels))
+    confusion /= len(repeats)
+    accuracy = float(np.trace(confusion) / n)
+    support = confusion.sum(axis=1)
+    recalls = np.diag(confusion)[support > 0] / support[support > 0]
+    return Evaluation(
+        n=n,
+        accuracy=accuracy,
+        interval=wilson(accuracy, interval_photos or n),
+        balanced_accuracy=float(recalls.mean()),
+        log_loss=float(np.mean(losses)),
+        calibration_error=float(np.mean(errors)),
+        confusion=confusion,
+        mistakes=_mistakes(labels, np.mean(repeats, axis=0) if len(repeats) > 1 else repeats[0]),
+    )
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """95 % score interval of a proportion (Wilson 1927; Brown, Cai and DasGupta 2001, equation 4).
+
+    Args:
+        share: observed, 0..1.
+        n: number of independent trials, 1 or more.
+
+    Returns:
+        `(low, high)` in 0..1; never of width 0, so ten right out of ten read 0.72 to 1.00.
+    """
+    z2 = Z95**2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z95 / (1 + z2 / n) * np.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+def log_loss(probabilities: Probabilities, labels: Labels) -> float:
+    """Mean of `-ln p(true class)`; p counts as at least 1e-12."""
+    return float(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12)).mean())
+
+
+def calibration_error(probabilities: Probabilities, labels: Labels) -> float:
+    """Expected calibration error of the predicted class (Guo et al. 2017, equation 3), 15 bins of equal width."""
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    gap = np.bincount(bins, weights=right - confidence, minlength=CALIBRATION_BINS)
+    return float(np.abs(gap).sum() / len(labels))
+
+
+def _mistakes(labels: Labels, probabilities: Probabilities) -> tuple[Mistake, ...]:
+    predicted = probabilities.argmax(axis=1)
+    confidence = probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES_SHOWN]
+    return tuple(Mistake(int(i), int(labels[i]), int(predicted[i]), float(confidence[i])) for i in wrong)

@@ -1,0 +1,69 @@
+"""`FeatureExtractor`: a backbone as a scikit-learn transformer, for pipelines and cross-validation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from headstart import backbones
+from headstart.backbones.base import Vectors
+from headstart.features import extract, require_all
+from headstart.images import Fit
+from headstart.store import Store
+
+
+class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Paths of photos -> feature vectors, by a frozen network; there is nothing to fit.
+
+    Vectors come from the store where it has them, so that repeated folds cost nothing.
+
+    Args:
+        backbone: a handle.
+        view: `squash`, `crop` or `pad`.
+    """
+
+    def __init__(self, backbone: str = backbones.DEFAULT, view: Fit = "squash") -> None:
+        self.backbone = backbone
+        self.view = view
+
+    def fit(self, X: Sequence[str | Path], y: Any = None) -> Self:
+        """Nothing is learnt."""
+        return self
+
+    def transform(self, X: Sequence[str | Path]) -> Vectors:
+        """Embed photos.
+
+        Args:
+            X: n paths.
+
+        Returns:
+            float32 `(n, dim)`.
+
+        Raises:
+            DataError: a photo cannot be used; none is left out in silence.
+        """
+        store = Store()
+        network = backbones.load(self.backbone, folder=store.compiled).with_fit(self.view)
+        features = extract(network, [os.fspath(path) for path in X], store)
+        require_all(features.skipped)
+        return features.vectors
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray[Any, Any]:
+        """`f0`, `f1`, ... one for each dimension."""
+        dim = backbones.load(self.backbone).card.dim
+        return np.array([f"f{i}" for i in range(dim)], dtype=object)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        return tags

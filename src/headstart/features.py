@@ -1,0 +1,291 @@
+"""Photos -> feature vectors: read, hash, look up, decode and embed, all at once, each photo once.
+
+Threads read and decode while the engine computes; what is computed is written to the store every few dozen
+photos, so an interrupted run continues where it was. A photo that cannot be used is told with its reason and
+the others go on.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from headstart import images
+from headstart.backbones.base import Backbone, Vectors
+from headstart.errors import DataError, PhotoError
+from headstart.store import Store
+
+#: Vectors that wait in memory before they are written; at 80 photos/s a `kill -9` costs less than a second.
+FLUSH = 64
+_READ_CHUNK = 1024
+_PROBED = 4
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A photo that was not used: `reason` is one of `images.REASONS`, `detail` says more."""
+
+    path: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Vectors of photos, in the order in which the photos were given.
+
+    Attributes:
+        paths: m photos that could be used.
+        rows: intp `(m,)`, their numbers among the n photos given.
+        vectors: float32 `(m, dim)`.
+        hashes: SHA-256 of each file's bytes.
+        skipped: the n - m others.
+        computed: photos that went through the network now.
+        from_store: photos whose vector was there, copies included; `computed + from_store == m`.
+        damaged: vectors that the store had but could not vouch for; they were computed again.
+        seconds: wall time.
+    """
+
+    paths: tuple[str, ...]
+    rows: np.ndarray[tuple[int], np.dtype[np.intp]]
+    vectors: Vectors
+    hashes: tuple[bytes, ...]
+    skipped: tuple[Skipped, ...]
+    computed: int
+    from_store: int
+    damaged: int
+    seconds: float
+
+
+class Watcher:
+    """Is told how an extraction goes; this one does not listen."""
+
+    def planned(self, photos: int, new: int, seconds: float) -> None:
+        """Before the work: how many photos, how many of them new, and about how long it will take."""
+
+    def advanced(self, done: int) -> None:
+        """So many of the new photos are done."""
+
+
+def extract(backbone: Backbone, paths: Sequence[str], store: Store, watcher: Watcher | None = None) -> Features:
+    """Turn photos into vectors.
+
+    Args:
+        backbone: whose vectors.
+        paths: n photos.
+        store: where known vectors come from and new ones go.
+        watcher: is told of the progress.
+
+    Raises:
+        StoreError: the store cannot be read or written.
+        BackboneError: the network failed. What was computed before either is kept.
+    """
+    started = time.perf_counter()
+    run = _Run(backbone, paths, store, watcher or Watcher())
+    run.look_up()
+    if run.todo:
+        store.prepare(backbone.card)
+        run.compute()
+    return run.result(started)
+
+
+def require_all(skipped: Sequence[Skipped]) -> None:
+    """Raise `DataError` if any photo could not be used."""
+    if skipped:
+        listed = "; ".join(f"{one.path}: {one.reason}" for one in skipped[:5])
+        more = f" and {len(skipped) - 5} more" if len(skipped) > 5 else ""
+        raise DataError(f"{len(skipped)} photo(s) cannot be used: {listed}{more}.\nExpected readable photos only.")
+
+
+def processors() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class _Run:
+    """The state of one extraction. Only the methods named in comments run in other threads."""
+
+    def __init__(self, backbone: Backbone, paths: Sequence[str], store: Store, watcher: Watcher) -> None:
+        self.backbone = backbone
+        self.card = backbone.card
+        self.paths = paths
+        self.store = store
+        self.watcher = watcher
+        self.vectors = np.empty((len(paths), self.card.dim), np.float32)
+        self.hashes: list[bytes | None] = [None] * len(paths)
+        self.todo: list[int] = []
+        self.failed: dict[int, PhotoError] = {}
+        self.copies: list[int] = []  # rows whose content another row computes, or the store has
+        self.owner: dict[bytes, int] = {}
+        self.lock = threading.Lock()
+        self.waiting: deque[tuple[list[int], Vectors]] = deque()  # computed, not yet written
+        self.computed = 0
+        self.damaged = 0
+
+    def look_up(self) -> None:
+        """Take from the store what it has for files that are as they were."""
+        self.hashes = self.store.known(self.paths)
+        known = [i for i, digest in enumerate(self.hashes) if digest is not None]
+        missing = set(range(len(self.paths))) - set(known)
+        missing |= set(self._fetch(known))
+        self.todo = sorted(missing)
+
+    def _fetch(self, rows: list[int]) -> list[int]:
+        """Read vectors of rows with a hash; returns the rows that the store does not have whole."""
+        lacking: list[int] = []
+        for start in range(0, len(rows), _READ_CHUNK):
+            part = rows[start : start + _READ_CHUNK]
+            digests = [self.hashes[i] or b"" for i in part]
+            out = np.empty((len(part), self.card.dim), np.float32)
+            good = self.store.get(self.card, digests, out)
+            self.vectors[np.array(part)[good]] = out[good]
+            self.damaged += int((self.store.has(self.card, digests) & ~good).sum())
+            lacking += [row for row, ok in zip(part, good.tolist(), strict=True) if not ok]
+        return lacking
+
+    def compute(self) -> None:
+        """Embed what is missing; afterwards give copies their vector."""
+        self.watcher.planned(len(self.paths), len(self.todo), self._estimate())
+        started = time.perf_counter()
+        with ThreadPoolExecutor(processors(), thread_name_prefix="headstart-read") as pool:
+            try:
+                self.backbone.embed_stream(self._batches(pool), self._done)
+            finally:
+                pool.shutdown(cancel_futures=True)
+                self._flush()
+        if self.computed >= FLUSH:
+            self.store.note_rate(self.card, self.computed / (time.perf_counter() - started))
+        self._copy()
+
+    def _estimate(self) -> float:
+        """Seconds that the new photos will take: by the last run's rate, else by a probe of a few photos."""
+        rate = self.store.rate(self.card)
+        if rate is None:
+            started = time.perf_counter()
+            pictures = []
+            for row in self.todo[:_PROBED]:
+                try:
+                    pictures.append(images.load(self.paths[row], self.card.view))
+                except PhotoError:
+                    continue
+            if not pictures or len(self.todo) <= _PROBED:
+                return 0.0
+            reading = (time.perf_counter() - started) / len(pictures)
+            self.backbone.embed(np.stack(pictures))  # compiles
+            started = time.perf_counter()
+            self.backbone.embed(np.stack(pictures))
+            rate = processors() / (reading + (time.perf_counter() - started) / len(pictures))
+        return len(self.todo) / rate
+
+    def _batches(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[int], images.Images]]:
+        """Decoded pictures in batches, and between them what has to be done now and then."""
+        rows: list[int] = []
+        pictures: list[images.Images] = []
+        for done, (row, picture) in enumerate(self._pictures(pool), start=1):
+            if picture is not None:
+                rows.append(row)
+                pictures.append(picture)
+            if len(pictures) == self.backbone.batch:
+                yield rows, np.stack(pictures)
+                rows, pictures = [], []
+            if len(self.waiting) * self.backbone.batch >= FLUSH:
+                self._flush()
+            self.watcher.advanced(done)
+        if pictures:
+            yield rows, np.stack(pictures)
+
+    def _pictures(self, pool: ThreadPoolExecutor) -> Iterator[tuple[int, images.Images | None]]:
+        """Each new photo in order, decoded, or None if it needs no embedding; a few are read ahead."""
+        coming = iter(self.todo)
+        ahead = deque((row, pool.submit(self._read, row)) for row in islice(coming, 8 * processors()))
+        while ahead:
+            row, future = ahead.popleft()
+            ahead.extend((following, pool.submit(self._read, following)) for following in islice(coming, 1))
+            try:
+                picture = future.result()
+            except PhotoError as error:
+                self.failed[row] = error
+                picture = None
+            yield row, picture
+
+    def _read(self, row: int) -> images.Images | None:
+        """Read and decode one photo; None if its content is in the store or in work. Runs in the pool's threads."""
+        data = images.read(self.paths[row])
+        digest = images.content_hash(data)
+        self.hashes[row] = digest
+        with self.lock:
+            if self.owner.setdefault(digest, row) != row:
+                self.copies.append(row)
+                return None
+        if self._stored(digest, row):
+            return None
+        return images.decode(data, self.card.view)
+
+    def _stored(self, digest: bytes, row: int) -> bool:
+        """Is there a sound vector for this content? Takes it. Runs in the pool's threads."""
+        if not self.store.has(self.card, [digest])[0]:
+            return False
+        good = self.store.get(self.card, [digest], self.vectors[row : row + 1])
+        if good[0]:
+            self.copies.append(row)
+        return bool(good[0])
+
+    def _done(self, rows: list[int], vectors: Vectors) -> None:
+        """Take a computed batch. Runs in the engine's threads."""
+        self.vectors[rows] = vectors
+        self.waiting.append((rows, vectors))
+
+    def _flush(self) -> None:
+        rows: list[int] = []
+        parts: list[Vectors] = []
+        while self.waiting:
+            some, vectors = self.waiting.popleft()
+            rows += some
+            parts.append(vectors)
+        if rows:
+            digests = [self.hashes[row] or b"" for row in rows]
+            self.store.put(self.card, digests, np.concatenate(parts))
+            self.store.remember([self.paths[row] for row in rows], digests)
+            self.computed += len(rows)
+
+    def _copy(self) -> None:
+        """Give copies the vector, or the failure, of the photo they are a copy of."""
+        remembered = []
+        for row in self.copies:
+            owner = self.owner[self.hashes[row] or b""]
+            if owner in self.failed:
+                self.failed[row] = self.failed[owner]
+            elif owner != row:
+                self.vectors[row] = self.vectors[owner]
+            if row not in self.failed:
+                remembered.append(row)
+        self.store.remember([self.paths[row] for row in remembered], [self.hashes[row] or b"" for row in remembered])
+
+    def result(self, started: float) -> Features:
+        """Close the gaps that failed photos left, in place."""
+        rows = np.array([i for i in range(len(self.paths)) if i not in self.failed], np.intp)
+        if len(rows) < len(self.paths):
+            for start in range(0, len(rows), _READ_CHUNK):
+                part = rows[start : start + _READ_CHUNK]
+                self.vectors[start : start + len(part)] = self.vectors[part]
+        return Features(
+            paths=tuple(self.paths[i] for i in rows),
+            rows=rows,
+            vectors=self.vectors[: len(rows)],
+            hashes=tuple(self.hashes[i] or b"" for i in rows),
+            skipped=tuple(Skipped(self.paths[i], e.reason, e.detail) for i, e in sorted(self.failed.items())),
+            computed=self.computed,
+            from_store=len(rows) - self.computed,
+            damaged=self.damaged,
+            seconds=time.perf_counter() - started,
+        )

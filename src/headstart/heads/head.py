@@ -1,0 +1,220 @@
+"""Trained heads: feature vectors -> scores -> calibrated probabilities. They are arrays; nothing else is saved."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from headstart.errors import HeadError
+
+Vectors = npt.NDArray[np.float32]
+Arrays = dict[str, npt.NDArray[Any]]
+_CHUNK = 1024
+
+
+class Head(ABC):
+    """What is trained on features.
+
+    Attributes:
+        temperature: scores are divided by it before the softmax.
+    """
+
+    temperature: float
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Length of the vectors it takes."""
+
+    @property
+    @abstractmethod
+    def classes(self) -> int:
+        """Number of classes it tells apart."""
+
+    @abstractmethod
+    def scores(self, features: Vectors) -> Vectors:
+        """Unnormalised log probabilities before calibration: float32 `(n, dim)` -> float32 `(n, k)`."""
+
+    @abstractmethod
+    def arrays(self) -> Arrays:
+        """Everything that makes this head, for saving."""
+
+    def predict_proba(self, features: Vectors) -> npt.NDArray[np.float64]:
+        """Calibrated probabilities.
+
+        Args:
+            features: float32 `(n, dim)`.
+
+        Returns:
+            float64 `(n, k)`, rows sum to 1.
+
+        Raises:
+            HeadError: the vectors have another length than those it was trained on.
+        """
+        if features.ndim != 2 or features.shape[1] != self.dim:
+            raise HeadError(
+                f"The head was given vectors of shape {features.shape}.\nExpected (n, {self.dim}): those of the "
+                "backbone it was trained on."
+            )
+        return softmax(self.scores(features) / np.float32(self.temperature))
+
+
+@dataclass(frozen=True)
+class LinearHead(Head):
+    """`scores = features @ weights + bias`: logistic, ridge and centroid heads.
+
+    Attributes:
+        weights: float32 `(dim, k)`, for features as the backbone gives them.
+        bias: float32 `(k,)`.
+    """
+
+    arrays_of: ClassVar[tuple[str, ...]] = ("bias", "temperature", "weights")
+    weights: Vectors
+    bias: Vectors
+    temperature: float = 1.0
+
+    @property
+    def dim(self) -> int:
+        """See `Head.dim`."""
+        return int(self.weights.shape[0])
+
+    @property
+    def classes(self) -> int:
+        """See `Head.classes`."""
+        return int(self.weights.shape[1])
+
+    def scores(self, features: Vectors) -> Vectors:
+        """See `Head.scores`."""
+        return features @ self.weights + self.bias
+
+    def arrays(self) -> Arrays:
+        """See `Head.arrays`."""
+        return {"weights": self.weights, "bias": self.bias, "temperature": np.array([self.temperature])}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> LinearHead:
+        """Read `arrays()` back; raises `HeadError` if they do not fit together."""
+        _require(arrays, cls.arrays_of)
+        weights, bias = arrays["weights"], arrays["bias"]
+        if weights.ndim != 2 or bias.shape != weights.shape[1:] or weights.dtype != np.float32:
+            raise HeadError(f"A linear head has weights {weights.shape} and bias {bias.shape}.\nExpected (dim, k), (k,).")
+        return cls(weights, bias, float(arrays["temperature"][0]))
+
+
+@dataclass(frozen=True)
+class NeighbourHead(Head):
+    """Vote of the nearest training photos, weighted by `exp(cosine / 0.07)` (Wu et al. 2018, section 3.4).
+
+    Attributes:
+        vectors: float32 `(n, dim)`, training features, centred and of unit length.
+        labels: int64 `(n,)`, their classes.
+        centre: float32 `(dim,)`, mean of the training features.
+        k: neighbours that vote.
+    """
+
+    arrays_of: ClassVar[tuple[str, ...]] = ("centre", "count", "k", "labels", "temperature", "vectors")
+    vectors: Vectors
+    labels: npt.NDArray[np.int64]
+    centre: Vectors
+    k: int
+    count: int
+    temperature: float = 1.0
+
+    @property
+    def dim(self) -> int:
+        """See `Head.dim`."""
+        return int(self.vectors.shape[1])
+
+    @property
+    def classes(self) -> int:
+        """See `Head.classes`."""
+        return self.count
+
+    def scores(self, features: Vectors) -> Vectors:
+        """See `Head.scores`."""
+        parts = [
+            vote(unit_length(part - self.centre) @ self.vectors.T, self.labels, self.k, self.count)
+            for part in np.split(features, range(_CHUNK, len(features), _CHUNK))
+        ]
+        return np.concatenate(parts)
+
+    def arrays(self) -> Arrays:
+        """See `Head.arrays`."""
+        return {
+            "vectors": self.vectors,
+            "labels": self.labels,
+            "centre": self.centre,
+            "k": np.array([self.k]),
+            "count": np.array([self.count]),
+            "temperature": np.array([self.temperature]),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> NeighbourHead:
+        """Read `arrays()` back; raises `HeadError` if they do not fit together."""
+        _require(arrays, cls.arrays_of)
+        vectors, labels, centre = arrays["vectors"], arrays["labels"], arrays["centre"]
+        count = int(arrays["count"][0])
+        fits = vectors.ndim == 2 and labels.shape == vectors.shape[:1] and centre.shape == vectors.shape[1:]
+        if not fits or vectors.dtype != np.float32 or labels.min() < 0 or labels.max() >= count:
+            raise HeadError(f"A neighbour head has vectors {vectors.shape} and labels {labels.shape}.\nExpected n each.")
+        return cls(vectors, labels, centre, int(arrays["k"][0]), count, float(arrays["temperature"][0]))
+
+
+def from_arrays(arrays: Arrays) -> Head:
+    """The head that these arrays make, told by their names.
+
+    Raises:
+        HeadError: they make none.
+    """
+    names = tuple(sorted(arrays))
+    if names == LinearHead.arrays_of:
+        return LinearHead.from_arrays(arrays)
+    if names == NeighbourHead.arrays_of:
+        return NeighbourHead.from_arrays(arrays)
+    raise HeadError(f"No head is made of the arrays {', '.join(names) or 'none'}.\nExpected a saved head.")
+
+
+def softmax(scores: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Probabilities from scores, over the last axis; float64, stable for any finite scores."""
+    shifted = scores.astype(np.float64) - scores.max(axis=-1, keepdims=True)
+    np.exp(shifted, out=shifted)
+    shifted /= shifted.sum(axis=-1, keepdims=True)
+    return shifted
+
+
+def unit_length(vectors: Vectors) -> Vectors:
+    """Rows scaled to length 1; rows of zeros stay zero."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(lengths, np.float32(1e-12))
+
+
+def vote(cosines: Vectors, labels: npt.NDArray[np.int64], k: int, classes: int) -> Vectors:
+    """Log of the vote shares, each class given one hundredth of a vote beforehand.
+
+    Args:
+        cosines: float32 `(n, m)`, similarity to m training photos; -inf: not to be counted.
+        labels: int64 `(m,)`.
+        k: neighbours that vote, those of greatest cosine.
+        classes: number of classes.
+
+    Returns:
+        float32 `(n, classes)`.
+    """
+    k = min(k, cosines.shape[1])
+    nearest = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
+    near = np.take_along_axis(cosines, nearest, axis=1)
+    weights = np.exp((near - near.max(axis=1, keepdims=True)) / 0.07)
+    votes = np.full((len(cosines), classes), 0.01)
+    np.add.at(votes, (np.arange(len(cosines))[:, None], labels[nearest]), weights)
+    shares: Vectors = np.log(votes / votes.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
+
+
+def _require(arrays: Arrays, names: tuple[str, ...]) -> None:
+    if missing := [name for name in names if name not in arrays]:
+        raise HeadError(f"The head lacks {', '.join(missing)}.\nExpected the arrays {', '.join(names)}.")

@@ -1,0 +1,279 @@
+"""A folder, a CSV or a list -> `PhotoSet`s: which photos there are, of which class, on which side.
+
+Nothing is opened here but folders and the CSV; nothing is ever written, moved or changed. Hidden files, and
+what operating systems and notebooks leave behind, are neither photos nor classes.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from headstart.errors import DataError
+from headstart.splits import stratified_share
+
+_TRAIN = {"train"}
+_TEST = {"test"}
+_VALIDATION = {"val", "valid", "validation"}
+_NOISE = {"__macosx", "thumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "@eadir"}
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """Photos with their class names, in a fixed order.
+
+    Attributes:
+        paths: as given, or joined from the folder that was scanned; n of them.
+        labels: class name of each; n of them.
+    """
+
+    paths: tuple[str, ...]
+    labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.paths) != len(self.labels):
+            raise DataError(
+                f"There are {len(self.paths)} paths but {len(self.labels)} labels.\nExpected one label for each."
+            )
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Photos per class, class names in alphabetical order."""
+        return dict(sorted(Counter(self.labels).items()))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in alphabetical order."""
+        return tuple(self.counts)
+
+    def share(self, fraction: float, seed: int) -> PhotoSet:
+        """The same share of every class, chosen by the photos' names: stable when photos are added."""
+        root = os.path.commonpath(self.paths) if len(self) > 1 else ""
+        keys = [os.fsencode(os.path.relpath(path, root) if root else path) for path in self.paths]
+        return self.take(stratified_share(self.labels, keys, fraction, seed).tolist())
+
+    def take(self, rows: Iterable[int]) -> PhotoSet:
+        """The photos with these numbers, in the order given."""
+        rows = list(rows)
+        return PhotoSet(tuple(self.paths[i] for i in rows), tuple(self.labels[i] for i in rows))
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a scan found.
+
+    Attributes:
+        train: photos to learn from (all of them where the source has no sides).
+        test: photos to measure on, or None.
+        notes: what was left aside and why, a sentence each.
+    """
+
+    train: PhotoSet
+    test: PhotoSet | None
+    notes: tuple[str, ...] = ()
+
+
+def scan(source: str | Path) -> Source:
+    """Find the photos of a folder or CSV.
+
+    Folders: `<source>/<class>/**` or `<source>/{train,test|val|validation}/<class>/**`; the file endings do not
+    matter. CSV: columns `path,label[,split]`, paths relative to the CSV's folder.
+
+    Raises:
+        DataError: there is no such folder, it holds no classes or no photos, or the CSV is malformed.
+    """
+    path = Path(source)
+    if not path.exists():
+        raise DataError(_missing(path))
+    if path.is_dir():
+        return _scan_folder(path)
+    if path.suffix.lower() == ".csv":
+        return _scan_csv(path)
+    raise DataError(
+        f"{show(path)} is a file.\nExpected a folder with one sub-folder of photos for each class, or a CSV with "
+        "the columns path,label."
+    )
+
+
+def from_lists(paths: Sequence[str | Path], labels: Sequence[str]) -> PhotoSet:
+    """A `PhotoSet` from paths and their class names, in the order given."""
+    return PhotoSet(tuple(os.fspath(path) for path in paths), tuple(str(label) for label in labels))
+
+
+def check_classes(train: Sequence[str], other: Sequence[str], what: str) -> None:
+    """Class names are the contract between data sets: a name that training did not see is an error.
+
+    Raises:
+        DataError: naming the classes that are too many, and near misses.
+    """
+    unknown = sorted(set(other) - set(train))
+    if unknown:
+        hints = [f"'{u}' looks like '{m[0]}'" for u in unknown if (m := difflib.get_close_matches(u, train, n=1))]
+        raise DataError(
+            f"{what} has classes that training does not know: {_names(unknown)}.\n"
+            f"Expected only {_names(train)}.\nRename the folders or labels{': ' + '; '.join(hints) if hints else ''}."
+        )
+
+
+def find_files(sources: Iterable[str | Path]) -> list[str]:
+    """Photos to predict: files as they are, folders with everything below them, each in alphabetical order.
+
+    Raises:
+        DataError: a path does not exist, or a folder holds no file.
+    """
+    found: list[str] = []
+    for source in sources:
+        path = Path(source)
+        if path.is_dir():
+            below = _files_below(path)
+            if not below:
+                raise DataError(f"The folder {show(path)} holds no files.\nExpected photos in it or below it.")
+            found += below
+        elif path.exists() or path.is_symlink():
+            found.append(os.fspath(source))
+        else:
+            raise DataError(_missing(path))
+    return found
+
+
+def show(path: str | Path) -> str:
+    """A path that can be printed anywhere: bytes that are not UTF-8 appear as `\\xNN`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _scan_folder(root: Path) -> Source:
+    folders = {entry.name: entry for entry in _entries(root) if entry.is_dir()}
+    sides = {name.lower(): entry for name, entry in folders.items()}
+    train = next((sides[name] for name in _TRAIN if name in sides), None)
+    tests = [sides[name] for name in sorted(sides) if name in _TEST]
+    validations = [sides[name] for name in sorted(sides) if name in _VALIDATION]
+    if train is not None and any(entry.is_dir() for entry in _entries(Path(train.path))):
+        held_out = tests or validations
+        notes = [
+            f"{show(entry.path)} is left aside: it is neither train nor the folder measured on."
+            for name, entry in sorted(folders.items())
+            if entry is not train and entry not in held_out[:1]
+        ]
+        learn, more = _classes_below(Path(train.path))
+        test = None
+        if held_out:
+            test, other = _classes_below(Path(held_out[0].path))
+            check_classes(learn.classes, test.classes, show(held_out[0].path))
+            more += other
+        return Source(learn, test, tuple(notes + more))
+    found, notes = _classes_below(root)
+    return Source(found, None, tuple(notes))
+
+
+def _classes_below(root: Path) -> tuple[PhotoSet, list[str]]:
+    paths: list[str] = []
+    labels: list[str] = []
+    notes: list[str] = []
+    loose = 0
+    for entry in _entries(root):
+        if not entry.is_dir():
+            loose += 1
+            continue
+        files = _files_below(Path(entry.path))
+        if not files:
+            notes.append(f"The folder {show(entry.path)} is empty: it is no class.")
+        paths += files
+        labels += [entry.name] * len(files)
+    if not paths:
+        beside = f" It holds {loose} file(s) that belong to no class." if loose else " It is empty."
+        raise DataError(
+            f"There are no classes of photos in {show(root)}.{beside}\n"
+            "Expected one sub-folder for each class, such as photos/apple/1.jpg and photos/pear/1.jpg."
+        )
+    if loose:
+        notes.append(f"{loose} file(s) directly in {show(root)} belong to no class and are left aside.")
+    return PhotoSet(tuple(paths), tuple(labels)), notes
+
+
+def _files_below(folder: Path) -> list[str]:
+    """All files below a folder, links followed, each folder entered once however many links lead to it."""
+    found: list[str] = []
+    seen: set[tuple[int, int]] = set()
+    waiting = [os.fspath(folder)]
+    while waiting:
+        current = waiting.pop()
+        info = os.stat(current)
+        if (info.st_dev, info.st_ino) in seen:
+            continue
+        seen.add((info.st_dev, info.st_ino))
+        entries = _entries(Path(current))
+        found += [entry.path for entry in entries if not entry.is_dir()]
+        waiting += [entry.path for entry in reversed(entries) if entry.is_dir()]
+    return sorted(found)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            kept = [e for e in entries if not e.name.startswith(".") and e.name.lower() not in _NOISE]
+    except OSError as error:
+        raise DataError(f"The folder {show(folder)} cannot be read: {error.strerror}.") from error
+    return sorted(kept, key=lambda entry: entry.name)
+
+
+def _scan_csv(path: Path) -> Source:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{show(path)} is not UTF-8 (byte {error.start}).\nSave it as 'CSV UTF-8'.") from error
+    except OSError as error:
+        raise DataError(f"{show(path)} cannot be read: {error.strerror}.") from error
+    header = text.split("\n", 1)[0]
+    delimiter = max((",", ";", "\t"), key=header.count)
+    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
+    columns = [name.strip().lower() for name in reader.fieldnames or ()]
+    if missing := [name for name in ("path", "label") if name not in columns]:
+        raise DataError(
+            f"{show(path)} has no column {_names(missing)}.\nExpected a first line path,label or path,label,split; "
+            f"received {_names(columns) or 'an empty file'}."
+        )
+    reader.fieldnames = columns
+    sides: dict[str, tuple[list[str], list[str]]] = {side: ([], []) for side in ("train", "test", "validation")}
+    for row in reader:
+        name, label = (row["path"] or "").strip(), (row["label"] or "").strip()
+        side = (row.get("split") or "train").strip().lower()
+        side = "validation" if side in _VALIDATION else side
+        if not name or not label or side not in sides:
+            raise DataError(
+                f"Line {reader.line_num} of {show(path)} is not complete: path '{name}', label '{label}', split "
+                f"'{side}'.\nExpected a path, a label and as split train, test or val (or nothing)."
+            )
+        sides[side][0].append(os.fspath(path.parent / name))
+        sides[side][1].append(label)
+    sets = {side: PhotoSet(tuple(paths), tuple(labels)) for side, (paths, labels) in sides.items()}
+    if not len(sets["train"]):
+        raise DataError(f"{show(path)} names no photos to train on.\nExpected lines with split train, or no split.")
+    held_out = sets["test"] if len(sets["test"]) else sets["validation"]
+    notes = []
+    if len(sets["test"]) and len(sets["validation"]):
+        notes.append(f"{len(sets['validation'])} photos of split val are left aside: split test is measured on.")
+    if len(held_out):
+        check_classes(sets["train"].classes, held_out.classes, f"The held-out split of {show(path)}")
+    return Source(sets["train"], held_out if len(held_out) else None, tuple(notes))
+
+
+def _missing(path: Path) -> str:
+    near: list[str] = []
+    if path.parent.is_dir():
+        near = difflib.get_close_matches(path.name, [e.name for e in _entries(path.parent)], n=3)
+    hint = f" Did you mean {' or '.join(show(path.parent / name) for name in near)}?" if near else ""
+    return f"{show(path)} does not exist.{hint}\nExpected a folder of photos, a photo or a CSV."
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = [f"'{show(name)}'" for name in names[:10]]
+    return ", ".join(shown) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

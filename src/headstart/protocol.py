@@ -1,0 +1,156 @@
+"""How a head is measured when nobody held photos back: repeated stratified cross-validation over the features.
+
+What would flatter is removed first: photos with two labels, copies across the sides, copies across folds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from headstart import heads
+from headstart.errors import DataError
+from headstart.features import Features, Skipped
+from headstart.heads import Fit, Kind
+from headstart.splits import stratified_folds
+
+FOLDS = 5
+#: Repeats make the mean steadier where photos are few; with many one pass is as good and repeats only cost time.
+_PREDICTIONS_WANTED = 1500
+_MOST_REPEATS = 20
+
+
+@dataclass(frozen=True)
+class Clean:
+    """Features that do not contradict each other.
+
+    Attributes:
+        features: m photos. labels: class name of each.
+        groups: a key for each; equal for photos that the network cannot tell apart (copies, or copies with other
+            metadata).
+        skipped: photos left out, with reasons.
+    """
+
+    features: Features
+    labels: tuple[str, ...]
+    groups: tuple[bytes, ...]
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True)
+class CrossValidated:
+    """A head trained on all photos, and what heads trained on parts of them said of the rest.
+
+    Attributes:
+        fit: the head.
+        held_out: for each repeat float64 `(n, k)` probabilities.
+    """
+
+    fit: Fit
+    held_out: list[npt.NDArray[np.float64]]
+
+
+def without_conflicts(features: Features, labels: Sequence[str]) -> Clean:
+    """Leave out every photo that is there twice under different labels: nobody knows which one is right."""
+    groups = group_keys(features)
+    names: dict[bytes, set[str]] = {}
+    for group, label in zip(groups, labels, strict=True):
+        names.setdefault(group, set()).add(label)
+    skipped = tuple(
+        Skipped(path, "conflicting labels", "the same photo is labelled " + " and ".join(sorted(names[group])))
+        for path, group in zip(features.paths, groups, strict=True)
+        if len(names[group]) > 1
+    )
+    keep = [i for i, group in enumerate(groups) if len(names[group]) == 1]
+    return Clean(
+        take(features, keep), tuple(labels[i] for i in keep), tuple(groups[i] for i in keep), skipped
+    )
+
+
+def without_copies_of(features: Features, others: Features) -> tuple[Features, list[int], tuple[Skipped, ...]]:
+    """Leave out of the training photos those that are also measured on.
+
+    Returns:
+        the rest, its row numbers, and what was left out.
+    """
+    held = dict(zip(group_keys(others), others.paths, strict=True))
+    groups = group_keys(features)
+    keep = [i for i, group in enumerate(groups) if group not in held]
+    skipped = tuple(
+        Skipped(features.paths[i], "duplicate", f"the same photo as {held[groups[i]]}, which is measured on")
+        for i in range(len(groups))
+        if groups[i] in held
+    )
+    return take(features, keep), keep, skipped
+
+
+def group_keys(features: Features) -> tuple[bytes, ...]:
+    """A key of each photo, equal for equal vectors: 32 bytes."""
+    return tuple(hashlib.blake2b(row.tobytes(), digest_size=32).digest() for row in features.vectors)
+
+
+def take(features: Features, rows: list[int]) -> Features:
+    """Some of the photos; the vectors are copied only if any are left out."""
+    from dataclasses import replace
+
+    if len(rows) == len(features.paths):
+        return features
+    return replace(
+        features,
+        paths=tuple(features.paths[i] for i in rows),
+        rows=features.rows[rows],
+        vectors=features.vectors[rows],
+        hashes=tuple(features.hashes[i] for i in rows),
+    )
+
+
+def numbers(labels: Sequence[str], classes: Sequence[str]) -> npt.NDArray[np.intp]:
+    """Class names -> their positions in `classes`."""
+    position = {name: i for i, name in enumerate(classes)}
+    return np.array([position[label] for label in labels], np.intp)
+
+
+def cross_validate(
+    kind: Kind, clean: Clean, classes: Sequence[str], seed: int, repeats: int | None = None
+) -> CrossValidated:
+    """Train a head, and predict every photo by heads that did not see it.
+
+    Args:
+        kind: of head.
+        clean: the photos.
+        classes: class names, at least two.
+        seed: of the folds; repeat r uses `seed + r`.
+        repeats: if not given, 1 from 1,500 photos on, up to 20 for fewer.
+
+    Raises:
+        DataError: fewer than two classes, or a class with fewer than two different photos.
+    """
+    if len(classes) < 2:
+        only = f"only '{classes[0]}'" if classes else "none"
+        raise DataError(f"There must be two classes to tell apart; received {only}.\nAdd a folder of other photos.")
+    distinct: dict[str, set[bytes]] = {name: set() for name in classes}
+    for label, group in zip(clean.labels, clean.groups, strict=True):
+        distinct[label].add(group)
+    if few := [name for name in classes if len(distinct[name]) < 2]:
+        raise DataError(
+            f"Too few photos of {', '.join(repr(name) for name in few)}: one each, copies not counted.\n"
+            "Expected at least two different photos of every class; from ten on it becomes interesting."
+        )
+    labels = numbers(clean.labels, classes)
+    k = min(FOLDS, *(len(groups) for groups in distinct.values()))
+    if repeats is None:
+        repeats = max(1, min(_MOST_REPEATS, round(_PREDICTIONS_WANTED / len(labels))))
+    fits = []
+    # Keyed by content, so that folds do not depend on names, folders or the machine's arithmetic.
+    first: dict[bytes, bytes] = {}
+    for group, digest in zip(clean.groups, clean.features.hashes, strict=True):
+        first[group] = min(first.get(group, digest), digest)
+    keys = [first[group] for group in clean.groups]
+    for r in range(repeats):
+        folds = stratified_folds(labels, keys, k, seed + r)
+        fits.append(heads.fit(kind, clean.features.vectors, labels, folds))
+    return CrossValidated(fits[0], [one.held_out for one in fits])

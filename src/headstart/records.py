@@ -1,0 +1,240 @@
+"""An append-only table of fixed-size records on disk: safe for several processes, under `kill -9` and bad disks.
+
+Two files: `NAME.values` holds the values, `NAME.keys` for each value its key and a checksum over key and value.
+A value is written before its key, so a record exists once its key does; a torn tail is overwritten by the next
+writer. Writers take a file lock that the kernel frees when its owner dies. Readers take none: whatever they read
+they check. Chosen over SQLite, see `benchmarks/store.py`: twice as fast to read, five times to write.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from headstart.errors import StoreError
+
+KEY_BYTES = 32
+_KEY = np.dtype([("key", "V32"), ("check", "<u8")])
+_CHUNK = 4096
+
+Bytes = npt.NDArray[np.uint8]
+
+
+class Records:
+    """One table.
+
+    Args:
+        folder: where the two files are; made when the first record is written.
+        name: their name.
+        width: bytes of a value, a multiple of 8.
+    """
+
+    def __init__(self, folder: Path, name: str, width: int) -> None:
+        if width % 8:
+            raise ValueError(f"width {width} is not a multiple of 8")
+        self.folder = folder
+        self.width = width
+        self._keys_path = folder / f"{name}.keys"
+        self._values_path = folder / f"{name}.values"
+        self._weights = _weights(KEY_BYTES // 8 + width // 8)
+        self.refresh()
+
+    def __len__(self) -> int:
+        """Records on disk when last refreshed, doubled and damaged ones counted."""
+        return len(self._keys)
+
+    @property
+    def bytes(self) -> int:
+        """Size of both files."""
+        return sum(path.stat().st_size for path in (self._keys_path, self._values_path) if path.exists())
+
+    def refresh(self) -> None:
+        """See what other processes have written since."""
+        try:
+            data = self._keys_path.read_bytes() if self._keys_path.exists() else b""
+        except OSError as error:
+            raise _translated(error, self._keys_path, "read") from error
+        self._keys = np.frombuffer(data[: len(data) // _KEY.itemsize * _KEY.itemsize], _KEY)
+        raw = self._keys.view(np.uint8).reshape(len(self._keys), _KEY.itemsize)
+        self._words = np.ascontiguousarray(raw[:, :KEY_BYTES]).view(np.uint64)
+        self._order = np.argsort(self._words[:, 0], kind="stable")
+        self._prefixes = self._words[self._order, 0]
+
+    def find(self, keys: Sequence[bytes]) -> npt.NDArray[np.intp]:
+        """Where the newest record of each 32-byte key is; -1: nowhere."""
+        if not len(self._keys) or not len(keys):
+            return np.full(len(keys), -1, np.intp)
+        wanted = np.frombuffer(b"".join(keys), np.uint64).reshape(len(keys), 4)
+        last = np.searchsorted(self._prefixes, wanted[:, 0], side="right") - 1
+        found = self._order[last]
+        for i in np.flatnonzero((self._words[found] != wanted).any(axis=1)):
+            found[i] = self._find_before(int(last[i]), wanted[i])
+        return found
+
+    def _find_before(self, position: int, wanted: npt.NDArray[np.uint64]) -> int:
+        """Search on among keys that share the first 8 bytes; -1 when there are no more."""
+        while position >= 0 and self._prefixes[position] == wanted[0]:
+            if (self._words[self._order[position]] == wanted).all():
+                return int(self._order[position])
+            position -= 1
+        return -1
+
+    def read(self, keys: Sequence[bytes], out: Bytes) -> npt.NDArray[np.bool_]:
+        """Read values into the rows of `out`.
+
+        Args:
+            keys: n keys of 32 bytes.
+            out: uint8 `(n, width)`; rows without a sound record are left undefined.
+
+        Returns:
+            bool `(n,)`: True where a record was found and its checksum holds.
+        """
+        rows = self.find(keys)
+        good = np.zeros(len(keys), np.bool_)
+        wanted = np.flatnonzero(rows >= 0)
+        if not len(wanted):
+            return good
+        try:
+            count = self._values_path.stat().st_size // self.width
+            wanted = wanted[rows[wanted] < count]
+            if not len(wanted):
+                return good
+            values = np.memmap(self._values_path, np.uint8, "r", shape=(count, self.width))
+        except OSError as error:
+            raise _translated(error, self._values_path, "read") from error
+        for start in range(0, len(wanted), _CHUNK):
+            part = wanted[start : start + _CHUNK]
+            taken = values[rows[part]]
+            kept = self._keys[rows[part]]
+            good[part] = self._check(kept["key"], taken) == kept["check"]
+            out[part] = taken
+        return good
+
+    def append(self, keys: Sequence[bytes], values: Bytes) -> None:
+        """Write records; they are there for others when this returns.
+
+        Args:
+            keys: n keys of 32 bytes.
+            values: uint8 `(n, width)`, C order.
+
+        Raises:
+            StoreError: the disk is full or read-only; nothing half-written is ever taken for a record.
+        """
+        if not len(keys):
+            return
+        try:
+            with self.locked():
+                self._write(keys, values)
+        except OSError as error:
+            raise _translated(error, self.folder, "written") from error
+
+    def _write(self, keys: Sequence[bytes], values: Bytes) -> None:
+        head = np.empty(len(keys), _KEY)
+        head["key"] = np.frombuffer(b"".join(keys), "V32")
+        head["check"] = self._check(head["key"], values)
+        with _open(self._keys_path) as key_file, _open(self._values_path) as value_file:
+            count = os.fstat(key_file.fileno()).st_size // _KEY.itemsize
+            value_file.seek(count * self.width)
+            value_file.write(values)
+            value_file.flush()
+            key_file.seek(count * _KEY.itemsize)
+            key_file.write(head.tobytes())
+            key_file.truncate()
+
+    def distinct(self) -> int:
+        """Number of different keys."""
+        return len(np.unique(self._words, axis=0))
+
+    def sound(self) -> npt.NDArray[np.bool_]:
+        """Check every record: True for those that are whole and the newest of their key."""
+        keys = [key.tobytes() for key in self._keys["key"]]
+        newest = self.find(keys) == np.arange(len(keys))
+        good = np.zeros(len(keys), np.bool_)
+        buffer = np.empty((_CHUNK, self.width), np.uint8)
+        for start in range(0, len(keys), _CHUNK):
+            part = keys[start : start + _CHUNK]
+            good[start : start + len(part)] = self.read(part, buffer[: len(part)])
+        return good & newest
+
+    def compact(self) -> int:
+        """Write the table anew without damaged and doubled records; returns how many were dropped."""
+        with self.locked():
+            self.refresh()
+            keep = np.flatnonzero(self.sound())
+            dropped = len(self._keys) - len(keep)
+            if not dropped:
+                return 0
+            for left in self.folder.glob(".new.*"):  # of a process that was killed at this
+                left.unlink()
+            new = Records(self.folder, ".new", self.width)
+            buffer = np.empty((_CHUNK, self.width), np.uint8)
+            for start in range(0, len(keep), _CHUNK):
+                part = [self._keys["key"][row].tobytes() for row in keep[start : start + _CHUNK]]
+                self.read(part, buffer[: len(part)])
+                new._write(part, buffer[: len(part)])
+            for path in (new._values_path, new._keys_path):
+                path.touch()
+            # Killed between the two, keys stand beside values that are not theirs: every checksum says so.
+            os.replace(new._values_path, self._values_path)
+            os.replace(new._keys_path, self._keys_path)
+            self.refresh()
+            return dropped
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder's lock; it is freed when this process ends, however it ends."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("ab") as file:
+            _lock(file.fileno())
+            yield
+
+    def _check(self, keys: npt.NDArray[np.void], values: Bytes) -> npt.NDArray[np.uint64]:
+        """Checksum of each record: sum over its 64-bit words of word * odd constant, modulo 2**64.
+
+        Odd constants are invertible modulo 2**64, so a change in any one word always shows, and noise passes
+        with probability 2**-64 (multilinear hashing, Carter and Wegman 1979).
+        """
+        words = np.ascontiguousarray(values).view(np.uint64)
+        head = np.ascontiguousarray(keys).view(np.uint64).reshape(len(keys), 4)
+        total: npt.NDArray[np.uint64] = head @ self._weights[:4] + words @ self._weights[4:]
+        return total
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open for reading and writing at any place, made if it is missing."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644), "r+b")
+
+
+def _translated(error: OSError, path: Path, what: str) -> StoreError:
+    return StoreError(
+        f"The feature store at {path} cannot be {what}: {error.strerror or error}.\n"
+        "Expected a folder on a disk with room that this user may write to. Set HEADSTART_HOME to another folder, or "
+        "make room with: headstart cache prune"
+    )
+
+
+def _weights(count: int) -> npt.NDArray[np.uint64]:
+    """Odd 64-bit constants: the numbers of SplitMix64 (Steele, Lea and Flood 2014, figure 15) from seed 0."""
+    with np.errstate(over="ignore"):
+        z = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        odd: npt.NDArray[np.uint64] = (z ^ (z >> np.uint64(31))) | np.uint64(1)
+    return odd
+
+
+def _lock(descriptor: int) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)

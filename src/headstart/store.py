@@ -1,0 +1,267 @@
+"""The feature store: every photo goes through a network once, ever.
+
+    HEADSTART_HOME/
+      vectors/<card key>/card.json      the card, for people; its time of change is the last use
+      vectors/<card key>/vectors.*      content hash -> float32 vector (`records`)
+      paths/paths.*                     path, size and times -> content hash, so that known files are not read
+      compiled/*.compiled               graphs as the engine compiled them
+
+It knows photos by the SHA-256 of their bytes and networks by their card's key; names and classes it never sees.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from headstart.backbones.base import Vectors
+from headstart.backbones.card import Card
+from headstart.errors import HeadstartError, StoreError
+from headstart.records import KEY_BYTES, Records
+
+#: A file changed this recently may change again within the clock's tick: its content is hashed again.
+_RACY_SECONDS = 2.0
+_RATE_FILE = "rate.json"
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What the store holds of one card."""
+
+    key: str
+    backbone: str
+    view: str
+    vectors: int
+    bytes: int
+    last_used: float
+
+
+def home() -> Path:
+    """The folder of everything that headstart keeps: `HEADSTART_HOME`, else the user's cache folder."""
+    chosen = os.environ.get("HEADSTART_HOME")
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("headstart", appauthor=False))
+
+
+class Store:
+    """Vectors of photos, by network.
+
+    Args:
+        folder: where it is; `home()` if not given. Made when something is first written.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.folder = Path(folder) if folder is not None else home()
+        if self.folder.exists() and not self.folder.is_dir():
+            raise StoreError(f"The store {self.folder} is a file.\nExpected a folder: set HEADSTART_HOME to one.")
+        self._tables: dict[str, Records] = {}
+        self._paths: Records | None = None
+
+    @property
+    def compiled(self) -> Path:
+        """Folder for compiled graphs."""
+        return self.folder / "compiled"
+
+    # --- vectors ---
+
+    def get(self, card: Card, hashes: Sequence[bytes], out: Vectors) -> npt.NDArray[np.bool_]:
+        """Read the vectors of photos.
+
+        Args:
+            card: of the network.
+            hashes: n content hashes.
+            out: float32 `(n, dim)`, C order; rows that are not found are left undefined.
+
+        Returns:
+            bool `(n,)`, True where a vector was found whole. Damaged ones count as not found.
+
+        Raises:
+            StoreError: the disk cannot be read.
+        """
+        table = self._table(card)
+        width = card.dim * 4
+        raw = out.view(np.uint8).reshape(len(hashes), width)
+        if width == table.width:
+            return table.read(hashes, raw)
+        wide = np.empty((len(hashes), table.width), np.uint8)
+        good = table.read(hashes, wide)
+        raw[good] = wide[good, :width]
+        return good
+
+    def has(self, card: Card, hashes: Sequence[bytes]) -> npt.NDArray[np.bool_]:
+        """Is there a record of these photos? (Whether it is whole shows when it is read.)"""
+        return self._table(card).find(hashes) >= 0
+
+    def put(self, card: Card, hashes: Sequence[bytes], vectors: Vectors) -> None:
+        """Keep vectors; they survive whatever happens after this returns.
+
+        Args:
+            card: of the network.
+            hashes: n content hashes.
+            vectors: float32 `(n, dim)`.
+
+        Raises:
+            StoreError: the disk is full or read-only.
+        """
+        table = self._table(card)
+        wide = np.zeros((len(hashes), table.width), np.uint8)
+        wide[:, : card.dim * 4] = np.ascontiguousarray(vectors, np.float32).view(np.uint8).reshape(len(hashes), -1)
+        table.append(hashes, wide)
+
+    def prepare(self, card: Card) -> None:
+        """Make the card's shelf and mark it as used now.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        shelf = self._shelf(card)
+        try:
+            shelf.mkdir(parents=True, exist_ok=True)
+            _write_text(shelf / "card.json", json.dumps(card.to_json(), indent=2))
+        except OSError as error:
+            raise StoreError(
+                f"The feature store at {self.folder} cannot be written: {error.strerror or error}.\n"
+                "Expected a folder that this user may write to. Set HEADSTART_HOME to another one."
+            ) from error
+
+    # --- known files ---
+
+    def known(self, paths: Sequence[str]) -> list[bytes | None]:
+        """Content hashes of files that are as they were when they were last read; None for the others."""
+        prints = [_fingerprint(path) for path in paths]
+        asked = [i for i, mark in enumerate(prints) if mark is not None]
+        out = np.empty((len(asked), KEY_BYTES), np.uint8)
+        good = self._path_table().read([prints[i] or b"" for i in asked], out)
+        answer: list[bytes | None] = [None] * len(paths)
+        for i, row, ok in zip(asked, out, good.tolist(), strict=True):
+            if ok:
+                answer[i] = row.tobytes()
+        return answer
+
+    def remember(self, paths: Sequence[str], hashes: Sequence[bytes]) -> None:
+        """Note which content files have now, so that it need not be read again."""
+        marks = [(mark, digest) for path, digest in zip(paths, hashes, strict=True) if (mark := _fingerprint(path))]
+        values = np.frombuffer(b"".join(digest for _, digest in marks), np.uint8).reshape(len(marks), KEY_BYTES)
+        self._path_table().append([mark for mark, _ in marks], values)
+
+    # --- speed, for the estimate before a run ---
+
+    def rate(self, card: Card) -> float | None:
+        """Photos per second of this card's last long run, None if there was none."""
+        try:
+            return float(json.loads((self._shelf(card) / _RATE_FILE).read_text())["photos_per_second"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def note_rate(self, card: Card, photos_per_second: float) -> None:
+        """Note the speed of a run."""
+        try:
+            _write_text(self._shelf(card) / _RATE_FILE, json.dumps({"photos_per_second": photos_per_second}))
+        except OSError as error:
+            raise StoreError(f"The feature store at {self.folder} cannot be written: {error.strerror}.") from error
+
+    # --- housekeeping ---
+
+    def shelves(self) -> list[Shelf]:
+        """What is kept, one entry a card, in the order of the keys."""
+        return [
+            Shelf(path.name, card.handle, card.view.fit, len(table), table.bytes, (path / "card.json").stat().st_mtime)
+            for path, card, table in self._all_tables()
+        ]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all files in the store's folder."""
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+
+    def verify(self) -> dict[str, int]:
+        """Check every vector: card key -> number of damaged ones."""
+        damaged = {}
+        for path, _, table in self._all_tables():
+            damaged[path.name] = table.distinct() - int(table.sound().sum())
+        return damaged
+
+    def prune(self, days: float) -> int:
+        """Drop damaged and doubled records, shelves unused for `days`, and compiled graphs; returns bytes freed."""
+        before = self.bytes
+        limit = time.time() - days * 86400
+        for path, _, table in self._all_tables():
+            if (path / "card.json").stat().st_mtime < limit:
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                table.compact()
+        self._path_table().compact()
+        for compiled in self.compiled.glob("*"):
+            if compiled.stat().st_mtime < limit:
+                compiled.unlink(missing_ok=True)
+        self._tables.clear()
+        return before - self.bytes
+
+    def clear(self) -> None:
+        """Drop everything that headstart put into the folder."""
+        try:
+            for name in ("vectors", "paths", "compiled"):
+                if (self.folder / name).exists():
+                    shutil.rmtree(self.folder / name)
+        except OSError as error:
+            raise StoreError(f"The store at {self.folder} cannot be removed: {error.strerror}.") from error
+        self._tables.clear()
+        self._paths = None
+
+    def _shelf(self, card: Card) -> Path:
+        return self.folder / "vectors" / card.key
+
+    def _table(self, card: Card) -> Records:
+        if card.key not in self._tables:
+            self._tables[card.key] = self._open(self._shelf(card), card)
+        return self._tables[card.key]
+
+    def _path_table(self) -> Records:
+        if self._paths is None:
+            self._paths = Records(self.folder / "paths", "paths", KEY_BYTES)
+        return self._paths
+
+    def _all_tables(self) -> list[tuple[Path, Card, Records]]:
+        found = []
+        for path in sorted((self.folder / "vectors").glob("*")):
+            try:
+                card = Card.from_json(json.loads((path / "card.json").read_text("utf-8")))
+            except (OSError, ValueError, HeadstartError):
+                continue  # not a shelf, or its card is damaged; the next run that needs it writes the card anew
+            found.append((path, card, self._open(path, card)))
+        return found
+
+    @staticmethod
+    def _open(shelf: Path, card: Card) -> Records:
+        return Records(shelf, "vectors", -(-card.dim * 4 // 8) * 8)
+
+
+def _fingerprint(path: str) -> bytes | None:
+    """32 bytes that change when the file does; None if it is missing or changed just now."""
+    try:
+        info = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if time.time() - max(info.st_mtime, info.st_ctime) < _RACY_SECONDS:
+        return None
+    facts = f"{info.st_size} {info.st_mtime_ns} {info.st_ctime_ns} {info.st_ino} {info.st_dev} "
+    return hashlib.blake2b(facts.encode() + os.fsencode(os.path.abspath(path)), digest_size=KEY_BYTES).digest()
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Write a small file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, "utf-8")
+    os.replace(temporary, path)
