@@ -1,0 +1,30 @@
+"""The command line: parse, call one library function, print. Results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import typer
+
+from headstart.cli import cache, demo, evaluate, predict, train
+from headstart.cli.console import run
+
+app = typer.Typer(
+    name="headstart",
+    help="From folders of photos to a classifier you can trust, on top of a frozen pre-trained network.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command(name="demo")(demo.demo)
+app.command(name="classify")(predict.classify)
+app.command(name="train")(train.train)
+app.command(name="evaluate")(evaluate.evaluate)
+app.command(name="predict")(predict.predict)
+app.add_typer(cache.app, name="cache")
+
+
+def main() -> NoReturn:
+    """Entry point of the `headstart` command."""
+    raise SystemExit(run(app))

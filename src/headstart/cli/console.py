@@ -1,0 +1,137 @@
+"""What every command shares: errors to exit codes, messages and bars on stderr, one JSON document on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from headstart.errors import HeadstartError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+INTERRUPTED = 130
+
+
+def run(app: Callable[..., Any]) -> int:
+    """Run the command line: 0 done, 1 an error of ours (one line, no traceback), 2 usage, 130 interrupted.
+
+    `HEADSTART_DEBUG=1` shows the traceback.
+    """
+    import warnings
+
+    # Pillow warns about odd metadata of single photos; what matters to the user is told as an outcome.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
+    try:
+        result = app(standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except HeadstartError as error:
+        if os.environ.get("HEADSTART_DEBUG") == "1":
+            raise
+        say(f"Error: {' '.join(str(error).split())}")
+        return 1
+    except KeyboardInterrupt:
+        say("Stopped. What was extracted is kept; the same command continues there.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        return _usage(error)
+
+
+def _usage(error: Exception) -> int:
+    """Typer's own errors: it vendors or imports click depending on its version, so they are told by their methods."""
+    show = getattr(error, "show", None)
+    code = getattr(error, "exit_code", None)
+    if type(error).__name__ == "Abort":
+        say("Stopped. What was extracted is kept; the same command continues there.")
+        return INTERRUPTED
+    if code is None:
+        raise error
+    if show is not None:
+        show()
+    return int(code)
+
+
+def say(message: str = "") -> None:
+    """A line for the user, on stderr."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """The one document on stdout; names that are not UTF-8 are escaped."""
+    print(json.dumps(document, indent=2))
+
+
+class Bar:
+    """The progress of an extraction: one line before it, a bar with rate and time left where stderr is a terminal.
+
+    It has the methods of `training.Listener` without importing it, so that the shell stays light.
+    """
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._started = 0.0
+        self._total = 0
+
+    def said(self, message: str) -> None:
+        """Pass a message on."""
+        say(message)
+
+    def planned(self, photos: int, new: int, seconds: float) -> None:
+        """Say how much there is to do, and start the bar."""
+        about = f", about {_duration(seconds)}" if seconds >= 1 else ""
+        say(f"{photos:,} photos, {new:,} of them new{about}.")
+        self._total = new
+        self._started = time.monotonic()
+        if not sys.stderr.isatty():
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(
+            TextColumn("Extracting"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]} photos/s"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task = self._progress.add_task("", total=new, rate="-")
+        self._progress.start()
+
+    def advanced(self, done: int) -> None:
+        """Move the bar."""
+        if self._progress is not None:
+            rate = done / max(time.monotonic() - self._started, 1e-6)
+            self._progress.update(self._task, completed=done, rate=f"{rate:,.0f}")
+            if done == self._total:
+                self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

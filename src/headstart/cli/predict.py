@@ -1,0 +1,115 @@
+"""`headstart predict` (your classes) and `headstart classify` (the network's own)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headstart.cli.console import Bar, print_json, say
+
+if TYPE_CHECKING:
+    from headstart.classifier import Predictions
+    from headstart.features import Skipped
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="Folder of a saved classifier.")],
+    photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
+    csv: Annotated[Path | None, typer.Option(help="Write a table to this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Say which of your classes photos belong to."""
+    from headstart.classifier import Classifier
+
+    classifier = Classifier.load(model)
+    for note in classifier.notes_:
+        say(note)
+    with Bar() as bar:
+        answer = classifier.predictions(photos, bar if len(photos) > 1 or photos[0].is_dir() else None)  # type: ignore[arg-type]
+    _report(answer.skipped)
+    if csv is not None:
+        _write_csv(csv, answer)
+        say(f"{len(answer.paths):,} predictions written to {csv}.")
+    if as_json:
+        print_json(
+            {
+                "model": str(model),
+                "photos": [
+                    {
+                        "path": path,
+                        "label": label,
+                        "probability": float(row.max()),
+                        "probabilities": dict(zip(answer.classes, row.tolist(), strict=True)),
+                    }
+                    for path, label, row in zip(answer.paths, answer.labels, answer.probabilities, strict=True)
+                ],
+                "skipped": _skipped(answer.skipped),
+            }
+        )
+    elif csv is None:
+        width = max((len(label) for label in answer.labels), default=0)
+        for path, label, row in zip(answer.paths, answer.labels, answer.probabilities, strict=True):
+            print(f"{label:{width}}  {100 * row.max():5.1f} %  {path}")
+
+
+def classify(
+    photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
+    backbone: Annotated[str, typer.Option("-b", "--backbone", help="Handle of the network.")] = (
+        "builtin:efficientnet-lite0"
+    ),
+    top: Annotated[int, typer.Option(min=1, help="Guesses for each photo.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Use a network unchanged, with the classes it was trained on (ImageNet's 1,000)."""
+    from headstart.as_is import classify as run
+
+    answer = run(photos, backbone, top)
+    _report(answer.skipped)
+    if as_json:
+        print_json(
+            {
+                "backbone": answer.backbone,
+                "photos": [
+                    {
+                        "path": path,
+                        "predictions": [
+                            {"label": one.label, "index": one.index, "probability": one.probability} for one in guesses
+                        ],
+                    }
+                    for path, guesses in answer.photos.items()
+                ],
+                "skipped": _skipped(answer.skipped),
+            }
+        )
+        return
+    for path, guesses in answer.photos.items():
+        print(path)
+        for one in guesses:
+            print(f"  {100 * one.probability:5.1f} %  {one.label}")
+
+
+def _skipped(skipped: Sequence[Skipped]) -> list[dict[str, str]]:
+    return [{"path": one.path, "reason": one.reason, "detail": one.detail} for one in skipped]
+
+
+def _report(skipped: Sequence[Skipped]) -> None:
+    for one in skipped:
+        say(f"Skipped {one.path}: {one.reason}" + (f" ({one.detail})" if one.detail else ""))
+
+
+def _write_csv(path: Path, answer: Predictions) -> None:
+    import csv
+
+    from headstart.errors import DataError
+
+    try:
+        with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["path", "label", "probability", *answer.classes])
+            for name, label, row in zip(answer.paths, answer.labels, answer.probabilities, strict=True):
+                writer.writerow([name, label, f"{row.max():.6f}", *(f"{p:.6f}" for p in row)])
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}.\nChoose another file with --csv.") from error

@@ -1,0 +1,73 @@
+"""Figures as text for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_SHOWN = 10
+
+
+def summary(evaluation: dict[str, Any]) -> str:
+    """The accuracy with its interval, one line.
+
+    Args:
+        evaluation: the document of `Evaluation.to_json`.
+    """
+    low, high = evaluation["interval"]
+    how = {
+        "test set": "on photos that were not trained on",
+        "cross-validation": "by cross-validation: each photo judged by heads that did not see it",
+    }[evaluation["protocol"]]
+    return (
+        f"Accuracy {_percent(evaluation['accuracy'])} on {evaluation['n']:,} photos, {how}.\n"
+        f"With 95 % confidence between {_percent(low)} and {_percent(high)}.  Balanced accuracy "
+        f"{_percent(evaluation['balanced_accuracy'])}, log loss {evaluation['log_loss']:.3f}, calibration error "
+        f"{_percent(evaluation['calibration_error'])}."
+    )
+
+
+def details(evaluation: dict[str, Any]) -> str:
+    """Table of the classes, what is confused with what, and the most confident mistakes."""
+    rows = [["class", "photos", "precision", "recall", "F1"]]
+    for name, row in evaluation["per_class"].items():
+        figures = [_percent(row[key]) for key in ("precision", "recall", "f1")]
+        rows.append([name, f"{row['support']:,}", *figures])
+    parts = [table(rows)]
+    classes, counts = evaluation["confusion"]["classes"], evaluation["confusion"]["counts"]
+    pairs = [
+        (counts[i][j], f"{classes[i]} taken for {classes[j]}")
+        for i in range(len(classes))
+        for j in range(len(classes))
+        if i != j and counts[i][j] >= 0.5
+    ]
+    if pairs:
+        pairs.sort(key=lambda pair: -pair[0])
+        parts.append("Most frequent confusions:\n" + table([["  ", f"{n:.0f}", what] for n, what in pairs[:_SHOWN]]))
+    if evaluation["mistakes"]:
+        lines = [
+            [f"  {_percent(m['probability'])}", f"{m['label']} taken for {m['predicted']}", m["path"]]
+            for m in evaluation["mistakes"][:_SHOWN]
+        ]
+        parts.append("Most confident mistakes:\n" + table(lines))
+    return "\n\n".join(parts)
+
+
+def table(rows: list[list[str]]) -> str:
+    """Columns of equal width; all but the first and the last stand right when they hold figures."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if i and _is_figure(cell) or (i and rows[0] is row and _is_figure(rows[-1][i])) else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _is_figure(cell: str) -> bool:
+    return bool(cell) and cell[0].isdigit()
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

@@ -1,0 +1,93 @@
+"""`headstart train`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headstart.cli.console import Bar, print_json, say
+
+if TYPE_CHECKING:
+    from headstart.training import Training
+
+
+class View(StrEnum):
+    """How photos become the network's input size."""
+
+    squash = "squash"
+    crop = "crop"
+    pad = "pad"
+
+
+def train(
+    photos: Annotated[
+        Path, typer.Argument(help="Folder of class folders, or of train and test with class folders, or a CSV.")
+    ],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Save the classifier in this new folder.")] = None,
+    backbone: Annotated[str, typer.Option("-b", "--backbone", help="Handle of the network.")] = (
+        "builtin:efficientnet-lite0"
+    ),
+    head: Annotated[str, typer.Option(help="logistic, ridge, centroid or knn.")] = "logistic",
+    test: Annotated[Path | None, typer.Option(help="Folder or CSV to measure on.")] = None,
+    fraction: Annotated[float | None, typer.Option(help="Train on this share of each class, such as 0.1.")] = None,
+    view: Annotated[View, typer.Option(help="The whole photo squashed, its centre, or the whole padded.")] = View.squash,
+    seed: Annotated[int, typer.Option(min=0, help="Of the share and of the folds.")] = 0,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a photo was skipped.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a classifier saved there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> int:
+    """Train a classifier on your photos, measure it honestly, save it."""
+    from headstart.training import train as run
+
+    with Bar() as bar:
+        result = run(
+            photos,
+            output=output,
+            backbone=backbone,
+            head=head,  # type: ignore[arg-type]  # an unknown name is the library's error
+            view=view.value,
+            test=test,
+            fraction=fraction,
+            seed=seed,
+            overwrite=overwrite,
+            listener=bar,  # type: ignore[arg-type]  # has the methods of a Listener
+        )
+    document = result.to_json()
+    if as_json:
+        print_json(document)
+    else:
+        show(result)
+    return 1 if strict and result.skipped else 0
+
+
+def show(result: Training) -> None:
+    """What a person wants to know of a training."""
+    from headstart.cli.report import details, summary
+
+    document = result.to_json()
+    skipped = document["photos"]
+    if skipped["skipped"]:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in skipped["reasons"].items())
+        say(f"{skipped['skipped']} of {skipped['found']:,} photos are not used: {reasons}.")
+        for one in result.skipped[:5]:
+            say(f"  {one.path}: {one.reason}" + (f" ({one.detail})" if one.detail else ""))
+        if len(result.skipped) > 5:
+            say(f"  and {len(result.skipped) - 5} more; --json lists all.")
+    print(details(document["evaluation"]))
+    print()
+    print(summary(document["evaluation"]))
+    rate = document["features"]["photos_per_second"]
+    head, seconds = document["head"], document["seconds"]
+    chosen = f", l2 {head['l2']:.3g} by cross-validation" if head["l2"] is not None else ""
+    speed = f" at {rate:,.0f} photos/s" if rate else ""
+    print(
+        f"Head: {head['kind']}{chosen}.  {result.computed:,} photos computed{speed}, {result.from_store:,} from the "
+        f"store; {seconds['total']:.1f} s in all."
+    )
+    if result.model is None:
+        say("Not saved: add -o NAME to keep the classifier.")
+    else:
+        print(f"Saved in {result.model}. Try it: headstart predict {result.model} PHOTO")
