@@ -70,7 +70,7 @@ def classify(photos: Sequence[str | Path], backbone: str = backbones.DEFAULT, to
             part = paths[start : start + _CHUNK]
             outcomes = list(pool.map(read, part))
             pictures = [outcome for outcome in outcomes if not isinstance(outcome, PhotoError)]
-            rows = iter(network.classify(np.stack(pictures)) if pictures else ())
+            rows = iter(network.classify(np.stack(pictures)) if pictures else np.empty((0, 0), np.float32))
             for path, outcome in zip(part, outcomes, strict=True):
                 if isinstance(outcome, PhotoError):
                     skipped.append(Skipped(path, outcome.reason, outcome.detail))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
@@ -286,7 +285,9 @@ def _source(photos: Photos | PhotoSet, labels: Sequence[str] | None) -> Source:
         return Source(photos, None)
     if isinstance(photos, (str, os.PathLike)):
         if labels is not None:
-            raise DataError("A folder was given together with labels.\nExpected a folder, or a list of paths and labels.")
+            raise DataError(
+                "A folder was given together with labels.\nExpected a folder, or a list of paths and labels."
+            )
         return scan(photos)
     if labels is None:
         raise DataError("A list of paths was given without labels.\nExpected one class name for each path.")
@@ -294,6 +295,8 @@ def _source(photos: Photos | PhotoSet, labels: Sequence[str] | None) -> Source:
 
 
 def _version(name: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(name)
     except PackageNotFoundError:

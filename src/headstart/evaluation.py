@@ -67,7 +67,9 @@ class Evaluation:
             result.append({"precision": precision, "recall": recall, "f1": f1, "support": round(true)})
         return result
 
-    def to_json(self, classes: tuple[str, ...], paths: tuple[str, ...], labels: Labels, protocol: str) -> dict[str, Any]:
+    def to_json(
+        self, classes: tuple[str, ...], paths: tuple[str, ...], labels: Labels, protocol: str
+    ) -> dict[str, Any]:
         """The document that `--json` prints: class numbers become names, rows become paths."""
         whole = bool((self.confusion == np.round(self.confusion)).all())
         counts = self.confusion.astype(int).tolist() if whole else self.confusion.tolist()

@@ -13,6 +13,7 @@ from PIL import ImageFile
 
 from headstart.errors import PhotoError
 
+
 def sniff(head: bytes, name: str = "") -> str:
     """Name the kind of a picture from its first 32 bytes.
 
@@ -143,7 +144,7 @@ def _open_avif(file: io.BytesIO) -> ImageFile.ImageFile:
 def _open_heif(file: io.BytesIO) -> ImageFile.ImageFile:
     from pillow_heif import HeifImageFile
 
-    image: ImageFile.ImageFile = HeifImageFile(file)
+    image: ImageFile.ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]
     return image
 
 

@@ -54,6 +54,8 @@ _LARGE_PIXELS = 2**24
 _LARGE = threading.Lock()
 _PAD_GREY = 127
 
+#: How a profile that needs no transform names itself, in Latin-1 or in the UTF-16 of newer profiles.
+_SRGB = (b"sRGB", "sRGB".encode("utf-16-be"))
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -160,7 +162,15 @@ def load(path: str | Path, view: View) -> Images:
     return decode(read(path), view)
 
 
-_TRUNCATION_SIGNS = ("truncated", "unexpected end", "end of file", "end-of-file", "premature", "eof", "too small")
+_TRUNCATION_SIGNS = (
+    "truncated",
+    "unexpected end",
+    "end of file",
+    "end-of-file",
+    "premature",
+    "eof",
+    "too small",
+)
 
 
 def _prepare(image: ImageFile.ImageFile, view: View) -> int:
@@ -244,7 +254,9 @@ def _fit(image: Image.Image, view: View, size: tuple[int, int]) -> Image.Image:
 
 
 def _grey(mode: str) -> int | tuple[int, ...]:
-    return {"L": _PAD_GREY, "RGBA": (_PAD_GREY,) * 3 + (255,)}.get(mode, (_PAD_GREY,) * 3)
+    if mode == "L":
+        return _PAD_GREY
+    return (_PAD_GREY, _PAD_GREY, _PAD_GREY, *((255,) if mode == "RGBA" else ()))
 
 
 def _resize(image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]) -> Image.Image:
@@ -256,7 +268,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode == "RGBA":
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image).convert("RGB")
-    if profile and b"sRGB" not in profile[:4096]:
+    if profile and not any(name in profile for name in _SRGB):
         transform = _transform(profile, image.mode)
         if transform is not None:
             converted: Image.Image | None = transform.apply(image)

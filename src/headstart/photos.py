@@ -146,7 +146,7 @@ def find_files(sources: Iterable[str | Path]) -> list[str]:
 
 
 def show(path: str | Path) -> str:
-    """A path that can be printed anywhere: bytes that are not UTF-8 appear as `\\xNN`."""
+    """A path that can be printed anywhere: bytes that are not UTF-8 appear escaped, in hex."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

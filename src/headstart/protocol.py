@@ -66,9 +66,7 @@ def without_conflicts(features: Features, labels: Sequence[str]) -> Clean:
         if len(names[group]) > 1
     )
     keep = [i for i, group in enumerate(groups) if len(names[group]) == 1]
-    return Clean(
-        take(features, keep), tuple(labels[i] for i in keep), tuple(groups[i] for i in keep), skipped
-    )
+    return Clean(take(features, keep), tuple(labels[i] for i in keep), tuple(groups[i] for i in keep), skipped)
 
 
 def without_copies_of(features: Features, others: Features) -> tuple[Features, list[int], tuple[Skipped, ...]]:

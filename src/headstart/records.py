@@ -50,8 +50,8 @@ class Records:
         return len(self._keys)
 
     @property
-    def bytes(self) -> int:
-        """Size of both files."""
+    def size(self) -> int:
+        """Bytes of both files."""
         return sum(path.stat().st_size for path in (self._keys_path, self._values_path) if path.exists())
 
     def refresh(self) -> None:
@@ -141,7 +141,7 @@ class Records:
         with _open(self._keys_path) as key_file, _open(self._values_path) as value_file:
             count = os.fstat(key_file.fileno()).st_size // _KEY.itemsize
             value_file.seek(count * self.width)
-            value_file.write(values)
+            value_file.write(values.data)
             value_file.flush()
             key_file.seek(count * _KEY.itemsize)
             key_file.write(head.tobytes())
@@ -160,7 +160,8 @@ class Records:
         for start in range(0, len(keys), _CHUNK):
             part = keys[start : start + _CHUNK]
             good[start : start + len(part)] = self.read(part, buffer[: len(part)])
-        return good & newest
+        sound: npt.NDArray[np.bool_] = good & newest
+        return sound
 
     def compact(self) -> int:
         """Write the table anew without damaged and doubled records; returns how many were dropped."""

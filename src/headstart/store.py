@@ -177,12 +177,19 @@ class Store:
     def shelves(self) -> list[Shelf]:
         """What is kept, one entry a card, in the order of the keys."""
         return [
-            Shelf(path.name, card.handle, card.view.fit, len(table), table.bytes, (path / "card.json").stat().st_mtime)
+            Shelf(
+                path.name,
+                card.handle,
+                card.view.fit,
+                len(table),
+                table.size,
+                (path / "card.json").stat().st_mtime,
+            )
             for path, card, table in self._all_tables()
         ]
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         """Bytes of all files in the store's folder."""
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
@@ -195,7 +202,7 @@ class Store:
 
     def prune(self, days: float) -> int:
         """Drop damaged and doubled records, shelves unused for `days`, and compiled graphs; returns bytes freed."""
-        before = self.bytes
+        before = self.size
         limit = time.time() - days * 86400
         for path, _, table in self._all_tables():
             if (path / "card.json").stat().st_mtime < limit:
@@ -207,7 +214,7 @@ class Store:
             if compiled.stat().st_mtime < limit:
                 compiled.unlink(missing_ok=True)
         self._tables.clear()
-        return before - self.bytes
+        return before - self.size
 
     def clear(self) -> None:
         """Drop everything that headstart put into the folder."""

@@ -167,7 +167,12 @@ def train(
 
     counts = len(classifier.measured_.paths)
     if output is not None:
-        about = {"train": counts, "test": test_count, "fraction": fraction, "evaluation": _without_paths(measured)}
+        about = {
+            "train": counts,
+            "test": test_count,
+            "fraction": fraction,
+            "evaluation": _without_paths(measured),
+        }
         classifier.save(output, about=about, overwrite=overwrite)
     seconds["total"] = time.perf_counter() - started
     return Training(
@@ -188,7 +193,9 @@ def train(
 def _source(photos: str | Path | Sequence[str | Path], labels: Sequence[str] | None, test: str | Path | None) -> Source:
     if isinstance(photos, (str, Path)):
         if labels is not None:
-            raise DataError("A folder was given together with labels.\nExpected a folder, or a list of paths and labels.")
+            raise DataError(
+                "A folder was given together with labels.\nExpected a folder, or a list of paths and labels."
+            )
         source = scan(photos)
     else:
         source = Source(from_lists(photos, labels or ()), None)

@@ -27,7 +27,8 @@ def load(handle: str = DEFAULT, precision: Precision = "auto", folder: Path | No
         BackboneError: no network has this handle, or the processor lacks the precision.
     """
     from headstart.backbones import builtin
-    from headstart.backbones.network import NetworkBackbone, resolve_precision
+    from headstart.backbones.compiled import resolve_precision
+    from headstart.backbones.network import NetworkBackbone
 
     if handle != builtin.HANDLE:
         near = difflib.get_close_matches(handle, [builtin.HANDLE, "efficientnet-lite0"], n=1, cutoff=0.5)
@@ -47,7 +48,7 @@ def load_card(card: Card, folder: Path | None = None) -> Backbone:
     Raises:
         BackboneError: this version's network of that name gives other vectors than the card's.
     """
-    from headstart.backbones.network import has_bfloat16
+    from headstart.backbones.compiled import has_bfloat16
 
     precision: Precision = "float32" if card.precision == "bfloat16" and not has_bfloat16() else card.precision
     network = load(card.handle, precision, folder)

@@ -24,12 +24,15 @@ class Backbone(ABC):
     Attributes:
         card: everything that decides its vectors.
         labels: names of its own classes in the order of its scores; empty if it has none.
-        batch: how many pictures it likes to get at once.
     """
 
     card: Card
     labels: tuple[str, ...] = ()
-    batch: int = 4
+
+    @property
+    def batch(self) -> int:
+        """How many pictures it likes to get at once."""
+        return 4
 
     @abstractmethod
     def embed(self, images: Images) -> Vectors:

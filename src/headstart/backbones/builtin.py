@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.backbones.card import Card
+from headstart.backbones.compiled import engine
 from headstart.errors import BackboneError
 from headstart.images import View
 
@@ -153,8 +154,8 @@ def _unpickle(data: bytes) -> Weights:
 
 def build(weights: Weights) -> Any:
     """The graph: float32 `(n, 3, 224, 224)`, already normalised, -> `features` (n, 1280), `scores` (n, 1000)."""
-    import openvino as ov
-    from openvino import opset13 as op
+    ov = engine()
+    op = ov.opset13
 
     def conv(x: Any, name: str, norm: str, stride: int = 1, depthwise: bool = False, relu: bool = True) -> Any:
         """Convolution with its batch norm folded in: `w' = w * g / sqrt(v + e)`, `b' = b - m * g / sqrt(v + e)`."""

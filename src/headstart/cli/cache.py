@@ -24,9 +24,9 @@ def info(as_json: Json = False) -> None:
     ]
     vectors = sum(s.vectors for s in shelves)
     if as_json:
-        print_json({"path": str(store.folder), "vectors": vectors, "bytes": store.bytes, "cards": cards})
+        print_json({"path": str(store.folder), "vectors": vectors, "bytes": store.size, "cards": cards})
         return
-    print(f"{store.folder}: {vectors:,} vectors, {store.bytes / 1e6:,.1f} MB (set HEADSTART_HOME to move it)")
+    print(f"{store.folder}: {vectors:,} vectors, {store.size / 1e6:,.1f} MB (set HEADSTART_HOME to move it)")
     for shelf in shelves:
         print(f"  {shelf.backbone}, view {shelf.view}: {shelf.vectors:,} vectors, {shelf.bytes / 1e6:,.1f} MB")
 
@@ -41,7 +41,9 @@ def verify(as_json: Json = False) -> int:
     if as_json:
         print_json({"damaged": total, "cards": damaged})
     else:
-        print("All vectors are sound." if not total else f"{total} vectors are damaged. Drop them: headstart cache prune")
+        print(
+            "All vectors are sound." if not total else f"{total} vectors are damaged. Drop them: headstart cache prune"
+        )
     return 1 if total else 0
 
 
@@ -63,6 +65,6 @@ def clear(as_json: Json = False) -> None:
     from headstart.store import Store
 
     store = Store()
-    freed = store.bytes
+    freed = store.size
     store.clear()
-    print_json({"freed": freed - store.bytes}) if as_json else print(f"{(freed - store.bytes) / 1e6:,.1f} MB freed.")
+    print_json({"freed": freed - store.size}) if as_json else print(f"{(freed - store.size) / 1e6:,.1f} MB freed.")

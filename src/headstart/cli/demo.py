@@ -44,7 +44,7 @@ def demo(
         say(f"   $ headstart predict {output} {tile}")
         predict(output, [tile])
     say()
-    say(f"Now yours: put photos into folders named by what they show, and: headstart train FOLDER -o NAME")
+    say("Now yours: put photos into folders named by what they show, and: headstart train FOLDER -o NAME")
 
 
 def cut_tiles(photos: dict[str, Path], root: Path) -> None:

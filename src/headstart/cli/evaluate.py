@@ -26,8 +26,8 @@ def evaluate(
     document = measured.to_json()
     if measured.seen:
         say(
-            f"Caution: {measured.seen} of the {document['n']:,} photos were trained on; the figures flatter. Measure on "
-            "others."
+            f"Caution: {measured.seen} of the {document['n']:,} photos were trained on; "
+            "the figures flatter. Measure on others."
         )
     for one in measured.skipped:
         say(f"Skipped {one.path}: {one.reason}" + (f" ({one.detail})" if one.detail else ""))

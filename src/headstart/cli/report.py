@@ -58,7 +58,9 @@ def table(rows: list[list[str]]) -> str:
     lines = []
     for row in rows:
         cells = [
-            cell.rjust(width) if i and _is_figure(cell) or (i and rows[0] is row and _is_figure(rows[-1][i])) else cell.ljust(width)
+            cell.rjust(width)
+            if (i and _is_figure(cell)) or (i and rows[0] is row and _is_figure(rows[-1][i]))
+            else cell.ljust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())

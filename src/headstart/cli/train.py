@@ -24,16 +24,21 @@ class View(StrEnum):
 
 def train(
     photos: Annotated[
-        Path, typer.Argument(help="Folder of class folders, or of train and test with class folders, or a CSV.")
+        Path,
+        typer.Argument(help="Folder of class folders, or of train and test with class folders, or a CSV."),
     ],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Save the classifier in this new folder.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Save the classifier in this new folder.")
+    ] = None,
     backbone: Annotated[str, typer.Option("-b", "--backbone", help="Handle of the network.")] = (
         "builtin:efficientnet-lite0"
     ),
     head: Annotated[str, typer.Option(help="logistic, ridge, centroid or knn.")] = "logistic",
     test: Annotated[Path | None, typer.Option(help="Folder or CSV to measure on.")] = None,
     fraction: Annotated[float | None, typer.Option(help="Train on this share of each class, such as 0.1.")] = None,
-    view: Annotated[View, typer.Option(help="The whole photo squashed, its centre, or the whole padded.")] = View.squash,
+    view: Annotated[
+        View, typer.Option(help="The whole photo squashed, its centre, or the whole padded.")
+    ] = View.squash,
     seed: Annotated[int, typer.Option(min=0, help="Of the share and of the folds.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a photo was skipped.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a classifier saved there.")] = False,

@@ -56,9 +56,9 @@ class Basis:
             # weighted / scale = U sqrt(values) V': coordinates come from U, the axes V = weighted' U / ...
             lengths = np.sqrt(self.variances)
             self._small = np.ascontiguousarray(vectors[:, kept] * lengths / root)
-            self._axes = (weighted.T, vectors[:, kept] / (lengths * np.float32(self.scale)))
+            self._axes = (weighted.T, np.asarray(vectors[:, kept] / (lengths * np.float32(self.scale)), np.float32))
         else:
-            self._axes = (np.ascontiguousarray(vectors[:, kept]),)
+            self._axes = (np.ascontiguousarray(vectors[:, kept], np.float32),)
 
     def scores(self, weights: Matrix) -> Iterator[tuple[slice, Matrix]]:
         """`z @ weights`, float32 `(r, columns)` -> `(rows, columns)`, some rows at a time."""
@@ -102,7 +102,8 @@ class Basis:
         """`sum w z z'` under other weights: float32 `(r, r)`."""
         if self._small is not None:
             return (self._small * weights[:, None].astype(np.float32)).T @ self._small
-        return (self._axes[0].T @ self._covariance(weights) @ self._axes[0]) / np.float32(self.scale**2)
+        inside = self._axes[0].T @ self._covariance(weights) @ self._axes[0]
+        return np.asarray(inside / self.scale**2, np.float32)
 
     def _covariance(self, weights: npt.NDArray[np.float64]) -> Matrix:
         """`sum w (x - mean)(x - mean)'`, summed in float64 over chunks that are multiplied in float32."""

@@ -14,7 +14,11 @@ _CHUNK = 1024
 
 
 def ridge_path(
-    basis: Basis, labels: npt.NDArray[np.intp], weights: Matrix, folds: npt.NDArray[np.intp], strengths: list[float]
+    basis: Basis,
+    labels: npt.NDArray[np.intp],
+    weights: Matrix,
+    folds: npt.NDArray[np.intp],
+    strengths: list[float],
 ) -> Iterator[tuple[float, Matrix, Matrix, Matrix]]:
     """Least squares on one-hot targets: `(C + l2) W = sum w (z - z_mean) (y - y_mean)'`, C the weighted covariance.
 

@@ -101,7 +101,9 @@ class LinearHead(Head):
         _require(arrays, cls.arrays_of)
         weights, bias = arrays["weights"], arrays["bias"]
         if weights.ndim != 2 or bias.shape != weights.shape[1:] or weights.dtype != np.float32:
-            raise HeadError(f"A linear head has weights {weights.shape} and bias {bias.shape}.\nExpected (dim, k), (k,).")
+            raise HeadError(
+                f"A linear head has weights {weights.shape} and bias {bias.shape}.\nExpected (dim, k), (k,)."
+            )
         return cls(weights, bias, float(arrays["temperature"][0]))
 
 
@@ -161,7 +163,9 @@ class NeighbourHead(Head):
         count = int(arrays["count"][0])
         fits = vectors.ndim == 2 and labels.shape == vectors.shape[:1] and centre.shape == vectors.shape[1:]
         if not fits or vectors.dtype != np.float32 or labels.min() < 0 or labels.max() >= count:
-            raise HeadError(f"A neighbour head has vectors {vectors.shape} and labels {labels.shape}.\nExpected n each.")
+            raise HeadError(
+                f"A neighbour head has vectors {vectors.shape} and labels {labels.shape}.\nExpected n each."
+            )
         return cls(vectors, labels, centre, int(arrays["k"][0]), count, float(arrays["temperature"][0]))
 
 
@@ -183,14 +187,15 @@ def softmax(scores: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Probabilities from scores, over the last axis; float64, stable for any finite scores."""
     shifted = scores.astype(np.float64) - scores.max(axis=-1, keepdims=True)
     np.exp(shifted, out=shifted)
-    shifted /= shifted.sum(axis=-1, keepdims=True)
-    return shifted
+    probabilities: npt.NDArray[np.float64] = shifted / shifted.sum(axis=-1, keepdims=True)
+    return probabilities
 
 
 def unit_length(vectors: Vectors) -> Vectors:
     """Rows scaled to length 1; rows of zeros stay zero."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, np.float32(1e-12))
+    scaled: Vectors = vectors / np.maximum(lengths, np.float32(1e-12))
+    return scaled
 
 
 def vote(cosines: Vectors, labels: npt.NDArray[np.int64], k: int, classes: int) -> Vectors:

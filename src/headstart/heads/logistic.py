@@ -23,7 +23,11 @@ TOLERANCE = 5e-3
 
 
 def path(
-    basis: Basis, labels: npt.NDArray[np.intp], weights: Matrix, folds: npt.NDArray[np.intp], strengths: list[float]
+    basis: Basis,
+    labels: npt.NDArray[np.intp],
+    weights: Matrix,
+    folds: npt.NDArray[np.intp],
+    strengths: list[float],
 ) -> Iterator[tuple[float, Matrix, Matrix, Matrix]]:
     """Solve for one strength after the other.
 
@@ -72,7 +76,7 @@ def _solve(
         new_w, new_b = look_w - grad / bound3, look_b - slope_b / bound_b
         uphill = ((look_w - new_w) * (new_w - w)).sum(axis=(0, 2)) + ((look_b - new_b) * (new_b - b)).sum(axis=1) > 0
         momentum[uphill] = 1
-        following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+        following = np.asarray((1 + np.sqrt(1 + 4 * momentum**2)) / 2, np.float32)
         carry = ((momentum - 1) / following).astype(np.float32)
         look_w, look_b = new_w + carry[None, :, None] * (new_w - w), new_b + carry[:, None] * (new_b - b)
         w, b, momentum = new_w, new_b, following

@@ -1,0 +1,230 @@
+"""A graph compiled by OpenVINO for one card: preprocessing folded in, batch chosen, kept on disk for the next start."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from headstart.backbones.card import Card, Precision
+from headstart.errors import BackboneError
+from headstart.images import View
+
+Output = Literal["features", "scores"]
+#: Pictures in one request. Measured: batches of 1 to 8 are equally fast with AVX2; with AMX 4 to 8 are best.
+_BATCH = 4
+
+
+def engine() -> Any:
+    """The module `openvino`, imported without its telemetry.
+
+    `import openvino` reports itself to a server (openvino/tools/ovc/__init__.py) and makes a folder in the user's
+    home. We promise to be offline, so while it is imported the package that reports cannot be; OpenVINO then uses
+    its own silent stand-in. Nothing else of OpenVINO is missing afterwards.
+    """
+    if "openvino" not in sys.modules:
+        absent = object()
+        reporter = sys.modules.get("openvino_telemetry", absent)
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # documented: makes its import fail
+        try:
+            import openvino
+        finally:
+            del sys.modules["openvino_telemetry"]
+            if reporter is not absent:
+                sys.modules["openvino_telemetry"] = reporter  # type: ignore[assignment]
+    import openvino
+
+    return openvino
+
+
+@lru_cache(maxsize=1)
+def _engine() -> Any:
+    """OpenVINO's core, imported (0.3 s) when the first network is loaded."""
+    atexit.register(_release)
+    return engine().Core()
+
+
+_alive: weakref.WeakSet[Graphs] = weakref.WeakSet()
+
+
+def _release() -> None:
+    """Free networks before the interpreter goes.
+
+    Freed any later, OpenVINO 2026.4 aborted about one process in eight ("terminate called without an active
+    exception"), after all work was done but with a failing exit code.
+    """
+    for graphs in list(_alive):
+        graphs.close()
+    _engine.cache_clear()
+    gc.collect()
+
+
+def resolve_precision(precision: Precision) -> Literal["float32", "bfloat16"]:
+    """`auto` is bfloat16 where the processor computes in it, else float32.
+
+    Raises:
+        BackboneError: bfloat16 was asked for and the processor lacks it, or the name is unknown.
+    """
+    if precision == "float32":
+        return "float32"
+    if precision not in ("auto", "bfloat16"):
+        raise BackboneError(f"There is no precision '{precision}'.\nExpected auto, float32 or bfloat16.")
+    if has_bfloat16():
+        return "bfloat16"
+    if precision == "bfloat16":
+        raise BackboneError("This processor does not compute in bfloat16.\nExpected float32 or auto.")
+    return "float32"
+
+
+def has_bfloat16() -> bool:
+    """Does this processor compute in bfloat16?"""
+    return "BF16" in _engine().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A graph ready to run: `batch` pictures a request, `requests` of them keep the processor busy."""
+
+    network: Any
+    batch: int
+    requests: int
+
+
+class Graphs:
+    """The compiled graphs of one network, made or loaded when first asked for.
+
+    Args:
+        card: how to feed the graph; its view's size counts, its fit does not.
+        build: makes the graph, see `network.NetworkBackbone`.
+        folder: where compiled graphs are kept (None: nowhere). A missing, damaged or foreign one is made again.
+    """
+
+    def __init__(self, card: Card, build: Callable[[], Any], folder: Path | None) -> None:
+        self._card = card
+        self._build = build
+        self._folder = folder
+        self._ready: dict[Output, Compiled] = {}
+        self._lock = threading.Lock()
+        _alive.add(self)
+
+    def get(self, output: Output) -> Compiled:
+        """The graph that ends in `features` or `scores`.
+
+        Raises:
+            BackboneError: OpenVINO cannot compile it.
+        """
+        with self._lock:
+            if output not in self._ready:
+                self._ready[output] = self._load(output) or self._compile(output)
+            return self._ready[output]
+
+    def close(self) -> None:
+        """Free them; they are loaded again when next asked for."""
+        self._ready.clear()
+
+    # On disk: one line of JSON, then the engine's own format.
+
+    def _path(self, output: Output) -> Path | None:
+        view = View(self._card.view.height, self._card.view.width)
+        return self._folder and self._folder / f"{replace(self._card, view=view).key}-{output}.compiled"
+
+    def _identity(self) -> dict[str, str]:
+        return {
+            "openvino": engine().__version__,
+            "processor": _engine().get_property("CPU", "FULL_DEVICE_NAME"),
+        }
+
+    def _settings(self) -> dict[str, str]:
+        precision = "bf16" if self._card.precision == "bfloat16" else "f32"
+        return {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision}
+
+    def _load(self, output: Output) -> Compiled | None:
+        path = self._path(output)
+        try:
+            if path is None:
+                return None
+            header, data = path.read_bytes().split(b"\n", 1)
+            facts = json.loads(header)
+            if facts.pop("sha256") != hashlib.sha256(data).hexdigest():
+                return None
+            batch = facts.pop("batch")
+            if facts != self._identity():
+                return None
+            network = _engine().import_model(data, "CPU", self._settings())
+        except (OSError, ValueError, KeyError, RuntimeError):
+            return None  # it is only a copy of what can be compiled again
+        return Compiled(network, batch, _requests(network))
+
+    def _compile(self, output: Output) -> Compiled:
+        ov = engine()
+        try:
+            graph = self._build()
+            chosen = next(port for port in graph.outputs if output in port.names or port.node.friendly_name == output)
+            graph = ov.Model([ov.opset13.result(chosen.node.input_value(0))], graph.get_parameters(), output)
+            graph = _with_preprocessing(graph, self._card)
+            for batch in (_BATCH, 1):
+                shape = [batch, self._card.view.height, self._card.view.width, 3]
+                graph.reshape({graph.inputs[0]: shape})
+                network = _engine().compile_model(graph, "CPU", self._settings())
+                if batch == 1 or _rows_are_independent(network, shape):
+                    break
+        except RuntimeError as error:
+            raise BackboneError(f"{self._card.handle} cannot be compiled by OpenVINO: {error}") from error
+        self._keep(output, network, batch)
+        return Compiled(network, batch, _requests(network))
+
+    def _keep(self, output: Output, network: Any, batch: int) -> None:
+        path = self._path(output)
+        if path is None:
+            return
+        blob = network.export_model()
+        data = blob if isinstance(blob, bytes) else blob.getvalue()
+        facts = {**self._identity(), "batch": batch, "sha256": hashlib.sha256(data).hexdigest()}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+                file.write(json.dumps(facts).encode() + b"\n" + data)
+            os.replace(file.name, path)
+        except OSError:
+            pass  # without the copy the next start takes half a second longer; the store reports a bad disk
+
+
+def _requests(network: Any) -> int:
+    return int(network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+
+
+def _with_preprocessing(graph: Any, card: Card) -> Any:
+    """Let the graph take uint8 (n, height, width, 3) RGB: conversion, colour order and scaling happen inside."""
+    ov = engine()
+    from openvino.preprocess import ColorFormat, PrePostProcessor
+
+    steps = PrePostProcessor(graph)
+    tensor = steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    steps.input().model().set_layout(ov.Layout("NCHW"))
+    inside = steps.input().preprocess()
+    if card.channels == "BGR":
+        tensor.set_color_format(ColorFormat.RGB)
+        inside.convert_color(ColorFormat.BGR)
+    inside.convert_element_type(ov.Type.f32).mean(list(card.mean)).scale(list(card.scale))
+    return steps.build()
+
+
+def _rows_are_independent(network: Any, shape: list[int]) -> bool:
+    """Does a picture give the same bits in every place of the batch? Some kernels treat the last rows apart."""
+    pictures = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    rows = np.array(network(pictures)[0])
+    turned = [np.array(network(np.roll(pictures, i, axis=0))[0]) for i in range(1, shape[0])]
+    return all(np.array_equal(np.roll(rows, i, axis=0), other) for i, other in enumerate(turned, start=1))
