@@ -11,13 +11,12 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from headstart import backbones, bundle, protocol
+from headstart import backbones, bundle
 from headstart.backbones.card import Card
 from headstart.errors import BundleError, DataError, HeadError
 from headstart.evaluation import Evaluation, evaluate
 from headstart.features import Features, Skipped, Watcher, extract, require_all
-from headstart.heads import Head, Kind
-from headstart.heads.head import from_arrays
+from headstart.heads.head import Head, Kind, from_arrays
 from headstart.images import Fit
 from headstart.photos import PhotoSet, Source, check_classes, find_files, from_lists, scan
 from headstart.store import Store
@@ -144,6 +143,8 @@ class Classifier:
             labels: class name of each.
             repeats: of the cross-validation; chosen by the number of photos if not given.
         """
+        from headstart import protocol
+
         clean = protocol.without_conflicts(features, labels)
         self.classes_ = tuple(sorted(set(clean.labels)))
         result = protocol.cross_validate(self.kind, clean, self.classes_, self.seed, repeats)
@@ -189,6 +190,8 @@ class Classifier:
 
     def evaluate_features(self, features: Features, labels: Sequence[str]) -> Measured:
         """Measure on vectors with known classes."""
+        from headstart import protocol
+
         head = self._trained()
         check_classes(self.classes_, labels, "The set measured on")
         clean = protocol.without_conflicts(features, labels)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from headstart import heads
 from headstart.errors import DataError
 from headstart.features import Features, Skipped
-from headstart.heads import Fit, Kind
+from headstart.heads.fitting import Fit, fit
+from headstart.heads.head import Kind
 from headstart.splits import stratified_folds
 
 FOLDS = 5
@@ -150,5 +150,5 @@ def cross_validate(
     keys = [first[group] for group in clean.groups]
     for r in range(repeats):
         folds = stratified_folds(labels, keys, k, seed + r)
-        fits.append(heads.fit(kind, clean.features.vectors, labels, folds))
+        fits.append(fit(kind, clean.features.vectors, labels, folds))
     return CrossValidated(fits[0], [one.held_out for one in fits])

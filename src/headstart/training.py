@@ -13,7 +13,7 @@ from headstart import backbones, bundle, protocol
 from headstart.classifier import Classifier, Measured
 from headstart.errors import DataError
 from headstart.features import Features, Skipped, Watcher
-from headstart.heads import Kind
+from headstart.heads.head import Kind
 from headstart.images import Fit
 from headstart.photos import PhotoSet, Source, check_classes, from_lists, scan
 

@@ -1,0 +1,131 @@
+"""`fit` trains a head and chooses its strength by cross-validation.
+
+Heads see vectors and class numbers, never pictures, names or paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from headstart.errors import HeadError
+from headstart.heads import closed_form, logistic
+from headstart.heads.basis import Basis
+from headstart.heads.calibration import fit_temperature
+from headstart.heads.head import Head, Kind, LinearHead, NeighbourHead, Vectors, softmax
+
+#: l2 per sample, half decades from strong to weak, for features of unit mean variance.
+STRENGTHS = [float(10 ** (e / 2)) for e in range(4, -9, -1)]
+NEIGHBOURS = [1, 3, 5, 10, 20]
+#: A path is left when this many strengths in a row were worse than the best.
+_PATIENCE = 2
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A trained head and what cross-validation said of it.
+
+    Attributes:
+        head: trained on all photos, calibrated.
+        strength: the l2 (logistic, ridge) or the number of neighbours (knn) chosen; None for centroid.
+        held_out: float64 `(n, k)`, for each photo the probabilities of heads that did not see it. The strength and
+            temperature used for a fold were chosen on the other folds, so that choosing does not flatter.
+    """
+
+    head: Head
+    strength: float | None
+    held_out: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    strength: float | None
+    held_out: Vectors
+    make: Callable[[float], Head]
+
+
+def fit(kind: Kind, features: Vectors, labels: npt.NDArray[np.intp], folds: npt.NDArray[np.intp]) -> Fit:
+    """Train a head.
+
+    Classes weigh the same however many photos they have (each photo counts `1 / (k * photos of its class)`).
+
+    Args:
+        kind: `logistic`, `ridge`, `centroid` or `knn`.
+        features: float32 `(n, dim)`, finite; not changed, and not copied when n >= dim (but for knn).
+        labels: intp `(n,)`, `0..k-1`, every class present, k >= 2.
+        folds: intp `(n,)`, `0..folds-1`; every class must be present outside every fold.
+
+    Raises:
+        HeadError: unknown kind, fewer than two classes, or a class that is missing outside a fold.
+    """
+    if kind not in get_args(Kind):
+        raise HeadError(f"There is no head '{kind}'.\nExpected {', '.join(get_args(Kind))}.")
+    counts = np.bincount(labels)
+    if len(counts) < 2 or not counts.all():
+        raise HeadError(f"There are photos of {np.count_nonzero(counts)} class(es).\nExpected at least two classes.")
+    weights = 1.0 / (len(counts) * counts[labels])
+    problems = np.stack([*(folds != f for f in range(int(folds.max()) + 1)), np.ones(len(folds), bool)], axis=1)
+    for f in range(problems.shape[1]):
+        if len(np.unique(labels[problems[:, f]])) < len(counts):
+            raise HeadError("A class has all its photos in one fold.\nExpected two different photos of every class.")
+    fold_weights = (weights[:, None] * problems).astype(np.float32)
+    fold_weights /= fold_weights.sum(axis=0)
+    return _choose(_candidates(kind, features, labels, weights, fold_weights, folds), labels, folds)
+
+
+def _candidates(
+    kind: Kind,
+    features: Vectors,
+    labels: npt.NDArray[np.intp],
+    weights: npt.NDArray[np.float64],
+    fold_weights: Vectors,
+    folds: npt.NDArray[np.intp],
+) -> Iterable[_Candidate]:
+    if kind == "centroid":
+        means, bias, held_out = closed_form.centroids(features, labels, fold_weights, folds)
+        yield _Candidate(None, held_out, lambda temperature: LinearHead(means, bias, temperature))
+    elif kind == "knn":
+        centre, vectors, votes = closed_form.neighbours(features, labels, folds, NEIGHBOURS)
+        numbers = labels.astype(np.int64)
+        for k, held_out in votes:
+            yield _Candidate(
+                k,
+                held_out,
+                lambda t, k=k: NeighbourHead(vectors, numbers, centre, k, int(labels.max()) + 1, t),  # type: ignore[misc]
+            )
+    else:
+        basis = Basis(features, weights)
+        solve = logistic.path if kind == "logistic" else closed_form.ridge_path
+        for l2, inside, intercept, held_out in solve(basis, labels, fold_weights, folds, STRENGTHS):
+            outside = basis.back(inside)
+            bias = intercept - basis.mean @ outside
+            yield _Candidate(l2, held_out, lambda t, w=outside, b=bias: LinearHead(w, b, t))  # type: ignore[misc]
+
+
+def _choose(candidates: Iterable[_Candidate], labels: npt.NDArray[np.intp], folds: npt.NDArray[np.intp]) -> Fit:
+    """Choose by calibrated log loss on the held-out photos, for each fold on the others and at last on all."""
+    tried: list[_Candidate] = []
+    losses: list[npt.NDArray[np.float64]] = []
+    temperatures: list[float] = []
+    worse = 0
+    for candidate in candidates:
+        temperature = fit_temperature(candidate.held_out, labels)
+        p = softmax(candidate.held_out / np.float32(temperature))
+        loss = -np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-12))
+        worse = worse + 1 if losses and loss.mean() > min(one.mean() for one in losses) else 0
+        tried.append(candidate)
+        losses.append(loss)
+        temperatures.append(temperature)
+        if worse == _PATIENCE:
+            break
+    best = int(np.argmin([loss.mean() for loss in losses]))
+    held_out = np.empty((len(labels), tried[0].held_out.shape[1]))
+    for f in range(int(folds.max()) + 1):
+        others, own = folds != f, folds == f
+        chosen = tried[int(np.argmin([loss[others].mean() for loss in losses]))].held_out
+        held_out[own] = softmax(chosen[own] / np.float32(fit_temperature(chosen[others], labels[others])))
+    return Fit(tried[best].make(temperatures[best]), tried[best].strength, held_out)
