@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -93,8 +93,6 @@ def group_keys(features: Features) -> tuple[bytes, ...]:
 
 def take(features: Features, rows: list[int]) -> Features:
     """Some of the photos; the vectors are copied only if any are left out."""
-    from dataclasses import replace
-
     if len(rows) == len(features.paths):
         return features
     return replace(
@@ -104,6 +102,11 @@ def take(features: Features, rows: list[int]) -> Features:
         vectors=features.vectors[rows],
         hashes=tuple(features.hashes[i] for i in rows),
     )
+
+
+def repeats_for(photos: int) -> int:
+    """How often cross-validation is repeated with other folds."""
+    return max(1, min(_MOST_REPEATS, round(_PREDICTIONS_WANTED / photos)))
 
 
 def numbers(labels: Sequence[str], classes: Sequence[str]) -> npt.NDArray[np.intp]:
@@ -141,7 +144,7 @@ def cross_validate(
     labels = numbers(clean.labels, classes)
     k = min(FOLDS, *(len(groups) for groups in distinct.values()))
     if repeats is None:
-        repeats = max(1, min(_MOST_REPEATS, round(_PREDICTIONS_WANTED / len(labels))))
+        repeats = repeats_for(len(labels))
     fits = []
     # Keyed by content, so that folds do not depend on names, folders or the machine's arithmetic.
     first: dict[bytes, bytes] = {}

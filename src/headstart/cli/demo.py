@@ -25,7 +25,7 @@ def demo(
     from headstart.cli.train import show
     from headstart.training import train
 
-    photos = _sample_photos()
+    photos = sample_photos()
     say("1. A network as it is, on two photos that scikit-learn ships. Its classes are ImageNet's 1,000.")
     say(f"   $ headstart classify {' '.join(str(path) for path in photos.values())} --top 3")
     classify(list(photos.values()), top=3)
@@ -65,7 +65,7 @@ def cut_tiles(photos: dict[str, Path], root: Path) -> None:
                 picture.crop((x, y, x + _SIDE, y + _SIDE)).save(target / f"{i:02}.png")
 
 
-def _sample_photos() -> dict[str, Path]:
+def sample_photos() -> dict[str, Path]:
     """The files behind `sklearn.datasets.load_sample_images`, found without importing scikit-learn (2 s)."""
     spec = importlib.util.find_spec("sklearn")
     if spec is None or spec.origin is None:

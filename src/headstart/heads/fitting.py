@@ -67,7 +67,7 @@ def fit(kind: Kind, features: Vectors, labels: npt.NDArray[np.intp], folds: npt.
     counts = np.bincount(labels)
     if len(counts) < 2 or not counts.all():
         raise HeadError(f"There are photos of {np.count_nonzero(counts)} class(es).\nExpected at least two classes.")
-    weights = 1.0 / (len(counts) * counts[labels])
+    weights = class_weights(labels)
     problems = np.stack([*(folds != f for f in range(int(folds.max()) + 1)), np.ones(len(folds), bool)], axis=1)
     for f in range(problems.shape[1]):
         if len(np.unique(labels[problems[:, f]])) < len(counts):
@@ -75,6 +75,13 @@ def fit(kind: Kind, features: Vectors, labels: npt.NDArray[np.intp], folds: npt.
     fold_weights = (weights[:, None] * problems).astype(np.float32)
     fold_weights /= fold_weights.sum(axis=0)
     return _choose(_candidates(kind, features, labels, weights, fold_weights, folds), labels, folds)
+
+
+def class_weights(labels: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """Each photo counts `1 / (k * photos of its class)`: classes weigh the same, the sum is 1."""
+    counts = np.bincount(labels)
+    weights: npt.NDArray[np.float64] = 1.0 / (len(counts) * counts[labels])
+    return weights
 
 
 def _candidates(

@@ -1,0 +1,67 @@
+"""What all tests share: a store of their own, the shared photos where they are, a folder of tiles to train on."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from headstart.cli.demo import cut_tiles, sample_photos
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store folder whose compiled network all tests share, so that it is compiled once."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, graphs: Path) -> Path:
+    """Every test has an empty store; only compiled graphs are shared."""
+    folder = tmp_path_factory.mktemp("store")
+    (graphs / "compiled").mkdir(exist_ok=True)
+    (folder / "compiled").symlink_to(graphs / "compiled")
+    monkeypatch.setenv("HEADSTART_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that reaches for another machine fails."""
+    connect = socket.socket.connect
+
+    def refuse(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "localhost", "::1"):
+            raise AssertionError(f"a test tried to reach {address}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The shared photos; tests that need them are skipped without."""
+    if not SHARED.is_dir():
+        pytest.skip(f"the shared photos are not beside this checkout ({SHARED})")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`{train,test}/{temple,flower}/*.png`: 48 tiles of the two photos that scikit-learn ships."""
+    root = tmp_path_factory.mktemp("photos") / "tiles"
+    cut_tiles(sample_photos(), root)
+    long_ago = 1_600_000_000
+    for path in root.rglob("*"):
+        os.utime(path, (long_ago, long_ago))
+    return root
+
+
+@pytest.fixture(scope="session")
+def samples() -> dict[str, Path]:
+    """The two photos themselves."""
+    return sample_photos()

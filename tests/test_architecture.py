@@ -1,0 +1,156 @@
+"""The shape of the project: who may import whom, and how long a module may be."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "headstart"
+LONGEST = 350
+
+#: A module imports only from those above it, imports inside functions counted. docs/architecture.md shows the same.
+ORDER = [
+    "errors",
+    "formats",
+    "images",
+    "splits",
+    "photos",
+    "backbones.card",
+    "backbones.base",
+    "backbones.compiled",
+    "backbones.network",
+    "backbones.builtin",
+    "backbones",
+    "records",
+    "store",
+    "features",
+    "extractor",
+    "as_is",
+    "heads",
+    "heads.head",
+    "heads.basis",
+    "heads.calibration",
+    "heads.logistic",
+    "heads.closed_form",
+    "heads.fitting",
+    "evaluation",
+    "protocol",
+    "bundle",
+    "classifier",
+    "training",
+    "cli.console",
+    "cli.report",
+    "cli.train",
+    "cli.evaluate",
+    "cli.predict",
+    "cli.cache",
+    "cli.demo",
+    "cli",
+]
+#: The package itself only re-exports, on first use.
+OUTSIDE = {"__init__"}
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in SOURCE.rglob("*.py"):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+        found[name] = path
+    return found
+
+
+def imported(path: Path) -> set[str]:
+    """Names of our modules that a file imports, anywhere in it."""
+    names: set[str] = set()
+    known = modules()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        targets: list[str] = []
+        if isinstance(node, ast.Import):
+            targets = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            targets = [f"{node.module}.{alias.name}" for alias in node.names] + [node.module]
+        for target in targets:
+            inner = target.removeprefix("headstart.")
+            if target.startswith("headstart.") and inner in known:
+                names.add(inner)
+    # `from headstart.backbones import card` needs the package's __init__ only if it takes a name from it.
+    return {n for n in names if not any(other.startswith(n + ".") for other in names)}
+
+
+def test_every_module_has_its_place_in_the_order() -> None:
+    assert set(modules()) - OUTSIDE == set(ORDER)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_a_module_imports_only_from_those_above_it(name: str) -> None:
+    above = ORDER[: ORDER.index(name)]
+    below = sorted(imported(modules()[name]) - set(above) - {name})
+    assert not below, f"{name} imports {below}, which stand below it"
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda p: str(p.relative_to(SOURCE)))
+def test_no_module_is_longer_than_a_person_can_hold(path: Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= LONGEST
+
+
+def test_there_is_no_drawer_for_everything() -> None:
+    assert not [path for path in SOURCE.rglob("*.py") if path.stem in {"utils", "util", "helpers", "misc", "common"}]
+
+
+def test_nothing_is_unpickled_but_the_weights() -> None:
+    for name, path in modules().items():
+        text = path.read_text("utf-8")
+        assert not re.search(r"\b(joblib|dill|cloudpickle|marshal|shelve)\b", text), name
+        assert ("import pickle" in text) == (name == "backbones.builtin"), name
+        assert "allow_pickle=True" not in text, name
+        assert not re.search(r"\b(eval|exec)\(", text), name
+
+
+def test_the_architecture_page_names_every_module() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    missing = [n for n in ORDER if not re.search(rf"\b{re.escape(n.split('.')[-1])}\b", page)]
+    assert not missing
+
+
+def loaded_by(code: str) -> set[str]:
+    """Top-level packages that a fresh interpreter has loaded after `code`."""
+    show = "import sys; print(' '.join(sorted({n.split('.')[0] for n in sys.modules})))"
+    result = subprocess.run([sys.executable, "-c", f"{code}\n{show}"], capture_output=True, text=True, check=True)
+    return set(result.stdout.splitlines()[-1].split())
+
+
+HEAVY = {"numpy", "openvino", "sklearn", "scipy", "PIL", "pillow_heif", "safetensors", "tensorflow", "torch"}
+
+
+def test_import_headstart_is_light() -> None:
+    assert not loaded_by("import headstart") & HEAVY
+
+
+def test_help_is_light() -> None:
+    code = "import sys; sys.argv = ['headstart', '--help']\nfrom headstart.cli import main\n"
+    code += "try: main()\nexcept SystemExit: pass"
+    assert not loaded_by(code) & HEAVY
+
+
+def test_predicting_needs_neither_scikit_learn_nor_scipy() -> None:
+    assert not loaded_by("import headstart.classifier") & {"sklearn", "scipy"}
+
+
+def test_openvino_is_loaded_without_its_telemetry() -> None:
+    assert "openvino_telemetry" not in loaded_by("from headstart.backbones.compiled import engine; engine()")
+
+
+def test_everything_that_is_promised_can_be_imported() -> None:
+    import headstart
+
+    for name in headstart.__all__:
+        assert getattr(headstart, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = headstart.nonsense

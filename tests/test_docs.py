@@ -1,0 +1,84 @@
+"""What the documents say is run: the README's commands and Python on real photos, links that lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def desk(tiles: Path, tmp_path: Path, samples: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what the README assumes: photos of two classes, a few single ones."""
+    shutil.copytree(tiles / "train" / "temple", tmp_path / "photos" / "hemlock")
+    shutil.copytree(tiles / "train" / "flower", tmp_path / "photos" / "cherry")
+    shutil.copytree(tiles / "test" / "temple", tmp_path / "more-photos" / "hemlock")
+    shutil.copy(samples["flower"], tmp_path / "some.jpg")
+    shutil.copy(samples["temple"], tmp_path / "new.jpg")
+    shutil.copy(tiles / "train" / "temple" / "01.png", tmp_path / "photos" / "hemlock" / "1.jpg")
+    shutil.copy(tiles / "train" / "flower" / "01.png", tmp_path / "photos" / "cherry" / "2.jpg")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_readmes_commands_run(desk: Path) -> None:
+    lines = [line for block in blocks("console") for line in block.splitlines() if line.startswith("$ headstart")]
+    assert len(lines) == 4
+    for line in lines:
+        command = shlex.split(line.removeprefix("$ "), comments=True)
+        command[0] = str(Path(sys.executable).with_name("headstart"))
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, f"{line}\n{result.stderr}"
+        assert result.stdout
+
+
+def test_the_readmes_python_runs(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {}
+    for block in blocks("python"):
+        exec(compile(block, "README.md", "exec"), names)
+    assert "daisy" in capsys.readouterr().out
+
+
+def test_the_readmes_set_up_is_the_makefiles() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for target in re.findall(r"\$ make (\w+)", README):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+    assert "make test" in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_scripts_and_modules_that_are_named_exist(page: Path) -> None:
+    for target in re.findall(r"`((?:benchmarks|tests|docs|src)/[\w./-]+)", page.read_text("utf-8")):
+        assert (ROOT / target).exists(), target
+
+
+def test_every_command_line_option_of_the_readme_exists() -> None:
+    headstart = str(Path(sys.executable).with_name("headstart"))
+    commands = ["train", "predict", "classify", "evaluate"]
+    text = "".join(
+        subprocess.run([headstart, name, "--help"], capture_output=True, text=True, check=True,
+                       env={**os.environ, "COLUMNS": "200"}).stdout
+        for name in commands
+    )  # fmt: skip
+    for option in set(re.findall(r"(?<!\w)--[a-z]+", README)):
+        assert option in text, option

@@ -1,0 +1,93 @@
+"""Figures against values worked out by hand or by scikit-learn."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import log_loss as sklearn_log_loss
+
+from headstart.evaluation import calibration_error, evaluate, log_loss, wilson
+
+
+def random_case(n: int = 200, k: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, k, n)
+    p = rng.dirichlet(np.ones(k), n) + 0.5 * np.eye(k)[labels]
+    return labels, p / p.sum(axis=1, keepdims=True)
+
+
+def test_wilson_is_the_published_interval() -> None:
+    # Brown, Cai and DasGupta's formula by hand: 10 of 10 -> 1 / (1 + z^2 / 10); 0 of 10 is its mirror.
+    assert wilson(1.0, 10) == pytest.approx((0.7224672, 1.0), abs=1e-6)
+    assert wilson(0.0, 10) == pytest.approx((0.0, 0.2775328), abs=1e-6)
+    # Newcombe 1998, table I: 81 of 263.
+    assert wilson(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+
+
+def test_figures_are_those_of_scikit_learn() -> None:
+    labels, p = random_case()
+    predicted = p.argmax(axis=1)
+    result = evaluate(labels, [p])
+    assert result.accuracy == pytest.approx((predicted == labels).mean())
+    assert result.balanced_accuracy == pytest.approx(balanced_accuracy_score(labels, predicted))
+    assert result.log_loss == pytest.approx(sklearn_log_loss(labels, p))
+    assert np.array_equal(result.confusion, confusion_matrix(labels, predicted))
+    expected = precision_recall_fscore_support(labels, predicted)
+    for key, column in zip(("precision", "recall", "f1", "support"), expected, strict=True):
+        assert [row[key] for row in result.per_class()] == pytest.approx(column.tolist())
+
+
+def test_calibration_error_by_hand() -> None:
+    # Two photos at 0.9 of which one is right, two at 0.6, both right: (2 * |0.5 - 0.9| + 2 * |1 - 0.6|) / 4 = 0.4
+    p = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4]])
+    assert calibration_error(p, np.array([0, 1, 0, 0])) == pytest.approx(0.4)
+
+
+def test_certain_and_right_costs_nothing_and_certain_and_wrong_is_finite() -> None:
+    p = np.array([[1.0, 0.0]])
+    assert log_loss(p, np.array([0])) == 0
+    assert log_loss(p, np.array([1])) == pytest.approx(-np.log(1e-12))
+    assert calibration_error(p, np.array([0])) == 0
+
+
+def test_mistakes_are_sorted_by_confidence() -> None:
+    p = np.array([[0.6, 0.4], [0.1, 0.9], [0.2, 0.8], [0.7, 0.3]])
+    result = evaluate(np.array([1, 0, 1, 1]), [p])
+    assert [(m.row, m.label, m.predicted) for m in result.mistakes] == [(1, 0, 1), (3, 1, 0), (0, 1, 0)]
+    assert result.mistakes[0].probability == pytest.approx(0.9)
+
+
+def test_repeats_are_averaged_and_are_no_more_photos() -> None:
+    labels = np.array([0, 1, 0, 1])
+    right, wrong = np.eye(2)[labels], np.eye(2)[1 - labels]
+    result = evaluate(labels, [right, wrong, right, right])
+    assert result.accuracy == pytest.approx(0.75)
+    assert result.interval == wilson(0.75, 4)
+    assert result.confusion.sum() == pytest.approx(4)
+    assert np.trace(result.confusion) / 4 == pytest.approx(result.accuracy)
+
+
+def test_copies_do_not_narrow_the_interval() -> None:
+    labels, p = random_case(100)
+    assert evaluate(labels, [p], interval_photos=50).interval == wilson(evaluate(labels, [p]).accuracy, 50)
+
+
+def test_a_class_without_photos_does_not_divide_by_zero() -> None:
+    result = evaluate(np.array([0, 1]), [np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1]])])
+    assert result.balanced_accuracy == 1
+    assert result.per_class()[2] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}
+
+
+def test_the_document_has_names_not_numbers() -> None:
+    labels = np.array([0, 1, 1])
+    result = evaluate(labels, [np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]])])
+    document = json.loads(json.dumps(result.to_json(("cat", "dog"), ("a", "b", "c"), labels, "test set")))
+    assert document["protocol"] == "test set"
+    assert document["n"] == 3
+    assert document["confusion"] == {"classes": ["cat", "dog"], "counts": [[1, 0], [1, 1]]}
+    assert document["mistakes"] == [{"path": "b", "label": "dog", "predicted": "cat", "probability": 0.8}]
+    assert document["per_class"]["dog"] == {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "support": 2}
+    assert document["interval"][0] < document["accuracy"] < document["interval"][1]

@@ -1,0 +1,239 @@
+"""Heads: right on data whose answer is known, the same as a slow textbook solver, and honest about their strength."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from headstart.errors import HeadError
+from headstart.heads import logistic
+from headstart.heads.basis import Basis
+from headstart.heads.calibration import fit_temperature
+from headstart.heads.fitting import fit
+from headstart.heads.head import LinearHead, NeighbourHead, from_arrays, softmax, vote
+from headstart.splits import stratified_folds
+
+KINDS = ["logistic", "ridge", "centroid", "knn"]
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.intp]
+
+
+def clouds(n: int, dim: int, k: int = 3, apart: float = 1.5, seed: int = 0) -> tuple[Floats, Ints, Ints]:
+    """k clouds of n points each, their folds too."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(k, dim)) * apart / np.sqrt(dim) * 3
+    labels = np.repeat(np.arange(k), n)
+    features = (centres[labels] + rng.normal(size=(k * n, dim))).astype(np.float32)
+    folds = stratified_folds(labels, [bytes([i // 256, i % 256]) for i in range(k * n)], 5, seed)
+    return features, labels, folds
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("n", "dim"), [(12, 100), (120, 20)], ids=["few photos", "many photos"])
+def test_a_head_tells_clouds_apart(kind: str, n: int, dim: int) -> None:
+    features, labels, folds = clouds(n, dim, apart=3)
+    result = fit(kind, features, labels, folds)
+    fresh, truth, _ = clouds(n, dim, apart=3)
+    assert (result.head.predict_proba(fresh).argmax(axis=1) == truth).mean() > 0.95
+    assert (result.held_out.argmax(axis=1) == labels).mean() > 0.9
+    assert result.head.dim == dim
+    assert result.head.classes == 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_probabilities_are_probabilities(kind: str) -> None:
+    features, labels, folds = clouds(15, 30)
+    result = fit(kind, features, labels, folds)
+    for p in (result.head.predict_proba(features), result.held_out):
+        assert p.shape == (45, 3)
+        assert p.dtype == np.float64
+        assert (p >= 0).all()
+        np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_data_give_the_same_bits(kind: str) -> None:
+    features, labels, folds = clouds(20, 64)
+    one, two = (fit(kind, features.copy(), labels, folds) for _ in range(2))
+    assert one.strength == two.strength
+    for name, array in one.head.arrays().items():
+        assert np.array_equal(array, two.head.arrays()[name]), name
+    assert np.array_equal(one.held_out, two.held_out)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_features_are_not_changed(kind: str) -> None:
+    features, labels, folds = clouds(40, 16)
+    before = features.copy()
+    fit(kind, features, labels, folds)
+    assert np.array_equal(features, before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shuffled_labels_give_chance(kind: str) -> None:
+    features, labels, _ = clouds(60, 40, k=4)
+    labels = np.random.default_rng(1).permutation(labels)
+    folds = stratified_folds(labels, [bytes([i]) for i in range(240)], 5, 0)
+    held_out = fit(kind, features, labels, folds).held_out
+    assert 0.15 < (held_out.argmax(axis=1) == labels).mean() < 0.35
+    # and the probabilities know that they know nothing: log loss near that of guessing, ln 4
+    assert -np.log(held_out[np.arange(240), labels]).mean() < np.log(4) + 0.1
+
+
+@pytest.mark.parametrize(("n", "dim"), [(20, 100), (100, 30)], ids=["rotated to n", "by principal axes"])
+def test_logistic_is_the_minimum_that_a_textbook_solver_finds(
+    n: int, dim: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logistic, "TOLERANCE", 1e-5)
+    monkeypatch.setattr(logistic, "MAX_ITERATIONS", 5000)
+    features, labels, _ = clouds(n, dim)
+    total = len(labels)
+    weights = np.full(total, 1 / total)
+    basis = Basis(features, weights)
+    everything = np.full((total, 1), 1 / total, np.float32)
+    l2 = 0.1
+    ((_, inside, intercept, _),) = logistic.path(basis, labels, everything, np.zeros(total, np.intp), [l2])
+    scaled = (features - features.mean(axis=0)) / basis.scale
+    # scikit-learn minimises the sum of losses + |W|**2 / (2 C)
+    theirs = LogisticRegression(C=1 / (l2 * total), tol=1e-8, max_iter=10_000).fit(scaled, labels)
+    ours = basis.back(inside) * basis.scale
+    np.testing.assert_allclose(ours.T, theirs.coef_, atol=2e-3)
+    np.testing.assert_allclose(intercept - intercept.mean(), theirs.intercept_, atol=2e-3)
+
+
+def test_all_folds_at_once_are_each_fold_alone() -> None:
+    features, labels, folds = clouds(20, 10)
+    weights = np.full(60, 1 / 60)
+    together = np.stack([*(folds != f for f in range(5)), np.ones(60, bool)], axis=1).astype(np.float32)
+    together /= together.sum(axis=0)
+    ((_, _, _, held_out),) = logistic.path(Basis(features, weights), labels, together, folds, [0.1])
+    for f in range(5):
+        train = folds != f
+        scaled = (features - features.mean(axis=0)) / Basis(features, weights).scale
+        alone = LogisticRegression(C=1 / (0.1 * train.sum()), tol=1e-8, max_iter=10_000).fit(
+            scaled[train], labels[train]
+        )
+        expected = alone.predict_proba(scaled[~train])
+        np.testing.assert_allclose(softmax(held_out[~train]), expected, atol=0.01)
+
+
+def test_ridge_is_the_ridge_of_scikit_learn() -> None:
+    from headstart.heads.closed_form import ridge_path
+
+    features, labels, _ = clouds(30, 12)
+    weights = np.full(90, 1 / 90)
+    basis = Basis(features, weights)
+    one = np.full((90, 1), 1 / 90, np.float32)
+    ((_, inside, intercept, _),) = ridge_path(basis, labels, one, np.zeros(90, np.intp), [0.5])
+    scaled = (features - features.mean(axis=0)) / basis.scale
+    theirs = Ridge(alpha=0.5 * 90).fit(scaled, np.eye(3)[labels])
+    np.testing.assert_allclose((basis.back(inside) * basis.scale).T, theirs.coef_, atol=1e-4)
+    np.testing.assert_allclose(intercept, theirs.intercept_, atol=1e-4)
+
+
+def test_a_centroid_head_chooses_the_nearest_mean() -> None:
+    features = np.array([[0, 0], [2, 0], [10, 0], [12, 0]], np.float32)
+    labels = np.array([0, 0, 1, 1])
+    head = fit("centroid", features, labels, np.array([0, 1, 0, 1])).head
+    answers = head.predict_proba(np.array([[5.9, 3], [6.1, -3]], np.float32)).argmax(axis=1)
+    assert answers.tolist() == [0, 1]
+
+
+def test_neighbours_vote() -> None:
+    cosines = np.array([[0.9, 0.8, 0.85, -1.0]], np.float32)
+    shares = np.exp(vote(cosines, np.array([0, 1, 1, 2]), 3, 3))[0]
+    assert shares[1] > shares[0] * 0.6
+    assert shares.argmax() == 0 or shares[1] > shares[0]
+    assert shares[2] < 0.02
+    assert np.exp(vote(cosines, np.array([0, 1, 1, 2]), 1, 3))[0].argmax() == 0
+
+
+def test_a_rare_class_is_not_drowned() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.array([0] * 190 + [1] * 10)
+    features = (rng.normal(size=(200, 8)) + labels[:, None] * 1.2).astype(np.float32)
+    folds = stratified_folds(labels, [bytes([i]) for i in range(200)], 5, 0)
+    held_out = fit("logistic", features, labels, folds).held_out.argmax(axis=1)
+    assert (held_out[labels == 1] == 1).mean() >= 0.6
+
+
+def test_temperature_makes_overconfident_scores_honest() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 2000)
+    right = rng.random(2000) < 0.75
+    predicted = np.where(right, labels, 1 - labels)
+    scores = np.eye(2, dtype=np.float32)[predicted] * 10
+    p = softmax(scores / fit_temperature(scores, labels))
+    assert p.max(axis=1).mean() == pytest.approx(right.mean(), abs=0.01)
+
+
+def test_ten_right_out_of_ten_is_not_taken_for_certainty() -> None:
+    labels = np.repeat([0, 1], 10)
+    scores = np.eye(2, dtype=np.float32)[labels] * 5
+    p = softmax(scores / fit_temperature(scores, labels))
+    assert 0.9 < p.max() < 0.97
+
+
+def test_a_strength_is_chosen_for_each_fold_without_looking_at_it() -> None:
+    # One photo a class is mislabelled. Were the strength chosen on all folds, held-out predictions could not differ
+    # from those of the chosen strength; here they follow the other folds.
+    features, labels, folds = clouds(8, 50, apart=1.0)
+    result = fit("logistic", features, labels, folds)
+    assert result.strength is not None
+    accuracy = (result.held_out.argmax(axis=1) == labels).mean()
+    assert 0.3 < accuracy <= 1.0
+
+
+@pytest.mark.parametrize("kind", ["logistic", "knn"])
+def test_a_head_survives_being_arrays(kind: str) -> None:
+    features, labels, folds = clouds(10, 12)
+    head = fit(kind, features, labels, folds).head
+    again = from_arrays(head.arrays())
+    assert np.array_equal(head.predict_proba(features), again.predict_proba(features))
+
+
+def test_arrays_that_do_not_fit_are_refused() -> None:
+    weights, bias = np.zeros((4, 2), np.float32), np.zeros(3, np.float32)
+    with pytest.raises(HeadError, match="bias"):
+        LinearHead.from_arrays({"weights": weights, "bias": bias, "temperature": np.ones(1)})
+    with pytest.raises(HeadError, match="No head is made of"):
+        from_arrays({"weights": weights})
+    with pytest.raises(HeadError, match="labels"):
+        NeighbourHead.from_arrays(
+            {
+                "vectors": np.zeros((2, 3), np.float32),
+                "labels": np.array([0, 7]),
+                "centre": np.zeros(3, np.float32),
+                "k": np.array([1]),
+                "count": np.array([2]),
+                "temperature": np.ones(1),
+            }
+        )
+
+
+def test_vectors_of_another_network_are_refused() -> None:
+    head = LinearHead(np.zeros((4, 2), np.float32), np.zeros(2, np.float32))
+    with pytest.raises(HeadError, match=r"Expected \(n, 4\)"):
+        head.predict_proba(np.zeros((1, 5), np.float32))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_equal_features_are_not_a_crash(kind: str) -> None:
+    features = np.ones((8, 5), np.float32)
+    labels = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    result = fit(kind, features, labels, np.array([0, 1, 2, 3] * 2))
+    p = result.head.predict_proba(features)
+    assert np.isfinite(p).all()
+    np.testing.assert_allclose(p, 0.5, atol=1e-6)
+
+
+def test_an_unknown_head_and_a_single_class_are_refused() -> None:
+    features, labels, folds = clouds(5, 4)
+    with pytest.raises(HeadError, match="no head 'forest'"):
+        fit("forest", features, labels, folds)  # type: ignore[arg-type]
+    with pytest.raises(HeadError, match="at least two classes"):
+        fit("logistic", features, np.zeros(15, np.intp), folds)
+    with pytest.raises(HeadError, match="two different photos"):
+        fit("logistic", features, labels, labels)

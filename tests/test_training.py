@@ -1,0 +1,297 @@
+"""`train`, `Classifier` and `FeatureExtractor` on real photos: the whole way, from Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import headstart
+from headstart import protocol
+from headstart.classifier import Classifier
+from headstart.errors import BundleError, DataError, HeadError
+from headstart.training import Listener, train
+
+
+class Notes(Listener):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def said(self, message: str) -> None:
+        self.lines.append(message)
+
+
+def one_sided(tiles: Path, folder: Path) -> Path:
+    """The training tiles alone, so that cross-validation measures."""
+    shutil.copytree(tiles / "train", folder)
+    return folder
+
+
+def test_a_folder_becomes_a_measured_saved_classifier(tiles: Path, tmp_path: Path) -> None:
+    result = headstart.train(tiles, output=tmp_path / "model")
+    document = json.loads(json.dumps(result.to_json()))
+    assert document["classes"] == ["flower", "temple"]
+    assert document["photos"] == {"found": 48, "used": 48, "skipped": 0, "reasons": {}, "files": []}
+    assert (document["train"], document["test"]) == (24, 24)
+    assert document["features"]["computed"] == 48
+    assert document["evaluation"]["protocol"] == "test set"
+    assert document["evaluation"]["n"] == 24
+    assert document["evaluation"]["accuracy"] >= 0.75
+    assert document["evaluation"]["interval"][0] < document["evaluation"]["accuracy"]
+    assert document["head"]["kind"] == "logistic"
+    assert document["head"]["l2"] > 0
+    assert set(document["seconds"]) == {"scan", "extract", "head", "evaluate", "total"}
+    loaded = headstart.load(tmp_path / "model")
+    photos = sorted((tiles / "test" / "flower").iterdir())
+    assert np.array_equal(loaded.predict_proba(photos), result.classifier.predict_proba(photos))
+    assert (loaded.predict(photos) == "flower").mean() > 0.7
+
+
+def test_retraining_gives_the_same_bytes(tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train(tiles, output=tmp_path / "one", seed=3)
+    monkeypatch.setenv("HEADSTART_HOME", str(tmp_path / "another home"))
+    train(tiles, output=tmp_path / "two", seed=3)
+    for name in ("head.safetensors", "headstart.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_the_second_run_computes_nothing(tiles: Path) -> None:
+    first, second = train(tiles), train(tiles)
+    assert (first.computed, first.from_store) == (48, 0)
+    assert (second.computed, second.from_store) == (0, 48)
+    assert second.measured.to_json() == first.measured.to_json()
+
+
+def test_without_a_test_folder_cross_validation_measures(tiles: Path, tmp_path: Path) -> None:
+    result = train(one_sided(tiles, tmp_path / "photos"))
+    document = result.to_json()
+    assert document["evaluation"]["protocol"] == "cross-validation"
+    assert document["evaluation"]["n"] == document["train"] == 24
+    assert document["test"] is None
+    assert np.sum(document["evaluation"]["confusion"]["counts"]) == pytest.approx(24)
+    low, high = document["evaluation"]["interval"]
+    assert high - low > 0.1
+
+
+@pytest.mark.parametrize("head", ["logistic", "ridge", "centroid", "knn"])
+def test_every_head_works_and_is_told(tiles: Path, tmp_path: Path, head: str) -> None:
+    document = train(tiles, head=head, output=tmp_path / "model").to_json()  # type: ignore[arg-type]
+    assert document["head"]["kind"] == head
+    assert (document["head"]["l2"] is None) == (head in ("centroid", "knn"))
+    assert document["evaluation"]["accuracy"] >= 0.7
+    assert headstart.load(tmp_path / "model").kind == head
+
+
+def test_a_share_is_trained_on_and_all_is_tested_on(tiles: Path) -> None:
+    notes = Notes()
+    result = train(tiles, fraction=0.5, listener=notes)
+    assert (result.train, result.test) == (12, 24)
+    assert any("0.5 of the 24 training photos: 12" in line for line in notes.lines)
+
+
+def test_classes_and_counts_are_told_before_any_work(tiles: Path) -> None:
+    events: list[str] = []
+
+    class Order(Notes):
+        def said(self, message: str) -> None:
+            events.append(message)
+
+        def planned(self, photos: int, new: int, seconds: float) -> None:
+            events.append(f"planned {photos} {new}")
+
+    train(tiles, listener=Order())
+    assert "flower 12 + 12, temple 12 + 12" in events[0]
+    assert events[1] == "planned 48 48"
+
+
+def test_a_photo_on_both_sides_is_not_trained_on(tiles: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiles, tmp_path / "photos")
+    leak = tmp_path / "photos" / "train" / "temple" / "leak.png"
+    shutil.copy(tmp_path / "photos" / "test" / "temple" / "03.png", leak)
+    notes = Notes()
+    result = train(tmp_path / "photos", listener=notes)
+    assert (result.train, result.test) == (24, 24)
+    assert [(one.path, one.reason) for one in result.skipped] == [(str(leak), "duplicate")]
+    assert "03.png" in result.skipped[0].detail
+    assert any("also measured on" in line for line in notes.lines)
+
+
+def test_the_same_photo_under_two_labels_is_left_out_and_told(tiles: Path, tmp_path: Path) -> None:
+    photos = one_sided(tiles, tmp_path / "photos")
+    shutil.copy(photos / "temple" / "00.png", photos / "flower" / "copy.png")
+    notes = Notes()
+    result = train(photos, listener=notes)
+    assert result.train == 23
+    assert sorted(one.reason for one in result.skipped) == ["conflicting labels"] * 2
+    assert result.to_json()["photos"]["reasons"] == {"conflicting labels": 2}
+    assert sum("flower and temple" in line for line in notes.lines) == 2
+
+
+def test_copies_stay_in_one_fold_and_do_not_narrow_the_interval(tiles: Path, tmp_path: Path) -> None:
+    plain = train(one_sided(tiles, tmp_path / "plain")).measured.evaluation
+    photos = one_sided(tiles, tmp_path / "doubled")
+    for path in sorted(photos.rglob("*.png")):
+        # Another file of the same pixels: its bytes differ, its vector does not.
+        Image.open(path).save(path.with_name("copy-" + path.name), optimize=True)
+    doubled = train(photos)
+    assert doubled.train == 48
+    # Leaked copies would bring the accuracy near 100 %; held together they leave it where it was.
+    assert doubled.measured.evaluation.accuracy == pytest.approx(plain.accuracy, abs=0.06)
+    low, high = doubled.measured.evaluation.interval
+    assert high - low == pytest.approx(plain.interval[1] - plain.interval[0], abs=0.05)
+
+
+def test_broken_photos_are_told_and_the_others_go_on(tiles: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiles, tmp_path / "photos")
+    for name, data in {
+        "a.jpg": b"",
+        "b.png": b"no picture",
+        "c.png": (tiles / "train/temple/00.png").read_bytes()[:900],
+    }.items():
+        (tmp_path / "photos" / "train" / "temple" / name).write_bytes(data)
+    document = train(tmp_path / "photos").to_json()
+    assert document["photos"]["found"] == 51
+    assert document["photos"]["used"] == document["train"] + document["test"] == 48
+    assert document["photos"]["reasons"] == {"empty": 1, "not an image": 1, "truncated": 1}
+    assert sorted(Path(one["path"]).name for one in document["photos"]["files"]) == ["a.jpg", "b.png", "c.png"]
+
+
+def test_one_class_or_one_photo_of_a_class_is_a_clear_error(tiles: Path, tmp_path: Path) -> None:
+    photos = one_sided(tiles, tmp_path / "photos")
+    for path in sorted((photos / "temple").iterdir())[1:]:
+        path.unlink()
+    with pytest.raises(DataError, match="Too few photos of 'temple'"):
+        train(photos)
+    shutil.copy(photos / "temple" / "00.png", photos / "temple" / "copy.png")
+    with pytest.raises(DataError, match="Too few photos of 'temple'"):
+        train(photos)
+    shutil.rmtree(photos / "temple")
+    with pytest.raises(DataError, match="only 'flower'"):
+        train(photos)
+    for path in (photos / "flower").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match="received none"):
+        train(photos)
+
+
+def test_an_unusable_output_is_told_before_the_work(tiles: Path, tmp_path: Path) -> None:
+    notes = Notes()
+    (tmp_path / "model").mkdir()
+    with pytest.raises(BundleError, match="exists already"):
+        train(tiles, output=tmp_path / "model", listener=notes)
+    assert not notes.lines
+
+
+def test_a_list_of_paths_and_labels_will_do(tiles: Path) -> None:
+    paths = sorted((tiles / "train").rglob("*.png"))
+    labels = [path.parent.name for path in paths]
+    classifier = Classifier().fit(paths, labels)
+    assert classifier.classes_ == ("flower", "temple")
+    measured = classifier.evaluate(sorted((tiles / "test").rglob("*.png")), ["flower"] * 12 + ["temple"] * 12)
+    assert measured.evaluation.n == 24
+    assert measured.evaluation.accuracy > 0.7
+    assert train(paths, labels).train == 24
+    with pytest.raises(DataError, match="one label for each"):
+        Classifier().fit(paths, labels[:-1])
+    with pytest.raises(DataError, match="without labels"):
+        Classifier().fit(paths)
+    with pytest.raises(DataError, match="together with labels"):
+        Classifier().fit(tiles, labels)
+
+
+def test_testing_on_training_photos_is_told(tiles: Path) -> None:
+    classifier = Classifier().fit(tiles)
+    assert classifier.evaluate(tiles).seen == 0
+    assert classifier.evaluate(tiles / "train").seen == 24
+
+
+def test_a_data_set_with_other_classes_is_an_error_that_names_them(tiles: Path, tmp_path: Path) -> None:
+    classifier = Classifier().fit(tiles)
+    shutil.copytree(tiles / "test" / "temple", tmp_path / "other" / "temples")
+    with pytest.raises(DataError, match="'temples' looks like 'temple'"):
+        classifier.evaluate(tmp_path / "other")
+
+
+def test_predict_does_not_leave_photos_out_in_silence(tiles: Path, tmp_path: Path) -> None:
+    classifier = Classifier().fit(tiles)
+    good = tiles / "test" / "temple" / "00.png"
+    (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
+    with pytest.raises(DataError, match=r"bad\.jpg"):
+        classifier.predict([good, tmp_path / "bad.jpg"])
+    answer = classifier.predictions([good, tmp_path / "bad.jpg"])
+    assert len(answer.labels) == 1
+    assert [one.path for one in answer.skipped] == [str(tmp_path / "bad.jpg")]
+    with pytest.raises(HeadError, match="not trained yet"):
+        Classifier().predict(good)
+
+
+def test_the_saved_file_does_not_tell_the_owners_folders(tiles: Path, tmp_path: Path) -> None:
+    train(tiles, output=tmp_path / "model")
+    text = (tmp_path / "model" / "headstart.json").read_text()
+    assert str(tiles) not in text
+    assert "accuracy" in text
+
+
+def test_folds_follow_content_not_names(tiles: Path, tmp_path: Path) -> None:
+    photos = one_sided(tiles, tmp_path / "photos")
+    first = train(photos).measured.evaluation
+    for path in sorted(photos.rglob("*.png")):
+        path.rename(path.with_name(f"x{path.stem[::-1]}.PNG"))
+    second = train(photos).measured.evaluation
+    assert second.accuracy == first.accuracy
+    assert second.log_loss == pytest.approx(first.log_loss, rel=1e-6)
+
+
+def test_the_extractor_works_in_scikit_learn(tiles: Path) -> None:
+    from sklearn.base import clone
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    paths = [os.fspath(path) for path in sorted((tiles / "train").rglob("*.png"))]
+    labels = [Path(path).parent.name for path in paths]
+    extractor = headstart.FeatureExtractor()
+    vectors = extractor.fit_transform(paths, labels)
+    assert vectors.shape == (24, 1280)
+    assert vectors.dtype == np.float32
+    assert len(extractor.get_feature_names_out()) == 1280
+    assert clone(headstart.FeatureExtractor(view="pad")).get_params() == {
+        "backbone": "builtin:efficientnet-lite0",
+        "view": "pad",
+    }
+    pipeline = make_pipeline(headstart.FeatureExtractor(), StandardScaler(), LogisticRegression(C=0.01))
+    scores = cross_val_score(pipeline, np.array(paths), labels, cv=3)
+    assert scores.mean() > 0.7
+    with pytest.raises(DataError, match="cannot be used"):
+        extractor.transform(["missing.jpg"])
+
+
+def test_used_as_it_is_a_network_names_what_it_sees(samples: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_bytes(b"")
+    result = headstart.classify([*samples.values(), tmp_path / "bad.jpg"], top=2)
+    assert [guesses[0].label for guesses in result.photos.values()] == ["palace", "daisy"]
+    assert all(len(guesses) == 2 for guesses in result.photos.values())
+    assert [(one.path, one.reason) for one in result.skipped] == [(str(tmp_path / "bad.jpg"), "empty")]
+
+
+def test_ten_photos_of_each_are_measured_with_an_interval(shared: Path) -> None:
+    document = train(shared / "two-trees").to_json()
+    assert document["evaluation"]["protocol"] == "cross-validation"
+    assert document["evaluation"]["n"] == 20
+    low, high = document["evaluation"]["interval"]
+    assert low < 0.9 <= document["evaluation"]["accuracy"] <= high
+
+
+def test_repeats_are_more_where_photos_are_few() -> None:
+    assert protocol.FOLDS == 5
+    assert protocol.repeats_for(20) == 20
+    assert protocol.repeats_for(750) == 2
+    assert protocol.repeats_for(100_000) == 1
