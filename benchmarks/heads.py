@@ -90,6 +90,8 @@ def choices() -> None:
                 for kind in ("logistic", "ridge", "centroid", "knn"):
                     measure(f"{name}, {each} a class, {kind}", kind, x, y, keys, train)
                 standardised = (x - x[train].mean(axis=0)) / (x[train].std(axis=0) + 1e-6)
+                case = f"{name}, {each} a class, logistic"
+                measure(f"{case}, no root taken", "logistic", x * np.abs(x), y, keys, train)
                 measure(
                     f"{name}, {each} a class, logistic, each dimension scaled", "logistic", standardised, y, keys, train
                 )

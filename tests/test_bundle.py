@@ -110,6 +110,28 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) 
         bundle.check_target(tmp_path / "file")
 
 
+def test_a_bundle_with_something_beside_it_is_not_replaced(saved: Path) -> None:
+    (saved / "notes.txt").write_text("mine")
+    with pytest.raises(BundleError, match="holds more than a saved classifier: notes.txt"):
+        bundle.write(saved, {}, ARRAYS, overwrite=True)
+    assert (saved / "notes.txt").read_text() == "mine"
+
+
+def test_a_failed_replacement_leaves_the_old_one(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = Path.rename
+
+    def fail_second(self: Path, target: Path) -> Path:
+        if self.name.endswith(".new"):
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_second)
+    with pytest.raises(BundleError, match="Input/output error"):
+        bundle.write(saved, {"seed": 9}, ARRAYS, overwrite=True)
+    assert bundle.read(saved)[0]["seed"] == 0
+    assert sorted(p.name for p in saved.parent.iterdir()) == ["model"]
+
+
 def test_a_failing_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: Path, data: bytes) -> int:
         raise OSError(28, "No space left on device")

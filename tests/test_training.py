@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 import headstart
-from headstart import protocol
+from headstart import bundle, protocol
 from headstart.classifier import Classifier
-from headstart.errors import BundleError, DataError, HeadError
+from headstart.errors import BackboneError, BundleError, DataError, HeadError
 from headstart.training import Listener, train
 
 
@@ -177,8 +177,49 @@ def test_one_class_or_one_photo_of_a_class_is_a_clear_error(tiles: Path, tmp_pat
         train(photos)
     for path in (photos / "flower").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(DataError, match="received none"):
+    with pytest.raises(DataError, match="No photo of 'flower' can be used. Photos were skipped as: empty"):
         train(photos)
+
+
+def test_a_class_does_not_vanish_in_silence(tiles: Path, tmp_path: Path) -> None:
+    photos = one_sided(tiles, tmp_path / "photos")
+    (photos / "broken").mkdir()
+    (photos / "broken" / "1.jpg").write_bytes(b"nothing")
+    with pytest.raises(DataError, match="No photo of 'broken' can be used. Photos were skipped as: not an image"):
+        train(photos)
+    classifier = Classifier().fit(tiles)
+    before = classifier.predict_proba(tiles / "test")
+    with pytest.raises(DataError, match="broken"):
+        classifier.fit(photos)
+    assert classifier.classes_ == ("flower", "temple")
+    assert np.array_equal(classifier.predict_proba(tiles / "test"), before)
+
+
+def test_a_consistent_but_foolish_bundle_is_refused(tiles: Path, tmp_path: Path) -> None:
+    train(tiles, output=tmp_path / "model")
+    manifest, arrays = bundle.read(tmp_path / "model")
+    foolish = {
+        "no card": ({k: v for k, v in manifest.items() if k != "card"}, arrays),
+        "strange view": (
+            {**manifest, "card": {**manifest["card"], "view": {"height": 9, "width": 9, "fit": "x"}}},
+            arrays,
+        ),
+        "three classes": ({**manifest, "classes": ["a", "b", "c"]}, arrays),
+        "no seen": (manifest, {k: v for k, v in arrays.items() if k != "training_photos"}),
+        "empty temperature": (manifest, {**arrays, "temperature": np.zeros(0)}),
+        "not finite": (manifest, {**arrays, "weights": np.full_like(arrays["weights"], np.inf)}),
+        "other features": ({**manifest, "normalisation": "none"}, arrays),
+    }
+    for name, (facts, numbers) in foolish.items():
+        facts = {k: v for k, v in facts.items() if k not in ("format", "files", "sha256")}
+        bundle.write(tmp_path / name, facts, numbers)
+        with pytest.raises(BundleError, match="Train it anew"):
+            headstart.load(tmp_path / name)
+    card = {**manifest["card"], "weights": "0" * 64}
+    facts = {k: v for k, v in {**manifest, "card": card}.items() if k not in ("format", "files", "sha256")}
+    bundle.write(tmp_path / "other network", facts, arrays)
+    with pytest.raises(BackboneError, match="weights differ"):
+        headstart.load(tmp_path / "other network")
 
 
 def test_an_unusable_output_is_told_before_the_work(tiles: Path, tmp_path: Path) -> None:
@@ -210,6 +251,7 @@ def test_testing_on_training_photos_is_told(tiles: Path) -> None:
     classifier = Classifier().fit(tiles)
     assert classifier.evaluate(tiles).seen == 0
     assert classifier.evaluate(tiles / "train").seen == 24
+    assert classifier.evaluate(tiles / "test").seen == 0
 
 
 def test_a_data_set_with_other_classes_is_an_error_that_names_them(tiles: Path, tmp_path: Path) -> None:
@@ -277,8 +319,8 @@ def test_the_extractor_works_in_scikit_learn(tiles: Path) -> None:
 def test_used_as_it_is_a_network_names_what_it_sees(samples: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"")
     result = headstart.classify([*samples.values(), tmp_path / "bad.jpg"], top=2)
-    assert [guesses[0].label for guesses in result.photos.values()] == ["palace", "daisy"]
-    assert all(len(guesses) == 2 for guesses in result.photos.values())
+    assert [photo.guesses[0].label for photo in result.photos] == ["palace", "daisy"]
+    assert all(len(photo.guesses) == 2 for photo in result.photos)
     assert [(one.path, one.reason) for one in result.skipped] == [(str(tmp_path / "bad.jpg"), "empty")]
 
 

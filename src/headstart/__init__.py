@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from headstart.as_is import classify
     from headstart.classifier import Classifier
     from headstart.errors import HeadstartError
@@ -25,7 +27,7 @@ _HOMES = {
 }
 
 
-def load(folder: str) -> Classifier:
+def load(folder: str | Path) -> Classifier:
     """Read a saved classifier; see `Classifier.load`."""
     from headstart.classifier import Classifier
 

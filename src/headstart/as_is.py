@@ -29,17 +29,25 @@ class Guess:
 
 
 @dataclass(frozen=True)
+class Recognised:
+    """A photo and what it may show, the most probable first."""
+
+    path: str
+    guesses: tuple[Guess, ...]
+
+
+@dataclass(frozen=True)
 class Classified:
     """What a network sees.
 
     Attributes:
         backbone: its handle.
-        photos: path -> guesses, the most probable first.
+        photos: one entry for each photo that could be used.
         skipped: photos that could not be used.
     """
 
     backbone: str
-    photos: dict[str, list[Guess]]
+    photos: tuple[Recognised, ...]
     skipped: tuple[Skipped, ...]
 
 
@@ -56,7 +64,7 @@ def classify(photos: Sequence[str | Path], backbone: str = backbones.DEFAULT, to
     """
     paths = find_files([photos] if isinstance(photos, (str, os.PathLike)) else photos)
     network = backbones.load(backbone, folder=Store().compiled).with_fit("crop")
-    guesses: dict[str, list[Guess]] = {}
+    recognised: list[Recognised] = []
     skipped: list[Skipped] = []
 
     def read(path: str) -> images.Images | PhotoError:
@@ -77,5 +85,6 @@ def classify(photos: Sequence[str | Path], backbone: str = backbones.DEFAULT, to
                     continue
                 row = next(rows)
                 best = np.argsort(-row, kind="stable")[:top]
-                guesses[path] = [Guess(network.labels[i], int(i), float(row[i])) for i in best]
-    return Classified(network.card.handle, guesses, tuple(skipped))
+                guesses = tuple(Guess(network.labels[i], int(i), float(row[i])) for i in best)
+                recognised.append(Recognised(path, guesses))
+    return Classified(network.card.handle, tuple(recognised), tuple(skipped))

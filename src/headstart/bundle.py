@@ -25,20 +25,22 @@ def check_target(folder: str | Path, overwrite: bool = False) -> None:
     """Can a classifier be saved here? Asked before the work, so that nothing is lost after it.
 
     Raises:
-        BundleError: there is something already (other than a bundle that may be overwritten), or the folder above
-            is missing or not writable.
+        BundleError: there is something already (other than a bundle, and only it, that may be overwritten), or the
+            folder above is missing or not writable.
     """
-    path = Path(folder)
-    if path.exists() or path.is_symlink():
-        if overwrite and (path / _MANIFEST).is_file():
-            return
-        what = "holds a saved classifier" if (path / _MANIFEST).is_file() else "exists"
-        raise BundleError(
-            f"{path} {what} already.\nExpected a new folder. Choose another name, remove it, or replace a saved "
-            "classifier with --overwrite."
-        )
-    above = path.absolute().parent
-    if not above.is_dir():
+    path = Path(folder).absolute()
+    if os.path.lexists(path):
+        if not _is_bundle(path):
+            raise BundleError(f"{folder} exists already.\nExpected a new folder. Choose another name, or remove it.")
+        if not overwrite:
+            raise BundleError(
+                f"{folder} holds a saved classifier already.\nExpected a new folder. Choose another name, remove it, "
+                "or replace it with --overwrite."
+            )
+        if extra := sorted(set(os.listdir(path)) - {_MANIFEST, _ARRAYS}):
+            raise BundleError(f"{folder} holds more than a saved classifier: {', '.join(extra)}.\nIt is not replaced.")
+    above = path.parent
+    if not os.path.isdir(above):
         raise BundleError(f"The folder {above} does not exist.\nExpected it: {path.name} is to be saved in it.")
     if not os.access(above, os.W_OK | os.X_OK):
         raise BundleError(f"The folder {above} cannot be written to.\nChoose another place for {path.name}.")
@@ -51,7 +53,7 @@ def write(folder: str | Path, manifest: dict[str, Any], arrays: Arrays, overwrit
         folder: to be made.
         manifest: what JSON can hold; `format`, `files` and `sha256` are added.
         arrays: the head.
-        overwrite: replace a bundle that is there.
+        overwrite: replace a bundle that is there. It is moved aside first (`.NAME.PID.old`) and back on failure.
 
     Raises:
         BundleError: as `check_target`, or the disk failed.
@@ -59,7 +61,7 @@ def write(folder: str | Path, manifest: dict[str, Any], arrays: Arrays, overwrit
     from safetensors.numpy import save
 
     check_target(folder, overwrite)
-    target = Path(folder)
+    target = Path(folder).absolute()
     data = save(arrays)
     manifest = {**manifest, "format": FORMAT, "files": {_ARRAYS: hashlib.sha256(data).hexdigest()}}
     manifest["sha256"] = hashlib.sha256(_canonical(manifest)).hexdigest()
@@ -69,13 +71,15 @@ def write(folder: str | Path, manifest: dict[str, Any], arrays: Arrays, overwrit
         temporary.mkdir()
         (temporary / _ARRAYS).write_bytes(data)
         (temporary / _MANIFEST).write_bytes(_canonical(manifest))
-        if target.exists():
+        if os.path.lexists(target):
             target.rename(old)
         temporary.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
+        if old.exists() and not os.path.lexists(target):
+            old.rename(target)
         shutil.rmtree(temporary, ignore_errors=True)
-        raise BundleError(f"{target} cannot be written: {error.strerror or error}.") from error
+        raise BundleError(f"{folder} cannot be written: {error.strerror or error}.") from error
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def read(folder: str | Path) -> tuple[dict[str, Any], Arrays]:
@@ -88,8 +92,8 @@ def read(folder: str | Path) -> tuple[dict[str, Any], Arrays]:
     from safetensors.numpy import load
 
     path = Path(folder)
-    if not path.is_dir() or not (path / _MANIFEST).is_file():
-        what = "does not exist" if not path.exists() else "is not a saved classifier"
+    if not _is_bundle(path):
+        what = "is not a saved classifier" if os.path.exists(path) else "does not exist"
         raise BundleError(f"{path} {what}.\nExpected a folder that headstart saved, with {_MANIFEST} in it.")
     try:
         text = (path / _MANIFEST).read_bytes()
@@ -107,11 +111,15 @@ def read(folder: str | Path) -> tuple[dict[str, Any], Arrays]:
         sound = _canonical(manifest) == text and hashlib.sha256(_canonical(without)).hexdigest() == manifest["sha256"]
         sound = sound and hashlib.sha256(data).hexdigest() == manifest["files"][_ARRAYS]
         arrays: Arrays = load(data) if sound else {}
-    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise _changed(path) from error
     if not sound:
         raise _changed(path)
     return manifest, arrays
+
+
+def _is_bundle(path: Path) -> bool:
+    return os.path.isfile(path / _MANIFEST)
 
 
 def _canonical(manifest: dict[str, Any]) -> bytes:

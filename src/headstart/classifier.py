@@ -4,72 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from headstart import backbones, bundle
+from headstart.backbones.base import Backbone
 from headstart.backbones.card import Card
-from headstart.errors import BundleError, DataError, HeadError
-from headstart.evaluation import Evaluation, evaluate
+from headstart.errors import BackboneError, BundleError, DataError, HeadError
+from headstart.evaluation import evaluate
 from headstart.features import Features, Skipped, Watcher, extract, require_all
+from headstart.heads import power
 from headstart.heads.head import Head, Kind, from_arrays
 from headstart.images import Fit
 from headstart.photos import PhotoSet, Source, check_classes, find_files, from_lists, scan
+from headstart.results import Measured, Predictions, about
 from headstart.store import Store
 
 Photos = str | Path | Sequence[str | Path]
 #: Fingerprints of training photos are kept up to this many (8 bytes each), to warn when they are tested on.
 _REMEMBERED = 1_000_000
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a classifier says of photos.
-
-    Attributes:
-        paths: m photos that could be used.
-        probabilities: float64 `(m, k)`, calibrated, columns in the order of `classes`.
-        classes: class names.
-        skipped: the others.
-    """
-
-    paths: tuple[str, ...]
-    probabilities: npt.NDArray[np.float64]
-    classes: tuple[str, ...]
-    skipped: tuple[Skipped, ...]
-
-    @property
-    def labels(self) -> list[str]:
-        """The most probable class of each photo."""
-        return [self.classes[i] for i in self.probabilities.argmax(axis=1)]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """An evaluation with the names that make it readable.
-
-    Attributes:
-        evaluation: the figures. protocol: `test set` or `cross-validation`.
-        classes, paths, labels: what its numbers stand for.
-        skipped: photos that could not be used.
-        seen: photos measured on that the head was trained on.
-    """
-
-    evaluation: Evaluation
-    protocol: str
-    classes: tuple[str, ...]
-    paths: tuple[str, ...]
-    labels: npt.NDArray[np.intp]
-    skipped: tuple[Skipped, ...] = ()
-    seen: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """See `Evaluation.to_json`."""
-        return self.evaluation.to_json(self.classes, self.paths, self.labels, self.protocol)
 
 
 class Classifier:
@@ -98,18 +56,27 @@ class Classifier:
         seed: int = 0,
         store: str | Path | None = None,
     ) -> None:
-        self.kind = head
+        self.kind: Kind = head
         self.seed = seed
         self.store = Store(store)
-        self.backbone = backbones.load(backbone, folder=self.store.compiled).with_fit(view)
         self.classes_: tuple[str, ...] = ()
         self.skipped_: tuple[Skipped, ...] = ()
         self.strength_: float | None = None
         self.measured_: Measured | None = None
         self.head_: Head | None = None
         self.notes_: tuple[str, ...] = ()
+        self._handle, self._view = backbone, view
         self._seen = np.empty(0, np.uint64)
         self._about: dict[str, Any] = {}
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The network, loaded when first asked for.
+
+        Raises:
+            BackboneError: there is none of this handle, or no such view.
+        """
+        return backbones.load(self._handle, folder=self.store.compiled).with_fit(self._view)
 
     @property
     def card(self) -> Card:
@@ -128,32 +95,45 @@ class Classifier:
         Raises:
             DataError: no photos, fewer than two classes, or a class with fewer than two different photos.
         """
-        self.fit_features(*self._labelled(_source(photos, labels).train))
+        given = source_of(photos, labels).train
+        self.fit_features(*self._labelled(given), expected=given.classes)
         return self
 
     def extract(self, paths: Sequence[str], watcher: Watcher | None = None) -> Features:
-        """Vectors of photos by this classifier's backbone."""
-        return extract(self.backbone, paths, self.store, watcher)
+        """Vectors of photos by this classifier's backbone, power-normalised: what its head is trained on and sees."""
+        features = extract(self.backbone, paths, self.store, watcher)
+        power.normalise(features.vectors)
+        return features
 
-    def fit_features(self, features: Features, labels: Sequence[str], repeats: int | None = None) -> None:
+    def fit_features(
+        self, features: Features, labels: Sequence[str], expected: Sequence[str] = (), repeats: int | None = None
+    ) -> None:
         """Train on vectors; photos that contradict each other are left out.
 
         Args:
             features: of the training photos.
             labels: class name of each.
+            expected: classes that there should be; one without a usable photo is an error.
             repeats: of the cross-validation; chosen by the number of photos if not given.
+
+        Raises:
+            DataError: fewer than two classes, or a class with too few photos. The classifier stays as it was.
+            HeadError: unknown kind of head.
         """
         from headstart import protocol
 
         clean = protocol.without_conflicts(features, labels)
-        self.classes_ = tuple(sorted(set(clean.labels)))
-        result = protocol.cross_validate(self.kind, clean, self.classes_, self.seed, repeats)
+        protocol.check_complete(expected, clean, features.skipped)
+        classes = tuple(sorted(set(clean.labels)))
+        result = protocol.cross_validate(self.kind, clean, classes, self.seed, repeats)
+        numbers = protocol.numbers(clean.labels, classes)
+        measured = evaluate(numbers, result.held_out, interval_photos=len(set(clean.groups)))
+        self.measured_ = Measured(measured, "cross-validation", classes, clean.features.paths, numbers)
+        self.classes_ = classes
         self.head_, self.strength_ = result.fit.head, result.fit.strength
         self.skipped_ = features.skipped + clean.skipped
-        numbers = protocol.numbers(clean.labels, self.classes_)
-        measured = evaluate(numbers, result.held_out, interval_photos=len(set(clean.groups)))
-        self.measured_ = Measured(measured, "cross-validation", self.classes_, clean.features.paths, numbers)
         self._seen = fingerprints(clean.features.hashes[:_REMEMBERED])
+        self._about = about(self.measured_, train=len(clean.labels))
 
     # --- use ---
 
@@ -180,20 +160,25 @@ class Classifier:
         features = self.extract(paths, watcher)
         return Predictions(features.paths, head.predict_proba(features.vectors), self.classes_, features.skipped)
 
-    def evaluate(self, photos: Photos | PhotoSet, labels: Sequence[str] | None = None) -> Measured:
+    def evaluate(
+        self, photos: Photos | PhotoSet, labels: Sequence[str] | None = None, watcher: Watcher | None = None
+    ) -> Measured:
         """Measure on photos with known classes: the test part of a folder or CSV, or all of it if it has no parts.
 
         Raises:
             DataError: there are classes that training did not know, or no photo can be used.
         """
-        return self.evaluate_features(*self._labelled(_test_part(photos, labels)))
+        source = source_of(photos, labels)
+        given = source.train if source.test is None else source.test
+        check_classes(self.classes_, given.classes, "The set measured on")
+        measured = self.evaluate_features(*self._labelled(given, watcher))
+        return replace(measured, notes=source.notes)
 
     def evaluate_features(self, features: Features, labels: Sequence[str]) -> Measured:
         """Measure on vectors with known classes."""
         from headstart import protocol
 
         head = self._trained()
-        check_classes(self.classes_, labels, "The set measured on")
         clean = protocol.without_conflicts(features, labels)
         if not len(clean.labels):
             raise DataError("None of the photos to measure on can be used.\nExpected at least one.")
@@ -211,18 +196,18 @@ class Classifier:
             seen=int(np.isin(fingerprints(clean.features.hashes), self._seen).sum()),
         )
 
-    def _labelled(self, photos: PhotoSet) -> tuple[Features, tuple[str, ...]]:
-        features = self.extract(photos.paths)
+    def _labelled(self, photos: PhotoSet, watcher: Watcher | None = None) -> tuple[Features, tuple[str, ...]]:
+        self._check_kind()
+        features = self.extract(photos.paths, watcher)
         return features, tuple(photos.labels[i] for i in features.rows)
 
     # --- saving ---
 
-    def save(self, folder: str | Path, *, about: dict[str, Any] | None = None, overwrite: bool = False) -> None:
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Save as a folder of two files, data only.
 
         Args:
             folder: to be made.
-            about: how it was trained and measured, kept with it.
             overwrite: replace a saved classifier that is there.
 
         Raises:
@@ -232,9 +217,10 @@ class Classifier:
         manifest = {
             "card": self.card.to_json(),
             "classes": list(self.classes_),
+            "normalisation": power.NAME,
             "head": {"kind": self.kind, "strength": self.strength_},
             "seed": self.seed,
-            "about": about or self._about,
+            "about": self._about,
             "versions": {name: _version(name) for name in ("headstart", "numpy", "openvino", "pillow")},
         }
         bundle.write(folder, manifest, {**head.arrays(), "training_photos": self._seen}, overwrite)
@@ -244,28 +230,45 @@ class Classifier:
         """Read a saved classifier; nothing in it is run.
 
         Raises:
-            BundleError: it is not as it was saved, or its network is not the one that this version knows.
+            BundleError: it is not as it was saved, or its parts do not fit together.
+            BackboneError: its network is not the one that this version knows.
         """
         manifest, arrays = bundle.read(folder)
-        seen = arrays.pop("training_photos")
-        saved = Card.from_json(manifest["card"])
-        self = cls(saved.handle, head=manifest["head"]["kind"], seed=manifest["seed"], store=store)
-        self.backbone = backbones.load_card(saved, self.store.compiled)
-        if self.card.precision != saved.precision:
+        try:
+            card = Card.from_json(manifest["card"])
+            classes, kind = tuple(map(str, manifest["classes"])), manifest["head"]["kind"]
+            strength, seed, told = manifest["head"]["strength"], manifest["seed"], manifest["about"]
+            if manifest["normalisation"] != power.NAME:
+                raise HeadError(f"its features were normalised by {manifest['normalisation']}")
+            seen = arrays.pop("training_photos")
+            head = from_arrays(arrays)
+        except (KeyError, TypeError, HeadError, BackboneError) as error:
+            raise BundleError(f"{folder} holds no classifier that fits together: {error!s}.\nTrain it anew.") from error
+        if head.dim != card.dim or head.classes != len(classes):
+            raise BundleError(f"{folder} has a head for other vectors or classes than it names.\nTrain it anew.")
+        self = cls(card.handle, head=kind, view=card.view.fit, seed=seed, store=store)
+        self.backbone = backbones.load_card(card, self.store.compiled)
+        if self.card.precision != card.precision:
             self.notes_ = (
-                f"Trained in {saved.precision}, which this processor lacks: vectors are computed in "
+                f"Trained in {card.precision}, which this processor lacks: vectors are computed in "
                 f"{self.card.precision} and differ slightly.",
             )
-        try:
-            self.head_ = from_arrays(arrays)
-        except HeadError as error:
-            raise BundleError(f"{folder} holds no head that fits: {error}") from error
-        if self.head_.dim != saved.dim or self.head_.classes != len(manifest["classes"]):
-            raise BundleError(f"{folder} has a head for other vectors or classes than it names.\nTrain it anew.")
-        self.classes_ = tuple(manifest["classes"])
-        self.strength_ = manifest["head"]["strength"]
-        self._seen, self._about = seen, manifest["about"]
+        self.head_, self.classes_, self.strength_ = head, classes, strength
+        self._seen, self._about = seen, told
         return self
+
+    def tell(self, **facts: Any) -> None:
+        """Add to what is saved with the classifier about its training."""
+        self._about = {**self._about, **facts}
+
+    def check(self) -> None:
+        """Raise now what would only be raised after the photos were read: an unknown network, view or head."""
+        _ = self.backbone
+        self._check_kind()
+
+    def _check_kind(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise HeadError(f"There is no head '{self.kind}'.\nExpected {', '.join(get_args(Kind))}.")
 
     def _trained(self) -> Head:
         if self.head_ is None:
@@ -278,12 +281,12 @@ def fingerprints(hashes: Sequence[bytes]) -> npt.NDArray[np.uint64]:
     return np.sort(np.frombuffer(b"".join(digest[:8] for digest in hashes), np.uint64))
 
 
-def _test_part(photos: Photos | PhotoSet, labels: Sequence[str] | None) -> PhotoSet:
-    source = _source(photos, labels)
-    return source.train if source.test is None else source.test
+def source_of(photos: Photos | PhotoSet, labels: Sequence[str] | None) -> Source:
+    """Photos in any of the forms that are accepted: a folder or CSV, a `PhotoSet`, or paths with labels.
 
-
-def _source(photos: Photos | PhotoSet, labels: Sequence[str] | None) -> Source:
+    Raises:
+        DataError: see `photos.scan`; labels together with a folder; a list without labels.
+    """
     if isinstance(photos, PhotoSet):
         return Source(photos, None)
     if isinstance(photos, (str, os.PathLike)):

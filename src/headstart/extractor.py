@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from headstart import backbones
 from headstart.backbones.base import Vectors
+from headstart.errors import DataError
 from headstart.features import extract, require_all
 from headstart.images import Fit
 from headstart.store import Store
@@ -45,8 +46,10 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             float32 `(n, dim)`.
 
         Raises:
-            DataError: a photo cannot be used; none is left out in silence.
+            DataError: a photo cannot be used (none is left out in silence), or X is a single path.
         """
+        if isinstance(X, (str, os.PathLike)):
+            raise DataError(f"transform was given the single path {X}.\nExpected a list of paths.")
         store = Store()
         network = backbones.load(self.backbone, folder=store.compiled).with_fit(self.view)
         features = extract(network, [os.fspath(path) for path in X], store)

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -20,8 +21,8 @@ import numpy as np
 
 from headstart import images
 from headstart.backbones.base import Backbone, Vectors
-from headstart.errors import DataError, PhotoError
-from headstart.store import Store
+from headstart.errors import DataError, PhotoError, StoreError
+from headstart.store import Store, fingerprint
 
 #: Vectors that wait in memory before they are written; at 80 photos/s a `kill -9` costs less than a second.
 FLUSH = 64
@@ -94,6 +95,9 @@ def extract(backbone: Backbone, paths: Sequence[str], store: Store, watcher: Wat
     if run.todo:
         store.prepare(backbone.card)
         run.compute()
+    elif len(paths):
+        with suppress(StoreError):  # the shelf was used: pruning should know, but reading needs no writable disk
+            store.prepare(backbone.card)
     return run.result(started)
 
 
@@ -123,6 +127,7 @@ class _Run:
         self.watcher = watcher
         self.vectors = np.empty((len(paths), self.card.dim), np.float32)
         self.hashes: list[bytes | None] = [None] * len(paths)
+        self.marks: list[bytes | None] = [None] * len(paths)  # fingerprints from before the file was read
         self.todo: list[int] = []
         self.failed: dict[int, PhotoError] = {}
         self.copies: list[int] = []  # rows whose content another row computes, or the store has
@@ -130,10 +135,11 @@ class _Run:
         self.lock = threading.Lock()
         self.waiting: deque[tuple[list[int], Vectors]] = deque()  # computed, not yet written
         self.computed = 0
-        self.damaged = 0
+        self.damaged: set[bytes] = set()
 
     def look_up(self) -> None:
         """Take from the store what it has for files that are as they were."""
+        self.store.refresh()
         self.hashes = self.store.known(self.paths)
         known = [i for i, digest in enumerate(self.hashes) if digest is not None]
         missing = set(range(len(self.paths))) - set(known)
@@ -149,7 +155,7 @@ class _Run:
             out = np.empty((len(part), self.card.dim), np.float32)
             good = self.store.get(self.card, digests, out)
             self.vectors[np.array(part)[good]] = out[good]
-            self.damaged += int((self.store.has(self.card, digests) & ~good).sum())
+            self.damaged.update(digests[i] for i in np.flatnonzero(self.store.has(self.card, digests) & ~good))
             lacking += [row for row, ok in zip(part, good.tolist(), strict=True) if not ok]
         return lacking
 
@@ -171,6 +177,8 @@ class _Run:
         """Seconds that the new photos will take: by the last run's rate, else by a probe of a few photos."""
         rate = self.store.rate(self.card)
         if rate is None:
+            if len(self.todo) <= _PROBED:
+                return 0.0
             started = time.perf_counter()
             pictures = []
             for row in self.todo[:_PROBED]:
@@ -178,7 +186,7 @@ class _Run:
                     pictures.append(images.load(self.paths[row], self.card.view))
                 except PhotoError:
                     continue
-            if not pictures or len(self.todo) <= _PROBED:
+            if not pictures:
                 return 0.0
             reading = (time.perf_counter() - started) / len(pictures)
             self.backbone.embed(np.stack(pictures))  # compiles
@@ -220,6 +228,7 @@ class _Run:
 
     def _read(self, row: int) -> images.Images | None:
         """Read and decode one photo; None if its content is in the store or in work. Runs in the pool's threads."""
+        self.marks[row] = fingerprint(self.paths[row])
         data = images.read(self.paths[row])
         digest = images.content_hash(data)
         self.hashes[row] = digest
@@ -238,6 +247,8 @@ class _Run:
         good = self.store.get(self.card, [digest], self.vectors[row : row + 1])
         if good[0]:
             self.copies.append(row)
+        else:
+            self.damaged.add(digest)
         return bool(good[0])
 
     def _done(self, rows: list[int], vectors: Vectors) -> None:
@@ -255,7 +266,7 @@ class _Run:
         if rows:
             digests = [self.hashes[row] or b"" for row in rows]
             self.store.put(self.card, digests, np.concatenate(parts))
-            self.store.remember([self.paths[row] for row in rows], digests)
+            self.store.remember([self.marks[row] for row in rows], digests)
             self.computed += len(rows)
 
     def _copy(self) -> None:
@@ -269,7 +280,7 @@ class _Run:
                 self.vectors[row] = self.vectors[owner]
             if row not in self.failed:
                 remembered.append(row)
-        self.store.remember([self.paths[row] for row in remembered], [self.hashes[row] or b"" for row in remembered])
+        self.store.remember([self.marks[row] for row in remembered], [self.hashes[row] or b"" for row in remembered])
 
     def result(self, started: float) -> Features:
         """Close the gaps that failed photos left, in place."""
@@ -286,6 +297,6 @@ class _Run:
             skipped=tuple(Skipped(self.paths[i], e.reason, e.detail) for i, e in sorted(self.failed.items())),
             computed=self.computed,
             from_store=len(rows) - self.computed,
-            damaged=self.damaged,
+            damaged=len(self.damaged),
             seconds=time.perf_counter() - started,
         )

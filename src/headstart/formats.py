@@ -35,6 +35,8 @@ def sniff(head: bytes, name: str = "") -> str:
             return "avif"
         if brands & {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}:
             return "heif"
+        if b"crx " in brands:
+            raise PhotoError("unsupported format", _RAW)
         raise PhotoError("not an image", "a film or sound file")
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
@@ -45,7 +47,7 @@ def sniff(head: bytes, name: str = "") -> str:
     for signature, kind in _SIGNATURES:
         if head.startswith(signature):
             if kind == "tiff" and name.lower().endswith(_RAW_ENDINGS):
-                raise PhotoError("unsupported format", "camera raw; export it as JPEG")
+                raise PhotoError("unsupported format", _RAW)
             return kind
     for signature, what in _FOREIGN:
         if head.startswith(signature):
@@ -54,22 +56,25 @@ def sniff(head: bytes, name: str = "") -> str:
 
 
 def ends_early(kind: str, data: bytes) -> bool:
-    """Does a HEIF or AVIF file end before its last box does?
+    """Does a HEIF or AVIF file end before the last box of its picture does?
 
     libheif shows what is left of such a file as if it were the picture. A box is a length (uint32, big endian;
-    1: a uint64 follows the name; 0: up to the end) and a name (ISO/IEC 14496-12, section 4.2).
+    1: a uint64 follows the name; 0: up to the end) and a name (ISO/IEC 14496-12, section 4.2). What phones
+    append behind the picture may be cut, or may be no box at all.
     """
     if kind not in {"heif", "avif"}:
         return False
     position = 0
     while position + 16 <= len(data):
-        length = int.from_bytes(data[position : position + 4], "big")
+        length, name = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
         if length == 1:
             length = int.from_bytes(data[position + 8 : position + 16], "big")
         if length < 8:
             return False
         position += length
-    return position > len(data)
+        if position > len(data):
+            return name in {b"ftyp", b"meta", b"mdat", b"moov"}
+    return False
 
 
 _SIGNATURES = (
@@ -80,15 +85,18 @@ _SIGNATURES = (
     (b"II*\0", "tiff"),
     (b"MM\0*", "tiff"),
     (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
 )
+_RAW = "camera raw; export it as JPEG"
 _BMP_HEADERS = {size.to_bytes(4, "little") for size in (12, 40, 52, 56, 64, 108, 124)}
 _FOREIGN = (
     (b"\xff\x0a", "JPEG XL"),
     (b"\0\0\0\x0cJXL ", "JPEG XL"),
     (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
     (b"8BPS", "Photoshop"),
     (b"<svg", "SVG drawing"),
-    (b"FUJIFILM", "camera raw; export it as JPEG"),
+    *((start, _RAW) for start in (b"FUJIFILM", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb")),
 )
 _RAW_ENDINGS = (".dng", ".nef", ".cr2", ".arw", ".orf", ".rw2", ".pef", ".srw", ".3fr")
 

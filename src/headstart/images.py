@@ -93,7 +93,7 @@ def read(path: str | Path) -> bytes:
             three cases no more than the first bytes were read.
     """
     try:
-        with Path(path).open("rb") as file:
+        with open(path, "rb", opener=_opener) as file:
             size = _size(file.fileno())
             head = file.read(32)
             if not head:
@@ -104,6 +104,13 @@ def read(path: str | Path) -> bytes:
             return head + file.read()
     except OSError as error:
         raise PhotoError("unreadable", error.strerror or str(error)) from error
+    except ValueError as error:  # a path with a zero byte, from a damaged CSV
+        raise PhotoError("unreadable", str(error)) from error
+
+
+def _opener(path: str, flags: int) -> int:
+    """Opening a pipe that nobody writes to would wait for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _size(descriptor: int) -> int:
@@ -149,7 +156,8 @@ def decode(data: bytes, view: View) -> Images:
         raise PhotoError("too large", "not enough memory to decode it") from error
     except Exception as error:  # decoders raise nearly anything on damaged bytes
         text = str(error).lower()
-        reason = "truncated" if any(sign in text for sign in _TRUNCATION_SIGNS) else "corrupt"
+        signs = {"truncated": _TRUNCATION_SIGNS, "too large": ("too large",)}
+        reason = next((reason for reason in signs if any(sign in text for sign in signs[reason])), "corrupt")
         raise PhotoError(reason, str(error) or type(error).__name__) from error
 
 
@@ -189,6 +197,11 @@ def _prepare(image: ImageFile.ImageFile, view: View) -> int:
         if factor > 1:
             image.draft(None, (max(width // factor, 1), max(height // factor, 1)))
     decoded = image.size[0] * image.size[1]
+    if "progressive" in image.info:
+        # All coefficients are kept until the last pass, at full size, 2 bytes each; a pixel has 3 bytes.
+        sampling = [(h, v) for _, h, v, _ in getattr(image, "layer", ())]
+        per_pixel = sum(h * v for h, v in sampling) / (max(h for h, _ in sampling) * max(v for _, v in sampling))
+        decoded += int(width * height * per_pixel * 2 / 3)
     if decoded > MAX_DECODED_PIXELS:
         raise PhotoError("too large", f"{width:,} x {height:,} pixels; at most {MAX_DECODED_PIXELS:,} are decoded")
     return decoded
@@ -204,6 +217,10 @@ def _render(image: ImageFile.ImageFile, view: View) -> Images:
     rgb = _to_srgb(small, profile)
     if orientation in _TRANSPOSE:
         rgb = rgb.transpose(_TRANSPOSE[orientation])
+    if view.fit == "pad":  # last, so that a profile does not change the grey nor a turn where the odd pixel goes
+        canvas = Image.new("RGB", (view.width, view.height), (_PAD_GREY, _PAD_GREY, _PAD_GREY))
+        canvas.paste(rgb, ((view.width - rgb.width) // 2, (view.height - rgb.height) // 2))
+        rgb = canvas
     return np.array(rgb, dtype=np.uint8)
 
 
@@ -227,14 +244,19 @@ def _resizable(image: Image.Image) -> Image.Image:
         return image.convert("L")
     if mode == "I" or mode.startswith("I;16"):
         # 16 bits a sample; Pillow's own conversion would cut everything above 255 off.
-        return Image.fromarray((np.clip(np.asarray(image), 0, 65535) // 256).astype(np.uint8))
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            raise PhotoError("unsupported format", "pixels are whole numbers of more than 16 bits")
+        return Image.fromarray((values // 256).astype(np.uint8))
     if mode == "F":
         raise PhotoError("unsupported format", "pixels are floating point numbers of unknown range")
+    if mode == "LAB":
+        raise PhotoError("unsupported format", "pixels are L*a*b* colours")
     return image.convert("RGB")
 
 
 def _fit(image: Image.Image, view: View, size: tuple[int, int]) -> Image.Image:
-    """Resize to `size` (width, height), in the orientation the file is stored in."""
+    """Resize to `size` (width, height), `pad` to what fits into it, in the orientation the file is stored in."""
     width, height = image.size
     if view.fit == "squash":
         return _resize(image, size, (0, 0, width, height))
@@ -245,18 +267,7 @@ def _fit(image: Image.Image, view: View, size: tuple[int, int]) -> Image.Image:
         return _resize(image, size, (left, top, left + w, top + h))
     scale = min(size[0] / width, size[1] / height)
     inner = (max(round(width * scale), 1), max(round(height * scale), 1))
-    if image.mode == "CMYK":
-        image = image.convert("RGB")
-    small = _resize(image, inner, (0, 0, width, height))
-    canvas = Image.new(small.mode, size, _grey(small.mode))
-    canvas.paste(small, ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2))
-    return canvas
-
-
-def _grey(mode: str) -> int | tuple[int, ...]:
-    if mode == "L":
-        return _PAD_GREY
-    return (_PAD_GREY, _PAD_GREY, _PAD_GREY, *((255,) if mode == "RGBA" else ()))
+    return _resize(image, inner, (0, 0, width, height))
 
 
 def _resize(image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]) -> Image.Image:

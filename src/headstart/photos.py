@@ -56,10 +56,15 @@ class PhotoSet:
         return tuple(self.counts)
 
     def share(self, fraction: float, seed: int) -> PhotoSet:
-        """The same share of every class, chosen by the photos' names: stable when photos are added."""
-        root = os.path.commonpath(self.paths) if len(self) > 1 else ""
-        keys = [os.fsencode(os.path.relpath(path, root) if root else path) for path in self.paths]
-        return self.take(stratified_share(self.labels, keys, fraction, seed).tolist())
+        """The same share of every class, in the order they have here.
+
+        Chosen by the names of each photo and its folder, so neither by the order nor by where the folders lie,
+        and stable when photos are added.
+        """
+        rows = sorted(range(len(self)), key=lambda i: self.paths[i])  # decides between equal names
+        keys = [os.fsencode("/".join(Path(self.paths[i]).parts[-2:])) for i in rows]
+        chosen = stratified_share([self.labels[i] for i in rows], keys, fraction, seed)
+        return self.take(sorted(rows[i] for i in chosen))
 
     def take(self, rows: Iterable[int]) -> PhotoSet:
         """The photos with these numbers, in the order given."""
@@ -92,7 +97,7 @@ def scan(source: str | Path) -> Source:
         DataError: there is no such folder, it holds no classes or no photos, or the CSV is malformed.
     """
     path = Path(source)
-    if not path.exists():
+    if not os.path.exists(path):  # unlike Path.exists, also where the name is too long to be one
         raise DataError(_missing(path))
     if path.is_dir():
         return _scan_folder(path)
@@ -133,12 +138,12 @@ def find_files(sources: Iterable[str | Path]) -> list[str]:
     found: list[str] = []
     for source in sources:
         path = Path(source)
-        if path.is_dir():
+        if os.path.isdir(path):
             below = _files_below(path)
             if not below:
                 raise DataError(f"The folder {show(path)} holds no files.\nExpected photos in it or below it.")
             found += below
-        elif path.exists() or path.is_symlink():
+        elif os.path.lexists(path):
             found.append(os.fspath(source))
         else:
             raise DataError(_missing(path))
@@ -151,12 +156,12 @@ def show(path: str | Path) -> str:
 
 
 def _scan_folder(root: Path) -> Source:
-    folders = {entry.name: entry for entry in _entries(root) if entry.is_dir()}
+    folders = {entry.name: entry for entry in _entries(root) if _is_folder(entry)}
     sides = {name.lower(): entry for name, entry in folders.items()}
     train = next((sides[name] for name in _TRAIN if name in sides), None)
     tests = [sides[name] for name in sorted(sides) if name in _TEST]
     validations = [sides[name] for name in sorted(sides) if name in _VALIDATION]
-    if train is not None and any(entry.is_dir() for entry in _entries(Path(train.path))):
+    if train is not None and any(_is_folder(entry) for entry in _entries(Path(train.path))):
         held_out = tests or validations
         notes = [
             f"{show(entry.path)} is left aside: it is neither train nor the folder measured on."
@@ -180,7 +185,7 @@ def _classes_below(root: Path) -> tuple[PhotoSet, list[str]]:
     notes: list[str] = []
     loose = 0
     for entry in _entries(root):
-        if not entry.is_dir():
+        if not _is_folder(entry):
             loose += 1
             continue
         files = _files_below(Path(entry.path))
@@ -200,9 +205,13 @@ def _classes_below(root: Path) -> tuple[PhotoSet, list[str]]:
 
 
 def _files_below(folder: Path) -> list[str]:
-    """All files below a folder, links followed, each folder entered once however many links lead to it."""
+    """All files below a folder, links followed, each folder entered once however many links lead to it.
+
+    Links to the folders above are not followed: they would put every class into this one.
+    """
     found: list[str] = []
-    seen: set[tuple[int, int]] = set()
+    above = {*folder.absolute().parents, *Path(os.path.realpath(folder)).parents}
+    seen = {(info.st_dev, info.st_ino) for info in map(os.stat, above)}
     waiting = [os.fspath(folder)]
     while waiting:
         current = waiting.pop()
@@ -211,9 +220,17 @@ def _files_below(folder: Path) -> list[str]:
             continue
         seen.add((info.st_dev, info.st_ino))
         entries = _entries(Path(current))
-        found += [entry.path for entry in entries if not entry.is_dir()]
-        waiting += [entry.path for entry in reversed(entries) if entry.is_dir()]
+        found += [entry.path for entry in entries if not _is_folder(entry)]
+        waiting += [entry.path for entry in reversed(entries) if _is_folder(entry)]
     return sorted(found)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """A link that leads nowhere, to itself or where we may not look is a file, which reading will refuse."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -232,9 +249,15 @@ def _scan_csv(path: Path) -> Source:
         raise DataError(f"{show(path)} is not UTF-8 (byte {error.start}).\nSave it as 'CSV UTF-8'.") from error
     except OSError as error:
         raise DataError(f"{show(path)} cannot be read: {error.strerror}.") from error
-    header = text.split("\n", 1)[0]
+    header = next(iter(text.splitlines()), "")
     delimiter = max((",", ";", "\t"), key=header.count)
-    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
+    try:
+        return _read_rows(path, csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise DataError(f"{show(path)} cannot be read as CSV: {error}.\nSave it anew as 'CSV UTF-8'.") from error
+
+
+def _read_rows(path: Path, reader: csv.DictReader[str]) -> Source:
     columns = [name.strip().lower() for name in reader.fieldnames or ()]
     if missing := [name for name in ("path", "label") if name not in columns]:
         raise DataError(
@@ -268,7 +291,7 @@ def _scan_csv(path: Path) -> Source:
 
 def _missing(path: Path) -> str:
     near: list[str] = []
-    if path.parent.is_dir():
+    if os.path.isdir(path.parent):
         near = difflib.get_close_matches(path.name, [e.name for e in _entries(path.parent)], n=3)
     hint = f" Did you mean {' or '.join(show(path.parent / name) for name in near)}?" if near else ""
     return f"{show(path)} does not exist.{hint}\nExpected a folder of photos, a photo or a CSV."

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from headstart.errors import DataError
 from headstart.features import Features, Skipped
-from headstart.heads.fitting import Fit, fit
+from headstart.heads.fitting import Fitted, fit
 from headstart.heads.head import Kind
 from headstart.splits import stratified_folds
 
@@ -50,7 +50,7 @@ class CrossValidated:
         held_out: for each repeat float64 `(n, k)` probabilities.
     """
 
-    fit: Fit
+    fit: Fitted
     held_out: list[npt.NDArray[np.float64]]
 
 
@@ -86,6 +86,21 @@ def without_copies_of(features: Features, others: Features) -> tuple[Features, l
     return take(features, keep), keep, skipped
 
 
+def check_complete(expected: Sequence[str], clean: Clean, skipped: Sequence[Skipped]) -> None:
+    """A class that was announced must not vanish because none of its photos can be used.
+
+    Raises:
+        DataError: naming the classes and why.
+    """
+    if missing := sorted(set(expected) - set(clean.labels)):
+        reasons = sorted({one.reason for one in (*skipped, *clean.skipped)})
+        why = f" Photos were skipped as: {', '.join(reasons)}." if reasons else ""
+        raise DataError(
+            f"No photo of {', '.join(repr(name) for name in missing)} can be used.{why}\n"
+            "Expected at least two of every class. Mend or remove the folder."
+        )
+
+
 def group_keys(features: Features) -> tuple[bytes, ...]:
     """A key of each photo, equal for equal vectors: 32 bytes."""
     return tuple(hashlib.blake2b(row.tobytes(), digest_size=32).digest() for row in features.vectors)
@@ -105,7 +120,7 @@ def take(features: Features, rows: list[int]) -> Features:
 
 
 def repeats_for(photos: int) -> int:
-    """How often cross-validation is repeated with other folds."""
+    """How often cross-validation is repeated with other folds: about 1,500 predictions, at most 20 times."""
     return max(1, min(_MOST_REPEATS, round(_PREDICTIONS_WANTED / photos)))
 
 
@@ -125,7 +140,7 @@ def cross_validate(
         clean: the photos.
         classes: class names, at least two.
         seed: of the folds; repeat r uses `seed + r`.
-        repeats: if not given, 1 from 1,500 photos on, up to 20 for fewer.
+        repeats: `repeats_for` the number of photos if not given.
 
     Raises:
         DataError: fewer than two classes, or a class with fewer than two different photos.
@@ -142,7 +157,7 @@ def cross_validate(
             "Expected at least two different photos of every class; from ten on it becomes interesting."
         )
     labels = numbers(clean.labels, classes)
-    k = min(FOLDS, *(len(groups) for groups in distinct.values()))
+    k = min(FOLDS, max(len(groups) for groups in distinct.values()))
     if repeats is None:
         repeats = repeats_for(len(labels))
     fits = []

@@ -22,6 +22,7 @@ from headstart.errors import StoreError
 KEY_BYTES = 32
 _KEY = np.dtype([("key", "V32"), ("check", "<u8")])
 _CHUNK = 4096
+_NEW = ".new"
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -42,7 +43,7 @@ class Records:
         self.width = width
         self._keys_path = folder / f"{name}.keys"
         self._values_path = folder / f"{name}.values"
-        self._weights = _weights(KEY_BYTES // 8 + width // 8)
+        self._weights = _weights(KEY_BYTES // 8 + width // 8 + 1)
         self.refresh()
 
     def __len__(self) -> int:
@@ -56,10 +57,8 @@ class Records:
 
     def refresh(self) -> None:
         """See what other processes have written since."""
-        try:
+        with telling(self._keys_path, "read"):
             data = self._keys_path.read_bytes() if self._keys_path.exists() else b""
-        except OSError as error:
-            raise _translated(error, self._keys_path, "read") from error
         self._keys = np.frombuffer(data[: len(data) // _KEY.itemsize * _KEY.itemsize], _KEY)
         raw = self._keys.view(np.uint8).reshape(len(self._keys), _KEY.itemsize)
         self._words = np.ascontiguousarray(raw[:, :KEY_BYTES]).view(np.uint64)
@@ -100,14 +99,9 @@ class Records:
         wanted = np.flatnonzero(rows >= 0)
         if not len(wanted):
             return good
-        try:
-            count = self._values_path.stat().st_size // self.width
-            wanted = wanted[rows[wanted] < count]
-            if not len(wanted):
-                return good
-            values = np.memmap(self._values_path, np.uint8, "r", shape=(count, self.width))
-        except OSError as error:
-            raise _translated(error, self._values_path, "read") from error
+        with telling(self._values_path, "read"):
+            values = self._values()
+        wanted = wanted[rows[wanted] < len(values)]
         for start in range(0, len(wanted), _CHUNK):
             part = wanted[start : start + _CHUNK]
             taken = values[rows[part]]
@@ -115,6 +109,18 @@ class Records:
             good[part] = self._check(kept["key"], taken) == kept["check"]
             out[part] = taken
         return good
+
+    def _values(self) -> Bytes:
+        """All whole values on disk, `(count, width)`; read when they are looked at."""
+        try:
+            file = self._values_path.open("rb")
+        except FileNotFoundError:  # keys without values: nothing here can be vouched for
+            return np.empty((0, self.width), np.uint8)
+        with file:
+            count = os.fstat(file.fileno()).st_size // self.width
+            if not count:
+                return np.empty((0, self.width), np.uint8)
+            return np.memmap(file, np.uint8, "r", shape=(count, self.width))
 
     def append(self, keys: Sequence[bytes], values: Bytes) -> None:
         """Write records; they are there for others when this returns.
@@ -128,11 +134,8 @@ class Records:
         """
         if not len(keys):
             return
-        try:
-            with self.locked():
-                self._write(keys, values)
-        except OSError as error:
-            raise _translated(error, self.folder, "written") from error
+        with telling(self.folder, "written"), self.locked():
+            self._write(keys, values)
 
     def _write(self, keys: Sequence[bytes], values: Bytes) -> None:
         head = np.empty(len(keys), _KEY)
@@ -164,28 +167,46 @@ class Records:
         return sound
 
     def compact(self) -> int:
-        """Write the table anew without damaged and doubled records; returns how many were dropped."""
-        with self.locked():
+        """Write the table anew without damaged and doubled records; returns how many were dropped.
+
+        Raises:
+            StoreError: the disk is full or read-only; the table is as it was.
+        """
+        if not self.size:
+            return 0
+        with telling(self.folder, "written"), self.locked():
             self.refresh()
             keep = np.flatnonzero(self.sound())
             dropped = len(self._keys) - len(keep)
             if not dropped:
                 return 0
-            for left in self.folder.glob(".new.*"):  # of a process that was killed at this
-                left.unlink()
-            new = Records(self.folder, ".new", self.width)
-            buffer = np.empty((_CHUNK, self.width), np.uint8)
-            for start in range(0, len(keep), _CHUNK):
-                part = [self._keys["key"][row].tobytes() for row in keep[start : start + _CHUNK]]
-                self.read(part, buffer[: len(part)])
-                new._write(part, buffer[: len(part)])
-            for path in (new._values_path, new._keys_path):
-                path.touch()
+            self._remove_new()  # of a process that was killed at this
+            try:
+                new = self._copy(keep)
+            except OSError:
+                self._remove_new()
+                raise
             # Killed between the two, keys stand beside values that are not theirs: every checksum says so.
             os.replace(new._values_path, self._values_path)
             os.replace(new._keys_path, self._keys_path)
             self.refresh()
             return dropped
+
+    def _copy(self, rows: npt.NDArray[np.intp]) -> Records:
+        """Write these rows, which are the newest of their keys, into a table of another name beside this one."""
+        new = Records(self.folder, _NEW, self.width)
+        buffer = np.empty((_CHUNK, self.width), np.uint8)
+        for start in range(0, len(rows), _CHUNK):
+            part = [self._keys["key"][row].tobytes() for row in rows[start : start + _CHUNK]]
+            good = self.read(part, buffer[: len(part)])  # anew: a disk can fail between two looks
+            new._write([key for key, ok in zip(part, good.tolist(), strict=True) if ok], buffer[: len(part)][good])
+        for path in (new._values_path, new._keys_path):
+            path.touch()
+        return new
+
+    def _remove_new(self) -> None:
+        for left in self.folder.glob(f"{_NEW}.*"):
+            left.unlink()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -199,11 +220,12 @@ class Records:
         """Checksum of each record: sum over its 64-bit words of word * odd constant, modulo 2**64.
 
         Odd constants are invertible modulo 2**64, so a change in any one word always shows, and noise passes
-        with probability 2**-64 (multilinear hashing, Carter and Wegman 1979).
+        with probability 2**-64 (multilinear hashing, Carter and Wegman 1979). One more constant is added, so
+        that files full of zeros do not pass.
         """
         words = np.ascontiguousarray(values).view(np.uint64)
         head = np.ascontiguousarray(keys).view(np.uint64).reshape(len(keys), 4)
-        total: npt.NDArray[np.uint64] = head @ self._weights[:4] + words @ self._weights[4:]
+        total: npt.NDArray[np.uint64] = self._weights[-1] + head @ self._weights[:4] + words @ self._weights[4:-1]
         return total
 
 
@@ -212,12 +234,17 @@ def _open(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644), "r+b")
 
 
-def _translated(error: OSError, path: Path, what: str) -> StoreError:
-    return StoreError(
-        f"The feature store at {path} cannot be {what}: {error.strerror or error}.\n"
-        "Expected a folder on a disk with room that this user may write to. Set HEADSTART_HOME to another folder, or "
-        "make room with: headstart cache prune"
-    )
+@contextmanager
+def telling(path: Path, what: str) -> Iterator[None]:
+    """Turn the disk's errors into a `StoreError` that says what to do; `what` is "read" or "written"."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"The feature store at {path} cannot be {what}: {error.strerror or error}.\n"
+            "Expected a folder on a disk with room that this user may write to. Set HEADSTART_HOME to another folder, "
+            "or make room with: headstart cache prune"
+        ) from error
 
 
 def _weights(count: int) -> npt.NDArray[np.uint64]:

@@ -50,14 +50,20 @@ def stratified_share(labels: Sequence[str], keys: Sequence[bytes], fraction: flo
 def stratified_folds(labels: npt.NDArray[np.intp], groups: Sequence[bytes], k: int, seed: int) -> Indices:
     """Deal photos into k folds: the same share of every class in each, equal groups in one fold.
 
-    Within a class the groups are put into their random order and cut into k runs of nearly equal length; the
-    numbering of the runs is turned by a seeded step per class, so that what does not divide evenly does not
-    always land in fold 0. Adding m photos to a class moves at most `(k - 1) * (m + 1)` of its earlier photos
-    (those at the cuts) and none of other classes.
+    Within a class the groups are put into their random order and cut into k runs of nearly equal length: a
+    group belongs to the run that holds its middle photo, so that even very unequal groups fill at least two
+    runs. The numbering of the runs is turned by a seeded step per class, so that what does not divide evenly
+    does not always land in fold 0. Without equal keys a fold holds `n / k` photos of a class of n, rounded up or
+    down.
+
+    Adding m photos to a class moves at most `(k - 1) * m` of its earlier groups and none of other classes: each
+    of the `k - 1` cuts shifts by less than m photos against the middles of the groups, which are one photo or
+    more apart.
 
     Args:
         labels: intp `(n,)`, class of each photo.
-        groups: n keys; photos with equal keys are never separated.
+        groups: n keys; photos with equal keys are never separated. A group with photos of several classes is
+            dealt with the first of them.
         k: number of folds, 2 or more.
         seed: 0 or more.
 
@@ -65,9 +71,10 @@ def stratified_folds(labels: npt.NDArray[np.intp], groups: Sequence[bytes], k: i
         intp `(n,)`, fold of each photo, `0..k-1`.
 
     Raises:
-        DataError: a class has fewer than two groups, so that it cannot be on both sides.
+        DataError: a class cannot be on both sides: it has fewer than two groups, or all went with other classes.
     """
     folds = np.zeros(len(labels), dtype=np.intp)
+    dealt: dict[bytes, int] = {}
     for members in _by_class(labels):
         runs: dict[bytes, list[int]] = {}
         for i in members:
@@ -79,10 +86,20 @@ def stratified_folds(labels: npt.NDArray[np.intp], groups: Sequence[bytes], k: i
                 "Cross-validation needs at least two different photos of every class."
             )
         turn = int.from_bytes(shuffled_rank(b"turn %d" % label, seed)[:4], "little")
+        fresh = [key for key in runs if key not in dealt]
+        total = sum(len(runs[key]) for key in fresh)
         position = 0
-        for key in sorted(runs, key=lambda g: shuffled_rank(g, seed)):
-            folds[runs[key]] = (position * k // len(members) + turn) % k
+        for key in sorted(fresh, key=lambda g: shuffled_rank(g, seed)):
+            middle = 2 * position + len(runs[key])
+            dealt[key] = (middle * k // (2 * total) + turn) % k
             position += len(runs[key])
+        for key, run in runs.items():
+            folds[run] = dealt[key]
+        if len(set(folds[members].tolist())) < 2:
+            raise DataError(
+                f"All photos of class number {label} fell into one fold with photos of other classes.\n"
+                "Cross-validation needs at least two photos of every class that are in no other class."
+            )
     return folds
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -26,7 +27,7 @@ import numpy.typing as npt
 from headstart.backbones.base import Vectors
 from headstart.backbones.card import Card
 from headstart.errors import HeadstartError, StoreError
-from headstart.records import KEY_BYTES, Records
+from headstart.records import KEY_BYTES, Records, telling
 
 #: A file changed this recently may change again within the clock's tick: its content is hashed again.
 _RACY_SECONDS = 2.0
@@ -64,7 +65,7 @@ class Store:
 
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = Path(folder) if folder is not None else home()
-        if self.folder.exists() and not self.folder.is_dir():
+        if os.path.exists(self.folder) and not self.folder.is_dir():
             raise StoreError(f"The store {self.folder} is a file.\nExpected a folder: set HEADSTART_HOME to one.")
         self._tables: dict[str, Records] = {}
         self._paths: Records | None = None
@@ -73,6 +74,11 @@ class Store:
     def compiled(self) -> Path:
         """Folder for compiled graphs."""
         return self.folder / "compiled"
+
+    def refresh(self) -> None:
+        """See what this and other processes have written since the last time."""
+        self._tables = {}
+        self._paths = None
 
     # --- vectors ---
 
@@ -117,7 +123,7 @@ class Store:
         """
         table = self._table(card)
         wide = np.zeros((len(hashes), table.width), np.uint8)
-        wide[:, : card.dim * 4] = np.ascontiguousarray(vectors, np.float32).view(np.uint8).reshape(len(hashes), -1)
+        wide[:, : card.dim * 4] = np.ascontiguousarray(vectors, np.float32).view(np.uint8).reshape(-1, card.dim * 4)
         table.append(hashes, wide)
 
     def prepare(self, card: Card) -> None:
@@ -127,20 +133,15 @@ class Store:
             StoreError: the folder cannot be written.
         """
         shelf = self._shelf(card)
-        try:
+        with telling(self.folder, "written"):
             shelf.mkdir(parents=True, exist_ok=True)
             _write_text(shelf / "card.json", json.dumps(card.to_json(), indent=2))
-        except OSError as error:
-            raise StoreError(
-                f"The feature store at {self.folder} cannot be written: {error.strerror or error}.\n"
-                "Expected a folder that this user may write to. Set HEADSTART_HOME to another one."
-            ) from error
 
     # --- known files ---
 
     def known(self, paths: Sequence[str]) -> list[bytes | None]:
         """Content hashes of files that are as they were when they were last read; None for the others."""
-        prints = [_fingerprint(path) for path in paths]
+        prints = [fingerprint(path) for path in paths]
         asked = [i for i, mark in enumerate(prints) if mark is not None]
         out = np.empty((len(asked), KEY_BYTES), np.uint8)
         good = self._path_table().read([prints[i] or b"" for i in asked], out)
@@ -150,27 +151,35 @@ class Store:
                 answer[i] = row.tobytes()
         return answer
 
-    def remember(self, paths: Sequence[str], hashes: Sequence[bytes]) -> None:
-        """Note which content files have now, so that it need not be read again."""
-        marks = [(mark, digest) for path, digest in zip(paths, hashes, strict=True) if (mark := _fingerprint(path))]
-        values = np.frombuffer(b"".join(digest for _, digest in marks), np.uint8).reshape(len(marks), KEY_BYTES)
-        self._path_table().append([mark for mark, _ in marks], values)
+    def remember(self, marks: Sequence[bytes | None], hashes: Sequence[bytes]) -> None:
+        """Note the content of files, so that it need not be read again.
+
+        Args:
+            marks: each file's `fingerprint` from *before* it was read: one taken later would vouch for whatever
+                was written in between. None: not noted.
+            hashes: SHA-256 of what was read.
+
+        Raises:
+            StoreError: the disk is full or read-only.
+        """
+        pairs = [(mark, digest) for mark, digest in zip(marks, hashes, strict=True) if mark is not None]
+        values = np.frombuffer(b"".join(digest for _, digest in pairs), np.uint8).reshape(len(pairs), KEY_BYTES)
+        self._path_table().append([mark for mark, _ in pairs], values)
 
     # --- speed, for the estimate before a run ---
 
     def rate(self, card: Card) -> float | None:
         """Photos per second of this card's last long run, None if there was none."""
         try:
-            return float(json.loads((self._shelf(card) / _RATE_FILE).read_text())["photos_per_second"])
-        except (OSError, ValueError, KeyError, TypeError):
+            rate = float(json.loads((self._shelf(card) / _RATE_FILE).read_text("utf-8"))["photos_per_second"])
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return None
+        return rate if 0 < rate < math.inf else None
 
     def note_rate(self, card: Card, photos_per_second: float) -> None:
         """Note the speed of a run."""
-        try:
+        with telling(self.folder, "written"):
             _write_text(self._shelf(card) / _RATE_FILE, json.dumps({"photos_per_second": photos_per_second}))
-        except OSError as error:
-            raise StoreError(f"The feature store at {self.folder} cannot be written: {error.strerror}.") from error
 
     # --- housekeeping ---
 
@@ -181,7 +190,7 @@ class Store:
                 path.name,
                 card.handle,
                 card.view.fit,
-                len(table),
+                table.distinct(),
                 table.size,
                 (path / "card.json").stat().st_mtime,
             )
@@ -204,28 +213,26 @@ class Store:
         """Drop damaged and doubled records, shelves unused for `days`, and compiled graphs; returns bytes freed."""
         before = self.size
         limit = time.time() - days * 86400
-        for path, _, table in self._all_tables():
-            if (path / "card.json").stat().st_mtime < limit:
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                table.compact()
-        self._path_table().compact()
-        for compiled in self.compiled.glob("*"):
-            if compiled.stat().st_mtime < limit:
-                compiled.unlink(missing_ok=True)
-        self._tables.clear()
+        with telling(self.folder, "written"):
+            for path, _, table in self._all_tables():
+                if (path / "card.json").stat().st_mtime < limit:
+                    shutil.rmtree(path)
+                else:
+                    table.compact()
+            self._path_table().compact()
+            for compiled in self.compiled.glob("*"):
+                if compiled.stat().st_mtime < limit:
+                    compiled.unlink(missing_ok=True)
+        self.refresh()
         return before - self.size
 
     def clear(self) -> None:
         """Drop everything that headstart put into the folder."""
-        try:
+        with telling(self.folder, "written"):
             for name in ("vectors", "paths", "compiled"):
                 if (self.folder / name).exists():
                     shutil.rmtree(self.folder / name)
-        except OSError as error:
-            raise StoreError(f"The store at {self.folder} cannot be removed: {error.strerror}.") from error
-        self._tables.clear()
-        self._paths = None
+        self.refresh()
 
     def _shelf(self, card: Card) -> Path:
         return self.folder / "vectors" / card.key
@@ -247,7 +254,8 @@ class Store:
                 card = Card.from_json(json.loads((path / "card.json").read_text("utf-8")))
             except (OSError, ValueError, HeadstartError):
                 continue  # not a shelf, or its card is damaged; the next run that needs it writes the card anew
-            found.append((path, card, self._open(path, card)))
+            if card.key == path.name:
+                found.append((path, card, self._open(path, card)))
         return found
 
     @staticmethod
@@ -255,7 +263,7 @@ class Store:
         return Records(shelf, "vectors", -(-card.dim * 4 // 8) * 8)
 
 
-def _fingerprint(path: str) -> bytes | None:
+def fingerprint(path: str) -> bytes | None:
     """32 bytes that change when the file does; None if it is missing or changed just now."""
     try:
         info = os.stat(path)

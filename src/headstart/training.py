@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from headstart import backbones, bundle, protocol
-from headstart.classifier import Classifier, Measured
-from headstart.errors import DataError
+from headstart.classifier import Classifier, source_of
 from headstart.features import Features, Skipped, Watcher
 from headstart.heads.head import Kind
 from headstart.images import Fit
-from headstart.photos import PhotoSet, Source, check_classes, from_lists, scan
+from headstart.photos import PhotoSet, Source, check_classes, scan
+from headstart.results import Measured, about
 
 
 class Listener(Watcher):
@@ -119,8 +119,9 @@ def train(
     if output is not None:
         bundle.check_target(output, overwrite)
     classifier = Classifier(backbone, head=head, view=view, seed=seed)
+    classifier.check()
     clock = time.perf_counter()
-    source = _source(photos, labels, test)
+    source = _with_test(source_of(photos, labels), test)
     if fraction is not None:
         chosen = source.train.share(fraction, seed)
         say.said(f"{fraction:.3g} of the {len(source.train):,} training photos: {len(chosen):,}.")
@@ -148,8 +149,9 @@ def train(
         skipped += copies
         if copies:
             say.said(f"{len(copies)} training photos are also measured on: they are left out of the training.")
-    classifier.fit_features(learn, learn_labels, repeats=None if source.test is None else 1)
-    skipped += classifier.skipped_
+    repeats = None if source.test is None else 1  # with a test folder it only chooses the strength
+    classifier.fit_features(replace(learn, skipped=skipped), learn_labels, source.train.classes, repeats)
+    skipped = classifier.skipped_
     seconds["head"] = time.perf_counter() - clock
 
     clock = time.perf_counter()
@@ -167,13 +169,8 @@ def train(
 
     counts = len(classifier.measured_.paths)
     if output is not None:
-        about = {
-            "train": counts,
-            "test": test_count,
-            "fraction": fraction,
-            "evaluation": _without_paths(measured),
-        }
-        classifier.save(output, about=about, overwrite=overwrite)
+        classifier.tell(**about(measured, train=counts, test=test_count, fraction=fraction))
+        classifier.save(output, overwrite=overwrite)
     seconds["total"] = time.perf_counter() - started
     return Training(
         classifier=classifier,
@@ -190,21 +187,15 @@ def train(
     )
 
 
-def _source(photos: str | Path | Sequence[str | Path], labels: Sequence[str] | None, test: str | Path | None) -> Source:
-    if isinstance(photos, (str, Path)):
-        if labels is not None:
-            raise DataError(
-                "A folder was given together with labels.\nExpected a folder, or a list of paths and labels."
-            )
-        source = scan(photos)
-    else:
-        source = Source(from_lists(photos, labels or ()), None)
+def _with_test(source: Source, test: str | Path | None) -> Source:
+    """The source measured on another folder or CSV than its own."""
     if test is None:
         return source
     other = scan(test)
     held_out: PhotoSet = other.train if other.test is None else other.test
     check_classes(source.train.classes, held_out.classes, str(test))
-    return Source(source.train, held_out, source.notes + other.notes)
+    replaced = ("The source's own test part is left aside: --test is measured on.",) if source.test else ()
+    return Source(source.train, held_out, source.notes + other.notes + replaced)
 
 
 def _announce(source: Source, say: Listener) -> None:
@@ -230,8 +221,3 @@ def _part(features: Features, start: int, stop: int) -> Features:
         hashes=features.hashes[start:stop],
         skipped=(),
     )
-
-
-def _without_paths(measured: Measured) -> dict[str, Any]:
-    """The evaluation for the saved file: a classifier that is handed on must not tell the owner's folders."""
-    return {name: value for name, value in measured.to_json().items() if name != "mistakes"}

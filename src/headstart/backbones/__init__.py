@@ -52,11 +52,12 @@ def load_card(card: Card, folder: Path | None = None) -> Backbone:
 
     precision: Precision = "float32" if card.precision == "bfloat16" and not has_bfloat16() else card.precision
     network = load(card.handle, precision, folder)
-    wanted = replace(card, precision=network.card.precision)
-    if wanted.key != replace(network.card, view=card.view).key:
+    here = network.card.with_fit(card.view.fit)
+    if replace(card, precision=here.precision).key != here.key:
+        theirs, ours = card.to_json(), here.to_json()
+        other = [name for name in ours if theirs[name] != ours[name]]
         raise BackboneError(
-            f"{card.handle} is not the network that this classifier was trained on.\nExpected weights "
-            f"{card.weights[:12]}, revision {card.revision}; this version has {network.card.weights[:12]}, revision "
-            f"{network.card.revision}. Train it anew, or install the version that trained it."
+            f"{card.handle} is not the network that this classifier was trained on: {', '.join(other)} differ(s).\n"
+            "Expected the same. Train it anew, or install the version of headstart that trained it."
         )
-    return network.with_card(wanted)
+    return network.with_card(here)

@@ -54,7 +54,8 @@ class Backbone(ABC):
     def embed_stream(self, batches: Iterable[tuple[Tag, Images]], done: Callable[[Tag, Vectors], None]) -> None:
         """Embed many batches; `done(tag, vectors)` is called for each, in any order, from any thread.
 
-        Engines that work in the background override this; the next batch is asked for while they compute.
+        Engines that work in the background override this; the next batch is asked for while they compute. No batch
+        may be larger than `batch`. An error raised by `done` comes out of here.
         """
         for tag, images in batches:
             done(tag, self.embed(images))

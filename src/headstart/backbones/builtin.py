@@ -16,7 +16,7 @@ import pickle
 import struct
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +46,7 @@ STAGES = (
 Weights = dict[str, npt.NDArray[Any]]
 
 
-def card(precision: str) -> Card:
+def card(precision: Literal["float32", "bfloat16"]) -> Card:
     """The card, in the view that training uses by default (the whole photo, squashed)."""
     return Card(
         handle=HANDLE,
@@ -58,7 +58,7 @@ def card(precision: str) -> Card:
         scale=(128.0, 128.0, 128.0),
         output="pooled",
         dim=1280,
-        precision="bfloat16" if precision == "bfloat16" else "float32",
+        precision=precision,
         classes=1000,
         crop=0.875,
         licence="Apache-2.0",

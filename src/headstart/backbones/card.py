@@ -33,6 +33,7 @@ class Card:
         output: which tensor the vector is.
         dim: length of the vector.
         precision: of the arithmetic, resolved: never `auto`.
+        reader: `images.READER_REVISION`, how photos were read.
         classes: number of the network's own classes, 0 if it has none; not part of the key.
         crop: share of the shorter side that the network's own evaluation keeps; not part of the key, because
             as-is classification puts it into the view.
@@ -49,6 +50,7 @@ class Card:
     output: str
     dim: int
     precision: Literal["float32", "bfloat16"]
+    reader: int = READER_REVISION
     classes: int = 0
     crop: float = 1.0
     licence: str = ""
@@ -59,7 +61,7 @@ class Card:
         decisive = {name: value for name, value in asdict(self).items() if name not in _NOT_IN_KEY}
         if self.view.fit != "crop":
             del decisive["view"]["fraction"]
-        text = json.dumps({**decisive, "reader": READER_REVISION}, sort_keys=True)
+        text = json.dumps(decisive, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def with_fit(self, fit: Fit) -> Card:
@@ -78,11 +80,14 @@ class Card:
         """Read `to_json`'s dictionary.
 
         Raises:
-            BackboneError: fields are missing, unknown or of the wrong type.
+            BackboneError: fields are missing or unknown, or there is no such view or dimension.
         """
         try:
             known = {**fields, "view": View(**fields["view"])}
             known["mean"], known["scale"] = tuple(fields["mean"]), tuple(fields["scale"])
-            return cls(**known)
-        except (KeyError, TypeError) as error:
+            card = cls(**known)
+            if card.view.fit not in get_args(Fit) or not isinstance(card.dim, int) or card.dim < 1:
+                raise ValueError(f"view {card.view.fit!r} or dimension {card.dim!r}")
+            return card
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BackboneError(f"The card cannot be read: {error}.\nExpected the fields of a Card.") from error

@@ -166,7 +166,7 @@ class Graphs:
             if facts != self._identity():
                 return None
             network = _engine().import_model(engine().Tensor(data), "CPU", self._settings())
-        except (OSError, ValueError, KeyError, RuntimeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
             return None  # it is only a copy of what can be compiled again
         return Compiled(network, batch, _requests(network))
 
@@ -192,15 +192,15 @@ class Graphs:
         path = self._path(output)
         if path is None:
             return
-        blob = network.export_model()
-        data = blob if isinstance(blob, bytes) else blob.getvalue()
-        facts = {**self._identity(), "batch": batch, "sha256": hashlib.sha256(data).hexdigest()}
         try:
+            blob = network.export_model()
+            data = blob if isinstance(blob, bytes) else blob.getvalue()
+            facts = {**self._identity(), "batch": batch, "sha256": hashlib.sha256(data).hexdigest()}
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
                 file.write(json.dumps(facts).encode() + b"\n" + data)
             os.replace(file.name, path)
-        except OSError:
+        except (OSError, RuntimeError):
             pass  # without the copy the next start takes half a second longer; the store reports a bad disk
 
 

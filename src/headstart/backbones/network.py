@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -41,6 +43,12 @@ class NetworkBackbone(Backbone):
     def batch(self) -> int:
         """See `Backbone.batch`; 1 where the engine's rows depend on their place in a larger batch."""
         return self._graphs.get("features").batch
+
+    def with_card(self, card: Card) -> Self:
+        """See `Backbone.with_card`; only the way photos are brought to the input size may differ."""
+        if replace(card, view=self.card.view).key != self.card.key or _size(card) != _size(self.card):
+            raise BackboneError(f"{self.card.handle} cannot run under a card of another network.")
+        return super().with_card(card)
 
     def embed(self, images: Images) -> Vectors:
         """See `Backbone.embed`."""
@@ -90,16 +98,31 @@ class NetworkBackbone(Backbone):
         try:
             for tag, images in batches:
                 self.check(images)
+                if len(images) > compiled.batch:
+                    raise BackboneError(f"A batch has {len(images)} pictures.\nExpected at most {compiled.batch}.")
                 if failures:
                     break
                 padded = images
                 if len(images) != compiled.batch:
                     padded = np.zeros((compiled.batch, *images.shape[1:]), np.uint8)
                     padded[: len(images)] = images
-                queue.start_async({0: padded}, (tag, len(images)))
-        except RuntimeError as error:
-            raise BackboneError(f"{self.card.handle} failed in OpenVINO: {error}") from error
+                with _translated(self.card.handle):
+                    queue.start_async({0: padded}, (tag, len(images)))
         finally:
-            queue.wait_all()
+            with _translated(self.card.handle):
+                queue.wait_all()
         if failures:
             raise failures[0]
+
+
+@contextmanager
+def _translated(handle: str) -> Iterator[None]:
+    """OpenVINO's errors are RuntimeErrors; ours tell which network it was."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise BackboneError(f"{handle} failed in OpenVINO: {error}") from error
+
+
+def _size(card: Card) -> tuple[int, int]:
+    return card.view.height, card.view.width

@@ -6,13 +6,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headstart.errors import HeadstartError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from headstart.features import Skipped
 
 INTERRUPTED = 130
 
@@ -31,28 +33,29 @@ def run(app: Callable[..., Any]) -> int:
             stream.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
     try:
         result = app(standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        sys.stdout.flush()
+        code = result if isinstance(result, int) else 0
     except HeadstartError as error:
         if os.environ.get("HEADSTART_DEBUG") == "1":
             raise
         say(f"Error: {' '.join(str(error).split())}")
-        return 1
+        code = 1
     except KeyboardInterrupt:
-        say("Stopped. What was extracted is kept; the same command continues there.")
-        return INTERRUPTED
+        code = INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        code = 1
     except Exception as error:
-        return _usage(error)
+        code = _usage(error)
+    if code == INTERRUPTED:
+        say("Stopped. What was extracted is kept; the same command continues there.")
+    return code
 
 
 def _usage(error: Exception) -> int:
-    """Typer's own errors: it vendors or imports click depending on its version, so they are told by their methods."""
-    show = getattr(error, "show", None)
-    code = getattr(error, "exit_code", None)
-    if type(error).__name__ == "Abort":
-        say("Stopped. What was extracted is kept; the same command continues there.")
+    """Typer's own errors: whether it imports click or carries it, they have an exit code and can show themselves."""
+    code, show = getattr(error, "exit_code", None), getattr(error, "show", None)
+    if type(error).__name__ == "Abort":  # how typer passes Ctrl-C on
         return INTERRUPTED
     if code is None:
         raise error
@@ -64,6 +67,14 @@ def _usage(error: Exception) -> int:
 def say(message: str = "") -> None:
     """A line for the user, on stderr."""
     print(message, file=sys.stderr, flush=True)
+
+
+def say_skipped(skipped: Sequence[Skipped], most: int | None = None) -> None:
+    """A line for each photo that is not used; beyond `most`, how many more there are."""
+    for one in skipped[:most]:
+        say(f"Skipped {one.path}: {one.reason}" + (f" ({one.detail})" if one.detail else ""))
+    if most is not None and len(skipped) > most:
+        say(f"Skipped {len(skipped) - most} more; --json lists all.")
 
 
 def print_json(document: dict[str, Any]) -> None:

@@ -10,21 +10,22 @@ from typing import Annotated
 import typer
 
 from headstart.cli.console import say
+from headstart.errors import DataError
 
-_TILES = 12
-_SIDE = 160
+_MODEL = Path("demo-model")
+_COLUMNS, _ROWS = 3, 4
 
 
 def demo(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the demo's classifier is saved.")] = Path(
-        "demo-model"
-    ),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the demo's classifier is saved.")] = _MODEL,
 ) -> None:
     """Show the whole way, offline: as is, train, measure, save, predict."""
+    from headstart.bundle import check_target
     from headstart.cli.predict import classify, predict
     from headstart.cli.train import show
     from headstart.training import train
 
+    check_target(output, overwrite=output == _MODEL)  # only what an earlier demo saved is replaced
     photos = sample_photos()
     say("1. A network as it is, on two photos that scikit-learn ships. Its classes are ImageNet's 1,000.")
     say(f"   $ headstart classify {' '.join(str(path) for path in photos.values())} --top 3")
@@ -33,10 +34,12 @@ def demo(
         root = Path(folder) / "tiles"
         cut_tiles(photos, root)
         say()
-        say(f"2. Two things of your own: tell tiles of one photo from tiles of the other. {_TILES} tiles each from the")
+        say(
+            f"2. Two things of your own: tell tiles of one photo from tiles of the other. {_COLUMNS * _ROWS} tiles each from the"
+        )
         say("   left half to train, as many from the right half to test.")
         say(f"   $ headstart train {root} -o {output}")
-        result = train(root, output=output, overwrite=True)
+        result = train(root, output=output, overwrite=output == _MODEL)
         show(result)
         tile = sorted((root / "test").glob("*/*"))[0]
         say()
@@ -48,27 +51,29 @@ def demo(
 
 
 def cut_tiles(photos: dict[str, Path], root: Path) -> None:
-    """Cut `root/{train,test}/<name>/*.png`: train from each photo's left half, test from its right half."""
+    """Cut `root/{train,test}/<name>/*.png`: train from each photo's left half, test from its right half.
+
+    The tiles of a half lie in a grid and do not overlap.
+    """
     from PIL import Image
 
     for name, path in photos.items():
         with Image.open(path) as file:
             picture = file.convert("RGB")
         half = picture.width // 2
+        width, height = half // _COLUMNS, picture.height // _ROWS
         for side, left in (("train", 0), ("test", half)):
             target = root / side / name
             target.mkdir(parents=True)
-            for i in range(_TILES):
-                column, row = i % 4, i // 4
-                x = left + column * (half - _SIDE) // 3
-                y = row * (picture.height - _SIDE) // 2
-                picture.crop((x, y, x + _SIDE, y + _SIDE)).save(target / f"{i:02}.png")
+            for i in range(_COLUMNS * _ROWS):
+                x, y = left + i % _COLUMNS * width, i // _COLUMNS * height
+                picture.crop((x, y, x + width, y + height)).save(target / f"{i:02}.png")
 
 
 def sample_photos() -> dict[str, Path]:
     """The files behind `sklearn.datasets.load_sample_images`, found without importing scikit-learn (2 s)."""
     spec = importlib.util.find_spec("sklearn")
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("scikit-learn, a dependency of headstart, is not installed")
+        raise DataError("scikit-learn, whose photos the demo uses, is missing.\nInstall it: pip install scikit-learn")
     folder = Path(spec.origin).parent / "datasets" / "images"
     return {"temple": folder / "china.jpg", "flower": folder / "flower.jpg"}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from headstart.cli.console import print_json, say
+from headstart.cli.console import Bar, print_json, say, say_skipped
 
 
 def evaluate(
@@ -22,15 +22,17 @@ def evaluate(
     classifier = Classifier.load(model)
     for note in classifier.notes_:
         say(note)
-    measured = classifier.evaluate(photos)
+    with Bar() as bar:
+        measured = classifier.evaluate(photos, watcher=bar)  # type: ignore[arg-type]
+    for note in measured.notes:
+        say(note)
     document = measured.to_json()
     if measured.seen:
         say(
             f"Caution: {measured.seen} of the {document['n']:,} photos were trained on; "
             "the figures flatter. Measure on others."
         )
-    for one in measured.skipped:
-        say(f"Skipped {one.path}: {one.reason}" + (f" ({one.detail})" if one.detail else ""))
+    say_skipped(measured.skipped)
     if as_json:
         print_json(
             {
@@ -43,4 +45,4 @@ def evaluate(
     else:
         print(details(document))
         print()
-        print(summary(document))
+        print(summary(document, measured.seen))

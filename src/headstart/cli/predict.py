@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headstart.cli.console import Bar, print_json, say
+from headstart.cli.console import Bar, print_json, say, say_skipped
 
 if TYPE_CHECKING:
-    from headstart.classifier import Predictions
     from headstart.features import Skipped
+    from headstart.results import Predictions
 
 
 def predict(
@@ -29,7 +29,7 @@ def predict(
         say(note)
     with Bar() as bar:
         answer = classifier.predictions(photos, bar if len(photos) > 1 or photos[0].is_dir() else None)  # type: ignore[arg-type]
-    _report(answer.skipped)
+    say_skipped(answer.skipped)
     if csv is not None:
         _write_csv(csv, answer)
         say(f"{len(answer.paths):,} predictions written to {csv}.")
@@ -67,37 +67,33 @@ def classify(
     from headstart.as_is import classify as run
 
     answer = run(photos, backbone, top)
-    _report(answer.skipped)
+    say_skipped(answer.skipped)
     if as_json:
         print_json(
             {
                 "backbone": answer.backbone,
                 "photos": [
                     {
-                        "path": path,
+                        "path": photo.path,
                         "predictions": [
-                            {"label": one.label, "index": one.index, "probability": one.probability} for one in guesses
+                            {"label": one.label, "index": one.index, "probability": one.probability}
+                            for one in photo.guesses
                         ],
                     }
-                    for path, guesses in answer.photos.items()
+                    for photo in answer.photos
                 ],
                 "skipped": _skipped(answer.skipped),
             }
         )
         return
-    for path, guesses in answer.photos.items():
-        print(path)
-        for one in guesses:
+    for photo in answer.photos:
+        print(photo.path)
+        for one in photo.guesses:
             print(f"  {100 * one.probability:5.1f} %  {one.label}")
 
 
 def _skipped(skipped: Sequence[Skipped]) -> list[dict[str, str]]:
     return [{"path": one.path, "reason": one.reason, "detail": one.detail} for one in skipped]
-
-
-def _report(skipped: Sequence[Skipped]) -> None:
-    for one in skipped:
-        say(f"Skipped {one.path}: {one.reason}" + (f" ({one.detail})" if one.detail else ""))
 
 
 def _write_csv(path: Path, answer: Predictions) -> None:

@@ -7,15 +7,16 @@ from typing import Any
 _SHOWN = 10
 
 
-def summary(evaluation: dict[str, Any]) -> str:
+def summary(evaluation: dict[str, Any], seen: int = 0) -> str:
     """The accuracy with its interval, one line.
 
     Args:
         evaluation: the document of `Evaluation.to_json`.
+        seen: how many of its photos were trained on.
     """
     low, high = evaluation["interval"]
     how = {
-        "test set": "on photos that were not trained on",
+        "test set": f"{seen:,} of them trained on" if seen else "none of them trained on",
         "cross-validation": "by cross-validation: each photo judged by heads that did not see it",
     }[evaluation["protocol"]]
     return (

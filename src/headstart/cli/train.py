@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headstart.cli.console import Bar, print_json, say
+from headstart.cli.console import Bar, print_json, say, say_skipped
 
 if TYPE_CHECKING:
     from headstart.training import Training
 
 
-class View(StrEnum):
+class ViewName(StrEnum):
     """How photos become the network's input size."""
 
     squash = "squash"
@@ -37,8 +37,8 @@ def train(
     test: Annotated[Path | None, typer.Option(help="Folder or CSV to measure on.")] = None,
     fraction: Annotated[float | None, typer.Option(help="Train on this share of each class, such as 0.1.")] = None,
     view: Annotated[
-        View, typer.Option(help="The whole photo squashed, its centre, or the whole padded.")
-    ] = View.squash,
+        ViewName, typer.Option(help="The whole photo squashed, its centre, or the whole padded.")
+    ] = ViewName.squash,
     seed: Annotated[int, typer.Option(min=0, help="Of the share and of the folds.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a photo was skipped.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a classifier saved there.")] = False,
@@ -77,10 +77,7 @@ def show(result: Training) -> None:
     if skipped["skipped"]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in skipped["reasons"].items())
         say(f"{skipped['skipped']} of {skipped['found']:,} photos are not used: {reasons}.")
-        for one in result.skipped[:5]:
-            say(f"  {one.path}: {one.reason}" + (f" ({one.detail})" if one.detail else ""))
-        if len(result.skipped) > 5:
-            say(f"  and {len(result.skipped) - 5} more; --json lists all.")
+        say_skipped(result.skipped, most=5)
     print(details(document["evaluation"]))
     print()
     print(summary(document["evaluation"]))

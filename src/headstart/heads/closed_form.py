@@ -98,8 +98,9 @@ def neighbours(
     numbers = labels.astype(np.int64)
     k = int(labels.max()) + 1
     votes = [np.empty((len(labels), k), np.float32) for _ in counts]
-    for start in range(0, len(labels), _CHUNK):
-        rows = slice(start, start + _CHUNK)
+    step = max(2**21 // len(labels), 16)
+    for start in range(0, len(labels), step):
+        rows = slice(start, start + step)
         cosines = vectors[rows] @ vectors.T
         cosines[folds[rows, None] == folds[None, :]] = -np.inf
         for count, out in zip(counts, votes, strict=True):

@@ -26,14 +26,15 @@ _PATIENCE = 2
 
 
 @dataclass(frozen=True)
-class Fit:
+class Fitted:
     """A trained head and what cross-validation said of it.
 
     Attributes:
         head: trained on all photos, calibrated.
         strength: the l2 (logistic, ridge) or the number of neighbours (knn) chosen; None for centroid.
         held_out: float64 `(n, k)`, for each photo the probabilities of heads that did not see it. The strength and
-            temperature used for a fold were chosen on the other folds, so that choosing does not flatter.
+            temperature used for a fold were chosen on the scores of the other folds, so that choosing hardly
+            flatters (those scores come from heads that saw the fold: it is not a nested cross-validation).
     """
 
     head: Head
@@ -48,7 +49,7 @@ class _Candidate:
     make: Callable[[float], Head]
 
 
-def fit(kind: Kind, features: Vectors, labels: npt.NDArray[np.intp], folds: npt.NDArray[np.intp]) -> Fit:
+def fit(kind: Kind, features: Vectors, labels: npt.NDArray[np.intp], folds: npt.NDArray[np.intp]) -> Fitted:
     """Train a head.
 
     Classes weigh the same however many photos they have (each photo counts `1 / (k * photos of its class)`).
@@ -113,7 +114,7 @@ def _candidates(
             yield _Candidate(l2, held_out, lambda t, w=outside, b=bias: LinearHead(w, b, t))  # type: ignore[misc]
 
 
-def _choose(candidates: Iterable[_Candidate], labels: npt.NDArray[np.intp], folds: npt.NDArray[np.intp]) -> Fit:
+def _choose(candidates: Iterable[_Candidate], labels: npt.NDArray[np.intp], folds: npt.NDArray[np.intp]) -> Fitted:
     """Choose by calibrated log loss on the held-out photos, for each fold on the others and at last on all."""
     tried: list[_Candidate] = []
     losses: list[npt.NDArray[np.float64]] = []
@@ -135,4 +136,4 @@ def _choose(candidates: Iterable[_Candidate], labels: npt.NDArray[np.intp], fold
         others, own = folds != f, folds == f
         chosen = tried[int(np.argmin([loss[others].mean() for loss in losses]))].held_out
         held_out[own] = softmax(chosen[own] / np.float32(fit_temperature(chosen[others], labels[others])))
-    return Fit(tried[best].make(temperatures[best]), tried[best].strength, held_out)
+    return Fitted(tried[best].make(temperatures[best]), tried[best].strength, held_out)

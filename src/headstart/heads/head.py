@@ -99,13 +99,12 @@ class LinearHead(Head):
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> LinearHead:
         """Read `arrays()` back; raises `HeadError` if they do not fit together."""
-        _require(arrays, cls.arrays_of)
         weights, bias = arrays["weights"], arrays["bias"]
-        if weights.ndim != 2 or bias.shape != weights.shape[1:] or weights.dtype != np.float32:
+        if weights.ndim != 2 or bias.shape != weights.shape[1:] or not _finite(weights, bias):
             raise HeadError(
-                f"A linear head has weights {weights.shape} and bias {bias.shape}.\nExpected (dim, k), (k,)."
+                f"A linear head has weights {weights.shape} and bias {bias.shape}.\nExpected finite (dim, k) and (k,)."
             )
-        return cls(weights, bias, float(arrays["temperature"][0]))
+        return cls(weights, bias, _temperature(arrays))
 
 
 @dataclass(frozen=True)
@@ -116,15 +115,16 @@ class NeighbourHead(Head):
         vectors: float32 `(n, dim)`, training features, centred and of unit length.
         labels: int64 `(n,)`, their classes.
         centre: float32 `(dim,)`, mean of the training features.
-        k: neighbours that vote.
+        n_neighbors: photos that vote.
+        n_classes: classes that they vote for.
     """
 
-    arrays_of: ClassVar[tuple[str, ...]] = ("centre", "count", "k", "labels", "temperature", "vectors")
+    arrays_of: ClassVar[tuple[str, ...]] = ("centre", "labels", "n_classes", "n_neighbors", "temperature", "vectors")
     vectors: Vectors
     labels: npt.NDArray[np.int64]
     centre: Vectors
-    k: int
-    count: int
+    n_neighbors: int
+    n_classes: int
     temperature: float = 1.0
 
     @property
@@ -135,12 +135,12 @@ class NeighbourHead(Head):
     @property
     def classes(self) -> int:
         """See `Head.classes`."""
-        return self.count
+        return self.n_classes
 
     def scores(self, features: Vectors) -> Vectors:
         """See `Head.scores`."""
         parts = [
-            vote(unit_length(part - self.centre) @ self.vectors.T, self.labels, self.k, self.count)
+            vote(unit_length(part - self.centre) @ self.vectors.T, self.labels, self.n_neighbors, self.n_classes)
             for part in np.split(features, range(_CHUNK, len(features), _CHUNK))
         ]
         return np.concatenate(parts)
@@ -151,23 +151,24 @@ class NeighbourHead(Head):
             "vectors": self.vectors,
             "labels": self.labels,
             "centre": self.centre,
-            "k": np.array([self.k]),
-            "count": np.array([self.count]),
+            "n_neighbors": np.array([self.n_neighbors]),
+            "n_classes": np.array([self.n_classes]),
             "temperature": np.array([self.temperature]),
         }
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> NeighbourHead:
         """Read `arrays()` back; raises `HeadError` if they do not fit together."""
-        _require(arrays, cls.arrays_of)
         vectors, labels, centre = arrays["vectors"], arrays["labels"], arrays["centre"]
-        count = int(arrays["count"][0])
+        neighbors, classes = arrays["n_neighbors"], arrays["n_classes"]
         fits = vectors.ndim == 2 and labels.shape == vectors.shape[:1] and centre.shape == vectors.shape[1:]
-        if not fits or vectors.dtype != np.float32 or labels.min() < 0 or labels.max() >= count:
+        fits = fits and len(labels) > 0 and labels.dtype == np.int64 and neighbors.shape == classes.shape == (1,)
+        fits = fits and labels.min() >= 0 and labels.max() < classes[0] and neighbors[0] >= 1
+        if not fits or not _finite(vectors, centre):
             raise HeadError(
-                f"A neighbour head has vectors {vectors.shape} and labels {labels.shape}.\nExpected n each."
+                f"A neighbour head has vectors {vectors.shape} and labels {labels.shape}.\nExpected (n, dim) and (n,)."
             )
-        return cls(vectors, labels, centre, int(arrays["k"][0]), count, float(arrays["temperature"][0]))
+        return cls(vectors, labels, centre, int(neighbors[0]), int(classes[0]), _temperature(arrays))
 
 
 def from_arrays(arrays: Arrays) -> Head:
@@ -221,6 +222,12 @@ def vote(cosines: Vectors, labels: npt.NDArray[np.int64], k: int, classes: int) 
     return shares
 
 
-def _require(arrays: Arrays, names: tuple[str, ...]) -> None:
-    if missing := [name for name in names if name not in arrays]:
-        raise HeadError(f"The head lacks {', '.join(missing)}.\nExpected the arrays {', '.join(names)}.")
+def _finite(*arrays: npt.NDArray[Any]) -> bool:
+    return all(array.dtype == np.float32 and np.isfinite(array).all() for array in arrays)
+
+
+def _temperature(arrays: Arrays) -> float:
+    value = arrays["temperature"]
+    if value.shape != (1,) or not 0 < float(value[0]) < np.inf:
+        raise HeadError(f"A head has the temperature {value}.\nExpected one number greater than 0.")
+    return float(value[0])

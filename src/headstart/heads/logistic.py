@@ -9,6 +9,7 @@ the features with the weight columns of all folds. The step is Nesterov's accele
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from headstart.heads.basis import Basis, Matrix
 
-MAX_ITERATIONS = 300
+MAX_ITERATIONS = 1000
 #: Size of the preconditioned gradient at which a strength is left for the next; 1e-3 changes no accuracy by
 #: more than 0.1 points and takes 2.5 times as long (benchmarks/heads.py).
 TOLERANCE = 5e-3
@@ -53,7 +54,7 @@ def path(
         for rows, scores in basis.scores(columns):
             all_scores = scores.reshape(-1, problems, k) + intercepts
             held_out[rows] = all_scores[np.arange(len(all_scores)), folds[rows]]
-        yield l2, columns.reshape(-1, problems, k)[:, -1], intercepts[-1], held_out
+        yield l2, columns.reshape(basis.rank, problems, k)[:, -1], intercepts[-1], held_out
 
 
 def _solve(
@@ -70,11 +71,11 @@ def _solve(
     look_w, look_b = w, b
     momentum = np.ones(problems, np.float32)
     for _ in range(MAX_ITERATIONS):
-        slope, slope_b = _gradient(basis, labels, weights, look_w.reshape(rank, -1), look_b)
+        slope, slope_b = _gradient(basis, labels, weights, look_w.reshape(rank, problems * k), look_b)
         grad = slope.reshape(rank, problems, k) + np.float32(l2) * look_w
         size = np.sqrt((grad**2 / bound3).sum(axis=(0, 2)) + (slope_b**2 / bound_b).sum(axis=1))
         new_w, new_b = look_w - grad / bound3, look_b - slope_b / bound_b
-        uphill = ((look_w - new_w) * (new_w - w)).sum(axis=(0, 2)) + ((look_b - new_b) * (new_b - b)).sum(axis=1) > 0
+        uphill = (grad * (new_w - w)).sum(axis=(0, 2)) + (slope_b * (new_b - b)).sum(axis=1) > 0
         momentum[uphill] = 1
         following = np.asarray((1 + np.sqrt(1 + 4 * momentum**2)) / 2, np.float32)
         carry = ((momentum - 1) / following).astype(np.float32)
@@ -82,7 +83,9 @@ def _solve(
         w, b, momentum = new_w, new_b, following
         if size.max() < TOLERANCE:
             break
-    return np.ascontiguousarray(w.reshape(rank, -1)), b
+    else:
+        warnings.warn(f"l2 {l2:.3g}: not solved in {MAX_ITERATIONS} iterations; the head is a little off", stacklevel=2)
+    return np.ascontiguousarray(w.reshape(rank, problems * k)), b
 
 
 def _gradient(

@@ -1,0 +1,27 @@
+"""Power normalisation: the signed square root of every feature, before any head sees it.
+
+Perronnin, Sanchez and Mensink 2010, section 3.2. Pooled activations are skewed: a few are large, most are small;
+the root lets the small ones speak. Measured with the built-in network on clothes and food, 10 and 50 photos a
+class: +0.6 to +1.2 points of accuracy and a lower log loss in all four cases (benchmarks/heads.py --choices).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from headstart.heads.head import Vectors
+
+#: What a saved classifier says was done to its features.
+NAME = "signed square root"
+_CHUNK = 1024
+
+
+def normalise(vectors: Vectors) -> None:
+    """`x -> sign(x) * sqrt(|x|)`, in place: the feature matrix may be most of the memory there is.
+
+    Args:
+        vectors: float32 `(n, dim)`; changed.
+    """
+    for start in range(0, len(vectors), _CHUNK):
+        part = vectors[start : start + _CHUNK]
+        np.copysign(np.sqrt(np.abs(part)), part, out=part)
