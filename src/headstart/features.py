@@ -155,7 +155,6 @@ class _Run:
             out = np.empty((len(part), self.card.dim), np.float32)
             good = self.store.get(self.card, digests, out)
             self.vectors[np.array(part)[good]] = out[good]
-            self.damaged.update(digests[i] for i in np.flatnonzero(self.store.has(self.card, digests) & ~good))
             lacking += [row for row, ok in zip(part, good.tolist(), strict=True) if not ok]
         return lacking
 

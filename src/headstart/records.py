@@ -183,7 +183,7 @@ class Records:
             self._remove_new()  # of a process that was killed at this
             try:
                 new = self._copy(keep)
-            except OSError:
+            except BaseException:
                 self._remove_new()
                 raise
             # Killed between the two, keys stand beside values that are not theirs: every checksum says so.
