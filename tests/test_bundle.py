@@ -112,7 +112,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) 
 
 def test_a_bundle_with_something_beside_it_is_not_replaced(saved: Path) -> None:
     (saved / "notes.txt").write_text("mine")
-    with pytest.raises(BundleError, match="holds more than a saved classifier: notes.txt"):
+    with pytest.raises(BundleError, match=r"holds more than a saved classifier: notes\.txt"):
         bundle.write(saved, {}, ARRAYS, overwrite=True)
     assert (saved / "notes.txt").read_text() == "mine"
 

@@ -128,7 +128,7 @@ def test_the_second_run_reads_no_file_and_embeds_nothing(
     assert (backbone.embedded, backbone.probed) == (0, 0)
     assert np.array_equal(first.vectors, second.vectors)
     assert first.hashes == second.hashes
-    assert (watcher.plans, watcher.steps) == ([], [])
+    assert (watcher.plans, watcher.steps) == ([(13, 0, 0.0)], [])
 
 
 def test_a_store_that_is_used_again_knows_what_it_kept(tmp_path: Path, settled: Callable[[], None]) -> None:

@@ -539,3 +539,16 @@ def test_a_table_answers_as_a_dictionary_would(
         assert good.tolist() == [model.get(name) is not None for name in _POOL]
         for name, row, ok in zip(_POOL, out, good, strict=True):
             assert not ok or row.tolist() == [model[name]] * WIDTH
+
+
+def test_two_flipped_signs_do_not_cancel_out(tmp_path: Path) -> None:
+    # Top bits of 64-bit words are the signs of every second number; a plain sum of odd products misses a pair.
+    records = Records(tmp_path, "t", 64)
+    keys = [bytes([i]) * 32 for i in range(3)]
+    records.append(keys, np.arange(192, dtype=np.uint8).reshape(3, 64))
+    data = bytearray((tmp_path / "t.values").read_bytes())
+    for first, second in ((7, 15), (64 + 7, 64 + 63), (128 + 3, 128 + 11)):
+        data[first] ^= 0x80
+        data[second] ^= 0x80
+    (tmp_path / "t.values").write_bytes(data)
+    assert not Records(tmp_path, "t", 64).read(keys, np.empty((3, 64), np.uint8)).any()

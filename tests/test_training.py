@@ -109,6 +109,8 @@ def test_classes_and_counts_are_told_before_any_work(tiles: Path) -> None:
     train(tiles, listener=Order())
     assert "flower 12 + 12, temple 12 + 12" in events[0]
     assert events[1] == "planned 48 48"
+    train(tiles, listener=Order())
+    assert events[3] == "planned 48 0"
 
 
 def test_a_photo_on_both_sides_is_not_trained_on(tiles: Path, tmp_path: Path) -> None:
@@ -177,7 +179,7 @@ def test_one_class_or_one_photo_of_a_class_is_a_clear_error(tiles: Path, tmp_pat
         train(photos)
     for path in (photos / "flower").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(DataError, match="No photo of 'flower' can be used. Photos were skipped as: empty"):
+    with pytest.raises(DataError, match=r"No photo of 'flower' can be used\. Photos were skipped as: empty"):
         train(photos)
 
 
@@ -185,7 +187,7 @@ def test_a_class_does_not_vanish_in_silence(tiles: Path, tmp_path: Path) -> None
     photos = one_sided(tiles, tmp_path / "photos")
     (photos / "broken").mkdir()
     (photos / "broken" / "1.jpg").write_bytes(b"nothing")
-    with pytest.raises(DataError, match="No photo of 'broken' can be used. Photos were skipped as: not an image"):
+    with pytest.raises(DataError, match=r"No photo of 'broken' can be used\. Photos were skipped as: not an image"):
         train(photos)
     classifier = Classifier().fit(tiles)
     before = classifier.predict_proba(tiles / "test")

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol
 
 import numpy as np
 
@@ -66,14 +67,20 @@ class Features:
     seconds: float
 
 
-class Watcher:
-    """Is told how an extraction goes; this one does not listen."""
+class Watcher(Protocol):
+    """Is told how an extraction goes."""
 
     def planned(self, photos: int, new: int, seconds: float) -> None:
-        """Before the work: how many photos, how many of them new, and about how long it will take."""
+        """Before the work: how many photos, how many of them new, and about how long it will take (seconds)."""
+        return
 
     def advanced(self, done: int) -> None:
         """So many of the new photos are done."""
+        return
+
+
+class _Nobody(Watcher):
+    """Does not listen."""
 
 
 def extract(backbone: Backbone, paths: Sequence[str], store: Store, watcher: Watcher | None = None) -> Features:
@@ -90,12 +97,13 @@ def extract(backbone: Backbone, paths: Sequence[str], store: Store, watcher: Wat
         BackboneError: the network failed. What was computed before either is kept.
     """
     started = time.perf_counter()
-    run = _Run(backbone, paths, store, watcher or Watcher())
+    run = _Run(backbone, paths, store, watcher or _Nobody())
     run.look_up()
     if run.todo:
         store.prepare(backbone.card)
         run.compute()
     elif len(paths):
+        run.watcher.planned(len(paths), 0, 0.0)
         with suppress(StoreError):  # the shelf was used: pruning should know, but reading needs no writable disk
             store.prepare(backbone.card)
     return run.result(started)
@@ -169,7 +177,8 @@ class _Run:
                 pool.shutdown(cancel_futures=True)
                 self._flush()
         if self.computed >= FLUSH:
-            self.store.note_rate(self.card, self.computed / (time.perf_counter() - started))
+            with suppress(StoreError):  # only a hint for the next run's estimate
+                self.store.note_rate(self.card, self.computed / (time.perf_counter() - started))
         self._copy()
 
     def _estimate(self) -> float:

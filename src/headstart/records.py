@@ -21,7 +21,7 @@ from headstart.errors import StoreError
 
 KEY_BYTES = 32
 _KEY = np.dtype([("key", "V32"), ("check", "<u8")])
-_CHUNK = 4096
+_CHUNK = 1024
 _NEW = ".new"
 
 Bytes = npt.NDArray[np.uint8]
@@ -217,15 +217,19 @@ class Records:
             yield
 
     def _check(self, keys: npt.NDArray[np.void], values: Bytes) -> npt.NDArray[np.uint64]:
-        """Checksum of each record: sum over its 64-bit words of word * odd constant, modulo 2**64.
+        """Checksum of each record: sum over its 64-bit words of mix(word) * odd constant, modulo 2**64.
 
-        Odd constants are invertible modulo 2**64, so a change in any one word always shows, and noise passes
-        with probability 2**-64 (multilinear hashing, Carter and Wegman 1979). One more constant is added, so
+        Odd constants are invertible modulo 2**64 and so is `mix`, so a change in any one word always shows. A sum of
+        products alone would be blind to two flipped top bits (2**63 + 2**63 = 0), so `mix` brings the upper half of
+        each word into the lower one. A guard against accidents, not against forgers. One more constant is added, so
         that files full of zeros do not pass.
         """
-        words = np.ascontiguousarray(values).view(np.uint64)
-        head = np.ascontiguousarray(keys).view(np.uint64).reshape(len(keys), 4)
-        total: npt.NDArray[np.uint64] = self._weights[-1] + head @ self._weights[:4] + words @ self._weights[4:-1]
+        total = np.full(len(keys), self._weights[-1])
+        for words, weights in (
+            (np.ascontiguousarray(keys).view(np.uint64).reshape(len(keys), 4), self._weights[:4]),
+            (np.ascontiguousarray(values).view(np.uint64), self._weights[4:-1]),
+        ):
+            total += (words ^ (words >> np.uint64(32))) @ weights
         return total
 
 

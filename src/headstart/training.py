@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from headstart import backbones, bundle, protocol
 from headstart.classifier import Classifier, source_of
@@ -18,11 +18,16 @@ from headstart.photos import PhotoSet, Source, check_classes, scan
 from headstart.results import Measured, about
 
 
-class Listener(Watcher):
-    """Is told how a training goes; this one does not listen."""
+class Listener(Watcher, Protocol):
+    """Is told how a training goes."""
 
     def said(self, message: str) -> None:
         """A line for the user."""
+        return
+
+
+class _Nobody(Listener):
+    """Does not listen."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ def train(
     Raises:
         HeadstartError: see the classes of `headstart.errors`.
     """
-    say = listener or Listener()
+    say = listener or _Nobody()
     started = time.perf_counter()
     if output is not None:
         bundle.check_target(output, overwrite)

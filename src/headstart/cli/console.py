@@ -85,7 +85,7 @@ def print_json(document: dict[str, Any]) -> None:
 class Bar:
     """The progress of an extraction: one line before it, a bar with rate and time left where stderr is a terminal.
 
-    It has the methods of `training.Listener` without importing it, so that the shell stays light.
+    It is a `training.Listener`, a protocol, without importing it, so that the shell stays light.
     """
 
     def __init__(self) -> None:
@@ -103,7 +103,7 @@ class Bar:
         say(f"{photos:,} photos, {new:,} of them new{about}.")
         self._total = new
         self._started = time.monotonic()
-        if not sys.stderr.isatty():
+        if not new or not sys.stderr.isatty():
             return
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

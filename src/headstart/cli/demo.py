@@ -34,10 +34,8 @@ def demo(
         root = Path(folder) / "tiles"
         cut_tiles(photos, root)
         say()
-        say(
-            f"2. Two things of your own: tell tiles of one photo from tiles of the other. {_COLUMNS * _ROWS} tiles each from the"
-        )
-        say("   left half to train, as many from the right half to test.")
+        say("2. Two things of your own: tell tiles of one photo from tiles of the other.")
+        say(f"   {_COLUMNS * _ROWS} tiles each from the left half to train, as many from the right half to test.")
         say(f"   $ headstart train {root} -o {output}")
         result = train(root, output=output, overwrite=output == _MODEL)
         show(result)

@@ -23,7 +23,7 @@ def evaluate(
     for note in classifier.notes_:
         say(note)
     with Bar() as bar:
-        measured = classifier.evaluate(photos, watcher=bar)  # type: ignore[arg-type]
+        measured = classifier.evaluate(photos, watcher=bar)
     for note in measured.notes:
         say(note)
     document = measured.to_json()

@@ -28,7 +28,7 @@ def predict(
     for note in classifier.notes_:
         say(note)
     with Bar() as bar:
-        answer = classifier.predictions(photos, bar if len(photos) > 1 or photos[0].is_dir() else None)  # type: ignore[arg-type]
+        answer = classifier.predictions(photos, bar if len(photos) > 1 or photos[0].is_dir() else None)
     say_skipped(answer.skipped)
     if csv is not None:
         _write_csv(csv, answer)

@@ -58,7 +58,7 @@ def train(
             fraction=fraction,
             seed=seed,
             overwrite=overwrite,
-            listener=bar,  # type: ignore[arg-type]  # has the methods of a Listener
+            listener=bar,
         )
     document = result.to_json()
     if as_json:
