@@ -265,16 +265,15 @@ class _Run:
         self.waiting.append((rows, vectors))
 
     def _flush(self) -> None:
-        rows: list[int] = []
-        parts: list[Vectors] = []
-        while self.waiting:
-            some, vectors = self.waiting.popleft()
-            rows += some
-            parts.append(vectors)
+        """Write what is computed; it waits until it is written, so that a Ctrl-C in here loses nothing."""
+        ready = [self.waiting[i] for i in range(len(self.waiting))]
+        rows = [row for some, _ in ready for row in some]
         if rows:
             digests = [self.hashes[row] or b"" for row in rows]
-            self.store.put(self.card, digests, np.concatenate(parts))
+            self.store.put(self.card, digests, np.concatenate([vectors for _, vectors in ready]))
             self.store.remember([self.marks[row] for row in rows], digests)
+            for _ in ready:
+                self.waiting.popleft()
             self.computed += len(rows)
 
     def _copy(self) -> None:
