@@ -19,7 +19,7 @@ from common import DATA, machine
 from headstart import backbones
 from headstart.evaluation import log_loss
 from headstart.features import extract
-from headstart.heads import fitting
+from headstart.heads import fitting, power
 from headstart.heads.fitting import fit
 from headstart.photos import PhotoSet, scan
 from headstart.splits import stratified_folds
@@ -31,6 +31,7 @@ def vectors(photos: PhotoSet) -> tuple[np.ndarray, np.ndarray, list[bytes]]:
     network = backbones.load(folder=store.compiled)
     found = extract(network, photos.paths, store)
     labels = np.array([photos.classes.index(photos.labels[i]) for i in found.rows])
+    power.normalise(found.vectors)
     return found.vectors, labels, list(found.hashes)
 
 

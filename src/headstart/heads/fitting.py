@@ -21,8 +21,9 @@ from headstart.heads.head import Head, Kind, LinearHead, NeighbourHead, Vectors,
 #: l2 per sample, half decades from strong to weak, for features of unit mean variance.
 STRENGTHS = [float(10 ** (e / 2)) for e in range(4, -9, -1)]
 NEIGHBOURS = [1, 3, 5, 10, 20]
-#: A path is left when this many strengths in a row were worse than the best.
-_PATIENCE = 2
+#: A path from strong to weak is left when the log loss is this much worse than at its best: it has one valley, and
+#: weak strengths take longest.
+_WORSE = 1.01
 
 
 @dataclass(frozen=True)
@@ -119,16 +120,14 @@ def _choose(candidates: Iterable[_Candidate], labels: npt.NDArray[np.intp], fold
     tried: list[_Candidate] = []
     losses: list[npt.NDArray[np.float64]] = []
     temperatures: list[float] = []
-    worse = 0
     for candidate in candidates:
         temperature = fit_temperature(candidate.held_out, labels)
         p = softmax(candidate.held_out / np.float32(temperature))
         loss = -np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-12))
-        worse = worse + 1 if losses and loss.mean() > min(one.mean() for one in losses) else 0
         tried.append(candidate)
         losses.append(loss)
         temperatures.append(temperature)
-        if worse == _PATIENCE:
+        if loss.mean() > _WORSE * min(one.mean() for one in losses):
             break
     best = int(np.argmin([loss.mean() for loss in losses]))
     held_out = np.empty((len(labels), tried[0].held_out.shape[1]))
