@@ -249,6 +249,13 @@ def test_a_list_of_paths_and_labels_will_do(tiles: Path) -> None:
         Classifier().fit(tiles, labels)
 
 
+def test_a_strange_seed_or_head_is_told_before_photos_are_read(tiles: Path) -> None:
+    for classifier in (Classifier(seed=-1), Classifier(seed=2**40), Classifier(head="forest")):  # type: ignore[arg-type]
+        with pytest.raises(HeadError, match="Expected"):
+            classifier.fit(tiles)
+        assert not classifier.store.shelves()
+
+
 def test_testing_on_training_photos_is_told(tiles: Path) -> None:
     classifier = Classifier().fit(tiles)
     assert classifier.evaluate(tiles).seen == 0

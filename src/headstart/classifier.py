@@ -197,7 +197,7 @@ class Classifier:
         )
 
     def _labelled(self, photos: PhotoSet, watcher: Watcher | None = None) -> tuple[Features, tuple[str, ...]]:
-        self._check_kind()
+        self._check_options()
         features = self.extract(photos.paths, watcher)
         return features, tuple(photos.labels[i] for i in features.rows)
 
@@ -262,11 +262,13 @@ class Classifier:
         self._about = {**self._about, **facts}
 
     def check(self) -> None:
-        """Raise now what would only be raised after the photos were read: an unknown network, view or head."""
+        """Raise now what would else be raised after the photos were read: an unknown network, view, head or seed."""
         _ = self.backbone
-        self._check_kind()
+        self._check_options()
 
-    def _check_kind(self) -> None:
+    def _check_options(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise HeadError(f"The seed is {self.seed}.\nExpected 0 to 2**32 - 1.")
         if self.kind not in get_args(Kind):
             raise HeadError(f"There is no head '{self.kind}'.\nExpected {', '.join(get_args(Kind))}.")
 

@@ -54,18 +54,17 @@ def details(evaluation: dict[str, Any]) -> str:
 
 
 def table(rows: list[list[str]]) -> str:
-    """Columns of equal width; all but the first and the last stand right when they hold figures."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.rjust(width)
-            if (i and _is_figure(cell)) or (i and rows[0] is row and _is_figure(rows[-1][i]))
-            else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    """Columns of equal width; those of figures stand right, their heading with them."""
+    columns = list(zip(*rows, strict=True))
+    widths = [max(len(cell) for cell in column) for column in columns]
+    figures = [all(_is_figure(cell) for cell in column[1:] or column) for column in columns]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if figure else cell.ljust(width)
+            for cell, width, figure in zip(row, widths, figures, strict=True)
+        ).rstrip()
+        for row in rows
+    )
 
 
 def _is_figure(cell: str) -> bool:

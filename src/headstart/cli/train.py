@@ -39,7 +39,7 @@ def train(
     view: Annotated[
         ViewName, typer.Option(help="The whole photo squashed, its centre, or the whole padded.")
     ] = ViewName.squash,
-    seed: Annotated[int, typer.Option(min=0, help="Of the share and of the folds.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the share and of the folds.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a photo was skipped.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a classifier saved there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
