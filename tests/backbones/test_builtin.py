@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from headstart import backbones, images
 from headstart.backbones import builtin, compiled
@@ -90,6 +91,42 @@ def test_it_recognises_the_photos_that_scikit_learn_ships(samples: dict[str, Pat
     pictures = np.stack([images.load(path, network.card.view) for path in samples.values()])
     best = [network.labels[i] for i in network.classify(pictures).argmax(axis=1)]
     assert best == ["palace", "daisy"]
+
+
+@pytest.mark.parametrize("orientation", [3, 5, 6, 8])
+def test_a_turned_photo_and_its_upright_twin_give_the_same_vector(
+    samples: dict[str, Path], graphs: Path, tmp_path: Path, orientation: int
+) -> None:
+    # The file is stored turned the other way and says so in its EXIF, as phones do.
+    back = {
+        3: Image.Transpose.ROTATE_180,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        8: Image.Transpose.ROTATE_270,
+    }
+    network = backbones.load(folder=graphs / "compiled")
+    for name, path in samples.items():
+        upright = Image.open(path)
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        turned = tmp_path / f"{name}.jpg"
+        upright.transpose(back[orientation]).save(turned, exif=exif, quality=95)
+        a, b = network.embed(np.stack([images.load(p, network.card.view) for p in (path, turned)]))
+        assert a @ b / np.linalg.norm(a) / np.linalg.norm(b) >= 0.99
+        # the check can fail: the same file taken as it is stored is another picture
+        lying = images.load(path, network.card.view)[::-1].transpose(1, 0, 2).copy()
+        c = network.embed(lying[None])[0]
+        assert a @ c / np.linalg.norm(a) / np.linalg.norm(c) < 0.95
+
+
+def test_turned_photos_of_the_shared_set_agree(shared: Path, graphs: Path) -> None:
+    network = backbones.load(folder=graphs / "compiled")
+    twins = [("Landscape_3.jpg", "Landscape_6.jpg"), ("Portrait_5.jpg", "Portrait_8.jpg")]
+    twins += [("hopper_orientation_2.jpg", f"hopper_orientation_{i}.jpg") for i in (3, 6, 8)]
+    for one, other in twins:
+        a, b = network.embed(np.stack([images.load(shared / "odd" / n, network.card.view) for n in (one, other)]))
+        # Landscape and Portrait have their orientation's number written into the picture
+        assert a @ b / np.linalg.norm(a) / np.linalg.norm(b) >= (0.99 if "hopper" in one else 0.93)
 
 
 def test_83_of_100_imagenet_photos_are_recognised(shared: Path, graphs: Path) -> None:
