@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from headstart import backbones, images
 from headstart.backbones import builtin, compiled
@@ -119,14 +119,17 @@ def test_a_turned_photo_and_its_upright_twin_give_the_same_vector(
         assert a @ c / np.linalg.norm(a) / np.linalg.norm(c) < 0.95
 
 
-def test_turned_photos_of_the_shared_set_agree(shared: Path, graphs: Path) -> None:
+def test_turned_files_of_the_shared_set_equal_their_upright_twins(shared: Path, graphs: Path, tmp_path: Path) -> None:
+    # hopper_orientation_2 and _6 were compressed apart and differ by 3 of 255 levels, cosine 0.98: so each file is
+    # compared with its own pixels, turned upright by Pillow and kept without loss.
     network = backbones.load(folder=graphs / "compiled")
-    twins = [("Landscape_3.jpg", "Landscape_6.jpg"), ("Portrait_5.jpg", "Portrait_8.jpg")]
-    twins += [("hopper_orientation_2.jpg", f"hopper_orientation_{i}.jpg") for i in (3, 6, 8)]
-    for one, other in twins:
-        a, b = network.embed(np.stack([images.load(shared / "odd" / n, network.card.view) for n in (one, other)]))
-        # Landscape and Portrait have their orientation's number written into the picture
-        assert a @ b / np.linalg.norm(a) / np.linalg.norm(b) >= (0.99 if "hopper" in one else 0.93)
+    turned = sorted([*(shared / "odd").glob("*orientation_?.*"), *(shared / "odd").glob("*[et]_?.jpg")])
+    assert len(turned) == 9
+    for path in turned:
+        upright = tmp_path / f"{path.name}.png"
+        ImageOps.exif_transpose(Image.open(path)).save(upright)
+        a, b = network.embed(np.stack([images.load(p, network.card.view) for p in (path, upright)]))
+        assert a @ b / np.linalg.norm(a) / np.linalg.norm(b) >= 0.99
 
 
 def test_83_of_100_imagenet_photos_are_recognised(shared: Path, graphs: Path) -> None:
