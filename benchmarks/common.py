@@ -11,8 +11,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from headstart.features import processors
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
+_RSS_UNIT = 2**20 if sys.platform == "darwin" else 2**10
 WORK = Path(__file__).resolve().parent / ".work"
 
 
@@ -35,7 +38,7 @@ def process(command: list[str], **environment: str) -> Finished:
     seconds = time.perf_counter() - started
     if status:
         raise SystemExit(f"{' '.join(command)} failed with status {status}")
-    return Finished(seconds, usage.ru_maxrss / 1024, text)
+    return Finished(seconds, usage.ru_maxrss / _RSS_UNIT, text)
 
 
 def headstart(*arguments: str, home: Path | str) -> Finished:
@@ -49,15 +52,16 @@ def machine() -> str:
     import openvino
 
     name = platform.processor() or platform.machine()
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
+    facts = Path("/proc/cpuinfo")
+    for line in facts.read_text().splitlines() if facts.exists() else ():
         if line.startswith("model name"):
             name = line.split(":", 1)[1].strip()
             break
-    cores = len(os.sched_getaffinity(0))
+    cores = processors()
     engines = f"OpenVINO {openvino.__version__.split('-')[0]}, NumPy {numpy.__version__}"
     return f"{name}, {cores} cores, Python {platform.python_version()}, {engines}"
 
 
 def own_peak_mb() -> float:
     """Peak resident memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _RSS_UNIT

@@ -132,6 +132,26 @@ def test_a_failed_replacement_leaves_the_old_one(saved: Path, monkeypatch: pytes
     assert sorted(p.name for p in saved.parent.iterdir()) == ["model"]
 
 
+def test_a_folder_that_may_not_be_written_to_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Root may write anywhere, so the system's answer is put in its mouth.
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(BundleError, match="cannot be written to"):
+        bundle.check_target(tmp_path / "model")
+
+
+def test_a_name_that_is_too_long_is_told_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="too long"):
+        bundle.check_target(tmp_path / ("m" * 240))
+
+
+def test_a_link_to_a_bundle_stays_a_link_when_it_is_replaced(saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(saved)
+    bundle.write(tmp_path / "link", {"seed": 5}, ARRAYS, overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+    assert bundle.read(saved)[0]["seed"] == 5
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "model"]
+
+
 def test_a_failing_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: Path, data: bytes) -> int:
         raise OSError(28, "No space left on device")

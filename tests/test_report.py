@@ -23,9 +23,9 @@ EVALUATION = {
 
 def test_the_accuracy_never_stands_without_its_interval() -> None:
     text = summary(EVALUATION)
-    assert "Accuracy 90.0 % on 40 photos, none of them trained on." in text
+    assert "Accuracy 90.0 % on 40 photos; none of these files was trained on." in text
     assert "between 76.9 % and 96.0 %" in text
-    assert "3 of them trained on" in summary(EVALUATION, seen=3)
+    assert "3 of them were trained on" in summary(EVALUATION, seen=3)
     assert "by cross-validation" in summary({**EVALUATION, "protocol": "cross-validation"})
 
 

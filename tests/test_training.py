@@ -144,10 +144,39 @@ def test_copies_stay_in_one_fold_and_do_not_narrow_the_interval(tiles: Path, tmp
         Image.open(path).save(path.with_name("copy-" + path.name), optimize=True)
     doubled = train(photos)
     assert doubled.train == 48
-    # Leaked copies would bring the accuracy near 100 %; held together they leave it where it was.
     assert doubled.measured.evaluation.accuracy == pytest.approx(plain.accuracy, abs=0.06)
     low, high = doubled.measured.evaluation.interval
     assert high - low == pytest.approx(plain.interval[1] - plain.interval[0], abs=0.05)
+
+
+def test_the_same_photo_under_two_labels_on_two_sides_is_neithers(tiles: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiles, tmp_path / "photos")
+    shutil.copy(tmp_path / "photos/train/temple/05.png", tmp_path / "photos/test/flower/lie.png")
+    result = train(tmp_path / "photos")
+    assert (result.train, result.test) == (23, 24)
+    assert sorted(Path(one.path).name for one in result.skipped) == ["05.png", "lie.png"]
+    assert {one.reason for one in result.skipped} == {"conflicting labels"}
+
+
+def test_copies_are_never_in_two_folds(tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = one_sided(tiles, tmp_path / "photos")
+    for path in sorted(photos.rglob("*.png")):
+        Image.open(path).save(path.with_name("copy-" + path.name), optimize=True)
+    seen: list[tuple[np.ndarray, np.ndarray]] = []
+    fit = protocol.fit
+
+    def watch(kind: str, vectors: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> object:
+        seen.append((vectors.copy(), folds.copy()))
+        return fit(kind, vectors, labels, folds)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(protocol, "fit", watch)
+    train(photos)
+    assert seen
+    for vectors, folds in seen:
+        groups = np.unique(vectors, axis=0, return_inverse=True)[1].ravel()
+        assert groups.max() == 23
+        for group in range(24):
+            assert len(set(folds[groups == group])) == 1
 
 
 def test_broken_photos_are_told_and_the_others_go_on(tiles: Path, tmp_path: Path) -> None:
@@ -250,7 +279,7 @@ def test_a_list_of_paths_and_labels_will_do(tiles: Path) -> None:
 
 
 def test_a_strange_seed_or_head_is_told_before_photos_are_read(tiles: Path) -> None:
-    for classifier in (Classifier(seed=-1), Classifier(seed=2**40), Classifier(head="forest")):  # type: ignore[arg-type]
+    for classifier in (Classifier(seed=-1), Classifier(seed=2**40), Classifier(seed=1.5), Classifier(head="forest")):  # type: ignore[arg-type]
         with pytest.raises(HeadError, match="Expected"):
             classifier.fit(tiles)
         assert not classifier.store.shelves()
@@ -345,4 +374,6 @@ def test_repeats_are_more_where_photos_are_few() -> None:
     assert protocol.FOLDS == 5
     assert protocol.repeats_for(20) == 20
     assert protocol.repeats_for(750) == 2
+    assert protocol.repeats_for(999) == 2
+    assert protocol.repeats_for(1001) == 1
     assert protocol.repeats_for(100_000) == 1

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,9 @@ def check_target(folder: str | Path, overwrite: bool = False) -> None:
             )
         if extra := sorted(set(os.listdir(path)) - {_MANIFEST, _ARRAYS}):
             raise BundleError(f"{folder} holds more than a saved classifier: {', '.join(extra)}.\nIt is not replaced.")
-    above = path.parent
+    above = Path(os.path.realpath(path)).parent
+    if len(os.fsencode(path.name)) > 200:
+        raise BundleError(f"The name {path.name[:40]}... is too long.\nExpected at most 200 bytes.")
     if not os.path.isdir(above):
         raise BundleError(f"The folder {above} does not exist.\nExpected it: {path.name} is to be saved in it.")
     if not os.access(above, os.W_OK | os.X_OK):
@@ -61,7 +64,7 @@ def write(folder: str | Path, manifest: dict[str, Any], arrays: Arrays, overwrit
     from safetensors.numpy import save
 
     check_target(folder, overwrite)
-    target = Path(folder).absolute()
+    target = Path(os.path.realpath(folder))
     data = save(arrays)
     manifest = {**manifest, "format": FORMAT, "files": {_ARRAYS: hashlib.sha256(data).hexdigest()}}
     manifest["sha256"] = hashlib.sha256(_canonical(manifest)).hexdigest()
@@ -76,7 +79,8 @@ def write(folder: str | Path, manifest: dict[str, Any], arrays: Arrays, overwrit
         temporary.rename(target)
     except OSError as error:
         if old.exists() and not os.path.lexists(target):
-            old.rename(target)
+            with suppress(OSError):  # it stays beside it, as `.NAME.PID.old`
+                old.rename(target)
         shutil.rmtree(temporary, ignore_errors=True)
         raise BundleError(f"{folder} cannot be written: {error.strerror or error}.") from error
     shutil.rmtree(old, ignore_errors=True)

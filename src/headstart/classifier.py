@@ -241,6 +241,8 @@ class Classifier:
             if manifest["normalisation"] != power.NAME:
                 raise HeadError(f"its features were normalised by {manifest['normalisation']}")
             seen = arrays.pop("training_photos")
+            if seen.dtype != np.uint64 or seen.ndim != 1 or len(set(classes)) != len(classes):
+                raise HeadError("its class names or the fingerprints of its training photos are damaged")
             head = from_arrays(arrays)
         except (KeyError, TypeError, HeadError, BackboneError) as error:
             raise BundleError(f"{folder} holds no classifier that fits together: {error!s}.\nTrain it anew.") from error
@@ -267,8 +269,8 @@ class Classifier:
         self._check_options()
 
     def _check_options(self) -> None:
-        if not 0 <= self.seed < 2**32:
-            raise HeadError(f"The seed is {self.seed}.\nExpected 0 to 2**32 - 1.")
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
+            raise HeadError(f"The seed is {self.seed!r}.\nExpected a whole number, 0 to 2**32 - 1.")
         if self.kind not in get_args(Kind):
             raise HeadError(f"There is no head '{self.kind}'.\nExpected {', '.join(get_args(Kind))}.")
 

@@ -71,7 +71,10 @@ class Watcher(Protocol):
     """Is told how an extraction goes."""
 
     def planned(self, photos: int, new: int, seconds: float) -> None:
-        """Before the work: how many photos, how many of them new, and about how long it will take (seconds)."""
+        """Before the work: how many photos, how many of them not seen before, about how many seconds it will take.
+
+        A renamed or copied photo counts as new here; when it is read, it turns out to be known.
+        """
         return
 
     def advanced(self, done: int) -> None:
@@ -190,10 +193,10 @@ class _Run:
             started = time.perf_counter()
             pictures = []
             for row in self.todo[:_PROBED]:
-                try:
-                    pictures.append(images.load(self.paths[row], self.card.view))
-                except PhotoError:
-                    continue
+                with suppress(PhotoError):
+                    data = images.read(self.paths[row])
+                    if not self.store.has(self.card, [images.content_hash(data)])[0]:
+                        pictures.append(images.decode(data, self.card.view))
             if not pictures:
                 return 0.0
             reading = (time.perf_counter() - started) / len(pictures)
@@ -211,10 +214,10 @@ class _Run:
             if picture is not None:
                 rows.append(row)
                 pictures.append(picture)
-            if len(pictures) == self.backbone.batch:
+            if pictures and len(pictures) == self.backbone.batch:
                 yield rows, np.stack(pictures)
                 rows, pictures = [], []
-            if len(self.waiting) * self.backbone.batch >= FLUSH:
+            if sum(len(some) for some, _ in self.waiting) >= FLUSH:
                 self._flush()
             self.watcher.advanced(done)
         if pictures:

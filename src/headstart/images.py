@@ -1,8 +1,8 @@
 """Bytes of a photo -> upright sRGB uint8 array in a `View`; a content hash; one reason for every file that fails.
 
-The order of the work is chosen for speed and memory: the kind of file is told by its first bytes (never by
-its name), the size is checked before anything is decoded, JPEG is decoded at a reduced size, the picture is
-brought to its final size first and turned upright and into sRGB afterwards, on few pixels.
+The order of the work is chosen for speed and memory: the kind of file is told by its first bytes (only camera raw,
+which calls itself TIFF, by its name), the size is checked before anything is decoded, JPEG is decoded at a reduced
+size, the picture is brought to its final size first and turned upright and into sRGB afterwards, on few pixels.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ def _prepare(image: ImageFile.ImageFile, view: View) -> int:
     decoded = image.size[0] * image.size[1]
     if "progressive" in image.info:
         # All coefficients are kept until the last pass, at full size, 2 bytes each; a pixel has 3 bytes.
-        sampling = [(h, v) for _, h, v, _ in getattr(image, "layer", ())]
+        sampling = [(h, v) for _, h, v, _ in getattr(image, "layer", ())] or [(1, 1)] * 3
         per_pixel = sum(h * v for h, v in sampling) / (max(h for h, _ in sampling) * max(v for _, v in sampling))
         decoded += int(width * height * per_pixel * 2 / 3)
     if decoded > MAX_DECODED_PIXELS:

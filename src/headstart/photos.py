@@ -211,14 +211,14 @@ def _files_below(folder: Path) -> list[str]:
     """
     found: list[str] = []
     above = {*folder.absolute().parents, *Path(os.path.realpath(folder)).parents}
-    seen = {(info.st_dev, info.st_ino) for info in map(os.stat, above)}
+    seen = {_identity(path) for path in above}
     waiting = [os.fspath(folder)]
     while waiting:
         current = waiting.pop()
-        info = os.stat(current)
-        if (info.st_dev, info.st_ino) in seen:
+        identity = _identity(current)
+        if identity in seen:
             continue
-        seen.add((info.st_dev, info.st_ino))
+        seen.add(identity)
         entries = _entries(Path(current))
         found += [entry.path for entry in entries if not _is_folder(entry)]
         waiting += [entry.path for entry in reversed(entries) if _is_folder(entry)]
@@ -231,6 +231,15 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
+
+
+def _identity(folder: str | Path) -> tuple[int, int] | str:
+    """What two paths to one folder have in common; the path itself where nothing can be told."""
+    try:
+        info = os.stat(folder)
+    except OSError:
+        return os.fspath(folder)
+    return info.st_dev, info.st_ino
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -57,9 +57,7 @@ class CrossValidated:
 def without_conflicts(features: Features, labels: Sequence[str]) -> Clean:
     """Leave out every photo that is there twice under different labels: nobody knows which one is right."""
     groups = group_keys(features)
-    names: dict[bytes, set[str]] = {}
-    for group, label in zip(groups, labels, strict=True):
-        names.setdefault(group, set()).add(label)
+    names = labels_of_groups(groups, labels)
     skipped = tuple(
         Skipped(path, "conflicting labels", "the same photo is labelled " + " and ".join(sorted(names[group])))
         for path, group in zip(features.paths, groups, strict=True)
@@ -67,6 +65,14 @@ def without_conflicts(features: Features, labels: Sequence[str]) -> Clean:
     )
     keep = [i for i, group in enumerate(groups) if len(names[group]) == 1]
     return Clean(take(features, keep), tuple(labels[i] for i in keep), tuple(groups[i] for i in keep), skipped)
+
+
+def labels_of_groups(groups: Sequence[bytes], labels: Sequence[str]) -> dict[bytes, set[str]]:
+    """Under which labels each photo is there."""
+    names: dict[bytes, set[str]] = {}
+    for group, label in zip(groups, labels, strict=True):
+        names.setdefault(group, set()).add(label)
+    return names
 
 
 def without_copies_of(features: Features, others: Features) -> tuple[Features, list[int], tuple[Skipped, ...]]:
@@ -120,7 +126,7 @@ def take(features: Features, rows: list[int]) -> Features:
 
 
 def repeats_for(photos: int) -> int:
-    """How often cross-validation is repeated with other folds: about 1,500 predictions, at most 20 times."""
+    """How often cross-validation is repeated: for about 1,500 predictions, at most 20 times; once from 1,000 on."""
     return max(1, min(_MOST_REPEATS, round(_PREDICTIONS_WANTED / photos)))
 
 

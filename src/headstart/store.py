@@ -16,8 +16,10 @@ import json
 import math
 import os
 import shutil
+import stat
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,7 +113,7 @@ class Store:
         return self._table(card).find(hashes) >= 0
 
     def put(self, card: Card, hashes: Sequence[bytes], vectors: Vectors) -> None:
-        """Keep vectors; they survive whatever happens after this returns.
+        """Keep vectors; they survive the death of this process, however it dies.
 
         Args:
             card: of the network.
@@ -200,7 +202,12 @@ class Store:
     @property
     def size(self) -> int:
         """Bytes of all files in the store's folder."""
-        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        total = 0
+        for path in self.folder.rglob("*"):
+            with suppress(FileNotFoundError):  # another run's temporary file
+                info = path.stat()
+                total += info.st_size if stat.S_ISREG(info.st_mode) else 0
+        return total
 
     def verify(self) -> dict[str, int]:
         """Check every vector: card key -> number of damaged ones."""

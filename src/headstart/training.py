@@ -143,11 +143,12 @@ def train(
 
     clock = time.perf_counter()
     labels_of = source.train.labels + (source.test.labels if source.test else ())
-    used = [labels_of[i] for i in features.rows]
-    border = int((features.rows < len(source.train)).sum())
-    learn, held = _part(features, 0, border), _part(features, border, len(used))
+    # Over both sides at once: a photo that is one thing in train and another in test is neither's.
+    clean = protocol.without_conflicts(features, [labels_of[i] for i in features.rows])
+    used, skipped = clean.labels, features.skipped + clean.skipped
+    border = int((clean.features.rows < len(source.train)).sum())
+    learn, held = _part(clean.features, 0, border), _part(clean.features, border, len(used))
     learn_labels: Sequence[str] = used[:border]
-    skipped = features.skipped
     if source.test is not None:
         learn, kept, copies = protocol.without_copies_of(learn, held)
         learn_labels = [learn_labels[i] for i in kept]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -79,6 +80,10 @@ class NetworkBackbone(Backbone):
         self, output: Output, batches: Iterable[tuple[Tag, Images]], done: Callable[[Tag, Vectors], None]
     ) -> None:
         ov = engine()
+        batches = iter(batches)
+        first = next(batches, None)  # not before there is something to do is the graph compiled
+        if first is None:
+            return
         compiled = self._graphs.get(output)
         failures: list[Exception] = []
 
@@ -96,7 +101,7 @@ class NetworkBackbone(Backbone):
         queue = ov.AsyncInferQueue(compiled.network, compiled.requests + 1)
         queue.set_callback(collect)
         try:
-            for tag, images in batches:
+            for tag, images in chain([first], batches):
                 self.check(images)
                 if len(images) > compiled.batch:
                     raise BackboneError(f"A batch has {len(images)} pictures.\nExpected at most {compiled.batch}.")

@@ -28,6 +28,7 @@ def run(app: Callable[..., Any]) -> int:
 
     # Pillow warns about odd metadata of single photos; what matters to the user is told as an outcome.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    warnings.showwarning = lambda message, *_, **__: say(f"Warning: {message}")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # file names need not be UTF-8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +26,8 @@ def demo(
     from headstart.cli.train import show
     from headstart.training import train
 
-    check_target(output, overwrite=output == _MODEL)  # only what an earlier demo saved is replaced
+    again = _saved_by_a_demo(output)  # only what an earlier demo saved is replaced
+    check_target(output, overwrite=again)
     photos = sample_photos()
     say("1. A network as it is, on two photos that scikit-learn ships. Its classes are ImageNet's 1,000.")
     say(f"   $ headstart classify {' '.join(str(path) for path in photos.values())} --top 3")
@@ -37,8 +39,10 @@ def demo(
         say("2. Two things of your own: tell tiles of one photo from tiles of the other.")
         say(f"   {_COLUMNS * _ROWS} tiles each from the left half to train, as many from the right half to test.")
         say(f"   $ headstart train {root} -o {output}")
-        result = train(root, output=output, overwrite=output == _MODEL)
-        show(result)
+        result = train(root)
+        result.classifier.tell(demo=True)
+        result.classifier.save(output, overwrite=again)
+        show(replace(result, model=str(output)))
         tile = sorted((root / "test").glob("*/*"))[0]
         say()
         say("3. Use what was saved.")
@@ -46,6 +50,16 @@ def demo(
         predict(output, [tile])
     say()
     say("Now yours: put photos into folders named by what they show, and: headstart train FOLDER -o NAME")
+
+
+def _saved_by_a_demo(folder: Path) -> bool:
+    from headstart import bundle
+    from headstart.errors import BundleError
+
+    try:
+        return bool(bundle.read(folder)[0]["about"].get("demo"))
+    except BundleError:
+        return False
 
 
 def cut_tiles(photos: dict[str, Path], root: Path) -> None:

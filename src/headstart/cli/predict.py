@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,7 +29,7 @@ def predict(
     for note in classifier.notes_:
         say(note)
     with Bar() as bar:
-        answer = classifier.predictions(photos, bar if len(photos) > 1 or photos[0].is_dir() else None)
+        answer = classifier.predictions(photos, bar if len(photos) > 1 or os.path.isdir(photos[0]) else None)
     say_skipped(answer.skipped)
     if csv is not None:
         _write_csv(csv, answer)

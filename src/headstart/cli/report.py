@@ -16,11 +16,11 @@ def summary(evaluation: dict[str, Any], seen: int = 0) -> str:
     """
     low, high = evaluation["interval"]
     how = {
-        "test set": f"{seen:,} of them trained on" if seen else "none of them trained on",
+        "test set": f"{seen:,} of them were trained on" if seen else "none of these files was trained on",
         "cross-validation": "by cross-validation: each photo judged by heads that did not see it",
     }[evaluation["protocol"]]
     return (
-        f"Accuracy {_percent(evaluation['accuracy'])} on {evaluation['n']:,} photos, {how}.\n"
+        f"Accuracy {_percent(evaluation['accuracy'])} on {evaluation['n']:,} photos; {how}.\n"
         f"With 95 % confidence between {_percent(low)} and {_percent(high)}.  Balanced accuracy "
         f"{_percent(evaluation['balanced_accuracy'])}, log loss {evaluation['log_loss']:.3f}, calibration error "
         f"{_percent(evaluation['calibration_error'])}."
@@ -43,7 +43,7 @@ def details(evaluation: dict[str, Any]) -> str:
     ]
     if pairs:
         pairs.sort(key=lambda pair: -pair[0])
-        parts.append("Most frequent confusions:\n" + table([["  ", f"{n:.0f}", what] for n, what in pairs[:_SHOWN]]))
+        parts.append("Most frequent confusions:\n" + table([["  ", _count(n), what] for n, what in pairs[:_SHOWN]]))
     if evaluation["mistakes"]:
         lines = [
             [f"  {_percent(m['probability'])}", f"{m['label']} taken for {m['predicted']}", m["path"]]
@@ -65,6 +65,11 @@ def table(rows: list[list[str]]) -> str:
         ).rstrip()
         for row in rows
     )
+
+
+def _count(photos: float) -> str:
+    """Whole photos; in cross-validation a mean over repeats, with its fraction."""
+    return f"{photos:.0f}" if photos == round(photos) else f"{photos:.1f}"
 
 
 def _is_figure(cell: str) -> bool:

@@ -1,8 +1,8 @@
 """Features in the coordinates that heads are solved in: centred, of one common scale, along principal axes.
 
 `z = (x - mean) / scale @ axes`. The scale is one number for all dimensions, so that strengths mean the same for
-every backbone; scaling each dimension by itself cost 1.5 to 2 points of accuracy at 10 photos a class
-(benchmarks/heads.py). Along principal axes the matrix `sum w z z'` is diagonal, which makes preconditioning
+every backbone; scaling each dimension by itself costs accuracy where photos are few
+(benchmarks/heads.py --choices). Along principal axes the matrix `sum w z z'` is diagonal, which makes preconditioning
 free. With fewer photos than dimensions, z has one coordinate a photo and is kept (n x n numbers); with more, z
 is never formed: products with it go through the features themselves, a few thousand rows at a time.
 """

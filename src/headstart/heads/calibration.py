@@ -13,8 +13,8 @@ _RANGE = (1e-3, 1e3)
 def fit_temperature(scores: Vectors, labels: npt.NDArray[np.intp]) -> float:
     """The temperature of least log loss on held-out scores.
 
-    The targets are smoothed as Platt (1999) does for two classes, one virtual photo spread over all classes:
-    the true class counts `(n_c + 1/k) / (n_c + 1)`. So ten right out of ten is not taken for certainty.
+    The targets are smoothed after Platt (1999), by one virtual photo a class, spread over all classes: the true
+    class counts `(n_c + 1/k) / (n_c + 1)`. So ten right out of ten is not taken for certainty.
 
     Args:
         scores: float32 `(n, k)`, of photos that the head was not trained on.

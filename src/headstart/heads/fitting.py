@@ -21,8 +21,8 @@ from headstart.heads.head import Head, Kind, LinearHead, NeighbourHead, Vectors,
 #: l2 per sample, half decades from strong to weak, for features of unit mean variance.
 STRENGTHS = [float(10 ** (e / 2)) for e in range(4, -9, -1)]
 NEIGHBOURS = [1, 3, 5, 10, 20]
-#: A path from strong to weak is left when the log loss is this much worse than at its best: it has one valley, and
-#: weak strengths take longest.
+#: The logistic path from strong to weak is left when the log loss is this much worse than at its best: it has one
+#: valley, and weak strengths take longest.
 _WORSE = 1.01
 
 
@@ -76,7 +76,8 @@ def fit(kind: Kind, features: Vectors, labels: npt.NDArray[np.intp], folds: npt.
             raise HeadError("A class has all its photos in one fold.\nExpected two different photos of every class.")
     fold_weights = (weights[:, None] * problems).astype(np.float32)
     fold_weights /= fold_weights.sum(axis=0)
-    return _choose(_candidates(kind, features, labels, weights, fold_weights, folds), labels, folds)
+    candidates = _candidates(kind, features, labels, weights, fold_weights, folds)
+    return _choose(candidates, labels, folds, leave_early=kind == "logistic")
 
 
 def class_weights(labels: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
@@ -115,8 +116,16 @@ def _candidates(
             yield _Candidate(l2, held_out, lambda t, w=outside, b=bias: LinearHead(w, b, t))  # type: ignore[misc]
 
 
-def _choose(candidates: Iterable[_Candidate], labels: npt.NDArray[np.intp], folds: npt.NDArray[np.intp]) -> Fitted:
-    """Choose by calibrated log loss on the held-out photos, for each fold on the others and at last on all."""
+def _choose(
+    candidates: Iterable[_Candidate],
+    labels: npt.NDArray[np.intp],
+    folds: npt.NDArray[np.intp],
+    leave_early: bool = False,
+) -> Fitted:
+    """Choose by calibrated log loss on the held-out photos, for each fold on the others and at last on all.
+
+    `leave_early` stops asking for candidates once they get worse: for those that cost and run from strong to weak.
+    """
     tried: list[_Candidate] = []
     losses: list[npt.NDArray[np.float64]] = []
     temperatures: list[float] = []
@@ -127,7 +136,7 @@ def _choose(candidates: Iterable[_Candidate], labels: npt.NDArray[np.intp], fold
         tried.append(candidate)
         losses.append(loss)
         temperatures.append(temperature)
-        if loss.mean() > _WORSE * min(one.mean() for one in losses):
+        if leave_early and loss.mean() > _WORSE * min(one.mean() for one in losses):
             break
     best = int(np.argmin([loss.mean() for loss in losses]))
     held_out = np.empty((len(labels), tried[0].held_out.shape[1]))
