@@ -275,6 +275,8 @@ class _Run:
             digests = [self.hashes[row] or b"" for row in rows]
             self.store.put(self.card, digests, np.concatenate([vectors for _, vectors in ready]))
             self.store.remember([self.marks[row] for row in rows], digests)
+            for row in rows:
+                self.marks[row] = None
             for _ in ready:
                 self.waiting.popleft()
             self.computed += len(rows)

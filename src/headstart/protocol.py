@@ -6,6 +6,7 @@ What would flatter is removed first: photos with two labels, copies across the s
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -105,8 +106,8 @@ def check_complete(expected: Sequence[str], clean: Clean, skipped: Sequence[Skip
 
 
 def group_keys(features: Features) -> tuple[bytes, ...]:
-    """A key of each photo, equal for equal vectors: 32 bytes."""
-    return tuple(hashlib.blake2b(row.tobytes(), digest_size=32).digest() for row in features.vectors)
+    """A key of each photo, equal for equal vectors: 16 bytes."""
+    return tuple(hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in features.vectors)
 
 
 def take(features: Features, rows: list[int]) -> Features:
@@ -151,25 +152,27 @@ def cross_validate(
     if len(classes) < 2:
         only = f"only '{classes[0]}'" if classes else "none"
         raise DataError(f"There must be two classes to tell apart; received {only}.\nAdd a folder of other photos.")
-    distinct: dict[str, set[bytes]] = {name: set() for name in classes}
-    for label, group in zip(clean.labels, clean.groups, strict=True):
-        distinct[label].add(group)
-    if few := [name for name in classes if len(distinct[name]) < 2]:
+    counts = Counter(label for label, _ in set(zip(clean.labels, clean.groups, strict=True)))
+    if few := [name for name in classes if counts[name] < 2]:
         raise DataError(
             f"Too few photos of {', '.join(repr(name) for name in few)}: one each, copies not counted.\n"
             "Expected at least two different photos of every class; from ten on it becomes interesting."
         )
     labels = numbers(clean.labels, classes)
-    k = min(FOLDS, max(len(groups) for groups in distinct.values()))
+    k = min(FOLDS, max(counts.values()))
     if repeats is None:
         repeats = repeats_for(len(labels))
+    keys = _content_keys(clean)
     fits = []
-    # Keyed by content, so that folds do not depend on names, folders or the machine's arithmetic.
-    first: dict[bytes, bytes] = {}
-    for group, digest in zip(clean.groups, clean.features.hashes, strict=True):
-        first[group] = min(first.get(group, digest), digest)
-    keys = [first[group] for group in clean.groups]
     for r in range(repeats):
         folds = stratified_folds(labels, keys, k, seed + r)
         fits.append(fit(kind, clean.features.vectors, labels, folds))
     return CrossValidated(fits[0], [one.held_out for one in fits])
+
+
+def _content_keys(clean: Clean) -> list[bytes]:
+    """For each photo the least content hash of its group: folds follow content, not names or the arithmetic."""
+    first: dict[bytes, bytes] = {}
+    for group, digest in zip(clean.groups, clean.features.hashes, strict=True):
+        first[group] = min(first.get(group, digest), digest)
+    return [first[group] for group in clean.groups]
