@@ -126,22 +126,23 @@ def _choose(
 
     `leave_early` stops asking for candidates once they get worse: for those that cost and run from strong to weak.
     """
-    tried: list[_Candidate] = []
-    losses: list[npt.NDArray[np.float64]] = []
-    temperatures: list[float] = []
+    count = int(folds.max()) + 1
+    # For each fold, and last for all photos: the least loss so far, whose it is, and its temperature. No other
+    # candidate is kept: held-out scores of all strengths would be a tenth of the feature matrix.
+    best: list[tuple[float, _Candidate, float]] = []
     for candidate in candidates:
         temperature = fit_temperature(candidate.held_out, labels)
         p = softmax(candidate.held_out / np.float32(temperature))
         loss = -np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-12))
-        tried.append(candidate)
-        losses.append(loss)
-        temperatures.append(temperature)
-        if leave_early and loss.mean() > _WORSE * min(one.mean() for one in losses):
+        means = [float(loss[folds != f].mean()) for f in range(count)] + [float(loss.mean())]
+        fresh = [(mean, candidate, temperature) for mean in means]
+        best = [new if new[0] < old[0] else old for new, old in zip(fresh, best or fresh, strict=True)]
+        if leave_early and means[-1] > _WORSE * best[-1][0]:
             break
-    best = int(np.argmin([loss.mean() for loss in losses]))
-    held_out = np.empty((len(labels), tried[0].held_out.shape[1]))
-    for f in range(int(folds.max()) + 1):
+    _, chosen, temperature = best[-1]
+    held_out = np.empty(chosen.held_out.shape)
+    for f in range(count):
         others, own = folds != f, folds == f
-        chosen = tried[int(np.argmin([loss[others].mean() for loss in losses]))].held_out
-        held_out[own] = softmax(chosen[own] / np.float32(fit_temperature(chosen[others], labels[others])))
-    return Fitted(tried[best].make(temperatures[best]), tried[best].strength, held_out)
+        scores = best[f][1].held_out
+        held_out[own] = softmax(scores[own] / np.float32(fit_temperature(scores[others], labels[others])))
+    return Fitted(chosen.make(temperature), chosen.strength, held_out)
