@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types clean
+.PHONY: demo test test-tensorflow lint types clean
 
 demo: $(VENV)/installed
 	$(BIN)/headstart demo
 
 test: $(VENV)/installed-dev
 	$(BIN)/pytest
+
+# The few tests that need TensorFlow (600 MB), in an environment of their own.
+test-tensorflow: $(VENV)-tensorflow/installed
+	$(VENV)-tensorflow/bin/pytest -m tensorflow
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -27,5 +31,10 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
+$(VENV)-tensorflow/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-tensorflow
+	$(VENV)-tensorflow/bin/python -m pip install --quiet --editable '.[test,tensorflow]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo-model .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-tensorflow demo-model .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,15 +19,45 @@ LONGEST = 350
 #: A module imports only from those above it, imports inside functions counted. docs/architecture.md shows the same.
 ORDER = [
     "errors",
+    "home",
     "formats",
     "images",
     "splits",
     "photos",
+    "backbones.hints",
     "backbones.card",
     "backbones.base",
     "backbones.compiled",
     "backbones.network",
+    "backbones.entry",
+    "backbones.graph",
+    "backbones.stages",
+    "backbones.cut",
+    "backbones.labels",
     "backbones.builtin",
+    "backbones.files",
+    "backbones.metadata",
+    "backbones.settled",
+    "backbones.convert",
+    "backbones.source",
+    "backbones.catalogue_tables",
+    "backbones.catalogue",
+    "backbones.fetch.handles",
+    "backbones.fetch.watching",
+    "backbones.fetch.trying",
+    "backbones.fetch.archive",
+    "backbones.fetch.contents",
+    "backbones.fetch.manifests",
+    "backbones.fetch.locks",
+    "backbones.fetch.keeping",
+    "backbones.fetch.tfhub_cache",
+    "backbones.fetch.guests",
+    "backbones.fetch.hf",
+    "backbones.fetch.hub",
+    "backbones.fetch.kaggle",
+    "backbones.fetch.packing",
+    "backbones.fetch",
+    "backbones.local",
     "backbones",
     "records",
     "store",
@@ -42,18 +72,41 @@ ORDER = [
     "heads.logistic",
     "heads.closed_form",
     "heads.fitting",
+    "heads.history",
     "evaluation",
+    "paired",
     "protocol",
     "results",
     "bundle",
     "classifier",
+    "tensorboard",
+    "tracking.run",
+    "tracking.curves",
+    "tracking.drawing",
+    "tracking.pictures",
+    "tracking.thumbnails",
+    "tracking.projector",
+    "tracking.words",
+    "tracking",
     "training",
+    "testing",
+    "probe",
+    "samples_unpack",
+    "samples_download",
+    "samples",
     "cli.console",
+    "cli.options",
     "cli.report",
     "cli.train",
+    "cli.board",
     "cli.evaluate",
     "cli.predict",
     "cli.cache",
+    "cli.models_text",
+    "cli.models",
+    "cli.backbones",
+    "cli.probe",
+    "cli.samples",
     "cli.demo",
     "cli",
 ]
@@ -114,7 +167,7 @@ def test_nothing_is_unpickled_but_the_weights() -> None:
         assert not re.search(r"\b(joblib|dill|cloudpickle|marshal|shelve)\b", text), name
         assert bool(re.search(r"\b(import|from) pickle\b", text)) == (name == "backbones.builtin"), name
         assert "allow_pickle=True" not in text, name
-        assert not re.search(r"\b(eval|exec)\(", text), name
+        assert not re.search(r"(?<!\.)\b(eval|exec)\(", text), name
 
 
 def test_the_architecture_page_names_every_module() -> None:
@@ -137,8 +190,11 @@ def test_import_headstart_is_light() -> None:
     assert not loaded_by("import headstart") & HEAVY
 
 
-def test_help_is_light() -> None:
-    code = "import sys; sys.argv = ['headstart', '--help']\nfrom headstart.cli import main\n"
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["models", "--best"], ["models", "--help"], ["samples", "list"]], ids=" ".join
+)
+def test_help_and_the_catalogue_are_light(arguments: list[str]) -> None:
+    code = f"import sys; sys.argv = ['headstart', *{arguments}]\nfrom headstart.cli import main\n"
     code += "try: main()\nexcept SystemExit: pass"
     assert not loaded_by(code) & HEAVY
 

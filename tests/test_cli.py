@@ -48,8 +48,11 @@ def test_train_prints_one_document(tiles: Path, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
     assert list(document) == [
-        "model", "backbone", "classes", "photos", "train", "test", "evaluation", "head", "features", "seconds",
+        "model", "backbone", "network", "classes", "photos", "train", "test", "evaluation", "head", "features",
+        "seconds",
     ]  # fmt: skip
+    assert document["network"]["dim"] == 1280
+    assert document["network"]["input_range_from"] == "network"
     assert document["model"] == str(tmp_path / "model")
     assert set(document["evaluation"]) == {
         "protocol", "n", "accuracy", "interval", "balanced_accuracy", "log_loss", "calibration_error", "per_class",
@@ -266,7 +269,7 @@ def test_ctrl_c_keeps_what_was_extracted(tmp_path: Path, tiles: Path, home: Path
     child.send_signal(signal.SIGINT)
     _, messages = child.communicate(timeout=60)
     assert child.returncode == 130, messages
-    assert "What was extracted is kept" in messages
+    assert "What was done is kept" in messages
     assert "Traceback" not in messages
     kept = json.loads(run("cache", "info", "--json").stdout)["vectors"]
     assert 64 <= kept < 800

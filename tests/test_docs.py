@@ -37,13 +37,25 @@ def desk(tiles: Path, tmp_path: Path, samples: dict[str, Path], monkeypatch: pyt
 
 def test_the_readmes_commands_run(desk: Path) -> None:
     lines = [line for block in blocks("console") for line in block.splitlines() if line.startswith("$ headstart")]
-    assert len(lines) == 4
+    assert len(lines) == 6
     for line in lines:
         command = shlex.split(line.removeprefix("$ "), comments=True)
         command[0] = str(Path(sys.executable).with_name("headstart"))
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert result.returncode == 0, f"{line}\n{result.stderr}"
         assert result.stdout
+
+
+def test_the_catalogues_commands_on_the_page_of_networks_run() -> None:
+    page = (ROOT / "docs" / "networks.md").read_text("utf-8")
+    lines = re.findall(r"^\$ headstart models.*$", page, re.MULTILINE)
+    assert len(lines) == 4
+    for line in lines:
+        command = shlex.split(line.removeprefix("$ "), comments=True)
+        command[0] = str(Path(sys.executable).with_name("headstart"))
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, f"{line}\n{result.stderr}"
+        assert "mobilenet" in result.stdout or "Best" in result.stdout or "eva02" in result.stdout
 
 
 def test_the_readmes_python_runs(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,13 +84,22 @@ def test_scripts_and_modules_that_are_named_exist(page: Path) -> None:
         assert (ROOT / target).exists(), target
 
 
-def test_every_command_line_option_of_the_readme_exists() -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/networks.md"])
+def test_every_command_line_option_that_is_named_exists(page: str) -> None:
     headstart = str(Path(sys.executable).with_name("headstart"))
-    commands = ["train", "predict", "classify", "evaluate"]
+    commands = [
+        ["train"],
+        ["predict"],
+        ["classify"],
+        ["evaluate"],
+        ["models"],
+        ["backbones", "probe"],
+        ["cache", "prune"],
+    ]
     text = "".join(
-        subprocess.run([headstart, name, "--help"], capture_output=True, text=True, check=True,
+        subprocess.run([headstart, *name, "--help"], capture_output=True, text=True, check=True,
                        env={**os.environ, "COLUMNS": "200"}).stdout
         for name in commands
     )  # fmt: skip
-    for option in set(re.findall(r"(?<!\w)--[a-z]+", README)):
+    for option in set(re.findall(r"(?<=[ `])--[a-z][a-z-]+", (ROOT / page).read_text("utf-8"))):
         assert option in text, option

@@ -6,10 +6,11 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, precision_recall_fscore_support
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from headstart.evaluation import calibration_error, evaluate, log_loss, wilson
+from headstart.evaluation import calibration_error, evaluate, log_loss, wilson, wilson_corrected
 
 
 def random_case(n: int = 200, k: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -25,6 +26,24 @@ def test_wilson_is_the_published_interval() -> None:
     assert wilson(0.0, 10) == pytest.approx((0.0, 0.2775328), abs=1e-6)
     # Newcombe 1998, table I: 81 of 263.
     assert wilson(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("right", "n", "published"),
+    [(81, 263, (0.2535, 0.3682)), (15, 148, (0.0598, 0.1644)), (0, 20, (0, 0.2005)), (1, 29, (0.0018, 0.1963))],
+)
+def test_the_corrected_interval_is_the_published_one(right: int, n: int, published: tuple[float, float]) -> None:
+    # Newcombe 1998, table I, method 4.
+    assert wilson_corrected(right / n, n) == pytest.approx(published, abs=6e-5)
+
+
+@pytest.mark.parametrize("n", [10, 40, 100])
+def test_the_corrected_interval_holds_nearly_any_accuracy(n: int) -> None:
+    # Exact: the probability of every count of right answers, for accuracies that a classifier of use may have.
+    intervals = np.array([wilson_corrected(right / n, n) for right in range(n + 1)])
+    for true in np.linspace(0.3, 0.97, 68):
+        chance = binom.pmf(np.arange(n + 1), n, true)
+        assert chance[(intervals[:, 0] <= true) & (true <= intervals[:, 1])].sum() >= 0.945
 
 
 def test_figures_are_those_of_scikit_learn() -> None:
@@ -68,6 +87,22 @@ def test_repeats_are_averaged_and_are_no_more_photos() -> None:
     assert result.interval == wilson(0.75, 4)
     assert result.confusion.sum() == pytest.approx(4)
     assert np.trace(result.confusion) / 4 == pytest.approx(result.accuracy)
+
+
+def test_cross_validation_gets_the_cautious_interval() -> None:
+    labels, p = random_case(100)
+    plain, cautious = evaluate(labels, [p, p]), evaluate(labels, [p, p], cross_validated=True)
+    assert cautious.interval == wilson_corrected(plain.accuracy, 100)
+    assert cautious.interval[0] < plain.interval[0]
+    assert cautious.interval[1] > plain.interval[1]
+    assert evaluate(labels, [p], 50, cross_validated=True).interval == wilson_corrected(plain.accuracy, 50)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.004, 0.5, 0.996, 1.0])
+def test_a_cautious_interval_holds_the_mean_of_repeats_and_stays_within_0_and_1(share: float) -> None:
+    low, high = wilson_corrected(share, 20)
+    assert 0 <= low <= share <= high <= 1
+    assert high - low > 0.15
 
 
 def test_copies_do_not_narrow_the_interval() -> None:

@@ -346,6 +346,8 @@ def test_the_extractor_works_in_scikit_learn(tiles: Path) -> None:
     assert clone(headstart.FeatureExtractor(view="pad")).get_params() == {
         "backbone": "builtin:efficientnet-lite0",
         "view": "pad",
+        "input_range": "",
+        "layers": "last",
     }
     pipeline = make_pipeline(headstart.FeatureExtractor(), StandardScaler(), LogisticRegression(C=0.01))
     scores = cross_val_score(pipeline, np.array(paths), labels, cv=3)

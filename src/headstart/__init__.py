@@ -9,12 +9,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headstart.as_is import classify
+    from headstart.backbones import Options
     from headstart.classifier import Classifier
     from headstart.errors import HeadstartError
     from headstart.extractor import FeatureExtractor
     from headstart.training import train
 
-__all__ = ["Classifier", "FeatureExtractor", "HeadstartError", "classify", "load", "train"]
+__all__ = ["Classifier", "FeatureExtractor", "HeadstartError", "Options", "classify", "load", "train"]
 __version__ = "0.1.0"
 
 # Imported on first use: `import headstart` stays light, and so does `headstart --help`.
@@ -22,16 +23,17 @@ _HOMES = {
     "Classifier": "headstart.classifier",
     "FeatureExtractor": "headstart.extractor",
     "HeadstartError": "headstart.errors",
+    "Options": "headstart.backbones",
     "classify": "headstart.as_is",
     "train": "headstart.training",
 }
 
 
-def load(folder: str | Path) -> Classifier:
-    """Read a saved classifier; see `Classifier.load`."""
+def load(folder: str | Path, *, backbone: str = "") -> Classifier:
+    """Read a saved classifier; `backbone` tells where its network lies now. See `Classifier.load`."""
     from headstart.classifier import Classifier
 
-    return Classifier.load(folder)
+    return Classifier.load(folder, backbone=backbone)
 
 
 def __getattr__(name: str) -> Any:

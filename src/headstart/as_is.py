@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from headstart import backbones, images
+from headstart.backbones import fetch
 from headstart.errors import PhotoError
 from headstart.features import Skipped, processors
 from headstart.photos import find_files
@@ -51,19 +52,27 @@ class Classified:
     skipped: tuple[Skipped, ...]
 
 
-def classify(photos: Sequence[str | Path], backbone: str = backbones.DEFAULT, top: int = 5) -> Classified:
+def classify(
+    photos: Sequence[str | Path],
+    backbone: str = backbones.DEFAULT,
+    top: int = 5,
+    options: backbones.Options | None = None,
+    watcher: fetch.Watcher | None = None,
+) -> Classified:
     """Use a pre-trained network as it is, in its own view.
 
     Args:
         photos: files, or folders of them.
         backbone: a handle.
         top: guesses for each photo.
+        options: what you know of the network: its input range.
+        watcher: is told of downloads.
 
     Raises:
         DataError: a path does not exist. BackboneError: the network has no classes of its own.
     """
     paths = find_files([photos] if isinstance(photos, (str, os.PathLike)) else photos)
-    network = backbones.load(backbone, folder=Store().compiled).with_fit("crop")
+    network = backbones.load(backbone, folder=Store().compiled, options=options, watcher=watcher).with_fit("crop")
     recognised: list[Recognised] = []
     skipped: list[Skipped] = []
 

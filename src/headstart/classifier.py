@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart import backbones, bundle
+from headstart.backbones import fetch
 from headstart.backbones.base import Backbone
 from headstart.backbones.card import Card
 from headstart.errors import BackboneError, BundleError, DataError, HeadError
@@ -22,7 +23,7 @@ from headstart.heads import power
 from headstart.heads.head import Head, Kind, from_arrays
 from headstart.images import Fit
 from headstart.photos import PhotoSet, Source, check_classes, find_files, from_lists, scan
-from headstart.results import Measured, Predictions, about
+from headstart.results import Measured, Predictions, about, mean_of
 from headstart.store import Store
 
 Photos = str | Path | Sequence[str | Path]
@@ -37,6 +38,7 @@ class Classifier:
         backbone: a handle.
         head: `logistic`, `ridge`, `centroid` or `knn`.
         view: `squash`, `crop` or `pad`: how photos become the network's input size.
+        options: what you know of the network: input range, layers.
         seed: of the folds.
         store: folder of the feature store; the user's if not given.
 
@@ -53,6 +55,7 @@ class Classifier:
         *,
         head: Kind = "logistic",
         view: Fit = "squash",
+        options: backbones.Options | None = None,
         seed: int = 0,
         store: str | Path | None = None,
     ) -> None:
@@ -65,7 +68,7 @@ class Classifier:
         self.measured_: Measured | None = None
         self.head_: Head | None = None
         self.notes_: tuple[str, ...] = ()
-        self._handle, self._view = backbone, view
+        self._handle, self._view, self._options = backbone, view, options
         self._seen = np.empty(0, np.uint64)
         self._about: dict[str, Any] = {}
 
@@ -76,7 +79,11 @@ class Classifier:
         Raises:
             BackboneError: there is none of this handle, or no such view.
         """
-        return backbones.load(self._handle, folder=self.store.compiled).with_fit(self._view)
+        return self._load(None)
+
+    def _load(self, watcher: fetch.Watcher | None) -> Backbone:
+        found = backbones.load(self._handle, folder=self.store.compiled, options=self._options, watcher=watcher)
+        return found.with_fit(self._view)
 
     @property
     def card(self) -> Card:
@@ -128,7 +135,8 @@ class Classifier:
         result = protocol.cross_validate(self.kind, clean, classes, self.seed, repeats)
         numbers = protocol.numbers(clean.labels, classes)
         measured = evaluate(numbers, result.held_out, interval_photos=len(set(clean.groups)))
-        self.measured_ = Measured(measured, "cross-validation", classes, clean.features.paths, numbers)
+        said = mean_of(result.held_out)
+        self.measured_ = Measured(measured, "cross-validation", classes, clean.features.paths, numbers, said)
         self.classes_ = classes
         self.head_, self.strength_ = result.fit.head, result.fit.strength
         self.skipped_ = features.skipped + clean.skipped
@@ -183,15 +191,14 @@ class Classifier:
         if not len(clean.labels):
             raise DataError("None of the photos to measure on can be used.\nExpected at least one.")
         numbers = protocol.numbers(clean.labels, self.classes_)
-        measured = evaluate(
-            numbers, [head.predict_proba(clean.features.vectors)], interval_photos=len(set(clean.groups))
-        )
+        said = head.predict_proba(clean.features.vectors)
         return Measured(
-            measured,
+            evaluate(numbers, [said], interval_photos=len(set(clean.groups))),
             "test set",
             self.classes_,
             clean.features.paths,
             numbers,
+            mean_of([said]),
             skipped=features.skipped + clean.skipped,
             seen=int(np.isin(fingerprints(clean.features.hashes), self._seen).sum()),
         )
@@ -226,8 +233,21 @@ class Classifier:
         bundle.write(folder, manifest, {**head.arrays(), "training_photos": self._seen}, overwrite)
 
     @classmethod
-    def load(cls, folder: str | Path, *, store: str | Path | None = None) -> Classifier:
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        store: str | Path | None = None,
+        backbone: str = "",
+        watcher: fetch.Watcher | None = None,
+    ) -> Classifier:
         """Read a saved classifier; nothing in it is run.
+
+        Args:
+            folder: that `save` made.
+            store: folder of the feature store; the user's if not given.
+            backbone: where its network lies now, if that is not where it was.
+            watcher: is told of downloads.
 
         Raises:
             BundleError: it is not as it was saved, or its parts do not fit together.
@@ -249,7 +269,7 @@ class Classifier:
         if head.dim != card.dim or head.classes != len(classes):
             raise BundleError(f"{folder} has a head for other vectors or classes than it names.\nTrain it anew.")
         self = cls(card.handle, head=kind, view=card.view.fit, seed=seed, store=store)
-        self.backbone = backbones.load_card(card, self.store.compiled)
+        self.backbone = backbones.load_card(card, self.store.compiled, backbone, watcher)
         if self.card.precision != card.precision:
             self.notes_ = (
                 f"Trained in {card.precision}, which this processor lacks: vectors are computed in "
@@ -263,9 +283,13 @@ class Classifier:
         """Add to what is saved with the classifier about its training."""
         self._about = {**self._about, **facts}
 
-    def check(self) -> None:
-        """Raise now what would else be raised after the photos were read: an unknown network, view, head or seed."""
-        _ = self.backbone
+    def check(self, watcher: fetch.Watcher | None = None) -> None:
+        """Raise now what would else be raised after the photos were read: an unknown network, view, head or seed.
+
+        A network that is not on this disk is fetched; `watcher` is told.
+        """
+        if "backbone" not in self.__dict__:
+            self.backbone = self._load(watcher)
         self._check_options()
 
     def _check_options(self) -> None:

@@ -6,7 +6,8 @@
     ├── BackboneError     a network cannot be found, read or run
     ├── StoreError        the feature store cannot be opened, read or written
     ├── HeadError         a head cannot be trained or applied
-    └── BundleError       a saved classifier cannot be written, read or trusted
+    ├── BundleError       a saved classifier cannot be written, read or trusted
+    └── TrackingError     a training cannot be written for TensorBoard, or not be shown in it
 
 Every message says what happened, what was expected, what was received and what to do. Errors of other
 libraries are translated once, where they enter, with `raise ... from`.
@@ -50,3 +51,7 @@ class HeadError(HeadstartError):
 
 class BundleError(HeadstartError):
     """A saved classifier cannot be written, read or trusted."""
+
+
+class TrackingError(HeadstartError):
+    """A training cannot be written for TensorBoard, or not be shown in it."""

@@ -95,7 +95,9 @@ class Evaluation:
         }
 
 
-def evaluate(labels: Labels, repeats: list[Probabilities], interval_photos: int | None = None) -> Evaluation:
+def evaluate(
+    labels: Labels, repeats: list[Probabilities], interval_photos: int | None = None, cross_validated: bool = False
+) -> Evaluation:
     """Measure predictions against the truth.
 
     Args:
@@ -103,10 +105,12 @@ def evaluate(labels: Labels, repeats: list[Probabilities], interval_photos: int 
         repeats: for each repeat (one for a test set) float64 `(n, k)`, probabilities.
         interval_photos: how many independent photos the interval may count on; n if not given. Copies of a photo
             are one.
+        cross_validated: the predictions are of heads that learned from fewer photos than the one that is spoken of.
 
     Returns:
         figures averaged over the repeats. The interval is Wilson's for one set of independent photos: repeats make
-        the mean steadier, but they are no more photos, so they do not narrow it.
+        the mean steadier, but they are no more photos, so they do not narrow it. Cross-validation gets the cautious
+        one (`wilson_corrected`), for it measures other, mostly worse heads than the final one.
     """
     n, k = repeats[0].shape
     confusion = np.zeros((k, k))
@@ -119,10 +123,11 @@ def evaluate(labels: Labels, repeats: list[Probabilities], interval_photos: int 
     accuracy = float(np.trace(confusion) / n)
     support = confusion.sum(axis=1)
     recalls = np.diag(confusion)[support > 0] / support[support > 0]
+    interval = wilson_corrected if cross_validated else wilson
     return Evaluation(
         n=n,
         accuracy=accuracy,
-        interval=wilson(accuracy, interval_photos or n),
+        interval=interval(accuracy, interval_photos or n),
         balanced_accuracy=float(recalls.mean()),
         log_loss=float(np.mean(losses)),
         calibration_error=float(np.mean(errors)),
@@ -145,6 +150,25 @@ def wilson(share: float, n: int) -> tuple[float, float]:
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = Z95 / (1 + z2 / n) * np.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
     return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+def wilson_corrected(share: float, n: int) -> tuple[float, float]:
+    """95 % score interval with continuity correction: Wilson's, half a trial further out on either side.
+
+    Newcombe 1998 (Statistics in Medicine 17:857), method 4: all P with `|share - P| - 1/(2n) <= z sqrt(P(1 - P)/n)`,
+    which are Wilson's ends at `share - 1/(2n)` and `share + 1/(2n)`. Wilson's interval holds the truth in 95 % on
+    average over shares, this one in hardly less than 95 % at any.
+
+    Args:
+        share: observed, 0..1.
+        n: number of independent trials, 1 or more.
+
+    Returns:
+        `(low, high)` in 0..1.
+    """
+    low, _ = wilson(max(0.0, share - 0.5 / n), n)
+    _, high = wilson(min(1.0, share + 0.5 / n), n)
+    return low, high
 
 
 def log_loss(probabilities: Probabilities, labels: Labels) -> float:

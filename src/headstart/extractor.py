@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from headstart import backbones
-from headstart.backbones.base import Vectors
+from headstart.backbones.base import Backbone, Vectors
 from headstart.errors import DataError
 from headstart.features import extract, require_all
 from headstart.images import Fit
@@ -26,11 +26,21 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         backbone: a handle.
         view: `squash`, `crop` or `pad`.
+        input_range: of a network that does not tell: `0..1`, `-1..1`, `0..255` or `imagenet`; see `Options`.
+        layers: `last`, or `several` pooled and joined.
     """
 
-    def __init__(self, backbone: str = backbones.DEFAULT, view: Fit = "squash") -> None:
+    def __init__(
+        self,
+        backbone: str = backbones.DEFAULT,
+        view: Fit = "squash",
+        input_range: str = "",
+        layers: backbones.Layers = "last",
+    ) -> None:
         self.backbone = backbone
         self.view = view
+        self.input_range = input_range
+        self.layers = layers
 
     def fit(self, X: Sequence[str | Path], y: Any = None) -> Self:
         """Nothing is learnt."""
@@ -51,15 +61,19 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(X, (str, os.PathLike)):
             raise DataError(f"transform was given the single path {X}.\nExpected a list of paths.")
         store = Store()
-        network = backbones.load(self.backbone, folder=store.compiled).with_fit(self.view)
+        network = self._network(store).with_fit(self.view)
         features = extract(network, [os.fspath(path) for path in X], store)
         require_all(features.skipped)
         return features.vectors
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray[Any, Any]:
         """`f0`, `f1`, ... one for each dimension."""
-        dim = backbones.load(self.backbone).card.dim
+        dim = self._network(Store()).card.dim
         return np.array([f"f{i}" for i in range(dim)], dtype=object)
+
+    def _network(self, store: Store) -> Backbone:
+        options = backbones.Options(self.input_range, self.layers)
+        return backbones.load(self.backbone, folder=store.compiled, options=options)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True

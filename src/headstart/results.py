@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,7 @@ class Measured:
     Attributes:
         evaluation: the figures. protocol: `test set` or `cross-validation`.
         classes, paths, labels: what its numbers stand for.
+        probabilities: float32 `(n, k)` of each photo; over repeats of cross-validation, their mean.
         skipped: photos that could not be used.
         seen: photos measured on that the head was trained on.
         notes: what was left aside and why.
@@ -51,6 +53,7 @@ class Measured:
     classes: tuple[str, ...]
     paths: tuple[str, ...]
     labels: npt.NDArray[np.intp]
+    probabilities: npt.NDArray[np.float32]
     skipped: tuple[Skipped, ...] = ()
     seen: int = 0
     notes: tuple[str, ...] = ()
@@ -58,6 +61,15 @@ class Measured:
     def to_json(self) -> dict[str, Any]:
         """See `Evaluation.to_json`."""
         return self.evaluation.to_json(self.classes, self.paths, self.labels, self.protocol)
+
+
+def mean_of(repeats: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float32]:
+    """The mean of probabilities `(n, k)` over repeats, in float32: it is kept, and n and k may be large."""
+    total = repeats[0].astype(np.float32)
+    for one in repeats[1:]:
+        total += one
+    total /= np.float32(len(repeats))
+    return total
 
 
 def about(measured: Measured, **facts: Any) -> dict[str, Any]:

@@ -29,6 +29,7 @@ import numpy.typing as npt
 from headstart.backbones.base import Vectors
 from headstart.backbones.card import Card
 from headstart.errors import HeadstartError, StoreError
+from headstart.home import home
 from headstart.records import KEY_BYTES, Records, telling
 
 #: A file changed this recently may change again within the clock's tick: its content is hashed again.
@@ -46,16 +47,6 @@ class Shelf:
     vectors: int
     bytes: int
     last_used: float
-
-
-def home() -> Path:
-    """The folder of everything that headstart keeps: `HEADSTART_HOME`, else the user's cache folder."""
-    chosen = os.environ.get("HEADSTART_HOME")
-    if chosen:
-        return Path(chosen).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("headstart", appauthor=False))
 
 
 class Store:

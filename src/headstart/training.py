@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from headstart import backbones, bundle, protocol
+from headstart import backbones, bundle, protocol, tracking
+from headstart.backbones import fetch
+from headstart.backbones.fetch.watching import Silent
 from headstart.classifier import Classifier, source_of
 from headstart.features import Features, Skipped, Watcher
 from headstart.heads.head import Kind
@@ -18,15 +20,11 @@ from headstart.photos import PhotoSet, Source, check_classes, scan
 from headstart.results import Measured, about
 
 
-class Listener(Watcher, Protocol):
-    """Is told how a training goes."""
-
-    def said(self, message: str) -> None:
-        """A line for the user."""
-        return
+class Listener(Watcher, fetch.Watcher, Protocol):
+    """Is told how a training goes: messages, downloads, extraction."""
 
 
-class _Nobody(Listener):
+class _Nobody(Silent, Listener):
     """Does not listen."""
 
 
@@ -64,6 +62,7 @@ class Training:
         return {
             "model": self.model,
             "backbone": self.classifier.card.handle,
+            "network": self.classifier.card.about(),
             "classes": list(self.classifier.classes_),
             "photos": {
                 "found": self.found,
@@ -97,10 +96,12 @@ def train(
     backbone: str = backbones.DEFAULT,
     head: Kind = "logistic",
     view: Fit = "squash",
+    options: backbones.Options | None = None,
     test: str | Path | None = None,
     fraction: float | None = None,
     seed: int = 0,
     overwrite: bool = False,
+    logdir: str | Path | None = None,
     listener: Listener | None = None,
 ) -> Training:
     """Train a classifier on folders of photos, measure it honestly, save it.
@@ -110,21 +111,25 @@ def train(
         labels: class names of a list of paths.
         output: folder to save it in; not saved if not given.
         backbone: a handle. head: `logistic`, `ridge`, `centroid` or `knn`. view: `squash`, `crop` or `pad`.
+        options: what you know of the network: input range, layers.
         test: a folder or CSV to measure on, instead of the source's own test part.
         fraction: train on this share of every class, chosen by `seed`.
         seed: of the share and of the folds.
         overwrite: replace a classifier saved in `output`.
+        logdir: folder in which a run for TensorBoard is written.
         listener: is told what happens.
 
     Raises:
         HeadstartError: see the classes of `headstart.errors`.
     """
     say = listener or _Nobody()
-    started = time.perf_counter()
+    started, date = time.perf_counter(), time.time()
+    if logdir is not None:
+        tracking.check(logdir)
     if output is not None:
         bundle.check_target(output, overwrite)
-    classifier = Classifier(backbone, head=head, view=view, seed=seed)
-    classifier.check()
+    classifier = Classifier(backbone, head=head, view=view, options=options, seed=seed)
+    classifier.check(listener)
     clock = time.perf_counter()
     source = _with_test(source_of(photos, labels), test)
     if fraction is not None:
@@ -178,7 +183,7 @@ def train(
         classifier.tell(**about(measured, train=counts, test=test_count, fraction=fraction))
         classifier.save(output, overwrite=overwrite)
     seconds["total"] = time.perf_counter() - started
-    return Training(
+    result = Training(
         classifier=classifier,
         measured=measured,
         model=None if output is None else str(output),
@@ -191,6 +196,11 @@ def train(
         photos_per_second=features.computed / features.seconds if features.computed else None,
         seconds=seconds,
     )
+    if logdir is not None:
+        unseen = None if source.test is None else held
+        run = tracking.Run(classifier, measured, learn, learn_labels, unseen, fraction or 1.0, result.to_json(), date)
+        say.said(f"Tracked in {tracking.record(logdir, run)}. Look at it: headstart board {logdir}")
+    return result
 
 
 def _with_test(source: Source, test: str | Path | None) -> Source:

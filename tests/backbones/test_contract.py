@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from conftest import SHARED
 from fakes import FakeBackbone
 from headstart import backbones
-from headstart.backbones.base import Backbone
-from headstart.errors import BackboneError
+from headstart.backbones.base import Backbone, Tag, Vectors
+from headstart.images import Images
+from headstart.testing import CLAUSES, check_backbone, noise
+
+NETWORKS = SHARED / "backbones"
+
+
+def kept(name: str, layers: backbones.Layers = "last") -> Callable[[Path], Backbone]:
+    """A network of the shared folder."""
+
+    def load(home: Path) -> Backbone:
+        if not NETWORKS.is_dir():
+            pytest.skip(f"the shared networks are not beside this checkout ({NETWORKS})")
+        options = backbones.Options(layers=layers)
+        return backbones.load(str(NETWORKS / name), folder=home / "compiled", options=options)
+
+    return load
+
 
 SOURCES: dict[str, Callable[[Path], Backbone]] = {
     "builtin": lambda home: backbones.load("builtin:efficientnet-lite0", folder=home / "compiled"),
     "builtin, not kept on disk": lambda home: backbones.load(precision="float32"),
     "builtin, cropping": lambda home: backbones.load(folder=home / "compiled").with_fit("crop"),
+    "builtin, several layers": lambda home: backbones.load(options=backbones.Options(layers="several")),
+    "SavedModel": kept("mobilenet_v2_0.35_224_savedmodel"),
+    "SavedModel, several layers": kept("mobilenet_v2_0.35_224_savedmodel", "several"),
+    "ONNX": kept("mobilenet_v2_0.35_224.onnx"),
+    "ONNX, quantised, channels first": kept("mobilenet_v2_1.0_224_uint8_nchw.onnx"),
+    "TFLite": kept("mobilenet_v1_0.25_224_float.tflite"),
+    "TFLite, quantised": kept("mobilenet_v2_1.0_224_quant.tflite"),
+    "TFLite, quantised, features": kept("mobilenet_v1_1.0_224_quant_embedding_extractor.tflite"),
     "the tests' own": lambda home: FakeBackbone(),
 }
 
@@ -26,74 +51,59 @@ def backbone(request: pytest.FixtureRequest, graphs: Path) -> Backbone:
     return SOURCES[request.param](graphs)
 
 
-@pytest.fixture(scope="module")
-def pictures(backbone: Backbone) -> np.ndarray:
-    view = backbone.card.view
-    rng = np.random.default_rng(0)
-    noise = rng.integers(0, 256, (6, view.height, view.width, 3), dtype=np.uint8)
-    noise[0], noise[1] = 0, 255
-    noise[2, :, :, 0] = 255
-    return noise
+@pytest.mark.parametrize("clause", CLAUSES)
+def test_every_source_keeps_the_contract(backbone: Backbone, clause: str) -> None:
+    CLAUSES[clause](backbone, noise(backbone))
 
 
-def test_vectors_have_the_promised_shape_and_are_finite(backbone: Backbone, pictures: np.ndarray) -> None:
-    vectors = backbone.embed(pictures)
-    assert vectors.shape == (6, backbone.card.dim)
-    assert vectors.dtype == np.float32
-    assert np.isfinite(vectors).all()
-    assert len(np.unique(vectors, axis=0)) == 6
+class Broken(FakeBackbone):
+    """Breaks one clause."""
+
+    def __init__(self, clause: str) -> None:
+        super().__init__()
+        self.clause = clause
+        self.calls = 0
+
+    def embed(self, images: Images) -> Vectors:
+        self.calls += 1
+        if self.clause == "other than the card's pictures are refused":
+            return np.zeros((len(images), self.card.dim), np.float32)
+        vectors = super().embed(images)
+        if self.clause == "vectors have the promised shape and are finite":
+            return vectors[:, :-1]
+        if self.clause == "a row depends on its picture alone":
+            return vectors - vectors.mean(axis=0)
+        if self.clause == "the same picture twice gives the same bits":
+            return vectors + self.calls
+        if self.clause == "pictures are not changed":
+            images //= 2
+        return vectors
+
+    def embed_stream(self, batches: Iterable[tuple[Tag, Images]], done: Callable[[Tag, Vectors], None]) -> None:
+        for tag, images in batches:
+            wrong = self.clause == "a stream gives what embed gives"
+            try:
+                done(tag, self.embed(images) * (2 if wrong else 1))
+            except Exception:
+                if self.clause != "an error in the stream comes out":
+                    raise
+
+    def classify(self, images: Images) -> Vectors:
+        p = super().classify(images)
+        return p * 2 if self.clause == "its own classes are probabilities with names" else p
 
 
-def test_a_row_depends_on_its_picture_alone(backbone: Backbone, pictures: np.ndarray) -> None:
-    together = backbone.embed(pictures)
-    for i in range(6):
-        assert np.array_equal(backbone.embed(pictures[i : i + 1])[0], together[i])
-    order = np.array([4, 0, 5, 2, 1, 3])
-    assert np.array_equal(backbone.embed(pictures[order]), together[order])
-    assert np.array_equal(backbone.embed(np.repeat(pictures[3:4], 5, axis=0)), np.repeat(together[3:4], 5, axis=0))
+@pytest.mark.parametrize("clause", CLAUSES)
+def test_each_clause_notices_a_backbone_that_breaks_it(clause: str) -> None:
+    network = Broken(clause)
+    with pytest.raises(AssertionError, match="expected"):
+        CLAUSES[clause](network, noise(network))
 
 
-def test_the_same_picture_twice_gives_the_same_bits(backbone: Backbone, pictures: np.ndarray) -> None:
-    assert np.array_equal(backbone.embed(pictures), backbone.embed(pictures))
+def test_the_public_check_names_network_and_clause() -> None:
+    with pytest.raises(AssertionError, match="fake:fake: a row depends on its picture alone: expected the same bits"):
+        check_backbone(Broken("a row depends on its picture alone"))
 
 
-def test_pictures_are_not_changed(backbone: Backbone, pictures: np.ndarray) -> None:
-    before = pictures.copy()
-    backbone.embed(pictures)
-    assert np.array_equal(pictures, before)
-
-
-def test_a_stream_gives_what_embed_gives(backbone: Backbone, pictures: np.ndarray) -> None:
-    got: dict[int, np.ndarray] = {}
-    step = backbone.batch
-    batches = ((i, pictures[i : i + step]) for i in range(0, 6, step))
-    backbone.embed_stream(batches, lambda start, rows: got.update({start: rows}))
-    assert np.array_equal(np.concatenate([got[i] for i in sorted(got)]), backbone.embed(pictures))
-
-
-def test_an_error_in_the_stream_comes_out(backbone: Backbone, pictures: np.ndarray) -> None:
-    def fail(start: int, rows: np.ndarray) -> None:
-        raise RuntimeError("the taker failed")
-
-    with pytest.raises(RuntimeError, match="the taker failed"):
-        backbone.embed_stream(iter([(0, pictures[: backbone.batch])]), fail)
-    backbone.embed(pictures)
-
-
-@pytest.mark.parametrize("wrong", ["float", "small", "single", "none"])
-def test_other_than_the_cards_pictures_are_refused(backbone: Backbone, pictures: np.ndarray, wrong: str) -> None:
-    given = {
-        "float": pictures.astype(np.float32),
-        "small": pictures[:, :10, :10],
-        "single": pictures[0],
-        "none": pictures[:0],
-    }[wrong]
-    with pytest.raises(BackboneError, match="Expected"):
-        backbone.embed(given)
-
-
-def test_its_own_classes_are_probabilities_with_names(backbone: Backbone, pictures: np.ndarray) -> None:
-    p = backbone.classify(pictures)
-    assert p.shape == (6, len(backbone.labels))
-    assert len(backbone.labels) == backbone.card.classes
-    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-5)
+def test_a_backbone_that_keeps_all_is_told_nothing() -> None:
+    check_backbone(FakeBackbone())

@@ -83,7 +83,8 @@ class Backbone(ABC):
             BackboneError: the network has no classes of its own, or failed.
         """
         raise BackboneError(
-            f"{self.card.handle} has no classes of its own.\nExpected a classifier; train a head on it instead."
+            f"{self.card.handle} has no classes of its own whose names are known.\nExpected a classifier that comes "
+            "with its label list, or with ImageNet's 1,000 or 1,001 classes. Train a head on it instead."
         )
 
     def check(self, images: Images) -> None:

@@ -14,15 +14,20 @@ import importlib.util
 import io
 import pickle
 import struct
-from importlib.resources import files
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from headstart.backbones import graph
 from headstart.backbones.card import Card
 from headstart.backbones.compiled import engine
+from headstart.backbones.cut import cut
+from headstart.backbones.hints import Hints, Options
+from headstart.backbones.labels import imagenet
+from headstart.backbones.network import NetworkBackbone
 from headstart.errors import BackboneError
 from headstart.images import View
 
@@ -42,6 +47,8 @@ STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
+#: Widths of the maps that `several` layers join: the ends of the last three stages but the head, and the feature.
+STAGE_WIDTHS = (112, 192, 320, 1280)
 
 Weights = dict[str, npt.NDArray[Any]]
 
@@ -65,10 +72,30 @@ def card(precision: Literal["float32", "bfloat16"]) -> Card:
     )
 
 
-def labels() -> tuple[str, ...]:
-    """The 1,000 ImageNet class names in index order."""
-    text = files("headstart.backbones").joinpath("imagenet_classes.txt").read_text("utf-8")
-    return tuple(text.splitlines())
+def network(precision: Literal["float32", "bfloat16"], folder: Path | None, options: Options) -> NetworkBackbone:
+    """The built-in backbone.
+
+    Args:
+        precision: resolved.
+        folder: where compiled graphs are kept.
+        options: an input range is refused: it is known.
+
+    Raises:
+        BackboneError: an input range was given.
+    """
+    if options.feed is not None:
+        raise BackboneError(f"The input range of {HANDLE} is known.\nExpected no --input-range with it.")
+    if options.layers == "last":
+        return NetworkBackbone(card(precision), lambda: build(read_weights()), imagenet(), folder)
+    joined = replace(card(precision), layers="several", dim=sum(STAGE_WIDTHS))
+    return NetworkBackbone(joined, _build_joined, imagenet(), folder)
+
+
+def _build_joined() -> Any:
+    """The graph with the ends of three stages pooled and joined to its feature."""
+    model = build(read_weights())
+    anatomy = graph.dissect(model, Hints(), HANDLE)
+    return cut(model, anatomy, "several")
 
 
 def read_weights() -> Weights:
@@ -170,6 +197,7 @@ def build(weights: Weights) -> Any:
         return op.clamp(y, 0.0, 6.0) if relu else y
 
     picture = op.parameter([-1, 3, 224, 224], np.float32, name="image")
+    picture.layout = ov.Layout("NCHW")
     x = conv(picture, "_conv_stem", "_bn0", stride=2)
     block = 0
     for blocks, _, first_stride, expansion, _ in STAGES:

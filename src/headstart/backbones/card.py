@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
+from headstart.backbones.hints import Channels, Feed, Layers, Origin
 from headstart.errors import BackboneError
 from headstart.images import READER_REVISION, Fit, View
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
 #: What the vectors do not depend on: names and facts for people.
-_NOT_IN_KEY = ("handle", "classes", "crop", "licence")
+_NOT_IN_KEY = ("handle", "classes", "crop", "licence", "range_from")
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,15 @@ class Card:
         crop: share of the shorter side that the network's own evaluation keeps; not part of the key, because
             as-is classification puts it into the view.
         licence: of the weights; not part of the key.
+        range_from: how `mean`, `scale` and `channels` are known (`hints.Origin`); not part of the key.
+        layers: `last`, or `several` stages pooled and joined.
     """
 
     handle: str
     weights: str
     revision: int
     view: View
-    channels: Literal["RGB", "BGR"]
+    channels: Channels
     mean: tuple[float, float, float]
     scale: tuple[float, float, float]
     output: str
@@ -54,6 +58,8 @@ class Card:
     classes: int = 0
     crop: float = 1.0
     licence: str = ""
+    range_from: Origin = "network"
+    layers: Layers = "last"
 
     @property
     def key(self) -> str:
@@ -61,8 +67,39 @@ class Card:
         decisive = {name: value for name, value in asdict(self).items() if name not in _NOT_IN_KEY}
         if self.view.fit != "crop":
             del decisive["view"]["fraction"]
+        if self.layers == "last":
+            del decisive["layers"]  # there was no choice when the first stores were written
         text = json.dumps(decisive, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    @property
+    def feed(self) -> Feed:
+        """How pixels enter, and how that is known."""
+        return Feed(self.mean, self.scale, self.channels, self.range_from)
+
+    @property
+    def doubt(self) -> str:
+        """What the user should know before trusting the vectors; empty if nothing."""
+        if self.range_from != "assumed":
+            return ""
+        return (
+            f"The input range of {self.handle} is not known; {self.feed.name} is assumed, as is usual for its kind. A "
+            "wrong one costs accuracy in silence. Find out: headstart backbones probe "
+            f"{shlex.quote(self.handle)} PHOTOS; or say it: --input-range RANGE."
+        )
+
+    def about(self) -> dict[str, Any]:
+        """What people ask of a network: for reports and JSON."""
+        return {
+            "dim": self.dim,
+            "input": [self.view.height, self.view.width],
+            "input_range": self.feed.name,
+            "input_range_from": self.range_from,
+            "feature": self.output,
+            "layers": self.layers,
+            "precision": self.precision,
+            "licence": self.licence,
+        }
 
     def with_fit(self, fit: Fit) -> Card:
         """The same network looking at photos in another way; `crop` takes the card's own fraction."""

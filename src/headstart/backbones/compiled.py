@@ -171,22 +171,34 @@ class Graphs:
         return Compiled(network, batch, _requests(network))
 
     def _compile(self, output: Output) -> Compiled:
-        ov = engine()
         try:
-            graph = self._build()
-            chosen = next(port for port in graph.outputs if output in port.names or port.node.friendly_name == output)
-            graph = ov.Model([ov.opset13.result(chosen.node.input_value(0))], graph.get_parameters(), output)
-            graph = _with_preprocessing(graph, self._card)
-            for batch in _BATCHES[self._card.precision]:
-                shape = [batch, self._card.view.height, self._card.view.width, 3]
-                graph.reshape({graph.inputs[0]: shape})
+            graph = self._prepared(output)
+            own = graph.inputs[0].get_partial_shape()[0]
+            fixed = own.get_length() if own.is_static else 1
+            for batch in (*_BATCHES[self._card.precision], fixed):
+                if not _takes(graph, batch):
+                    graph = self._prepared(output)  # a failed change of shape leaves it neither old nor new
+                    continue
                 network = _engine().compile_model(graph, "CPU", self._settings())
-                if batch == 1 or _rows_are_independent(network, shape):
+                if batch == 1 or _rows_are_independent(network, list(graph.inputs[0].get_shape())):
                     break
+            else:
+                raise BackboneError(
+                    f"{self._card.handle} takes {fixed} pictures at once and mixes them.\nExpected a network whose "
+                    "answer to a picture does not depend on its neighbours. Export it for one picture, or any number."
+                )
         except RuntimeError as error:
             raise BackboneError(f"{self._card.handle} cannot be compiled by OpenVINO: {error}") from error
         self._keep(output, network, batch)
         return Compiled(network, batch, _requests(network))
+
+    def _prepared(self, output: Output) -> Any:
+        """The graph from uint8 pictures to one output."""
+        ov = engine()
+        graph = self._build()
+        chosen = next(port for port in graph.outputs if output in port.names or port.node.friendly_name == output)
+        graph = ov.Model([ov.opset13.result(chosen.node.input_value(0))], graph.get_parameters(), output)
+        return _with_preprocessing(graph, self._card)
 
     def _keep(self, output: Output, network: Any, batch: int) -> None:
         path = self._path(output)
@@ -215,14 +227,31 @@ def _with_preprocessing(graph: Any, card: Card) -> Any:
     from openvino.preprocess import ColorFormat, PrePostProcessor
 
     steps = PrePostProcessor(graph)
+    parameter = graph.get_parameters()[0]
     tensor = steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
-    steps.input().model().set_layout(ov.Layout("NCHW"))
+    steps.input().model().set_layout(parameter.layout)
     inside = steps.input().preprocess()
     if card.channels == "BGR":
         tensor.set_color_format(ColorFormat.RGB)
         inside.convert_color(ColorFormat.BGR)
-    inside.convert_element_type(ov.Type.f32).mean(list(card.mean)).scale(list(card.scale))
+    if (card.mean, card.scale) != ((0.0,) * 3, (1.0,) * 3):
+        # OpenVINO counts channels in the order that they have by now.
+        mean, scale = list(card.mean), list(card.scale)
+        if card.channels == "BGR":
+            mean, scale = mean[::-1], scale[::-1]
+        inside.convert_element_type(ov.Type.f32).mean(mean).scale(scale)
+    inside.convert_element_type(parameter.get_element_type())
     return steps.build()
+
+
+def _takes(graph: Any, batch: int) -> bool:
+    """Let it take so many pictures at once, if it lets itself: some graphs have their batch written into them."""
+    shape = graph.inputs[0].get_partial_shape()
+    try:
+        graph.reshape({graph.inputs[0]: [batch, *(side.get_length() for side in list(shape)[1:])]})
+    except RuntimeError:
+        return False
+    return bool(graph.outputs[0].get_partial_shape()[0] == batch)
 
 
 def _rows_are_independent(network: Any, shape: list[int]) -> bool:

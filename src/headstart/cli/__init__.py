@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from headstart.cli import cache, demo, evaluate, predict, train
+from headstart.cli import backbones, board, cache, demo, evaluate, models, predict, probe, samples, train
 from headstart.cli.console import run
 
 app = typer.Typer(
@@ -22,7 +22,12 @@ app.command(name="classify")(predict.classify)
 app.command(name="train")(train.train)
 app.command(name="evaluate")(evaluate.evaluate)
 app.command(name="predict")(predict.predict)
+app.command(name="board")(board.board)
+app.command(name="models")(models.models)
 app.add_typer(cache.app, name="cache")
+backbones.app.command(name="probe")(probe.probe)
+app.add_typer(backbones.app, name="backbones")
+app.add_typer(samples.app, name="samples")
 
 
 def main() -> NoReturn:

@@ -49,7 +49,7 @@ def run(app: Callable[..., Any]) -> int:
     except Exception as error:
         code = _usage(error)
     if code == INTERRUPTED:
-        say("Stopped. What was extracted is kept; the same command continues there.")
+        say("Stopped. What was done is kept; the same command continues there.")
     return code
 
 
@@ -84,19 +84,59 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 class Bar:
-    """The progress of an extraction: one line before it, a bar with rate and time left where stderr is a terminal.
+    """The progress of a download or an extraction: one line, and a bar with rate and time left on a terminal.
 
-    It is a `training.Listener`, a protocol, without importing it, so that the shell stays light.
+    It is a `training.Listener` and a `fetch.Watcher`, protocols, without importing them, so that the shell stays
+    light.
     """
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
+        self._download: Progress | None = None
+        self._announced = ""
         self._started = 0.0
         self._total = 0
 
     def said(self, message: str) -> None:
         """Pass a message on."""
         say(message)
+
+    def downloading(self, name: str, done: int, total: int | None) -> None:
+        """Move the bar of a download: bytes so far and in all; the line is for where no bar can be drawn."""
+        if not sys.stderr.isatty():
+            if self._announced != name:
+                say(f"Downloading {name}" + (f" ({total / 1e6:,.1f} MB)" if total else ""))
+            self._announced = name
+            return
+        if self._download is None:
+            self._start_download(name)
+        if self._download is not None:
+            self._download.update(self._download_task, completed=done, total=total)
+            if done == total:
+                self.close()
+
+    def _start_download(self, name: str) -> None:
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        self._download = Progress(
+            TextColumn(f"Downloading {escape(name)}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._download_task = self._download.add_task("", total=None)
+        self._download.start()
 
     def planned(self, photos: int, new: int, seconds: float) -> None:
         """Say how much there is to do, and start the bar."""
@@ -130,9 +170,10 @@ class Bar:
 
     def close(self) -> None:
         """Leave the bar as it stands."""
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+        for progress in (self._progress, self._download):
+            if progress is not None:
+                progress.stop()
+        self._progress = self._download = None
 
     def __enter__(self) -> Bar:
         return self

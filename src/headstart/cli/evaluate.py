@@ -7,23 +7,21 @@ from typing import Annotated
 
 import typer
 
+from headstart.cli import options
 from headstart.cli.console import Bar, print_json, say, say_skipped
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="Folder of a saved classifier.")],
+    model: options.Model,
     photos: Annotated[Path, typer.Argument(help="Photos in class folders, or a CSV; its test part if it has one.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    backbone: options.Elsewhere = "",
+    as_json: options.Json = False,
 ) -> None:
     """Measure a saved classifier on photos whose classes are known."""
-    from headstart.classifier import Classifier
     from headstart.cli.report import details, summary
 
-    classifier = Classifier.load(model)
-    for note in classifier.notes_:
-        say(note)
     with Bar() as bar:
-        measured = classifier.evaluate(photos, watcher=bar)
+        measured = options.open_model(model, backbone, bar).evaluate(photos, watcher=bar)
     for note in measured.notes:
         say(note)
     document = measured.to_json()

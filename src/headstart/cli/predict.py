@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headstart.cli import options
 from headstart.cli.console import Bar, print_json, say, say_skipped
 
 if TYPE_CHECKING:
@@ -17,18 +18,15 @@ if TYPE_CHECKING:
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="Folder of a saved classifier.")],
+    model: options.Model,
     photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
     csv: Annotated[Path | None, typer.Option(help="Write a table to this file.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    backbone: options.Elsewhere = "",
+    as_json: options.Json = False,
 ) -> None:
     """Say which of your classes photos belong to."""
-    from headstart.classifier import Classifier
-
-    classifier = Classifier.load(model)
-    for note in classifier.notes_:
-        say(note)
     with Bar() as bar:
+        classifier = options.open_model(model, backbone, bar)
         answer = classifier.predictions(photos, bar if len(photos) > 1 or os.path.isdir(photos[0]) else None)
     say_skipped(answer.skipped)
     if csv is not None:
@@ -58,16 +56,16 @@ def predict(
 
 def classify(
     photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
-    backbone: Annotated[str, typer.Option("-b", "--backbone", help="Handle of the network.")] = (
-        "builtin:efficientnet-lite0"
-    ),
+    backbone: options.Backbone = options.DEFAULT_BACKBONE,
+    input_range: options.InputRange = "",
     top: Annotated[int, typer.Option(min=1, help="Guesses for each photo.")] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Use a network unchanged, with the classes it was trained on (ImageNet's 1,000)."""
     from headstart.as_is import classify as run
 
-    answer = run(photos, backbone, top)
+    with Bar() as bar:
+        answer = run(photos, backbone, top, options.network_options(input_range), bar)
     say_skipped(answer.skipped)
     if as_json:
         print_json(

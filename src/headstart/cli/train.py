@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headstart.cli import options
 from headstart.cli.console import Bar, print_json, say, say_skipped
 
 if TYPE_CHECKING:
     from headstart.training import Training
-
-
-class ViewName(StrEnum):
-    """How photos become the network's input size."""
-
-    squash = "squash"
-    crop = "crop"
-    pad = "pad"
 
 
 def train(
@@ -30,19 +22,18 @@ def train(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Save the classifier in this new folder.")
     ] = None,
-    backbone: Annotated[str, typer.Option("-b", "--backbone", help="Handle of the network.")] = (
-        "builtin:efficientnet-lite0"
-    ),
+    backbone: options.Backbone = options.DEFAULT_BACKBONE,
+    input_range: options.InputRange = "",
+    layers: options.Layers = options.LayersName.last,
     head: Annotated[str, typer.Option(help="logistic, ridge, centroid or knn.")] = "logistic",
     test: Annotated[Path | None, typer.Option(help="Folder or CSV to measure on.")] = None,
     fraction: Annotated[float | None, typer.Option(help="Train on this share of each class, such as 0.1.")] = None,
-    view: Annotated[
-        ViewName, typer.Option(help="The whole photo squashed, its centre, or the whole padded.")
-    ] = ViewName.squash,
+    view: options.View = options.ViewName.squash,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the share and of the folds.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a photo was skipped.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a classifier saved there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    logdir: Annotated[Path | None, typer.Option(help="Write a run for TensorBoard into this folder.")] = None,
+    as_json: options.Json = False,
 ) -> int:
     """Train a classifier on your photos, measure it honestly, save it."""
     from headstart.training import train as run
@@ -54,10 +45,12 @@ def train(
             backbone=backbone,
             head=head,  # type: ignore[arg-type]  # an unknown name is the library's error
             view=view.value,
+            options=options.network_options(input_range, layers),
             test=test,
             fraction=fraction,
             seed=seed,
             overwrite=overwrite,
+            logdir=logdir,
             listener=bar,
         )
     document = result.to_json()

@@ -1,0 +1,277 @@
+"""Networks elsewhere, by handle: fetched once, kept whole, found again without a network.
+
+Importing this is light: what speaks to servers is imported when there is something to fetch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from headstart.backbones.fetch import keeping, tfhub_cache
+from headstart.backbones.fetch.archive import ArchiveError
+from headstart.backbones.fetch.handles import Handle, is_remote, offline, parse
+from headstart.backbones.fetch.manifests import CONTENT, DamagedError, Kept, check
+from headstart.backbones.fetch.watching import Silent, Watcher, failure
+from headstart.errors import BackboneError
+
+__all__ = [
+    "Checked",
+    "Fetched",
+    "Kept",
+    "Unpacked",
+    "Watcher",
+    "fetch",
+    "here",
+    "is_remote",
+    "kept",
+    "pack",
+    "remove",
+    "unpack",
+    "verify",
+]
+
+_CARRY = (
+    "Expected it on this machine. Where there is a network: headstart backbones pack {handle} -o FILE; then here: "
+    "headstart backbones unpack FILE. Or unset HEADSTART_OFFLINE."
+)
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A network that is on this machine.
+
+    Attributes:
+        handle: in the canonical form, with the version or commit that was found.
+        path: what to read: the SavedModel's folder (it holds `saved_model.pb` or, in TensorFlow Hub's older format,
+            `tfhub_module.pb` too), or the `.onnx`, `.tflite`, `.xml`, `.h5` or `.keras` file.
+        folder: where all its files are. Not ours if the cache of tensorflow_hub had it: never write there.
+    """
+
+    handle: str
+    path: Path
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Checked:
+    """An entry of the cache, and what is wrong with it; empty: nothing."""
+
+    handle: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """An entry that a file carried; `new` is False if it was here already, the same and sound."""
+
+    kept: Kept
+    new: bool
+
+
+def fetch(handle: str, watcher: Watcher | None = None, refresh: bool = False) -> Fetched:
+    """The files of a network: those that are here, else those that the handle's server sends.
+
+    Args:
+        handle: `https://...`, `tfhub:...`, `kaggle:...` or `hf:...`.
+        watcher: told how it goes.
+        refresh: ask the server also for what is here, and what a handle without a version means now.
+
+    Raises:
+        BackboneError: the handle is not one, its server cannot be reached or sends something else, the disk is full,
+            or it is not here and `HEADSTART_OFFLINE` is set.
+    """
+    watcher = watcher or Silent()
+    asked = parse(handle)
+    damage = ""
+    if not refresh:
+        try:
+            found = _look(asked, handle)
+        except DamagedError as error:
+            found, damage = None, str(error)
+        if found is not None:
+            return found
+    if offline():
+        what = f"is damaged: {damage}" if damage else "is not here" if not refresh else "cannot be asked for again"
+        raise failure(str(asked), f"{what}, and HEADSTART_OFFLINE is set.", _CARRY.format(handle=asked))
+    with keeping.telling(f"{asked} cannot be kept"), keeping.held(asked, "fetches", watcher.said):
+        if not refresh:
+            try:
+                found = _look(asked, handle)  # another process may just have fetched it
+            except DamagedError as error:
+                watcher.said(f"{asked} is damaged: {error}. It is fetched again.")
+            if found is not None:
+                return found
+        try:
+            return _told(_fetch(asked, watcher, refresh))
+        except ArchiveError as error:
+            what, _, expected = str(error).partition("\n")
+            advice = f"{expected or 'Expected a tar.gz of plain files, with a network in it'}. Nothing of it was kept."
+            raise failure(str(asked), f"cannot be used: what its server sent {what}.", advice) from error
+
+
+def here(handle: str) -> bool:
+    """Is this network on this machine, so that `fetch` asks nobody?
+
+    Raises:
+        BackboneError: the handle is not one.
+    """
+    try:
+        return _look(parse(handle), handle) is not None
+    except DamagedError:
+        return False
+
+
+def kept() -> list[Kept]:
+    """What is in the cache, in the order of the names; entries whose manifest is damaged are left out."""
+    return [entry for _, entry in keeping.everything() if isinstance(entry, Kept)]
+
+
+def verify(handles: Sequence[str] = ()) -> list[Checked]:
+    """Compare every byte with what was kept.
+
+    Args:
+        handles: of which networks; all if there are none.
+
+    Raises:
+        BackboneError: a handle is not one, or not here.
+    """
+    results = []
+    for name, entry in [_entry(handle) for handle in handles] if handles else keeping.everything():
+        try:
+            if isinstance(entry, DamagedError):
+                raise entry
+            check(entry, thoroughly=True)
+            results.append(Checked(entry.handle, ""))
+        except DamagedError as error:
+            results.append(Checked(entry.handle if isinstance(entry, Kept) else name, str(error)))
+    return results
+
+
+def remove(handle: str, watcher: Watcher | None = None) -> str:
+    """Remove a network from the cache.
+
+    Args:
+        handle: of a network that is here, or the name of its folder, for one whose manifest is damaged.
+        watcher: told whom we wait for, if another process has it in work.
+
+    Returns:
+        The canonical handle, or the name.
+
+    Raises:
+        BackboneError: there is none, or the disk cannot be written.
+    """
+    name, entry = _entry(handle)
+    with keeping.telling(f"{handle} cannot be removed"):
+        keeping.drop(name, (watcher or Silent()).said)
+    return entry.handle if isinstance(entry, Kept) else name
+
+
+def pack(handles: Sequence[str], file: str | Path, watcher: Watcher | None = None) -> list[Kept]:
+    """Write networks into one file, to carry them to a machine without a network; what is not here is fetched.
+
+    Raises:
+        BackboneError: as for `fetch`, or the file cannot be written.
+    """
+    from headstart.backbones.fetch import packing
+
+    packing.check_target(Path(file))
+    entries = {entry.handle: entry for entry in (_own(handle, watcher or Silent()) for handle in handles)}
+    packing.write([entries[handle] for handle in sorted(entries)], Path(file))
+    return list(entries.values())
+
+
+def unpack(file: str | Path, watcher: Watcher | None = None) -> list[Unpacked]:
+    """Take the networks from a file that `pack` wrote, all or none.
+
+    Raises:
+        BackboneError: it is not such a file, it is damaged, or a network is here already with other content.
+    """
+    from headstart.backbones.fetch import packing
+
+    return [Unpacked(entry, new) for entry, new in packing.read(Path(file), watcher or Silent())]
+
+
+def _look(asked: Handle, given: str) -> Fetched | None:
+    """What is on this machine and sound.
+
+    Raises:
+        DamagedError: our own cache has it, but not as it was kept.
+    """
+    entry = keeping.find(asked)
+    if entry is not None:
+        check(entry)
+        return _told(entry)
+    foreign = tfhub_cache.find(asked, given) if asked.kind == "hub" else None
+    return None if foreign is None else Fetched(str(asked), foreign, foreign)
+
+
+def _told(entry: Kept) -> Fetched:
+    return Fetched(entry.handle, entry.path, entry.folder)
+
+
+def _fetch(asked: Handle, watcher: Watcher, refresh: bool) -> Kept:
+    """Download a handle whose lock is held."""
+    from headstart.backbones.fetch import hf, hub, kaggle
+
+    wanted = keeping.meant(asked) if not refresh else asked  # a damaged one is repaired, not replaced by a newer one
+    if asked.kind == "hf" and not wanted.pinned:
+        wanted = hf.resolve(asked, watcher)
+        entry = keeping.sound(wanted)
+        if entry is not None:
+            keeping.note_asked(asked, wanted)
+            return entry
+    with keeping.making(keeping.key_of(str(asked))) as room:
+        content = room / "new" / CONTENT
+        content.parent.mkdir()
+        if asked.kind == "hub":
+            source = hub.download(wanted, content, watcher)
+        elif asked.kind == "hf":
+            source = hf.download(wanted, content, watcher)
+        else:
+            wanted, source = kaggle.download(wanted, content, watcher)
+        return keeping.settle(content.parent, asked, wanted, source, watcher.said)
+
+
+def _own(handle: str, watcher: Watcher) -> Kept:
+    """The entry of a network in our own cache; one that only tensorflow_hub's has is copied."""
+    import shutil
+
+    found = fetch(handle, watcher)
+    asked = parse(handle)
+    entry = keeping.sound(parse(found.handle))
+    if entry is not None:
+        return entry
+    with (
+        keeping.telling(f"{asked} cannot be kept"),
+        keeping.held(asked, "copies", watcher.said),
+        keeping.making(keeping.key_of(str(asked))) as room,
+    ):
+        content = room / "new" / CONTENT
+        shutil.copytree(found.folder, content)
+        return keeping.settle(content.parent, asked, asked, found.folder.as_uri(), watcher.said)
+
+
+def _entry(handle: str) -> tuple[str, Kept | DamagedError]:
+    """The name of an entry and what is in it.
+
+    Raises:
+        BackboneError: there is none; near names are told.
+    """
+    import difflib
+
+    entries = dict(keeping.everything())
+    if handle in entries:
+        return handle, entries[handle]
+    if is_remote(handle):
+        name = keeping.key_of(str(keeping.meant(parse(handle))))
+        if name in entries:
+            return name, entries[name]
+    known = sorted(entry.handle if isinstance(entry, Kept) else name for name, entry in entries.items())
+    near = difflib.get_close_matches(handle, known, n=3, cutoff=0.5)
+    raise BackboneError(
+        f"{handle} is not in the cache.\n"
+        + (f"Near names: {', '.join(near)}. " if near else "")
+        + f"Expected one of the {len(known)} that are here; see them with: headstart backbones list"
+    )

@@ -1,0 +1,73 @@
+"""Which of the files that came is the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from headstart.backbones.fetch.archive import ArchiveError
+
+#: A folder with one of these is a SavedModel, or a module in TensorFlow Hub's older format.
+SAVED_MODEL = ("saved_model.pb", "tfhub_module.pb")
+#: A file that ends so is a network by itself; `.xml` needs its `.bin` beside it.
+ENDINGS = (".onnx", ".tflite", ".xml", ".h5", ".keras")
+
+
+def find_network(folder: Path) -> str:
+    """Where the one network in a folder is, as a path below it with `/`; `.` if the folder itself is a SavedModel.
+
+    Raises:
+        ArchiveError: there is none that we know how to read, or more than one.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path.relative_to(folder)))
+    models = {path.parent for path in files if path.name in SAVED_MODEL}
+    alone = [
+        path
+        for path in files
+        if path.suffix.lower() in ENDINGS
+        and not any(model in path.parents for model in models)
+        and (path.suffix.lower() != ".xml" or path.with_suffix(".bin").is_file())
+    ]
+    found = sorted(path.relative_to(folder).as_posix() for path in (*models, *alone))
+    if len(found) == 1:
+        return found[0]
+    expected = f"saved_model.pb or one file that ends in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
+    if found:
+        raise ArchiveError(f"holds {len(found)} networks ({shorten(found)})\nExpected one: {expected}")
+    names = [path.relative_to(folder).as_posix() for path in files]
+    raise ArchiveError(f"holds no network that we know how to read, but {shorten(names)}\nExpected {expected}")
+
+
+def admit(folder: Path) -> None:
+    """Check what a library unpacked by its own rules: plain files and folders, nothing else.
+
+    Raises:
+        ArchiveError: there are links or devices.
+    """
+    for path in folder.rglob("*"):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise ArchiveError(f"has a link or a device, which is not admitted: {path.name[:100]!a}")
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a SavedModel that others put there has all that it says it has.
+
+    Folders for temporary files lose single files; the names of the variables' parts tell how many there were.
+    """
+    if not any((folder / name).is_file() for name in SAVED_MODEL):
+        return False
+    parts = [path.name for path in (folder / "variables").glob("variables.*")]
+    if not parts:
+        return True
+    data = [name for name in parts if name.startswith("variables.data-")]
+    count = data[0].rpartition("-of-")[2] if data else ""
+    return "variables.index" in parts and count.isdigit() and len(data) == int(count)
+
+
+def shorten(names: list[str], most: int = 5) -> str:
+    """The first few names, and how many more."""
+    shown = ", ".join(names[:most]) or "nothing"
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in path.parts)

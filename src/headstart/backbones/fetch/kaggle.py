@@ -1,0 +1,73 @@
+"""Networks from Kaggle, by the package kagglehub."""
+
+from __future__ import annotations
+
+import io
+import logging
+import shutil
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from headstart.backbones.fetch.guests import bar_for, changed, invited, translated
+from headstart.backbones.fetch.handles import Handle
+from headstart.backbones.fetch.trying import patiently
+from headstart.backbones.fetch.watching import Watcher
+
+_SERVICE = "Kaggle"
+
+
+def download(handle: Handle, folder: Path, watcher: Watcher) -> tuple[Handle, str]:
+    """Download a network's files.
+
+    Args:
+        handle: with a version, or without: then the newest is taken.
+        folder: for the content; made. `<folder>.kaggle` is used on the way.
+        watcher: told of every block.
+
+    Returns:
+        The handle with its version, and the address of its page.
+
+    Raises:
+        BackboneError: the package is missing, the service cannot be reached, or there is no such network.
+        OSError: the disk is full or read-only.
+    """
+    cache = folder.with_name(folder.name + ".kaggle")
+    # The library reads this variable at each call: nothing is left in the user's own cache, twice on the disk.
+    environment = {"KAGGLEHUB_CACHE": str(cache)}
+    name = str(handle).partition(":")[2]
+
+    def once() -> Path:
+        shutil.rmtree(cache, ignore_errors=True)
+        with invited("kagglehub", handle, "kaggle", environment) as library:
+            bar = bar_for(handle, watcher)
+            logger = logging.getLogger("kagglehub")
+            level = logger.level
+            logger.setLevel(logging.CRITICAL)
+            try:
+                # It prints to stdout, where a command's result belongs.
+                with (
+                    redirect_stdout(io.StringIO()),
+                    changed({"kagglehub.clients.tqdm": bar, "kagglehub.http_resolver.thread_map": _one_by_one}),
+                ):
+                    return Path(library.model_download(name))
+            except Exception as error:
+                raise translated(handle, _SERVICE, error) from error
+            finally:
+                logger.setLevel(level)
+
+    arrived = patiently(handle, watcher, once)
+    if cache in arrived.parents:
+        arrived.rename(folder)
+    else:  # Kaggle's and Colab's own machines have some networks at hand, in a folder that is theirs
+        shutil.copytree(arrived, folder)
+    shutil.rmtree(cache, ignore_errors=True)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    watcher.downloading(str(handle), size, size)
+    pinned = handle if handle.version else handle.resolved(arrived.name)
+    return pinned, f"https://www.kaggle.com/models/{str(pinned).partition(':')[2]}"
+
+
+def _one_by_one(function: Any, items: Any, **_: Any) -> list[Any]:
+    """Instead of tqdm's `thread_map`, which draws a bar of its own: a SavedModel has one large file and small ones."""
+    return [function(item) for item in items]

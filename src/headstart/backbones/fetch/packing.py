@@ -1,0 +1,173 @@
+"""Networks in one file, to carry to a machine without a network.
+
+A plain tar, the same bytes for the same entries: first `pack.json`, then for each entry its manifest and content.
+Weights hardly shrink, so it is not compressed. What is read is checked as any stranger's archive, and by SHA-256.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from headstart.backbones.fetch import archive, keeping, locks
+from headstart.backbones.fetch.handles import Handle, parse
+from headstart.backbones.fetch.manifests import CONTENT, MANIFEST, DamagedError, Kept, check, sync
+from headstart.backbones.fetch.manifests import read as read_manifest
+from headstart.backbones.fetch.watching import Watcher
+from headstart.errors import BackboneError
+
+_PACK = "pack.json"
+_FORMAT = 1
+#: Several networks at once; the ratio is no matter in a file that is not compressed.
+_LIMITS = archive.Limits(bytes=10 * archive.LIMITS.bytes, files=10 * archive.LIMITS.files)
+
+
+def check_target(file: Path) -> None:
+    """Can a pack be written there? Asked before anything is fetched.
+
+    Raises:
+        BackboneError: it is a folder, or lies in none.
+    """
+    if not file.name or file.is_dir():
+        raise BackboneError(
+            f"{file} cannot be written: it is a folder.\nExpected the name of a file to write, such as networks.tar."
+        )
+    if not file.absolute().parent.is_dir():
+        raise BackboneError(
+            f"{file} cannot be written: the folder {file.absolute().parent} does not exist.\n"
+            "Make it, or choose another place."
+        )
+
+
+def write(entries: Sequence[Kept], file: Path) -> None:
+    """Write entries into a file, whole or not at all.
+
+    Raises:
+        BackboneError: an entry is damaged, or the file cannot be written.
+    """
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    told = [{"handle": entry.handle, "asked": keeping.asked_for(entry.handle)} for entry in entries]
+    try:
+        with temporary.open("wb") as opened:
+            with tarfile.open(fileobj=opened, mode="w", format=tarfile.PAX_FORMAT) as tar:
+                _add(tar, _PACK, json.dumps({"format": _FORMAT, "networks": told}, indent=2).encode())
+                for entry in entries:
+                    check(entry, thoroughly=True)
+                    key = keeping.key_of(entry.handle)
+                    _add(tar, f"{key}/{MANIFEST}", (entry.folder.with_name(MANIFEST)).read_bytes())
+                    for kept in entry.files:
+                        with (entry.folder / kept.name).open("rb") as content:
+                            member = tarfile.TarInfo(f"{key}/{CONTENT}/{kept.name}")
+                            member.size = kept.size
+                            tar.addfile(member, content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        os.replace(temporary, file)
+    except DamagedError as error:
+        raise BackboneError(f"{entry.handle} is damaged: {error}.\nFetch it again: headstart backbones get") from error
+    except OSError as error:
+        raise BackboneError(
+            f"{file} cannot be written: {error.strerror or error}.\nExpected a place with room for "
+            f"{sum(entry.bytes for entry in entries) / 1e6:,.1f} MB."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(file: Path, watcher: Watcher) -> list[tuple[Kept, bool]]:
+    """Take the entries of a file into the cache.
+
+    Returns:
+        Each entry, and whether it is new here.
+
+    Raises:
+        BackboneError: it is not a file that `write` made, it is damaged, an entry is here already with other
+            content, or the disk is full or read-only.
+    """
+    if not file.is_file():
+        raise BackboneError(f"{file} is no file.\nExpected one that `headstart backbones pack` wrote.")
+    name = "unpack"
+    with (
+        keeping.telling(f"{file} cannot be unpacked"),
+        locks.held(keeping.networks() / "locks" / name, f"unpacks {file}", watcher.said),
+        keeping.making(name) as room,
+    ):
+        try:
+            archive.unpack(file, room / "all", _LIMITS)
+            found = [_entry(room / "all", told) for told in _table(room / "all")]
+        except (archive.ArchiveError, DamagedError) as error:
+            text = str(error).replace("\n", " ")
+            what = text if isinstance(error, archive.ArchiveError) else f"is damaged: {text}"
+            raise BackboneError(
+                f"{file} cannot be unpacked: it {what}.\nExpected a file that `headstart backbones pack` wrote. "
+                "Nothing of it was kept."
+            ) from error
+        for handle, entry, _ in found:
+            _refuse_other(file, handle, entry)
+        return [_take(handle, entry, asked, watcher) for handle, entry, asked in found]
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    tar.addfile(member, io.BytesIO(data))
+
+
+def _table(folder: Path) -> list[Any]:
+    try:
+        table = json.loads((folder / _PACK).read_text("utf-8"))
+        if table["format"] != _FORMAT:
+            raise DamagedError(f"its format is {table['format']}, this version of headstart reads {_FORMAT}")
+        return list(table["networks"])
+    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
+        raise DamagedError(f"{_PACK} cannot be read: {error}") from error
+
+
+def _entry(folder: Path, told: Any) -> tuple[Handle, Kept, list[Handle]]:
+    """An entry that was unpacked, checked to the last byte; and the handles that mean it."""
+    try:
+        handle = parse(told["handle"])
+        asked = [parse(text) for text in told["asked"]]
+    except (BackboneError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedError(f"{_PACK} holds no handle: {error}") from error
+    place = folder / keeping.key_of(str(handle))
+    entry = read_manifest(place)
+    expected = {file.name for file in entry.files}
+    there = {path.relative_to(entry.folder).as_posix() for path in entry.folder.rglob("*") if path.is_file()}
+    if entry.handle != str(handle) or not handle.pinned:
+        raise DamagedError(f"the manifest of {handle} is of {entry.handle}")
+    if any(other.pinned or (other.kind, other.place) != (handle.kind, handle.place) for other in asked):
+        raise DamagedError(f"it says that {handle} goes by other handles, which cannot be")
+    if there != expected:
+        raise DamagedError(f"{handle} has other files than its manifest: {sorted(there ^ expected)[0]}")
+    check(entry, thoroughly=True)
+    return handle, entry, asked
+
+
+def _refuse_other(file: Path, handle: Handle, entry: Kept) -> None:
+    here = keeping.sound(handle)
+    if here is not None and here.files != entry.files:
+        raise BackboneError(
+            f"{handle} is here already, with other content than in {file}.\nNothing was unpacked. To take the file's: "
+            f"headstart backbones remove {handle}"
+        )
+
+
+def _take(handle: Handle, entry: Kept, asked: list[Handle], watcher: Watcher) -> tuple[Kept, bool]:
+    with keeping.held(handle, "unpacks", watcher.said):
+        here = keeping.sound(handle)
+        if here is None:
+            for path in (*entry.folder.rglob("*"), entry.folder, entry.folder.parent):
+                sync(path)
+            here, new = keeping.place(entry.folder.parent, handle), True
+        else:
+            watcher.said(f"{handle} is here already, the same.")
+            new = False
+        for other in asked:
+            keeping.note_asked(other, handle)
+    return here, new

@@ -1,0 +1,196 @@
+"""A network on this disk -> Backbone: what its file, its publisher, a probe and the user say, put into one card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from headstart.backbones import convert, files, graph, settled
+from headstart.backbones.card import Card
+from headstart.backbones.cut import cut
+from headstart.backbones.entry import Input
+from headstart.backbones.fetch.contents import is_complete
+from headstart.backbones.graph import Anatomy
+from headstart.backbones.hints import RANGES, Feed, Hints, Options
+from headstart.backbones.labels import labels_for
+from headstart.backbones.metadata import hints_of
+from headstart.backbones.network import NetworkBackbone
+from headstart.errors import BackboneError
+from headstart.images import READER_REVISION, View
+
+#: Share of the shorter side that most networks' own evaluations keep (224 of 256), where nothing is told.
+CROP = 0.875
+_RAW = RANGES["0..255"]
+
+
+@dataclass(frozen=True)
+class Local:
+    """A network on this disk.
+
+    Attributes:
+        handle: how the user asked for it.
+        path: file or folder.
+        hints: what its publisher says.
+        top: uppermost folder whose files may tell about it; its own, and the one above a folder `onnx`, if None.
+    """
+
+    handle: str
+    path: Path
+    hints: Hints = field(default_factory=Hints)
+    top: Path | None = None
+
+
+def open_network(
+    source: Local, options: Options, precision: Literal["float32", "bfloat16"], folder: Path | None
+) -> NetworkBackbone:
+    """Read a network, find its parts, and make its card.
+
+    Args:
+        source: where it lies and what is known of it.
+        options: what the user says of it.
+        precision: resolved.
+        folder: where compiled graphs are kept.
+
+    Raises:
+        BackboneError: it cannot be read, or is not a network for pictures.
+    """
+    weights = files.weights_hash(source.path)
+    hints = _joined(source, hints_of(source.path, files.format_of(source.path), source.top))
+    model = _read(source, weights)
+    anatomy = graph.dissect(model, hints, source.handle)
+    labels = labels_for(_classes(anatomy), hints)
+    prepared = cut(model, anatomy, options.layers)
+    feed = _feed(source, options, hints, weights, anatomy.input)
+    dim = prepared.outputs[0].get_partial_shape()[1].get_length()
+    card = Card(
+        handle=source.handle,
+        weights=weights,
+        revision=graph.REVISION,
+        view=View(anatomy.input.height, anatomy.input.width),
+        channels=feed.channels,
+        mean=feed.mean,
+        scale=feed.scale,
+        output=anatomy.feature.how,
+        dim=dim,
+        precision=precision,
+        classes=len(labels),
+        crop=hints.crop if hints.crop is not None else CROP,
+        licence=hints.licence,
+        range_from=feed.origin,
+        layers=options.layers,
+    )
+    return NetworkBackbone(card, _Once(prepared, _builder(source, hints, card)), labels, folder)
+
+
+def reopen(source: Local, card: Card, folder: Path | None) -> NetworkBackbone:
+    """The network of a saved card, without reading its graph until it is needed.
+
+    Raises:
+        BackboneError: the file is not the one that the card was made for.
+    """
+    weights = files.weights_hash(source.path)
+    here = (graph.REVISION, READER_REVISION)
+    if weights != card.weights or (card.revision, card.reader) != here:
+        what = "other weights" if weights != card.weights else "graph or photos are read otherwise by this version"
+        raise BackboneError(
+            f"{source.handle} is not the network that this classifier was trained on: {what}.\nExpected SHA-256 "
+            f"{card.weights}; received {weights}. Train it anew, or bring back that network."
+        )
+    hints = _joined(source, hints_of(source.path, files.format_of(source.path), source.top))
+    labels = labels_for(card.classes, hints)
+    # The file may have been moved without those that told its size and names: the card knows what matters of them.
+    known = replace(hints, size=(card.view.height, card.view.width), labels=labels or ("",) * card.classes)
+    return NetworkBackbone(replace(card, classes=len(labels)), _builder(source, known, card), labels, folder)
+
+
+def _joined(source: Local, own: Hints) -> Hints:
+    """What the file says itself counts more than what its publisher says of all its files."""
+    given = source.hints
+    return Hints(
+        feed=own.feed or given.feed,
+        size=own.size or given.size,
+        crop=own.crop if own.crop is not None else given.crop,
+        labels=own.labels or given.labels,
+        kind=given.kind or own.kind,
+        licence=own.licence or given.licence,
+    )
+
+
+def _read(source: Local, weights: str) -> Any:
+    kind = files.format_of(source.path)
+    if kind in files.FOREIGN:
+        why = "a Keras file" if kind == "keras" else "a module of TensorFlow Hub's first format"
+        return files.read(convert.converted(source.path, weights, source.handle, why), source.handle)
+    try:
+        return files.read(source.path, source.handle)
+    except BackboneError as error:
+        if kind != "savedmodel":
+            raise
+        if not is_complete(source.path):
+            raise BackboneError(
+                f"{source.handle} is not whole: files of its variables are missing.\nExpected saved_model.pb and all "
+                "of variables/. Save or download it again."
+            ) from error
+        why = f"a SavedModel that OpenVINO cannot read ({str(error).splitlines()[0][-200:]})"
+        return files.read(convert.converted(source.path, weights, source.handle, why), source.handle)
+
+
+def _feed(source: Local, options: Options, hints: Hints, weights: str, entry: Input) -> Feed:
+    """How pixels enter, by whoever knows best: the input's type, the user, a probe, the publisher, or custom."""
+    if entry.type in ("uint8", "int8"):
+        if options.feed is not None and options.feed.name.split(",")[0] != "0..255":
+            raise BackboneError(
+                f"{source.handle} is quantised: it takes pixels 0..255 as they are.\nReceived --input-range "
+                f"{options.input_range}. Expected 0..255, or 0..255,BGR."
+            )
+        # An int8 input is the uint8 one moved by 128 (TensorFlow Lite's quantisation specification).
+        mean = _RAW[0] if entry.type == "uint8" else (128.0, 128.0, 128.0)
+        order = (options.feed or settled.recall(weights) or Feed(*_RAW)).channels
+        return Feed(mean, _RAW[1], order, "network")
+    known = options.feed or settled.recall(weights) or hints.feed
+    return known or Feed(*RANGES[_usual(entry)], origin="assumed")
+
+
+def _usual(entry: Input) -> str:
+    """The commonest input range of its kind.
+
+    Keras' and TensorFlow Lite's networks take -1..1 (`mode="tf"`); those from PyTorch, which have their channels
+    first, ImageNet's mean and deviation.
+    """
+    return "imagenet" if entry.layout == "NCHW" else "-1..1"
+
+
+def _classes(anatomy: Anatomy) -> int:
+    """Classes that a picture has one of; marks that are independent of each other are not classes."""
+    scores = anatomy.scores
+    return 0 if scores is None or scores.scale == "independent" else scores.classes
+
+
+class _Once:
+    """Gives the graph that was read already, the first time; reads it again after that, so that none is held."""
+
+    def __init__(self, model: Any, again: Callable[[], Any]) -> None:
+        self._model, self._again = model, again
+
+    def __call__(self) -> Any:
+        model, self._model = self._model, None
+        return self._again() if model is None else model
+
+
+def _builder(source: Local, hints: Hints, card: Card) -> Callable[[], Any]:
+    def build() -> Any:
+        model = _read(source, card.weights)
+        anatomy = graph.dissect(model, hints, source.handle)
+        prepared = cut(model, anatomy, card.layers)
+        dim = prepared.outputs[0].get_partial_shape()[1].get_length()
+        if (anatomy.feature.how, dim) != (card.output, card.dim):
+            raise BackboneError(
+                f"{source.handle} gives another feature than its card says: {anatomy.feature.how}, {dim} numbers.\n"
+                f"Expected {card.output}, {card.dim} numbers. Bring back what lay beside it, such as config.json, or "
+                "train anew."
+            )
+        return prepared
+
+    return build

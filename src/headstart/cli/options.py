@@ -1,0 +1,68 @@
+"""Options that several commands take, and what they stand for in the library."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headstart.cli.console import Bar, say
+
+if TYPE_CHECKING:
+    from headstart.backbones import Options
+    from headstart.classifier import Classifier
+
+DEFAULT_BACKBONE = "builtin:efficientnet-lite0"
+
+
+class LayersName(StrEnum):
+    """Which layers make the vector."""
+
+    last = "last"
+    several = "several"
+
+
+class ViewName(StrEnum):
+    """How photos become the network's input size."""
+
+    squash = "squash"
+    crop = "crop"
+    pad = "pad"
+
+
+Backbone = Annotated[
+    str,
+    typer.Option(
+        "-b", "--backbone", help="Network: a name or handle that `headstart models` shows, an address, or a path."
+    ),
+]
+InputRange = Annotated[
+    str,
+    typer.Option(help="Of a network that does not tell: 0..1, -1..1, 0..255 or imagenet; with ',BGR' for blue first."),
+]
+Layers = Annotated[LayersName, typer.Option(help="The last, or several stages pooled and joined.")]
+View = Annotated[ViewName, typer.Option(help="The whole photo squashed, its centre, or the whole padded.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Model = Annotated[Path, typer.Argument(help="Folder of a saved classifier.")]
+Elsewhere = Annotated[
+    str, typer.Option("-b", "--backbone", help="Where its network lies now, if not where it was trained.")
+]
+
+
+def network_options(input_range: str, layers: LayersName = LayersName.last) -> Options:
+    """What the user said of the network."""
+    from headstart.backbones import Options
+
+    return Options(input_range, layers.value)
+
+
+def open_model(model: Path, backbone: str, bar: Bar) -> Classifier:
+    """A saved classifier; what the user should know of it is said."""
+    from headstart.classifier import Classifier
+
+    classifier = Classifier.load(model, backbone=backbone, watcher=bar)
+    for note in classifier.notes_:
+        say(note)
+    return classifier

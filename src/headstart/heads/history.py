@@ -1,0 +1,83 @@
+"""How a head came to be: loss and accuracy after each iteration of the solver, on photos trained on and on others.
+
+Heads are solved for many strengths and folds at once, each strength starting from the last; a curve of that would
+mean nothing. So the head that was chosen is solved once more, alone and from zero, and looked at after each step:
+what an epoch is to a network that is trained by gradient descent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from headstart.heads import logistic
+from headstart.heads.basis import Basis, Matrix
+from headstart.heads.fitting import class_weights
+from headstart.heads.head import Vectors, softmax
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One point for each iteration, in their order.
+
+    Attributes:
+        loss: mean of `-ln p(true class)` over the photos, each counting the same, without the penalty and before
+            calibration.
+        accuracy: share of right predictions, 0..1.
+    """
+
+    loss: tuple[float, ...]
+    accuracy: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Photos with known classes.
+
+    Attributes:
+        vectors: float32 `(n, dim)`.
+        labels: intp `(n,)`, `0..k-1`.
+    """
+
+    vectors: Vectors
+    labels: npt.NDArray[np.intp]
+
+
+def logistic_history(training: Examples, validation: Examples, l2: float) -> tuple[Curve, Curve]:
+    """Solve a logistic head from zero and follow it.
+
+    Args:
+        training: every class present. validation: photos that are not trained on.
+        l2: the strength that was chosen.
+
+    Returns:
+        the curves of training and validation, equally long.
+    """
+    weights = class_weights(training.labels)
+    basis = Basis(training.vectors, weights)
+    points: list[tuple[float, float, float, float]] = []
+
+    def watch(inside: Matrix, intercepts: Matrix) -> None:
+        seen = np.empty((len(training.labels), intercepts.shape[1]), np.float32)
+        for rows, scores in basis.scores(inside):
+            seen[rows] = scores + intercepts
+        outside = basis.back(inside)
+        unseen = validation.vectors @ outside + (intercepts - basis.mean @ outside)
+        points.append((*_figures(seen, training.labels), *_figures(unseen, validation.labels)))
+
+    logistic.follow(basis, training.labels, weights[:, None].astype(np.float32), l2, watch)
+    loss, accuracy, held_loss, held_accuracy = zip(*points, strict=True)
+    return Curve(loss, accuracy), Curve(held_loss, held_accuracy)
+
+
+def point(probabilities: npt.NDArray[np.floating], labels: npt.NDArray[np.intp]) -> Curve:
+    """The one point of a head that is solved in one step."""
+    loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12))
+    return Curve((float(loss.mean()),), (float((probabilities.argmax(axis=1) == labels).mean()),))
+
+
+def _figures(scores: Vectors, labels: npt.NDArray[np.intp]) -> tuple[float, float]:
+    one = point(softmax(scores), labels)
+    return one.loss[0], one.accuracy[0]

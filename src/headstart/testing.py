@@ -1,0 +1,159 @@
+"""The contract of a backbone, as a check that anyone can run on a network of their own.
+
+    from headstart.testing import check_backbone
+    check_backbone(my_backbone)
+
+It raises `AssertionError` with what was expected and what was received, and is quiet if all holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from headstart.backbones.base import Backbone
+from headstart.errors import BackboneError
+from headstart.images import Images
+
+__all__ = ["CLAUSES", "check_backbone", "noise"]
+
+_COUNT = 6
+
+
+def noise(backbone: Backbone) -> Images:
+    """Six pictures as the card asks for them, from a seed: black, white, red of all brightnesses, and noise."""
+    view = backbone.card.view
+    pictures = np.random.default_rng(0).integers(0, 256, (_COUNT, view.height, view.width, 3), dtype=np.uint8)
+    pictures[0], pictures[1] = 0, 255
+    pictures[2, :, :, 0] = 255
+    return pictures
+
+
+def check_backbone(backbone: Backbone) -> None:
+    """Prove that a backbone keeps the contract, on pictures of noise.
+
+    Args:
+        backbone: any.
+
+    Raises:
+        AssertionError: it does not; the message names the clause.
+    """
+    for name, clause in CLAUSES.items():
+        try:
+            clause(backbone, noise(backbone))
+        except AssertionError as error:
+            raise AssertionError(f"{backbone.card.handle}: {name}: {error}") from error
+
+
+def _shape(backbone: Backbone, pictures: Images) -> None:
+    vectors = backbone.embed(pictures)
+    expected = (_COUNT, backbone.card.dim)
+    _expect(bool(vectors.shape == expected), f"expected vectors of shape {expected}, received {vectors.shape}")
+    _expect(bool(vectors.dtype == np.float32), f"expected float32, received {vectors.dtype}")
+    _expect(bool(np.isfinite(vectors).all()), "expected finite numbers")
+    different = len(np.unique(vectors, axis=0))
+    _expect(
+        bool(different == _COUNT), f"expected {_COUNT} different vectors for as many pictures, received {different}"
+    )
+
+
+def _alone(backbone: Backbone, pictures: Images) -> None:
+    together = backbone.embed(pictures)
+    for i in range(_COUNT):
+        _same(backbone.embed(pictures[i : i + 1])[0], together[i], f"picture {i} alone and among others")
+    order = np.array([4, 0, 5, 2, 1, 3])
+    _same(backbone.embed(pictures[order]), together[order], "pictures in another order")
+    copies = np.repeat(pictures[3:4], 5, axis=0)
+    _same(backbone.embed(copies), np.repeat(together[3:4], 5, axis=0), "five copies of a picture")
+
+
+def _again(backbone: Backbone, pictures: Images) -> None:
+    _same(backbone.embed(pictures), backbone.embed(pictures), "the same pictures twice")
+
+
+def _untouched(backbone: Backbone, pictures: Images) -> None:
+    before = pictures.copy()
+    backbone.embed(pictures)
+    _expect(bool(np.array_equal(pictures, before)), "expected the pictures as they were; they were changed")
+
+
+def _stream(backbone: Backbone, pictures: Images) -> None:
+    got: dict[int, np.ndarray] = {}
+    step = backbone.batch
+    batches = ((i, pictures[i : i + step]) for i in range(0, _COUNT, step))
+    backbone.embed_stream(batches, lambda start, rows: got.update({start: rows}))
+    streamed = np.concatenate([got[i] for i in sorted(got)])
+    _same(streamed, backbone.embed(pictures), "pictures in a stream")
+
+
+def _failing(backbone: Backbone, pictures: Images) -> None:
+    class TakerError(Exception):
+        pass
+
+    def fail(start: int, rows: np.ndarray) -> None:
+        raise TakerError
+
+    try:
+        backbone.embed_stream(iter([(0, pictures[: backbone.batch])]), fail)
+    except TakerError:
+        backbone.embed(pictures)  # and it still works
+        return
+    raise AssertionError("expected the error of whoever takes the vectors to come out; it was swallowed")
+
+
+def _refusing(backbone: Backbone, pictures: Images) -> None:
+    wrong = {
+        "float32 pictures": pictures.astype(np.float32),
+        "pictures of another size": pictures[:, : pictures.shape[1] // 2],
+        "a picture without a batch": pictures[0],
+        "no pictures": pictures[:0],
+    }
+    for what, given in wrong.items():
+        try:
+            backbone.embed(given)
+        except BackboneError:
+            continue
+        raise AssertionError(f"expected BackboneError for {what}; it was taken")
+
+
+def _classes(backbone: Backbone, pictures: Images) -> None:
+    count = len(backbone.labels)
+    _expect(
+        bool(count == backbone.card.classes),
+        f"expected {backbone.card.classes} labels as the card says, received {count}",
+    )
+    if not count:
+        try:
+            backbone.classify(pictures)
+        except BackboneError:
+            return
+        raise AssertionError("expected BackboneError from classify of a network without classes")
+    p = backbone.classify(pictures)
+    _expect(bool(p.shape == (_COUNT, count)), f"expected probabilities of shape {(_COUNT, count)}, received {p.shape}")
+    sums = p.sum(axis=1)
+    _expect(bool(np.allclose(sums, 1, rtol=1e-4)), f"expected probabilities that sum to 1, received sums {sums}")
+
+
+def _same(received: np.ndarray, expected: np.ndarray, what: str) -> None:
+    same = received.shape == expected.shape and np.array_equal(received, expected)
+    _expect(same, f"expected the same bits for {what}; received others")
+
+
+def _expect(holds: bool, otherwise: str) -> None:
+    """An assertion that `python -O` keeps."""
+    if not holds:
+        raise AssertionError(otherwise)
+
+
+#: Name -> check of one clause, given a backbone and `noise` for it.
+CLAUSES: dict[str, Callable[[Backbone, Images], None]] = {
+    "vectors have the promised shape and are finite": _shape,
+    "a row depends on its picture alone": _alone,
+    "the same picture twice gives the same bits": _again,
+    "pictures are not changed": _untouched,
+    "a stream gives what embed gives": _stream,
+    "an error in the stream comes out": _failing,
+    "other than the card's pictures are refused": _refusing,
+    "its own classes are probabilities with names": _classes,
+}

@@ -1,0 +1,115 @@
+"""What is tracked of a training, the name of its folder, and its row of the table."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headstart.backbones import catalogue
+from headstart.classifier import Classifier
+from headstart.features import Features
+from headstart.results import Measured
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training: a network, a head, and what they were trained and measured on.
+
+    Attributes:
+        classifier: trained.
+        measured: the honest figures, on the photos of `held` or, without, of `learn`.
+        learn: features of the photos trained on. labels: class name of each.
+        held: features of the photos measured on; None: cross-validation.
+        fraction: share of the training photos that was used, 0..1.
+        document: `Training.to_json`.
+        started: seconds since 1970.
+    """
+
+    classifier: Classifier
+    measured: Measured
+    learn: Features
+    labels: Sequence[str]
+    held: Features | None
+    fraction: float
+    document: dict[str, Any]
+    started: float
+
+    @property
+    def shown(self) -> Features:
+        """Features of the photos measured on."""
+        return self.learn if self.held is None else self.held
+
+    @property
+    def name(self) -> str:
+        """Network, what is unusual of the training, head, time: `efficientnet-lite0-logistic-20261123-233000`."""
+        card = self.classifier.card
+        parts = [
+            _network(card.handle),
+            *([] if card.layers == "last" else [card.layers]),
+            *([] if card.view.fit == "squash" else [card.view.fit]),
+            self.classifier.kind,
+            time.strftime("%Y%m%d-%H%M%S", time.localtime(self.started)),
+        ]
+        return "-".join(parts)
+
+    def columns(self) -> dict[str, str | float]:
+        """The settings, the same names and types in every run: 0 stands for "has none" and for "not known"."""
+        card, head = self.classifier.card, self.document["head"]
+        known = catalogue.by_handle(card.handle)
+        millions = known.params_m if known else None
+        return {
+            "network": card.handle,
+            "head": self.classifier.kind,
+            "l2": float(head["l2"] or 0.0),
+            "neighbours": float(head.get("neighbours") or 0.0),
+            "view": card.view.fit,
+            "layers": card.layers,
+            "fraction": float(self.fraction),
+            "dimension": float(card.dim),
+            "parameters": float(round(1e6 * millions)) if millions else 0.0,
+        }
+
+    def figures(self) -> dict[str, float]:
+        """The results, the same names in every run; 0 photos/s: never timed here on enough photos.
+
+        The table shows the five first in the order of the alphabet until more are ticked: the names put those first
+        that a choice is made by. What stands before a stroke is a section of the scalars page.
+        """
+        evaluation = self.measured.evaluation
+        low, high = evaluation.interval
+        rate = self.document["features"]["photos_per_second"]
+        return {
+            "accuracy": evaluation.accuracy,
+            "accuracy/high": high,
+            "accuracy/low": low,
+            "cost/photos_per_second": rate or self.classifier.store.rate(self.classifier.card) or 0.0,
+            "cost/seconds": self.document["seconds"]["total"],
+            "quality/balanced_accuracy": evaluation.balanced_accuracy,
+            "quality/calibration_error": evaluation.calibration_error,
+            "quality/log_loss": evaluation.log_loss,
+        }
+
+
+def claim(logdir: Path, name: str) -> Path:
+    """Make a folder of this name, with a number behind it if there is one: no run overwrites another."""
+    for number in range(1, 1_000_000):
+        folder = logdir / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+    raise FileExistsError(f"a million runs are called {name}")
+
+
+def _network(handle: str) -> str:
+    """The telling end of a handle as part of a file name: versions and generic words do not tell."""
+    parts = [part for part in re.split(r"[/:\\]", handle) if part]
+    telling = [p for p in parts if not re.fullmatch(r"\d+|feature[-_]vector|classification|saved_model\.\w+", p)]
+    last = (telling or parts or ["network"])[-1]
+    plain = re.sub(r"\.(onnx|tflite|xml|pb|h5|keras)$", "", last)
+    return re.sub(r"[^A-Za-z0-9._]+", "-", plain).strip("-.")[:60] or "network"
