@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import pty
-import re
 import shutil
 import signal
 import subprocess
@@ -147,11 +146,13 @@ def test_the_demo_does_not_replace_a_classifier_of_yours(model: Path, tmp_path: 
     assert "holds a saved classifier already" in result.stderr
 
 
-def test_a_long_run_says_about_how_long_it_will_take(tmp_path: Path) -> None:
-    from fakes import write_photos
+def test_a_long_run_says_about_how_long_it_will_take(capsys: pytest.CaptureFixture[str]) -> None:
+    from headstart.cli.console import Bar
 
-    write_photos(tmp_path / "photos", {"a": 120, "b": 120})
-    assert re.search(r"240 photos, 240 of them new, about \d+ s\.", run("train", tmp_path / "photos").stderr)
+    Bar().planned(2_400, 1_200, 12.3)
+    assert capsys.readouterr().err == "2,400 photos, 1,200 of them new, about 12 s.\n"
+    Bar().planned(2_400, 1_200, 0.4)  # no one needs to know
+    assert capsys.readouterr().err == "2,400 photos, 1,200 of them new.\n"
 
 
 def test_kill_9_costs_next_to_nothing_and_changes_no_vector(tmp_path: Path, home: Path) -> None:

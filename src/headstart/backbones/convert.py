@@ -122,11 +122,28 @@ def _freeze(path: Path, frozen: Path) -> None:
 def _keras(path: Path) -> Any:
     import tensorflow as tf
 
-    # In Keras' safe mode, which refuses layers that carry code. Keras 2 has none for `.h5` and is not asked.
-    model = tf.keras.models.load_model(path, compile=False, safe_mode=True)
+    if not path.is_dir() and path.suffix in (".h5", ".hdf5") and (config := _keras_2(path)) is not None:
+        # Keras 3 refuses words and nested models that Keras 2 wrote.
+        import tf_keras as keras
+
+        if '"class_name": "Lambda"' in json.dumps(config):
+            raise ValueError("the model has a Lambda layer, which is Python code inside the file: it is not run")
+        model = keras.models.load_model(path, compile=False)
+    else:
+        model = tf.keras.models.load_model(path, compile=False, safe_mode=True)
     shape = [None, *model.input_shape[1:]]
     call = tf.function(lambda image: model(image, training=False))
     return _frozen(call.get_concrete_function(tf.TensorSpec(shape, tf.float32, name="image")))
+
+
+def _keras_2(path: Path) -> Any:
+    """The architecture in an HDF5 file that Keras 1 or 2 wrote; None for Keras 3's and for what is no model."""
+    import h5py  # TensorFlow brings it
+
+    with h5py.File(path) as file:
+        version, config = (file.attrs.get(name) for name in ("keras_version", "model_config"))
+    version, config = (word.decode() if isinstance(word, bytes) else word for word in (version, config))
+    return None if config is None or str(version).startswith("3.") else json.loads(config)
 
 
 def _saved_model(path: Path) -> Any:
