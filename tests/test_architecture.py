@@ -79,6 +79,7 @@ ORDER = [
     "results",
     "bundle",
     "classifier",
+    "trial",
     "tensorboard",
     "tracking.run",
     "tracking.curves",

@@ -5,23 +5,18 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from headstart import backbones, bundle, protocol, tracking
-from headstart.backbones import fetch
+from headstart import backbones, bundle, tracking
 from headstart.backbones.fetch.watching import Silent
-from headstart.classifier import Classifier, source_of
-from headstart.features import Features, Skipped, Watcher
+from headstart.classifier import Classifier
+from headstart.features import Skipped
 from headstart.heads.head import Kind
 from headstart.images import Fit
-from headstart.photos import PhotoSet, Source, check_classes, scan
 from headstart.results import Measured, about
-
-
-class Listener(Watcher, fetch.Watcher, Protocol):
-    """Is told how a training goes: messages, downloads, extraction."""
+from headstart.trial import Listener, learn, paths_of, read_source
 
 
 class _Nobody(Silent, Listener):
@@ -131,109 +126,37 @@ def train(
     classifier = Classifier(backbone, head=head, view=view, options=options, seed=seed)
     classifier.check(listener)
     clock = time.perf_counter()
-    source = _with_test(source_of(photos, labels), test)
-    if fraction is not None:
-        chosen = source.train.share(fraction, seed)
-        say.said(f"{fraction:.3g} of the {len(source.train):,} training photos: {len(chosen):,}.")
-        source = replace(source, train=chosen)
-    _announce(source, say)
+    source = read_source(photos, labels, test, fraction, seed, say)
     seconds = {"scan": time.perf_counter() - clock}
 
     clock = time.perf_counter()
-    everything = source.train.paths + (source.test.paths if source.test else ())
+    everything = paths_of(source)
     features = classifier.extract(everything, say)
     if features.damaged:
         say.said(f"{features.damaged} stored vectors were damaged and have been computed again.")
     seconds["extract"] = time.perf_counter() - clock
+    trial = learn(classifier, source, features, say)
+    seconds |= trial.seconds
 
-    clock = time.perf_counter()
-    labels_of = source.train.labels + (source.test.labels if source.test else ())
-    # Over both sides at once: a photo that is one thing in train and another in test is neither's.
-    clean = protocol.without_conflicts(features, [labels_of[i] for i in features.rows])
-    used, skipped = clean.labels, features.skipped + clean.skipped
-    border = int((clean.features.rows < len(source.train)).sum())
-    learn, held = _part(clean.features, 0, border), _part(clean.features, border, len(used))
-    learn_labels: Sequence[str] = used[:border]
-    if source.test is not None:
-        learn, kept, copies = protocol.without_copies_of(learn, held)
-        learn_labels = [learn_labels[i] for i in kept]
-        skipped += copies
-        if copies:
-            say.said(f"{len(copies)} training photos are also measured on: they are left out of the training.")
-    repeats = None if source.test is None else 1  # with a test folder it only chooses the strength
-    classifier.fit_features(replace(learn, skipped=skipped), learn_labels, source.train.classes, repeats)
-    skipped = classifier.skipped_
-    seconds["head"] = time.perf_counter() - clock
-
-    clock = time.perf_counter()
-    if classifier.measured_ is None:
-        raise AssertionError("fit_features measures")
-    measured = classifier.measured_
-    test_count: int | None = None
-    if source.test is not None:
-        measured = classifier.evaluate_features(held, used[border:])
-        test_count = measured.evaluation.n
-        skipped += measured.skipped
-    seconds["evaluate"] = time.perf_counter() - clock
-    for one in (s for s in skipped if s.reason == "conflicting labels"):
-        say.said(f"{one.path}: {one.detail}; it is left out.")
-
-    counts = len(classifier.measured_.paths)
+    measured = trial.measured
     if output is not None:
-        classifier.tell(**about(measured, train=counts, test=test_count, fraction=fraction))
+        classifier.tell(**about(measured, train=trial.train, test=trial.test, fraction=fraction))
         classifier.save(output, overwrite=overwrite)
     seconds["total"] = time.perf_counter() - started
     result = Training(
         classifier=classifier,
         measured=measured,
         model=None if output is None else str(output),
-        train=counts,
-        test=test_count,
+        train=trial.train,
+        test=trial.test,
         found=len(everything),
-        skipped=skipped,
+        skipped=trial.skipped,
         computed=features.computed,
         from_store=features.from_store,
         photos_per_second=features.computed / features.seconds if features.computed else None,
         seconds=seconds,
     )
     if logdir is not None:
-        unseen = None if source.test is None else held
-        run = tracking.Run(classifier, measured, learn, learn_labels, unseen, fraction or 1.0, result.to_json(), date)
+        run = tracking.Run(trial, fraction or 1.0, result.to_json(), date)
         say.said(f"Tracked in {tracking.record(logdir, run)}. Look at it: headstart board {logdir}")
     return result
-
-
-def _with_test(source: Source, test: str | Path | None) -> Source:
-    """The source measured on another folder or CSV than its own."""
-    if test is None:
-        return source
-    other = scan(test)
-    held_out: PhotoSet = other.train if other.test is None else other.test
-    check_classes(source.train.classes, held_out.classes, str(test))
-    replaced = ("The source's own test part is left aside: --test is measured on.",) if source.test else ()
-    return Source(source.train, held_out, source.notes + other.notes + replaced)
-
-
-def _announce(source: Source, say: Listener) -> None:
-    for note in source.notes:
-        say.said(note)
-    test = source.test.counts if source.test else {}
-    parts = [
-        f"{name} {count:,}" + (f" + {test.get(name, 0):,}" if source.test else "")
-        for name, count in source.train.counts.items()
-    ]
-    shown = ", ".join(parts[:30]) + (f" and {len(parts) - 30} more" if len(parts) > 30 else "")
-    kind = "to train + to test" if source.test else "each photo to train and, by cross-validation, to test"
-    say.said(f"{len(parts)} classes ({kind}): {shown}.")
-
-
-def _part(features: Features, start: int, stop: int) -> Features:
-    """A run of photos; the vectors are a view of the whole, not a copy."""
-    return replace(
-        features,
-        paths=features.paths[start:stop],
-        rows=features.rows[start:stop],
-        vectors=features.vectors[start:stop],
-        hashes=features.hashes[start:stop],
-        skipped=(),
-    )

@@ -13,6 +13,7 @@ from headstart.backbones import catalogue
 from headstart.classifier import Classifier
 from headstart.features import Features
 from headstart.results import Measured
+from headstart.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -20,23 +21,41 @@ class Run:
     """A training: a network, a head, and what they were trained and measured on.
 
     Attributes:
-        classifier: trained.
-        measured: the honest figures, on the photos of `held` or, without, of `learn`.
-        learn: features of the photos trained on. labels: class name of each.
-        held: features of the photos measured on; None: cross-validation.
+        trial: what was trained, on what, and how good it is.
         fraction: share of the training photos that was used, 0..1.
         document: `Training.to_json`.
         started: seconds since 1970.
     """
 
-    classifier: Classifier
-    measured: Measured
-    learn: Features
-    labels: Sequence[str]
-    held: Features | None
+    trial: Trial
     fraction: float
     document: dict[str, Any]
     started: float
+
+    @property
+    def classifier(self) -> Classifier:
+        """The trained one."""
+        return self.trial.classifier
+
+    @property
+    def measured(self) -> Measured:
+        """The honest figures, on the photos of `held` or, without, of `learn`."""
+        return self.trial.measured
+
+    @property
+    def learn(self) -> Features:
+        """Features of the photos trained on."""
+        return self.trial.learn
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """Class name of each photo trained on."""
+        return self.trial.labels
+
+    @property
+    def held(self) -> Features | None:
+        """Features of the photos measured on; None: cross-validation."""
+        return self.trial.held
 
     @property
     def shown(self) -> Features:
