@@ -15,7 +15,7 @@ from headstart.heads import logistic
 from headstart.heads.fitting import fit
 from headstart.heads.head import softmax
 from headstart.heads.history import Examples, logistic_history, point
-from headstart.results import Measured, mean_of
+from headstart.results import Measured, answers_of, mean_of
 from headstart.splits import stratified_folds
 from headstart.tracking import drawing, pictures, projector, thumbnails
 from headstart.tracking.run import _network, claim
@@ -27,7 +27,8 @@ def measured_of(probabilities: np.ndarray, labels: np.ndarray, paths: tuple[str,
     classes = tuple(f"class {i}" for i in range(probabilities.shape[1]))
     paths = paths or tuple(f"photos/{i}.jpg" for i in range(len(labels)))
     evaluation = evaluate(labels, [probabilities])
-    return Measured(evaluation, "test set", classes, paths, labels, probabilities.astype(np.float32))
+    answers = answers_of(labels, [probabilities], [path.encode() for path in paths])
+    return Measured(evaluation, "test set", classes, paths, labels, probabilities.astype(np.float32), answers)
 
 
 def guesses(n: int, k: int, sure: float = 2.0) -> Measured:

@@ -23,7 +23,7 @@ from headstart.heads import power
 from headstart.heads.head import Head, Kind, from_arrays
 from headstart.images import Fit
 from headstart.photos import PhotoSet, Source, check_classes, find_files, from_lists, scan
-from headstart.results import Measured, Predictions, about, mean_of
+from headstart.results import Measured, Predictions, about, answers_of, mean_of
 from headstart.store import Store
 
 Photos = str | Path | Sequence[str | Path]
@@ -136,7 +136,8 @@ class Classifier:
         numbers = protocol.numbers(clean.labels, classes)
         measured = evaluate(numbers, result.held_out, interval_photos=len(set(clean.groups)))
         said = mean_of(result.held_out)
-        self.measured_ = Measured(measured, "cross-validation", classes, clean.features.paths, numbers, said)
+        answers = answers_of(numbers, result.held_out, clean.groups, result.folds)
+        self.measured_ = Measured(measured, "cross-validation", classes, clean.features.paths, numbers, said, answers)
         self.classes_ = classes
         self.head_, self.strength_ = result.fit.head, result.fit.strength
         self.skipped_ = features.skipped + clean.skipped
@@ -199,6 +200,7 @@ class Classifier:
             clean.features.paths,
             numbers,
             mean_of([said]),
+            answers_of(numbers, [said], clean.groups),
             skipped=features.skipped + clean.skipped,
             seen=int(np.isin(fingerprints(clean.features.hashes), self._seen).sum()),
         )

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +23,8 @@ import numpy as np
 from headstart import images
 from headstart.backbones.base import Backbone, Vectors
 from headstart.errors import DataError, PhotoError, StoreError
-from headstart.store import Store, fingerprint
+from headstart.reading import FilePhoto, Photo
+from headstart.store import Store
 
 #: Vectors that wait in memory before they are written; at 80 photos/s a `kill -9` costs less than a second.
 FLUSH = 64
@@ -82,11 +83,13 @@ class Watcher(Protocol):
         return
 
 
-class _Nobody(Watcher):
-    """Does not listen."""
-
-
-def extract(backbone: Backbone, paths: Sequence[str], store: Store, watcher: Watcher | None = None) -> Features:
+def extract(
+    backbone: Backbone,
+    paths: Sequence[str],
+    store: Store,
+    watcher: Watcher | None = None,
+    read: Callable[[str], Photo] | None = None,
+) -> Features:
     """Turn photos into vectors.
 
     Args:
@@ -94,19 +97,21 @@ def extract(backbone: Backbone, paths: Sequence[str], store: Store, watcher: Wat
         paths: n photos.
         store: where known vectors come from and new ones go.
         watcher: is told of the progress.
+        read: how a photo is read, if not by `FilePhoto.read`; called by several threads at once.
 
     Raises:
         StoreError: the store cannot be read or written.
         BackboneError: the network failed. What was computed before either is kept.
     """
     started = time.perf_counter()
-    run = _Run(backbone, paths, store, watcher or _Nobody())
+    run = _Run(backbone, paths, store, watcher, read)
     run.look_up()
     if run.todo:
         store.prepare(backbone.card)
         run.compute()
     elif len(paths):
-        run.watcher.planned(len(paths), 0, 0.0)
+        if watcher is not None:
+            watcher.planned(len(paths), 0, 0.0)
         with suppress(StoreError):  # the shelf was used: pruning should know, but reading needs no writable disk
             store.prepare(backbone.card)
     return run.result(started)
@@ -130,12 +135,20 @@ def processors() -> int:
 class _Run:
     """The state of one extraction. Only the methods named in comments run in other threads."""
 
-    def __init__(self, backbone: Backbone, paths: Sequence[str], store: Store, watcher: Watcher) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        paths: Sequence[str],
+        store: Store,
+        watcher: Watcher | None,
+        read: Callable[[str], Photo] | None,
+    ) -> None:
         self.backbone = backbone
         self.card = backbone.card
         self.paths = paths
         self.store = store
         self.watcher = watcher
+        self.read = read
         self.vectors = np.empty((len(paths), self.card.dim), np.float32)
         self.hashes: list[bytes | None] = [None] * len(paths)
         self.marks: list[bytes | None] = [None] * len(paths)  # fingerprints from before the file was read
@@ -171,7 +184,8 @@ class _Run:
 
     def compute(self) -> None:
         """Embed what is missing; afterwards give copies their vector."""
-        self.watcher.planned(len(self.paths), len(self.todo), self._estimate())
+        if self.watcher is not None:
+            self.watcher.planned(len(self.paths), len(self.todo), self._estimate() if self.read is None else 0.0)
         started = time.perf_counter()
         with ThreadPoolExecutor(processors(), thread_name_prefix="headstart-read") as pool:
             try:
@@ -179,7 +193,7 @@ class _Run:
             finally:
                 pool.shutdown(cancel_futures=True)
                 self._flush()
-        if self.computed >= FLUSH:
+        if self.computed >= FLUSH and self.read is None:
             with suppress(StoreError):  # only a hint for the next run's estimate
                 self.store.note_rate(self.card, self.computed / (time.perf_counter() - started))
         self._copy()
@@ -219,7 +233,8 @@ class _Run:
                 rows, pictures = [], []
             if sum(len(some) for some, _ in self.waiting) >= FLUSH:
                 self._flush()
-            self.watcher.advanced(done)
+            if self.watcher is not None:
+                self.watcher.advanced(done)
         if pictures:
             yield rows, np.stack(pictures)
 
@@ -239,17 +254,16 @@ class _Run:
 
     def _read(self, row: int) -> images.Images | None:
         """Read and decode one photo; None if its content is in the store or in work. Runs in the pool's threads."""
-        self.marks[row] = fingerprint(self.paths[row])
-        data = images.read(self.paths[row])
-        digest = images.content_hash(data)
-        self.hashes[row] = digest
+        photo = (self.read or FilePhoto.read)(self.paths[row])
+        digest = photo.digest
+        self.marks[row], self.hashes[row] = photo.mark, digest
         with self.lock:
             if self.owner.setdefault(digest, row) != row:
                 self.copies.append(row)
                 return None
         if self._stored(digest, row):
             return None
-        return images.decode(data, self.card.view)
+        return photo.decode(self.card.view)
 
     def _stored(self, digest: bytes, row: int) -> bool:
         """Is there a sound vector for this content? Takes it. Runs in the pool's threads."""

@@ -49,10 +49,12 @@ class CrossValidated:
     Attributes:
         fit: the head.
         held_out: for each repeat float64 `(n, k)` probabilities.
+        folds: int8 `(repeats, n)`, the fold that photo i was in.
     """
 
     fit: Fitted
     held_out: list[npt.NDArray[np.float64]]
+    folds: npt.NDArray[np.int8]
 
 
 def without_conflicts(features: Features, labels: Sequence[str]) -> Clean:
@@ -163,11 +165,12 @@ def cross_validate(
     if repeats is None:
         repeats = repeats_for(len(labels))
     keys = _content_keys(clean)
-    fits = []
+    fits, folds = [], np.empty((repeats, len(labels)), np.int8)
     for r in range(repeats):
-        folds = stratified_folds(labels, keys, k, seed + r)
-        fits.append(fit(kind, clean.features.vectors, labels, folds))
-    return CrossValidated(fits[0], [one.held_out for one in fits])
+        own = stratified_folds(labels, keys, k, seed + r)
+        fits.append(fit(kind, clean.features.vectors, labels, own))
+        folds[r] = own
+    return CrossValidated(fits[0], [one.held_out for one in fits], folds)
 
 
 def _content_keys(clean: Clean) -> list[bytes]:

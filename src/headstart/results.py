@@ -36,6 +36,21 @@ class Predictions:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """Which photos were answered rightly: what a paired test needs.
+
+    Attributes:
+        right: bool `(r, n)`, for r repeats of cross-validation; r is 1 for a test set.
+        folds: int8 `(r, n)`, the fold that photo i was in; None for a test set.
+        once: bool `(n,)`, true for one photo of each group of copies.
+    """
+
+    right: npt.NDArray[np.bool_]
+    folds: npt.NDArray[np.int8] | None
+    once: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class Measured:
     """An evaluation with the names that make it readable.
 
@@ -43,6 +58,7 @@ class Measured:
         evaluation: the figures. protocol: `test set` or `cross-validation`.
         classes, paths, labels: what its numbers stand for.
         probabilities: float32 `(n, k)` of each photo; over repeats of cross-validation, their mean.
+        answers: which photos were answered rightly.
         skipped: photos that could not be used.
         seen: photos measured on that the head was trained on.
         notes: what was left aside and why.
@@ -54,6 +70,7 @@ class Measured:
     paths: tuple[str, ...]
     labels: npt.NDArray[np.intp]
     probabilities: npt.NDArray[np.float32]
+    answers: Answers
     skipped: tuple[Skipped, ...] = ()
     seen: int = 0
     notes: tuple[str, ...] = ()
@@ -61,6 +78,24 @@ class Measured:
     def to_json(self) -> dict[str, Any]:
         """See `Evaluation.to_json`."""
         return self.evaluation.to_json(self.classes, self.paths, self.labels, self.protocol)
+
+
+def answers_of(
+    labels: npt.NDArray[np.intp],
+    repeats: Sequence[npt.NDArray[np.float64]],
+    groups: Sequence[bytes],
+    folds: npt.NDArray[np.int8] | None = None,
+) -> Answers:
+    """Which photos were answered rightly.
+
+    Args:
+        labels: intp `(n,)`, true classes. repeats: for each float64 `(n, k)` probabilities.
+        groups: a key for each photo, equal for copies.
+        folds: int8 `(r, n)` of cross-validation.
+    """
+    once = np.zeros(len(labels), bool)
+    once[list({group: i for i, group in enumerate(groups)}.values())] = True
+    return Answers(np.stack([p.argmax(axis=1) == labels for p in repeats]), folds, once)
 
 
 def mean_of(repeats: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float32]:

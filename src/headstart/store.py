@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,8 @@ from headstart.records import KEY_BYTES, Records, telling
 #: A file changed this recently may change again within the clock's tick: its content is hashed again.
 _RACY_SECONDS = 2.0
 _RATE_FILE = "rate.json"
+Speed = Literal["run", "network"]
+_SPEEDS = {"run": "photos_per_second", "network": "network_photos_per_second"}
 
 
 @dataclass(frozen=True)
@@ -161,18 +164,28 @@ class Store:
 
     # --- speed, for the estimate before a run ---
 
-    def rate(self, card: Card) -> float | None:
-        """Photos per second of this card's last long run, None if there was none."""
-        try:
-            rate = float(json.loads((self._shelf(card) / _RATE_FILE).read_text("utf-8"))["photos_per_second"])
-        except (OSError, ValueError, KeyError, TypeError, OverflowError):
-            return None
-        return rate if 0 < rate < math.inf else None
+    def rate(self, card: Card, of: Speed = "run") -> float | None:
+        """Photos per second of this card's last long run, None if there was none.
 
-    def note_rate(self, card: Card, photos_per_second: float) -> None:
-        """Note the speed of a run."""
+        Args:
+            card: whose vectors.
+            of: `run`, reading photos included, or `network`, the network alone.
+        """
+        rate = self._rates(card).get(_SPEEDS[of])
+        return rate if isinstance(rate, float) and 0 < rate < math.inf else None
+
+    def note_rate(self, card: Card, photos_per_second: float, of: Speed = "run") -> None:
+        """Note the speed of a run, or of the network alone."""
+        rates = {**self._rates(card), _SPEEDS[of]: float(photos_per_second)}
         with telling(self.folder, "written"):
-            _write_text(self._shelf(card) / _RATE_FILE, json.dumps({"photos_per_second": photos_per_second}))
+            _write_text(self._shelf(card) / _RATE_FILE, json.dumps(rates))
+
+    def _rates(self, card: Card) -> dict[str, Any]:
+        try:
+            rates = json.loads((self._shelf(card) / _RATE_FILE).read_text("utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return rates if isinstance(rates, dict) else {}
 
     # --- housekeeping ---
 

@@ -24,10 +24,14 @@ class Backbone(ABC):
     Attributes:
         card: everything that decides its vectors.
         labels: names of its own classes in the order of its scores; empty if it has none.
+        parameters: numbers that its graph holds; None if not known.
+        file_bytes: size of the file or files that it comes from; None if not known.
     """
 
     card: Card
     labels: tuple[str, ...] = ()
+    parameters: int | None = None
+    file_bytes: int | None = None
 
     @property
     def batch(self) -> int:
@@ -59,6 +63,10 @@ class Backbone(ABC):
         """
         for tag, images in batches:
             done(tag, self.embed(images))
+
+    def release(self) -> None:
+        """Free the memory of what can be made again; it is made again when next used."""
+        return
 
     def with_card(self, card: Card) -> Self:
         """The same network under another card, such as one with another view."""

