@@ -35,7 +35,6 @@ from headstart.evaluation import Evaluation, evaluate, wilson
 from headstart.features import Features
 from headstart.heads.head import Kind
 from headstart.photos import PhotoSet, scan
-from headstart.splits import stratified_folds
 
 SETS = ("clothing10", "food10-64")
 #: Standard deviation of the noise in units of that of the features (mean over dimensions).
@@ -88,16 +87,13 @@ def answers(kind: Kind, case: Case, noise: np.random.Generator | None = None) ->
     clean = protocol.without_conflicts(protocol.take(everything, rows.tolist()), names[rows].tolist())
     labels = protocol.numbers(clean.labels, classes)
     result = protocol.cross_validate(kind, clean, classes, case.seed)
-    repeats = len(result.held_out)
-    keys = protocol._content_keys(clean)
-    folds = [stratified_folds(labels, keys, protocol.FOLDS, case.seed + r) for r in range(repeats)]
     rest = np.setdiff1d(np.arange(len(names)), rows)
     rest_labels = protocol.numbers(names[rest].tolist(), classes)
     p = result.fit.head.predict_proba(everything.vectors[rest])
     return Answers(
         evaluate(labels, result.held_out, interval_photos=len(set(clean.groups)), cross_validated=True),
         np.array([one.argmax(axis=1) == labels for one in result.held_out]),
-        np.array(folds),
+        result.folds,
         p.argmax(axis=1) == rest_labels,
         rest_labels,
     )

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from fakes import FakeBackbone, write_photos
+from headstart.backbones.card import short_name
 from headstart.classifier import Classifier
 from headstart.evaluation import evaluate
 from headstart.heads import logistic
@@ -18,7 +19,7 @@ from headstart.heads.history import Examples, logistic_history, point
 from headstart.results import Measured, answers_of, mean_of
 from headstart.splits import stratified_folds
 from headstart.tracking import drawing, pictures, projector, thumbnails
-from headstart.tracking.run import _network, claim
+from headstart.tracking.run import claim
 
 COLOURS = {"red": 7, "lime": 5, "blue": 4, "yellow": 3}
 
@@ -27,7 +28,7 @@ def measured_of(probabilities: np.ndarray, labels: np.ndarray, paths: tuple[str,
     classes = tuple(f"class {i}" for i in range(probabilities.shape[1]))
     paths = paths or tuple(f"photos/{i}.jpg" for i in range(len(labels)))
     evaluation = evaluate(labels, [probabilities])
-    answers = answers_of(labels, [probabilities], [path.encode() for path in paths])
+    answers = answers_of(labels, [probabilities], [b"%d" % i for i in range(len(paths))])
     return Measured(evaluation, "test set", classes, paths, labels, probabilities.astype(np.float32), answers)
 
 
@@ -261,7 +262,7 @@ def test_accents_go_where_no_font_has_them(monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_a_folder_is_called_by_what_tells_of_the_network(handle: str, name: str) -> None:
-    assert _network(handle) == name
+    assert short_name(handle) == name
 
 
 def test_a_name_that_is_taken_gets_a_number(tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from headstart.as_is import classify
     from headstart.backbones import Options
     from headstart.classifier import Classifier
+    from headstart.comparing import compare
     from headstart.errors import HeadstartError
     from headstart.extractor import FeatureExtractor
     from headstart.training import train
 
-__all__ = ["Classifier", "FeatureExtractor", "HeadstartError", "Options", "classify", "load", "train"]
+__all__ = ["Classifier", "FeatureExtractor", "HeadstartError", "Options", "classify", "compare", "load", "train"]
 __version__ = "0.1.0"
 
 # Imported on first use: `import headstart` stays light, and so does `headstart --help`.
@@ -25,6 +26,7 @@ _HOMES = {
     "HeadstartError": "headstart.errors",
     "Options": "headstart.backbones",
     "classify": "headstart.as_is",
+    "compare": "headstart.comparing",
     "train": "headstart.training",
 }
 

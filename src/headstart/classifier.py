@@ -113,7 +113,7 @@ class Classifier:
         return features
 
     def fit_features(
-        self, features: Features, labels: Sequence[str], expected: Sequence[str] = (), repeats: int | None = None
+        self, features: Features, labels: Sequence[str], expected: Sequence[str] = (), measuring: bool = True
     ) -> None:
         """Train on vectors; photos that contradict each other are left out.
 
@@ -121,7 +121,7 @@ class Classifier:
             features: of the training photos.
             labels: class name of each.
             expected: classes that there should be; one without a usable photo is an error.
-            repeats: of the cross-validation; chosen by the number of photos if not given.
+            measuring: whether `measured_` is wanted; if not, cross-validation does only what choosing a strength needs.
 
         Raises:
             DataError: fewer than two classes, or a class with too few photos. The classifier stays as it was.
@@ -132,7 +132,7 @@ class Classifier:
         clean = protocol.without_conflicts(features, labels)
         protocol.check_complete(expected, clean, features.skipped)
         classes = tuple(sorted(set(clean.labels)))
-        result = protocol.cross_validate(self.kind, clean, classes, self.seed, repeats)
+        result = protocol.cross_validate(self.kind, clean, classes, self.seed, measuring)
         numbers = protocol.numbers(clean.labels, classes)
         measured = evaluate(numbers, result.held_out, interval_photos=len(set(clean.groups)))
         said = mean_of(result.held_out)

@@ -185,6 +185,27 @@ def calibration_error(probabilities: Probabilities, labels: Labels) -> float:
     return float(np.abs(gap).sum() / len(labels))
 
 
+def reliability(probabilities: npt.NDArray[np.floating[Any]], labels: Labels) -> list[dict[str, float]]:
+    """The bins of `calibration_error` that have photos: what was said of them, and what came true.
+
+    Returns:
+        for each bin `low` and `high` (0..1, edges of the confidence), `photos`, `confidence` and `accuracy` (means).
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    return [
+        {
+            "low": place / CALIBRATION_BINS,
+            "high": (place + 1) / CALIBRATION_BINS,
+            "photos": int((bins == place).sum()),
+            "confidence": float(confidence[bins == place].mean()),
+            "accuracy": float(right[bins == place].mean()),
+        }
+        for place in np.unique(bins).tolist()
+    ]
+
+
 def _mistakes(labels: Labels, probabilities: Probabilities) -> tuple[Mistake, ...]:
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)

@@ -12,6 +12,7 @@ from typing import Any
 from headstart import backbones, bundle, tracking
 from headstart.backbones.fetch.watching import Silent
 from headstart.classifier import Classifier
+from headstart.evaluation import reliability
 from headstart.features import Skipped
 from headstart.heads.head import Kind
 from headstart.images import Fit
@@ -69,6 +70,7 @@ class Training:
             "train": self.train,
             "test": self.test,
             "evaluation": self.measured.to_json(),
+            "reliability": reliability(self.measured.probabilities, self.measured.labels),
             "head": {
                 "kind": kind,
                 "l2": strength if kind in ("logistic", "ridge") else None,

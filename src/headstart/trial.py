@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from headstart import protocol
 from headstart.backbones import fetch
@@ -17,6 +17,9 @@ from headstart.classifier import Classifier, source_of
 from headstart.features import Features, Skipped, Watcher
 from headstart.photos import PhotoSet, Source, check_classes, scan
 from headstart.results import Measured
+
+if TYPE_CHECKING:
+    from headstart.learning_curve import LearningCurve
 
 
 class Listener(Watcher, fetch.Watcher, Protocol):
@@ -106,8 +109,7 @@ def learn(classifier: Classifier, source: Source, features: Features, say: Liste
         skipped += copies
         if copies:
             say.said(f"{len(copies)} training photos are also measured on: they are left out of the training.")
-    repeats = None if source.test is None else 1  # with a test folder it only chooses the strength
-    classifier.fit_features(replace(learnt, skipped=skipped), labels, source.train.classes, repeats)
+    classifier.fit_features(replace(learnt, skipped=skipped), labels, source.train.classes, source.test is None)
     if classifier.measured_ is None:
         raise AssertionError("fit_features measures")
     measured, skipped = classifier.measured_, classifier.skipped_
@@ -124,6 +126,29 @@ def learn(classifier: Classifier, source: Source, features: Features, say: Liste
         say.said(f"{one.path}: {one.detail}; it is left out.")
     count, unseen = len(classifier.measured_.paths), None if source.test is None else held
     return Trial(classifier, measured, learnt, labels, unseen, count, test, skipped, seconds)
+
+
+def curve_of(trial: Trial, seed: int) -> LearningCurve:
+    """Follow a trial's accuracy against the number of photos, from its vectors.
+
+    Args:
+        trial: trained and measured. seed: of the draws.
+    """
+    from headstart.learning_curve import learning_curve
+
+    classifier, held = trial.classifier, None
+    if trial.held is not None:
+        held = (trial.held.vectors, trial.measured.labels)
+    return learning_curve(
+        classifier.kind,
+        trial.learn.vectors,
+        protocol.numbers(trial.labels, classifier.classes_),
+        classifier.classes_,
+        protocol.group_keys(trial.learn),
+        classifier.strength_,
+        held,
+        seed,
+    )
 
 
 def _with_test(source: Source, test: str | Path | None) -> Source:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shlex
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
@@ -128,3 +129,12 @@ class Card:
             return card
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BackboneError(f"The card cannot be read: {error}.\nExpected the fields of a Card.") from error
+
+
+def short_name(handle: str) -> str:
+    """The telling end of a handle, fit for a file name: versions and generic words do not tell."""
+    parts = [part for part in re.split(r"[/:\\]", handle) if part]
+    telling = [p for p in parts if not re.fullmatch(r"\d+|feature[-_]vector|classification|saved_model\.\w+", p)]
+    last = (telling or parts or ["network"])[-1]
+    plain = re.sub(r"\.(onnx|tflite|xml|pb|h5|keras)$", "", last)
+    return re.sub(r"[^A-Za-z0-9._]+", "-", plain).strip("-.")[:60] or "network"

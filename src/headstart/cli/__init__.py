@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from headstart.cli import backbones, board, cache, demo, evaluate, models, predict, probe, samples, train
+from headstart.cli import backbones, board, cache, compare, demo, evaluate, models, predict, probe, samples, train
 from headstart.cli.console import run
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command(name="demo")(demo.demo)
 app.command(name="classify")(predict.classify)
 app.command(name="train")(train.train)
+app.command(name="compare")(compare.compare)
 app.command(name="evaluate")(evaluate.evaluate)
 app.command(name="predict")(predict.predict)
 app.command(name="board")(board.board)

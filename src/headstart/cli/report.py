@@ -20,10 +20,10 @@ def summary(evaluation: dict[str, Any], seen: int = 0) -> str:
         "cross-validation": "by cross-validation: each photo judged by heads that did not see it",
     }[evaluation["protocol"]]
     return (
-        f"Accuracy {_percent(evaluation['accuracy'])} on {evaluation['n']:,} photos; {how}.\n"
-        f"With 95 % confidence between {_percent(low)} and {_percent(high)}.  Balanced accuracy "
-        f"{_percent(evaluation['balanced_accuracy'])}, log loss {evaluation['log_loss']:.3f}, calibration error "
-        f"{_percent(evaluation['calibration_error'])}."
+        f"Accuracy {percent(evaluation['accuracy'])} on {evaluation['n']:,} photos; {how}.\n"
+        f"With 95 % confidence between {percent(low)} and {percent(high)}.  Balanced accuracy "
+        f"{percent(evaluation['balanced_accuracy'])}, log loss {evaluation['log_loss']:.3f}, calibration error "
+        f"{percent(evaluation['calibration_error'])}."
     )
 
 
@@ -31,7 +31,7 @@ def details(evaluation: dict[str, Any]) -> str:
     """Table of the classes, what is confused with what, and the most confident mistakes."""
     rows = [["class", "photos", "precision", "recall", "F1"]]
     for name, row in evaluation["per_class"].items():
-        figures = [_percent(row[key]) for key in ("precision", "recall", "f1")]
+        figures = [percent(row[key]) for key in ("precision", "recall", "f1")]
         rows.append([name, f"{row['support']:,}", *figures])
     parts = [table(rows)]
     classes, counts = evaluation["confusion"]["classes"], evaluation["confusion"]["counts"]
@@ -46,7 +46,7 @@ def details(evaluation: dict[str, Any]) -> str:
         parts.append("Most frequent confusions:\n" + table([["  ", _count(n), what] for n, what in pairs[:_SHOWN]]))
     if evaluation["mistakes"]:
         lines = [
-            [f"  {_percent(m['probability'])}", f"{m['label']} taken for {m['predicted']}", m["path"]]
+            [f"  {percent(m['probability'])}", f"{m['label']} taken for {m['predicted']}", m["path"]]
             for m in evaluation["mistakes"][:_SHOWN]
         ]
         parts.append("Most confident mistakes:\n" + table(lines))
@@ -76,5 +76,6 @@ def _is_figure(cell: str) -> bool:
     return bool(cell) and cell[0].isdigit()
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share, 0..1, with one decimal."""
     return f"{100 * share:.1f} %"

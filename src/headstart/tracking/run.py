@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.backbones import catalogue
+from headstart.backbones.card import short_name
 from headstart.classifier import Classifier
 from headstart.features import Features
 from headstart.results import Measured
@@ -67,7 +67,7 @@ class Run:
         """Network, what is unusual of the training, head, time: `efficientnet-lite0-logistic-20261123-233000`."""
         card = self.classifier.card
         parts = [
-            _network(card.handle),
+            short_name(card.handle),
             *([] if card.layers == "last" else [card.layers]),
             *([] if card.view.fit == "squash" else [card.view.fit]),
             self.classifier.kind,
@@ -123,12 +123,3 @@ def claim(logdir: Path, name: str) -> Path:
         except FileExistsError:
             continue
     raise FileExistsError(f"a million runs are called {name}")
-
-
-def _network(handle: str) -> str:
-    """The telling end of a handle as part of a file name: versions and generic words do not tell."""
-    parts = [part for part in re.split(r"[/:\\]", handle) if part]
-    telling = [p for p in parts if not re.fullmatch(r"\d+|feature[-_]vector|classification|saved_model\.\w+", p)]
-    last = (telling or parts or ["network"])[-1]
-    plain = re.sub(r"\.(onnx|tflite|xml|pb|h5|keras)$", "", last)
-    return re.sub(r"[^A-Za-z0-9._]+", "-", plain).strip("-.")[:60] or "network"

@@ -1,0 +1,103 @@
+"""`headstart compare`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headstart.cli import options
+from headstart.cli.console import Bar, print_json, say, say_skipped
+
+if TYPE_CHECKING:
+    from headstart.comparison import Comparison
+
+
+def compare(
+    photos: Annotated[
+        Path,
+        typer.Argument(help="Folder of class folders, or of train and test with class folders, or a CSV."),
+    ],
+    backbone: Annotated[
+        list[str],
+        typer.Option(
+            "-b", "--backbone", help="A network, as in `train`; give -b several times, once for each network."
+        ),
+    ],
+    head: Annotated[
+        list[str] | None, typer.Option(help="logistic (the default), ridge, centroid or knn; may be given repeatedly.")
+    ] = None,
+    test: Annotated[Path | None, typer.Option(help="Folder or CSV to measure on.")] = None,
+    fraction: Annotated[float | None, typer.Option(help="Train on this share of each class, such as 0.1.")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Rank on about 20 photos a class first; the best third goes on.")
+    ] = False,
+    curve: Annotated[
+        bool,
+        typer.Option("--learning-curve", help="Would more photos help, and of which class? (With --report always.)"),
+    ] = False,
+    report: Annotated[Path | None, typer.Option(help="Write it all into one HTML file.")] = None,
+    logdir: Annotated[Path | None, typer.Option(help="Write runs for TensorBoard into this folder.")] = None,
+    input_range: options.InputRange = "",
+    layers: options.Layers = options.LayersName.last,
+    view: options.View = options.ViewName.squash,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the share and of the folds.")] = 0,
+    as_json: options.Json = False,
+) -> int:
+    """Which network for your photos? Train and measure several, and say which differences are more than luck."""
+    from headstart.comparing import compare as run
+
+    if report is not None:
+        from headstart.report import check
+
+        check(report)
+    command = ["headstart", *sys.argv[1:]]
+    with Bar() as bar:
+        result = run(
+            photos,
+            networks=backbone,
+            heads=head or ["logistic"],  # type: ignore[arg-type]  # an unknown name is the library's error
+            view=view.value,
+            options=options.network_options(input_range, layers),
+            test=test,
+            fraction=fraction,
+            seed=seed,
+            quick=quick,
+            curve=curve or report is not None,
+            logdir=logdir,
+            command=command,
+            listener=bar,
+        )
+    document = result.to_json()
+    if report is not None:
+        from headstart.report import of_comparison, write
+
+        write(report, of_comparison(document))
+        say(f"Report: {report}")
+    if as_json:
+        print_json(document)
+    else:
+        show(result)
+    return 1 if result.failures else 0
+
+
+def show(result: Comparison) -> None:
+    """What a person wants to know of a comparison."""
+    from headstart.cli.comparison_text import cautions, comparison_table
+
+    document = result.to_json()
+    if document["files"]["skipped"]:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in document["files"]["reasons"].items())
+        say(f"{document['files']['skipped']} of {result.found:,} photos are not used: {reasons}.")
+        say_skipped(result.best.skipped, most=5)
+    print(comparison_table(document))
+    print()
+    print(document["verdict"])
+    if document["learning_curve"]:
+        print(document["learning_curve"]["text"])
+    print(cautions(document))
+    if result.failures:
+        names = ", ".join(failure.network for failure in result.failures)
+        say(f"Not measured, for the reasons given above: {names}.")

@@ -1,0 +1,251 @@
+"""Several networks at once: each photo decoded once, one that fails fails alone, an interrupted run continues."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes import FakeBackbone, write_photos
+from headstart import images, many
+from headstart import store as store_module
+from headstart.errors import BackboneError, StoreError
+from headstart.features import Watcher, extract
+from headstart.images import View
+from headstart.many import extract_all
+from headstart.store import Store
+
+
+class Broken(FakeBackbone):
+    """Fails after so many pictures, in its own words."""
+
+    def __init__(self, error: Exception, after: int = 0) -> None:
+        super().__init__(weights="broken")
+        self.error, self.after = error, after
+
+    def _vectors(self, images: np.ndarray) -> np.ndarray:
+        if self.embedded >= self.after:
+            raise self.error
+        return super()._vectors(images)
+
+
+class Releasing(FakeBackbone):
+    released = 0
+
+    def release(self) -> None:
+        self.released += 1
+
+
+class Recorder(Watcher):
+    def __init__(self) -> None:
+        self.plans: list[tuple[int, int, float]] = []
+        self.steps: list[int] = []
+
+    def planned(self, photos: int, new: int, seconds: float) -> None:
+        self.plans.append((photos, new, seconds))
+
+    def advanced(self, done: int) -> None:
+        self.steps.append(done)
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are trusted as soon as they are written."""
+    monkeypatch.setattr(store_module, "_RACY_SECONDS", 0.0)
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[View]:
+    """How many photos were decoded in each view."""
+    counts: Counter[View] = Counter()
+    decode = images.decode
+
+    def counting(data: bytes, view: View) -> images.Images:
+        counts[view] += 1
+        return decode(data, view)
+
+    monkeypatch.setattr(images, "decode", counting)
+    return counts
+
+
+def networks(count: int, **settings: int) -> list[FakeBackbone]:
+    return [FakeBackbone(weights=f"network {i}", **settings) for i in range(count)]
+
+
+def test_each_photo_is_decoded_once_for_all_networks_of_a_view(tmp_path: Path, decoded: Counter[View]) -> None:
+    paths = write_photos(tmp_path, {"red": 10, "lime": 9})
+    extract_all([*networks(3), *networks(2, size=20)], paths, Store(tmp_path / "store"))
+    assert decoded == {View(16, 16): 19, View(20, 20): 19}
+
+
+def test_vectors_are_those_that_one_network_alone_gets(tmp_path: Path) -> None:
+    paths = write_photos(tmp_path, {"red": 10, "lime": 9}, suffix=".png")
+    both = [FakeBackbone(dim=5, weights="five"), FakeBackbone(dim=9, weights="nine").with_fit("crop")]
+    extract_all(both, paths, Store(tmp_path / "store"))
+    for network in both:
+        found = extract(network, paths, Store(tmp_path / "store"))
+        alone = extract(network, paths, Store(tmp_path / "other"))
+        assert (found.computed, alone.computed) == (0, 19)
+        assert np.array_equal(found.vectors, alone.vectors)
+        assert found.hashes == alone.hashes
+
+
+def test_only_what_a_network_lacks_goes_through_it(tmp_path: Path, decoded: Counter[View]) -> None:
+    paths = write_photos(tmp_path, {"red": 10, "lime": 9})
+    store, (old, new) = Store(tmp_path / "store"), networks(2)
+    extract(old, paths[:12], store)
+    decoded.clear()
+    outcomes = extract_all([old, new], paths, store)
+    assert [one.computed for one in outcomes] == [7, 19]
+    assert decoded == {View(16, 16): 19}
+
+
+def test_nothing_is_decoded_when_all_is_known(tmp_path: Path, decoded: Counter[View]) -> None:
+    paths = write_photos(tmp_path, {"red": 35, "lime": 35})
+    store = Store(tmp_path / "store")
+    first = extract_all(networks(2), paths, store)
+    decoded.clear()
+    second = extract_all(networks(2), paths, store)
+    assert not decoded
+    assert [one.computed for one in second] == [0, 0]
+    assert [one.photos_per_second for one in second] == [one.photos_per_second for one in first]
+
+
+def test_speed_is_measured_where_it_is_not_known(tmp_path: Path) -> None:
+    paths = write_photos(tmp_path, {"red": 5, "lime": 5})
+    store, (network,) = Store(tmp_path / "store"), networks(1)
+    network.delay = 0.05  # a batch of four
+    extract(network, paths, store)
+    assert store.rate(network.card, "network") is None
+    (outcome,) = extract_all([network], paths, store)
+    assert outcome.computed == 0
+    assert outcome.photos_per_second is not None
+    assert 20 < outcome.photos_per_second <= 80
+    assert store.rate(network.card, "network") == outcome.photos_per_second
+    assert store.rate(network.card) is None  # reading photos was not in it
+
+
+def test_reading_photos_is_not_in_a_networks_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    paths = write_photos(tmp_path, {"red": 40, "lime": 40})
+    read = images.read
+
+    def slowly(path: str) -> bytes:
+        time.sleep(0.01)
+        return read(path)
+
+    monkeypatch.setattr(images, "read", slowly)
+    (network,) = networks(1)
+    (outcome,) = extract_all([network], paths, Store(tmp_path / "store"))
+    # 80 photos took at least 0.2 s to read with up to four readers; the network alone takes next to nothing.
+    assert outcome.photos_per_second is not None
+    assert outcome.photos_per_second > 80 / 0.2
+
+
+@pytest.mark.parametrize("error", [BackboneError("no more"), ValueError("a plugin's own")])
+def test_a_network_that_fails_fails_alone(tmp_path: Path, error: Exception) -> None:
+    paths = write_photos(tmp_path, {"red": 10, "lime": 9})
+    store = Store(tmp_path / "store")
+    good, bad, other = FakeBackbone(weights="a"), Broken(error, after=8), FakeBackbone(weights="b")
+    outcomes = extract_all([good, bad, other], paths, store)
+    assert [one.error is None for one in outcomes] == [True, False, True]
+    assert str(error) in str(outcomes[1].error)
+    assert (outcomes[0].computed, outcomes[2].computed) == (19, 19)
+    assert len(extract(Broken(error, after=10**9), paths, store).paths) == 19
+
+
+def test_a_disk_that_fails_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = write_photos(tmp_path, {"red": 3})
+
+    def full(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(Store, "put", full)
+    with pytest.raises(StoreError, match="full"):
+        extract_all(networks(2), paths, Store(tmp_path / "store"))
+
+
+def test_photos_that_cannot_be_used_are_left_to_who_reads_the_vectors(tmp_path: Path) -> None:
+    paths = [*write_photos(tmp_path, {"red": 5}), str(tmp_path / "broken.jpg"), str(tmp_path / "missing.jpg")]
+    (tmp_path / "broken.jpg").write_bytes(b"no photo")
+    store, both = Store(tmp_path / "store"), networks(2)
+    outcomes = extract_all(both, paths, store)
+    assert [(one.computed, one.error) for one in outcomes] == [(5, None), (5, None)]
+    assert len(extract(both[1], paths, store).skipped) == 2
+
+
+def test_few_pictures_are_held_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoded: Counter[View]
+) -> None:
+    monkeypatch.setattr(many, "_ALBUM_BYTES", 1)
+    monkeypatch.setattr(many, "FLUSH", 7)
+    held: list[int] = []
+    hold = many.Album.hold
+
+    def counting(self: many.Album, paths: list[str], pool: object) -> None:
+        hold(self, paths, pool)  # type: ignore[arg-type]
+        held.append(len(self._photos))
+
+    monkeypatch.setattr(many.Album, "hold", counting)
+    paths = write_photos(tmp_path, {"red": 10, "lime": 9})
+    outcomes = extract_all(networks(2), paths, Store(tmp_path / "store"))
+    assert held == [7, 7, 5]
+    assert [one.computed for one in outcomes] == [19, 19]
+    assert decoded == {View(16, 16): 19}
+
+
+def test_many_networks_do_not_stay_in_memory_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many, "_ALBUM_BYTES", 1)
+    monkeypatch.setattr(many, "FLUSH", 7)
+    paths = write_photos(tmp_path, {"red": 10, "lime": 9})
+    few = [Releasing(weights=f"few {i}") for i in range(many._LOADED)]
+    several = [Releasing(weights=f"several {i}") for i in range(many._LOADED + 1)]
+    extract_all(few, paths, Store(tmp_path / "store"))
+    extract_all(several, paths, Store(tmp_path / "store"))
+    assert [one.released for one in few] == [1] * len(few)  # at the end
+    assert [one.released for one in several] == [4] * len(several)  # after each of the three albums, and at the end
+
+
+def test_progress_counts_photos_times_networks(tmp_path: Path) -> None:
+    paths = write_photos(tmp_path, {"red": 10, "lime": 9})
+    store, watcher = Store(tmp_path / "store"), Recorder()
+    extract(networks(1)[0], paths[:9], store)
+    extract_all(networks(2), paths, store, watcher)
+    assert watcher.plans == [(38, 29, 0.0)]
+    assert watcher.steps == sorted(watcher.steps)
+    assert watcher.steps[-1] == 29
+
+
+def test_the_time_is_told_when_all_speeds_are_known(tmp_path: Path) -> None:
+    paths = write_photos(tmp_path, {"red": 10})
+    store, watcher = Store(tmp_path / "store"), Recorder()
+    for network, rate in zip(networks(2), (10.0, 2.0), strict=True):
+        store.prepare(network.card)
+        store.note_rate(network.card, rate, "network")
+    extract_all(networks(2), paths, store, watcher)
+    assert watcher.plans == [(20, 20, 6.0)]
+
+
+def test_a_photo_that_changes_between_two_networks_is_not_taken_for_the_old_one(tmp_path: Path) -> None:
+    """The second network gets the picture and the hash of what was read, never the one with the other."""
+    paths = write_photos(tmp_path, {"red": 4, "lime": 4}, suffix=".png")
+    first, second = networks(2)
+    stream = first.embed_stream
+
+    def changing(batches: object, done: object) -> None:
+        stream(batches, done)  # type: ignore[arg-type]
+        Path(paths[0]).write_bytes(Path(paths[4]).read_bytes())
+
+    first.embed_stream = changing  # type: ignore[method-assign, assignment]
+    store = Store(tmp_path / "store")
+    extract_all([first, second], paths, store)
+    found = extract(replace_card(second), paths, store)
+    assert np.array_equal(found.vectors[0], found.vectors[4])
+
+
+def replace_card(network: FakeBackbone) -> FakeBackbone:
+    return network.with_card(replace(network.card))
