@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from headstart.compare import QUICK_PER_CLASS, compare
+from headstart.comparing import QUICK_PER_CLASS, compare
 
 from fakes import FakeBackbone, start_python, write_photo, write_photos
 from headstart import training
