@@ -47,8 +47,8 @@ def test_train_prints_one_document(tiles: Path, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
     assert list(document) == [
-        "model", "backbone", "network", "classes", "photos", "train", "test", "evaluation", "head", "features",
-        "seconds",
+        "model", "backbone", "network", "classes", "photos", "train", "test", "evaluation", "reliability", "head",
+        "features", "learning_curve", "seconds", "tracked", "command",
     ]  # fmt: skip
     assert document["network"]["dim"] == 1280
     assert document["network"]["input_range_from"] == "network"

@@ -7,7 +7,8 @@
     ├── StoreError        the feature store cannot be opened, read or written
     ├── HeadError         a head cannot be trained or applied
     ├── BundleError       a saved classifier cannot be written, read or trusted
-    └── TrackingError     a training cannot be written for TensorBoard, or not be shown in it
+    ├── TrackingError     a training cannot be written for TensorBoard, or not be shown in it
+    └── ReportError       a report cannot be written
 
 Every message says what happened, what was expected, what was received and what to do. Errors of other
 libraries are translated once, where they enter, with `raise ... from`.
@@ -55,3 +56,7 @@ class BundleError(HeadstartError):
 
 class TrackingError(HeadstartError):
     """A training cannot be written for TensorBoard, or not be shown in it."""
+
+
+class ReportError(HeadstartError):
+    """A report cannot be written."""

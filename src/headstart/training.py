@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headstart import backbones, bundle, tracking
 from headstart.backbones.fetch.watching import Silent
@@ -17,7 +17,10 @@ from headstart.features import Skipped
 from headstart.heads.head import Kind
 from headstart.images import Fit
 from headstart.results import Measured, about
-from headstart.trial import Listener, learn, paths_of, read_source
+from headstart.trial import Listener, curve_of, learn, paths_of, read_source
+
+if TYPE_CHECKING:
+    from headstart.learning_curve import LearningCurve
 
 
 class _Nobody(Silent, Listener):
@@ -36,7 +39,10 @@ class Training:
         found: photos that were looked at. skipped: those of them that were not used.
         computed, from_store: where the vectors came from.
         photos_per_second: of those computed, None if there were none.
-        seconds: `scan`, `extract`, `head`, `evaluate`, `total`.
+        seconds: `scan`, `extract`, `head`, `evaluate`, `total`; `curve` if it was asked for.
+        curve: accuracy against photos per class; None if it was not asked for.
+        command: how to run it again; empty: from Python.
+        tracked: the run's folder for TensorBoard, or None.
     """
 
     classifier: Classifier
@@ -50,11 +56,17 @@ class Training:
     from_store: int
     photos_per_second: float | None
     seconds: dict[str, float]
+    curve: LearningCurve | None = None
+    command: tuple[str, ...] = ()
+    tracked: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The document that `headstart train --json` prints."""
         strength = self.classifier.strength_
         kind = self.classifier.kind
+        curve = None
+        if self.curve is not None:
+            curve = {"network": self.classifier.card.handle, "head": kind, **self.curve.to_json()}
         return {
             "model": self.model,
             "backbone": self.classifier.card.handle,
@@ -81,7 +93,10 @@ class Training:
                 "from_store": self.from_store,
                 "photos_per_second": self.photos_per_second,
             },
+            "learning_curve": curve,
             "seconds": self.seconds,
+            "tracked": self.tracked,
+            "command": list(self.command) or None,
         }
 
 
@@ -98,7 +113,9 @@ def train(
     fraction: float | None = None,
     seed: int = 0,
     overwrite: bool = False,
+    curve: bool = False,
     logdir: str | Path | None = None,
+    command: Sequence[str] = (),
     listener: Listener | None = None,
 ) -> Training:
     """Train a classifier on folders of photos, measure it honestly, save it.
@@ -113,7 +130,9 @@ def train(
         fraction: train on this share of every class, chosen by `seed`.
         seed: of the share and of the folds.
         overwrite: replace a classifier saved in `output`.
+        curve: also follow the accuracy against the number of photos.
         logdir: folder in which a run for TensorBoard is written.
+        command: how it was called, for the document.
         listener: is told what happens.
 
     Raises:
@@ -144,6 +163,11 @@ def train(
     if output is not None:
         classifier.tell(**about(measured, train=trial.train, test=trial.test, fraction=fraction))
         classifier.save(output, overwrite=overwrite)
+    followed = None
+    if curve:
+        clock = time.perf_counter()
+        followed = curve_of(trial, seed)
+        seconds["curve"] = time.perf_counter() - clock
     seconds["total"] = time.perf_counter() - started
     result = Training(
         classifier=classifier,
@@ -157,8 +181,12 @@ def train(
         from_store=features.from_store,
         photos_per_second=features.computed / features.seconds if features.computed else None,
         seconds=seconds,
+        curve=followed,
+        command=tuple(command),
     )
     if logdir is not None:
         run = tracking.Run(trial, fraction or 1.0, result.to_json(), date)
-        say.said(f"Tracked in {tracking.record(logdir, run)}. Look at it: headstart board {logdir}")
+        folder = tracking.record(logdir, run)
+        result = replace(result, tracked=str(folder))
+        say.said(f"Tracked in {folder}. Look at it: headstart board {logdir}")
     return result

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from headstart.cli import options
-from headstart.cli.console import Bar, print_json, say, say_skipped
+from headstart.cli.console import Bar, command_line, print_json, say, say_skipped
 
 if TYPE_CHECKING:
     from headstart.comparison import Comparison
@@ -34,11 +33,8 @@ def compare(
     quick: Annotated[
         bool, typer.Option("--quick", help="Rank on about 20 photos a class first; the best third goes on.")
     ] = False,
-    curve: Annotated[
-        bool,
-        typer.Option("--learning-curve", help="Would more photos help, and of which class? (With --report always.)"),
-    ] = False,
-    report: Annotated[Path | None, typer.Option(help="Write it all into one HTML file.")] = None,
+    curve: Annotated[bool, options.LEARNING_CURVE] = False,
+    report: Annotated[Path | None, options.REPORT] = None,
     logdir: Annotated[Path | None, typer.Option(help="Write runs for TensorBoard into this folder.")] = None,
     input_range: options.InputRange = "",
     layers: options.Layers = options.LayersName.last,
@@ -53,7 +49,6 @@ def compare(
         from headstart.report import check
 
         check(report)
-    command = ["headstart", *sys.argv[1:]]
     with Bar() as bar:
         result = run(
             photos,
@@ -67,7 +62,7 @@ def compare(
             quick=quick,
             curve=curve or report is not None,
             logdir=logdir,
-            command=command,
+            command=command_line(),
             listener=bar,
         )
     document = result.to_json()

@@ -83,6 +83,11 @@ def print_json(document: dict[str, Any]) -> None:
     print(json.dumps(document, indent=2))
 
 
+def command_line() -> list[str]:
+    """How to run this again."""
+    return ["headstart", *sys.argv[1:]]
+
+
 class Bar:
     """The progress of a download or an extraction: one line, and a bar with rate and time left on a terminal.
 

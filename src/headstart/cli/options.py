@@ -44,6 +44,10 @@ InputRange = Annotated[
 ]
 Layers = Annotated[LayersName, typer.Option(help="The last, or several stages pooled and joined.")]
 View = Annotated[ViewName, typer.Option(help="The whole photo squashed, its centre, or the whole padded.")]
+LEARNING_CURVE = typer.Option(
+    "--learning-curve", help="Would more photos help, and of which class? (With --report always.)"
+)
+REPORT = typer.Option("--report", help="Write all of it into one HTML file.")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Model = Annotated[Path, typer.Argument(help="Folder of a saved classifier.")]
 Elsewhere = Annotated[

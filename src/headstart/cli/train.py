@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headstart.cli import options
-from headstart.cli.console import Bar, print_json, say, say_skipped
+from headstart.cli.console import Bar, command_line, print_json, say, say_skipped
 
 if TYPE_CHECKING:
     from headstart.training import Training
@@ -32,12 +32,18 @@ def train(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the share and of the folds.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a photo was skipped.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a classifier saved there.")] = False,
+    curve: Annotated[bool, options.LEARNING_CURVE] = False,
+    report: Annotated[Path | None, options.REPORT] = None,
     logdir: Annotated[Path | None, typer.Option(help="Write a run for TensorBoard into this folder.")] = None,
     as_json: options.Json = False,
 ) -> int:
     """Train a classifier on your photos, measure it honestly, save it."""
     from headstart.training import train as run
 
+    if report is not None:
+        from headstart.report import check
+
+        check(report)
     with Bar() as bar:
         result = run(
             photos,
@@ -50,10 +56,17 @@ def train(
             fraction=fraction,
             seed=seed,
             overwrite=overwrite,
+            curve=curve or report is not None,
             logdir=logdir,
+            command=command_line(),
             listener=bar,
         )
     document = result.to_json()
+    if report is not None:
+        from headstart.report import of_training, write
+
+        write(report, of_training(document))
+        say(f"Report: {report}")
     if as_json:
         print_json(document)
     else:
@@ -82,6 +95,8 @@ def show(result: Training) -> None:
         f"Head: {head['kind']}{chosen}.  {result.computed:,} photos computed{speed}, {result.from_store:,} from the "
         f"store; {seconds['total']:.1f} s in all."
     )
+    if document["learning_curve"]:
+        print(document["learning_curve"]["text"])
     if result.model is None:
         say("Not saved: add -o NAME to keep the classifier.")
     else:
