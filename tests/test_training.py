@@ -373,9 +373,30 @@ def test_ten_photos_of_each_are_measured_with_an_interval(shared: Path) -> None:
 
 
 def test_repeats_are_more_where_photos_are_few() -> None:
-    assert protocol.FOLDS == 5
     assert protocol.repeats_for(20) == 20
     assert protocol.repeats_for(750) == 2
     assert protocol.repeats_for(999) == 2
     assert protocol.repeats_for(1001) == 1
     assert protocol.repeats_for(100_000) == 1
+
+
+def test_folds_are_more_where_photos_are_few(tiles: Path, tmp_path: Path) -> None:
+    assert [protocol.folds_for(n) for n in (20, 999, 1000, 100_000)] == [10, 10, 5, 5]
+    answers = train(one_sided(tiles, tmp_path / "tiles")).measured.answers
+    assert answers.folds is not None
+    assert answers.folds.shape == (20, 24)
+    assert {len(np.unique(row)) for row in answers.folds} == {10}
+    measured = train(tiles).classifier.measured_  # with a test folder it only chooses the strength
+    assert measured is not None
+    assert measured.answers.folds is not None
+    assert measured.answers.folds.shape == (1, 24)
+    assert measured.answers.folds.max() == 4
+
+
+def test_the_interval_of_cross_validation_is_the_cautious_one(tiles: Path, tmp_path: Path) -> None:
+    from headstart.evaluation import wilson, wilson_corrected
+
+    crossed = train(one_sided(tiles, tmp_path / "tiles")).measured.evaluation
+    assert crossed.interval == wilson_corrected(crossed.accuracy, 24)
+    held = train(tiles).measured.evaluation
+    assert held.interval == wilson(held.accuracy, 24)

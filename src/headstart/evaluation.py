@@ -110,7 +110,9 @@ def evaluate(
     Returns:
         figures averaged over the repeats. The interval is Wilson's for one set of independent photos: repeats make
         the mean steadier, but they are no more photos, so they do not narrow it. Cross-validation gets the cautious
-        one (`wilson_corrected`), for it measures other, mostly worse heads than the final one.
+        one (`wilson_corrected`): it measures other, mostly worse heads than the final one. In 300 draws each of 10 and
+        40 photos a class (benchmarks/intervals.py) the plain one held the truth in as few as 92.3 %, this in 93.0 % or
+        more.
     """
     n, k = repeats[0].shape
     confusion = np.zeros((k, k))
