@@ -1,0 +1,183 @@
+"""`headstart compare` as a user types it, and its table."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headstart.cli.comparison_text import cautions, comparison_table
+
+HEADSTART = Path(sys.executable).with_name("headstart")
+LITE = "builtin:efficientnet-lite0"
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([HEADSTART, "compare", *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def toy_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The mean colour of a photo, as an OpenVINO file."""
+    import openvino as ov
+
+    from toys import model, op, pictures, pooled
+
+    image = pictures(-1, 3, 8, 8)
+    path = tmp_path_factory.mktemp("networks") / "colour.xml"
+    ov.save_model(model({"features": op.concat([pooled(image)] * 50, 1)}, image), path, compress_to_fp16=False)
+    return path
+
+
+def test_two_networks_and_two_heads_in_one_table(tiles: Path, toy_network: Path, tmp_path: Path) -> None:
+    done = run(tiles, "-b", LITE, "-b", toy_network, "--head", "logistic", "--head", "knn", "--input-range", "0..1")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [word in lines[0] for word in ("network", "head", "accuracy", "behind", "p", "dim", "photos/s")] == [
+        True
+    ] * 7
+    assert sum("efficientnet-lite0" in line and "1,280" in line for line in lines) == 2
+    assert sum(line.startswith("*") or line.startswith(" ") for line in lines[1:5]) == 4
+    assert sum("best " in line for line in lines[1:5]) == 1
+    assert "on 24 photos" in done.stdout
+    assert f"headstart train {tiles} -b " in done.stdout
+    assert "96 photos, 96 of them new" in done.stderr  # 48 photos through two networks
+
+
+def test_the_line_that_keeps_the_best_runs(tiles: Path, toy_network: Path, tmp_path: Path) -> None:
+    import shlex
+
+    done = run(tiles, "-b", toy_network, "--input-range", "0..1", "--head", "centroid", "--view", "crop")
+    line = next(line for line in done.stdout.splitlines() if line.startswith("Keep the best: "))
+    words = shlex.split(line.removeprefix("Keep the best: ").replace("NAME", str(tmp_path / "kept")))
+    trained = subprocess.run([HEADSTART, *words[1:], "--json"], capture_output=True, text=True, check=True)
+    kept = json.loads(trained.stdout)
+    told = run(tiles, "-b", toy_network, "--input-range", "0..1", "--head", "centroid", "--view", "crop", "--json")
+    (entry,) = json.loads(told.stdout)["entries"]
+    assert entry["evaluation"] == kept["evaluation"]
+    assert (tmp_path / "kept").is_dir()
+
+
+def test_json_alone_is_on_stdout(tiles: Path, toy_network: Path) -> None:
+    done = run(tiles, "-b", toy_network, "--json")
+    document = json.loads(done.stdout)
+    assert document["command"][:2] == ["headstart", "compare"]
+    assert document["photos"] == str(tiles)
+    assert document["entries"][0]["input_range_from"] == "assumed"
+    assert "is not known" in done.stderr
+
+
+def test_a_network_that_does_not_exist_is_told_and_the_others_are_measured(tiles: Path, toy_network: Path) -> None:
+    done = run(tiles, "-b", toy_network, "-b", "mobilenet_v9")
+    assert done.returncode == 1
+    assert "mobilenet_v9 is left out: " in done.stderr
+    assert "Not measured, for the reasons given above: mobilenet_v9." in done.stderr
+    assert "colour" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["missing-folder", "-b", LITE], "missing-folder"),
+        (["{tiles}"], "--backbone"),
+        (["{tiles}", "-b", LITE, "--head", "svm"], "no head 'svm'"),
+        (["{tiles}", "-b", "no-such-network"], "no-such-network"),
+        (["{tiles}", "-b", LITE, "--report", "no-such-folder/report.html"], "no-such-folder"),
+    ],
+)
+def test_errors_say_what_is_wrong(tiles: Path, arguments: list[str], said: str) -> None:
+    done = run(*(word.replace("{tiles}", str(tiles)) for word in arguments))
+    assert done.returncode in (1, 2)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+
+
+# --- the table ---
+
+
+def entry(name: str, accuracy: float, **facts: Any) -> dict[str, Any]:
+    return {
+        "network": name,
+        "name": name,
+        "head": "logistic",
+        "evaluation": {"accuracy": accuracy, "interval": [accuracy - 0.1, accuracy + 0.05], "n": 61},
+        "difference": None,
+        "dim": 1280,
+        "input_range": "-1..1",
+        "input_range_from": "given",
+        "layers": "several",
+        "parameters": 4_652_008,
+        "megabytes": 18.83,
+        "photos_per_second": 101.6,
+        "seconds": {"network": 2.0, "head": 0.25},
+        "pareto": True,
+        **facts,
+    }
+
+
+def document(*entries: dict[str, Any], **facts: Any) -> dict[str, Any]:
+    return {
+        "photos": "my photos",
+        "protocol": "cross-validation",
+        "fraction": 0.1,
+        "view": "pad",
+        "entries": list(entries),
+        "left_out": [],
+        **facts,
+    }
+
+
+def test_the_table_shows_what_was_measured() -> None:
+    difference = {"difference": 0.042, "interval": [-0.01, 0.094], "p": 0.0421}
+    unknown = {"parameters": None, "megabytes": None, "photos_per_second": None, "pareto": False}
+    rows = comparison_table(
+        document(
+            entry("A", 0.8),
+            entry("B", 0.758, difference=difference, **unknown),
+            entry("C", 0.5, difference={"error": "folds"}),
+            entry("D", 0.4, difference={**difference, "p": 0.0000001}),
+        )
+    ).splitlines()
+    assert rows[1].split() == ["*", "A", "80.0", "%", "70.0-85.0", "best", "1,280", "4.7", "M", "18.8", "102", "2.2"]
+    told = ["B", "75.8", "%", "65.8-80.8", "4.2", "-1.0", "to", "+9.4", "0.042", "1,280", "-", "-", "-", "2.2"]
+    assert rows[2].split() == told
+    assert rows[3].split()[5:8] == ["-", "-", "-"]
+    assert "<0.001" in rows[4]
+
+
+def test_the_head_has_a_column_where_there_are_several() -> None:
+    assert "head" not in comparison_table(document(entry("A", 0.8))).splitlines()[0]
+    rows = comparison_table(document(entry("A", 0.8), entry("A", 0.7, head="knn"))).splitlines()
+    assert "head" in rows[0]
+    assert "knn" in rows[2]
+
+
+def test_long_names_keep_both_ends() -> None:
+    (row,) = comparison_table(document(entry("a" * 40 + "_savedmodel", 0.8))).splitlines()[1:]
+    assert f"{'a' * 24}...avedmodel" in row
+
+
+def test_what_the_quick_ranking_left_out_is_listed() -> None:
+    text = comparison_table(document(entry("A", 0.8), left_out=[entry("B", 0.5)]))
+    assert "Left out after the quick ranking:" in text
+    assert "50.0 %" in text
+
+
+def test_the_line_to_keep_the_best_has_all_that_is_not_usual() -> None:
+    last = cautions(document(entry("hub/a b", 0.8, head="knn"))).splitlines()[-1]
+    assert last == (
+        "Keep the best: headstart train 'my photos' -b 'hub/a b' --head knn --fraction 0.1 --view pad "
+        "--layers several --input-range -1..1 -o NAME"
+    )
+
+
+def test_the_best_of_several_is_not_promised() -> None:
+    several = [entry(name, 0.8) for name in "ABC"]
+    assert "partly lucky" in cautions(document(*several))
+    assert "partly lucky" not in cautions(document(*several[:2]))
