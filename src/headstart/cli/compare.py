@@ -67,9 +67,11 @@ def compare(
         )
     document = result.to_json()
     if report is not None:
+        from datetime import date
+
         from headstart.report import of_comparison, write
 
-        write(report, of_comparison(document))
+        write(report, of_comparison(document, date.today()))
         say(f"Report: {report}")
     if as_json:
         print_json(document)

@@ -63,9 +63,11 @@ def train(
         )
     document = result.to_json()
     if report is not None:
+        from datetime import date
+
         from headstart.report import of_training, write
 
-        write(report, of_training(document))
+        write(report, of_training(document, date.today()))
         say(f"Report: {report}")
     if as_json:
         print_json(document)

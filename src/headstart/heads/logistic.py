@@ -61,6 +61,23 @@ def path(
         yield l2, columns.reshape(basis.rank, problems, k)[:, -1], intercepts[-1], held_out
 
 
+def solve(basis: Basis, labels: npt.NDArray[np.intp], weights: Matrix, l2: float) -> tuple[Matrix, Matrix]:
+    """Solve many problems for one strength.
+
+    Args:
+        basis: coordinates of n features.
+        labels: intp `(n,)`, `0..k-1`.
+        weights: float32 `(n, p)`, one column a problem, each sums to 1; a photo at 0 is not learned from.
+        l2: the strength.
+
+    Returns:
+        float32 `(r, p * k)`, for each problem the columns of its classes, and `(p, k)` intercepts.
+    """
+    k, problems = int(labels.max()) + 1, weights.shape[1]
+    start = np.zeros((basis.rank, problems * k), np.float32)
+    return _solve(basis, labels, weights, l2, start, np.zeros((problems, k), np.float32))
+
+
 def follow(basis: Basis, labels: npt.NDArray[np.intp], weights: Matrix, l2: float, watch: Watch) -> None:
     """Solve one problem for one strength from zero, watched.
 

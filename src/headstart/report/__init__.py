@@ -1,0 +1,80 @@
+"""A training or a comparison as one HTML file that needs nothing else: to read, to print, to mail."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from headstart.errors import ReportError
+from headstart.report import page
+from headstart.report.machine import here
+
+__all__ = ["check", "of_comparison", "of_training", "write"]
+
+
+def of_training(document: Mapping[str, Any], day: date) -> str:
+    """The report of a training as HTML.
+
+    Args:
+        document: what `headstart train --json` prints. Photos are opened only for the mistakes that are shown.
+        day: when it was measured.
+    """
+    return page.training(document, day, here())
+
+
+def of_comparison(document: Mapping[str, Any], day: date) -> str:
+    """The report of a comparison as HTML.
+
+    Args:
+        document: what `headstart compare --json` prints. Photos are opened only for the mistakes that are shown.
+        day: when it was measured.
+    """
+    return page.comparison(document, day, here())
+
+
+def check(path: str | Path) -> None:
+    """Raise before the work what would else be raised after it.
+
+    Raises:
+        ReportError: there is no such folder, it cannot be written, or the path is something else than a file.
+    """
+    try:
+        target = Path(os.path.realpath(path))
+        if os.path.lexists(target) and not target.is_file():
+            what = "a folder" if target.is_dir() else "not an ordinary file"
+            raise ReportError(f"{path} is {what}.\nExpected the name of a file for the report, such as report.html.")
+        with tempfile.TemporaryFile(dir=target.parent, prefix=f".{target.name}."):
+            pass
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, error) from error
+
+
+def write(path: str | Path, html: str) -> None:
+    """Write a report; one that is there is replaced, whole or not at all.
+
+    Raises:
+        ReportError: as `check`, or the disk failed.
+    """
+    check(path)
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
+    try:
+        temporary.write_text(html, "utf-8", newline="\n")
+        os.replace(temporary, target)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _unwritable(path: str | Path, error: OSError | ValueError) -> ReportError:
+    why = getattr(error, "strerror", None) or str(error)
+    return ReportError(
+        f"{path} cannot be written: {why}.\nExpected a file in a folder that is there, such as report.html."
+    )

@@ -1,0 +1,257 @@
+"""Would more photos help, and of which class? On vectors made from a seed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from headstart import class_advice, extrapolation, learning_curve
+from headstart.class_advice import advise
+from headstart.extrapolation import PowerLaw
+from headstart.heads.fitting import fit
+from headstart.learning_curve import FOLDS
+from headstart.splits import stratified_folds
+
+NAMES = ("left", "right", "up")
+
+
+def clouds(counts: tuple[int, ...], seed: int = 0, spread: float = 1.5, dim: int = 30) -> tuple[np.ndarray, np.ndarray]:
+    """Clouds of normal vectors around centres that are the same for every seed."""
+    centres = np.random.default_rng(99).normal(size=(len(counts), dim))
+    labels = np.repeat(np.arange(len(counts)), counts)
+    noise = np.random.default_rng(seed).normal(size=(len(labels), dim))
+    return (centres[labels] + spread * noise).astype(np.float32), labels
+
+
+def keys(n: int) -> list[bytes]:
+    return [b"%d" % i for i in range(n)]
+
+
+def curve(
+    x: np.ndarray,
+    y: np.ndarray,
+    held: tuple[np.ndarray, np.ndarray] | None = None,
+    groups: list[bytes] | None = None,
+    kind: str = "logistic",
+) -> learning_curve.LearningCurve:
+    names = NAMES[: int(y.max()) + 1]
+    return learning_curve.learning_curve(kind, x, y, names, groups or keys(len(y)), 0.1, held, 0)  # type: ignore[arg-type]
+
+
+# --- the points ---
+
+
+@pytest.mark.parametrize("kind", ["logistic", "ridge", "centroid", "knn"])
+def test_the_last_point_is_the_head_itself(kind: str) -> None:
+    x, y = clouds((40, 40, 40))
+    held = clouds((200, 200, 200), seed=1)
+    found = curve(x, y, held, kind=kind)
+    head = fit(kind, x, y, stratified_folds(y, keys(120), FOLDS, 0)).head  # type: ignore[arg-type]
+    assert found.points[-1].accuracy == (head.predict_proba(held[0]).argmax(axis=1) == held[1]).mean()
+    assert [point.per_class for point in found.points] == [3, 5, 10, 20, 40]
+    assert [point.photos for point in found.points] == [9, 15, 30, 60, 120]
+    assert found.points[-1].draws == 1
+    assert found.points[0].draws == 8
+
+
+def test_more_photos_are_better_and_bands_hold_the_means() -> None:
+    found = curve(*clouds((80, 80, 80)), clouds((300, 300, 300), seed=1))
+    accuracies = [point.accuracy for point in found.points]
+    assert accuracies[-1] > accuracies[0] + 0.1
+    for point in found.points:
+        assert point.interval[0] < point.accuracy < point.interval[1]
+
+
+def test_without_held_photos_four_fifths_are_learned_from() -> None:
+    found = curve(*clouds((50, 50, 50)))
+    assert [point.per_class for point in found.points] == [3, 5, 10, 20, 40]
+    assert found.points[-1].photos == 120
+
+
+def test_no_photo_is_measured_on_by_a_head_that_saw_it() -> None:
+    """Vectors of pure noise, each photo three times: who sees a copy knows its label, who does not can but guess."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(100, 200)).astype(np.float32)
+    y = np.arange(100) % 2
+    tripled, labels = np.concatenate([x, x, x]), np.concatenate([y, y, y])
+    found = curve(tripled, labels, groups=keys(100) * 3)
+    assert found.points[-1].photos == 80
+    assert all(0.3 < point.accuracy < 0.7 for point in found.points)
+
+
+def test_a_larger_draw_holds_the_smaller_ones() -> None:
+    y = np.arange(60) % 3
+    order = np.random.default_rng(0).permutation(60)
+    small, large = (learning_curve._first(order, y, wanted) for wanted in (5, 10))
+    assert set(small) < set(large)
+    assert np.bincount(y[small]).tolist() == [5, 5, 5]
+
+
+def test_a_class_with_fewer_photos_gives_all_it_has() -> None:
+    x, y = clouds((80, 80, 6))
+    found = curve(x, y, clouds((50, 50, 50), seed=1))
+    assert [point.photos for point in found.points] == [9, 15, 26, 46, 86, 166]
+    assert found.points[3].per_class == round(46 / 3)
+
+
+@pytest.mark.parametrize("counts", [(3, 3), (1, 9)])
+def test_too_few_photos_give_no_curve(counts: tuple[int, ...]) -> None:
+    found = curve(*clouds(counts))
+    assert found.points == ()
+    assert found.text == "There are too few photos for a learning curve. Take ten of each class or more."
+    assert json.loads(json.dumps(found.to_json()))["points"] == []
+
+
+def test_the_same_seed_gives_the_same_curve() -> None:
+    x, y = clouds((30, 30, 30))
+    assert curve(x, y).to_json() == curve(x, y).to_json()
+
+
+def test_a_point_is_as_sure_as_its_photos_and_draws_allow() -> None:
+    many = np.zeros((1, 1000), bool)
+    many[:, :800] = True
+    alone = learning_curve._point(many, 30, 3)
+    assert alone.interval == pytest.approx((0.774, 0.8236), abs=1e-3)  # Wilson's for 800 of 1,000
+    apart = np.concatenate([many, ~many])  # two heads of 80 % and 20 %
+    assert learning_curve._point(apart, 30, 3).interval[1] - 0.5 > 0.25
+
+
+# --- where it is heading ---
+
+
+def test_an_exact_power_law_is_found() -> None:
+    law = PowerLaw(0.1, 0.6, 0.5)
+    sizes = [5, 10, 20, 40, 80]
+    found = extrapolation.fit(sizes, law.accuracy(sizes), np.ones(5))
+    assert found.accuracy([160, 320]) == pytest.approx(law.accuracy([160, 320]), abs=1e-3)
+
+
+@pytest.mark.parametrize("accuracies", [[0.9, 0.8, 0.7, 0.6], [0.5] * 4, [0.2, 0.5, 0.9, 1.0], [1.0] * 4])
+def test_a_law_never_falls_and_never_exceeds_one(accuracies: list[float]) -> None:
+    law = extrapolation.fit([5, 10, 20, 40], accuracies, np.ones(4))
+    assert min(law.floor, law.scale) >= 0
+    ahead = law.accuracy([40, 80, 10_000])
+    assert (np.diff(ahead) >= 0).all()
+    assert ahead.max() <= 1
+
+
+def test_points_that_are_sure_count_more() -> None:
+    sure = extrapolation.fit([5, 10, 20, 40], [0.5, 0.6, 0.7, 0.9], [1, 1, 1, 1e-6])
+    assert sure.accuracy([40])[0] == pytest.approx(0.9, abs=1e-3)
+
+
+def test_the_band_ahead_holds_what_comes() -> None:
+    """Curves of 40 photos a class look ahead to 80 and 160; heads are then trained on as many."""
+    held, right = 0, 0
+    test = clouds((500, 500, 500), seed=1)
+    for seed in range(2, 12):
+        x, y = clouds((160, 160, 160), seed=seed)
+        rows = np.concatenate([np.flatnonzero(y == c)[:40] for c in range(3)])
+        found = curve(x[rows], y[rows], test)
+        for point, count in zip(found.ahead, (80, 160), strict=True):
+            more = np.concatenate([np.flatnonzero(y == c)[:count] for c in range(3)])
+            head = fit("logistic", x[more], y[more], stratified_folds(y[more], keys(len(more)), FOLDS, 0)).head
+            accuracy = (head.predict_proba(test[0]).argmax(axis=1) == test[1]).mean()
+            held += point.interval[0] <= accuracy <= point.interval[1]
+            right += abs(point.accuracy - accuracy) < 0.04
+    assert held >= 16
+    assert right >= 16
+
+
+def test_what_does_not_rise_is_not_extrapolated() -> None:
+    points = [learning_curve.Point(m, 2 * m, 8, 0.6, (0.5, 0.7)) for m in (5, 10, 20, 40)]
+    rights = [np.arange(100)[None] < 60] * 4
+    assert learning_curve._extrapolated(points, rights, 2, 0) == (None, ())
+
+
+def test_two_points_are_not_extrapolated() -> None:
+    found = curve(*clouds((6, 6, 6)))
+    assert found.law is None
+    assert found.to_json()["extrapolation"] is None
+    assert "too few points to say what more photos would bring" in found.text
+
+
+def test_the_text_says_what_the_curve_says() -> None:
+    found = curve(*clouds((80, 80, 80)), clouds((300, 300, 300), seed=1))
+    assert found.text.startswith(f"With 80 photos a class {100 * found.points[-1].accuracy:.1f} % (")
+    assert f"with 3 it was {100 * found.points[0].accuracy:.1f} %" in found.text
+    assert "If it goes on like this, 160 a class would bring" in found.text
+    assert found.text.endswith(found.advice.text)
+
+
+# --- of which class ---
+
+
+def unlike(counts: tuple[int, int, int], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """`left` is made of 30 small clouds, each of which must be seen; `right` and `up` are one narrow cloud each."""
+    rng = np.random.default_rng(seed)
+    centres = 4 * np.random.default_rng(5).normal(size=(30, 40))
+    left = centres[rng.integers(0, 30, counts[0])]
+    right, up = (np.tile(4 * np.random.default_rng(6 + i).normal(size=40), (counts[i], 1)) for i in (1, 2))
+    x = np.concatenate([left, right, up]) + 0.5 * rng.normal(size=(sum(counts), 40))
+    return x.astype(np.float32), np.repeat([0, 1, 2], counts)
+
+
+def test_the_class_that_needs_photos_is_named() -> None:
+    found = advise(*unlike((40, 40, 40), 0), NAMES, 0.01, None, unlike((600, 600, 600), 1), 0)
+    assert found.classes[0].name == "left"
+    assert found.is_told
+    assert found.removed == 20
+    assert found.text.startswith("20 more photos of 'left' are worth more than 20 of '")
+    assert found.classes[0].interval[0] > 0
+
+
+def test_nothing_is_said_where_classes_are_alike() -> None:
+    told = 0
+    for seed in range(20):
+        x, y = clouds((20, 20, 20), seed=seed + 10)
+        found = advise(x, y, NAMES, 0.1, None, clouds((200, 200, 200), seed=seed + 100), seed)
+        told += found.is_told
+        assert ("the photos do not say" in found.text) != found.is_told
+    assert told <= 2
+
+
+def test_advice_by_cross_validation_measures_every_photo_once() -> None:
+    x, y = unlike((30, 30, 30), 0)
+    folds = stratified_folds(y, keys(90), FOLDS, 0)
+    problems = class_advice._Problems(x, y, 0.01, folds, None)
+    everyone = np.ones(90, bool)
+    right = problems.right([everyone, everyone])
+    assert right.shape == (2, 90)
+    assert np.array_equal(right[0], right[1])
+    outside = np.flatnonzero(folds != 0)
+    alone = class_advice._Problems(x, y, 0.01, None, (x[folds == 0], y[folds == 0]))
+    mask = np.zeros(90, bool)
+    mask[outside] = True
+    assert np.array_equal(right[0][folds == 0], alone.right([mask])[0])
+
+
+def test_many_masks_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = unlike((20, 20, 20), 0)
+    held = unlike((50, 50, 50), 1)
+    rng = np.random.default_rng(0)
+    masks = [rng.random(60) < 0.7 for _ in range(7)]
+    together = class_advice._Problems(x, y, 0.1, None, held).right(masks)
+    monkeypatch.setattr(class_advice, "_NUMBERS", 1)
+    alone = class_advice._Problems(x, y, 0.1, None, held).right(masks)
+    assert (together == alone).mean() > 0.99  # rounding may turn a photo at the border
+    assert 0.2 < together.mean() < 1
+
+
+def test_too_few_photos_or_too_much_work_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = clouds((1, 5, 5))
+    assert "too few photos" in advise(x, y, NAMES, 0.1, None, clouds((5, 5, 5), seed=1), 0).text
+    monkeypatch.setattr(class_advice, "_MOST_WORK", 1.0)
+    x, y = clouds((9, 9, 9))
+    assert "it would take minutes" in advise(x, y, NAMES, 0.1, None, clouds((5, 5, 5), seed=1), 0).text
+
+
+def test_the_document_lists_classes_by_their_worth() -> None:
+    document = json.loads(json.dumps(curve(*clouds((40, 40, 40)), clouds((200, 200, 200), seed=1)).to_json()))
+    gains = [one["gain"] for one in document["advice"]["classes"]]
+    assert gains == sorted(gains, reverse=True)
+    assert {one["class"] for one in document["advice"]["classes"]} == set(NAMES)
+    assert set(document["extrapolation"]["law"]) == {"floor", "scale", "rate"}
+    assert [point["per_class"] for point in document["extrapolation"]["points"]] == [80, 160]
