@@ -100,7 +100,8 @@ def test_a_class_with_fewer_photos_gives_all_it_has() -> None:
 def test_too_few_photos_give_no_curve(counts: tuple[int, ...]) -> None:
     found = curve(*clouds(counts))
     assert found.points == ()
-    assert found.text == "There are too few photos for a learning curve. Take ten of each class or more."
+    assert found.text == "There are too few photos for a learning curve."
+    assert found.advice.text == "Take ten of each class or more."
     assert json.loads(json.dumps(found.to_json()))["points"] == []
 
 
@@ -178,7 +179,8 @@ def test_the_text_says_what_the_curve_says() -> None:
     assert found.text.startswith(f"With 80 photos a class {100 * found.points[-1].accuracy:.1f} % (")
     assert f"with 3 it was {100 * found.points[0].accuracy:.1f} %" in found.text
     assert "If it goes on like this, 160 a class would bring" in found.text
-    assert found.text.endswith(found.advice.text)
+    document = found.to_json()
+    assert (document["text"], document["advice"]["text"]) == (found.text, found.advice.text)
 
 
 # --- of which class ---

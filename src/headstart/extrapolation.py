@@ -17,8 +17,8 @@ _RATES = np.linspace(0.05, 1.0, 39)
 class PowerLaw:
     """`error(m) = floor + scale * m ** -rate` for m photos a class.
 
-    Cortes, Jackel, Solla, Vapnik and Denker 1993 (NIPS 6); which learners it fits, and which not, is reviewed by Viering
-    and Loog 2022 (IEEE TPAMI).
+    Cortes, Jackel, Solla, Vapnik and Denker 1993 (NIPS 6); which learners it fits, and which not, is reviewed by
+    Viering and Loog 2022 (IEEE TPAMI).
 
     Attributes:
         floor: 0..1, what no number of photos takes away. scale: 0 or more. rate: 0.05..1.

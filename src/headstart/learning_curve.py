@@ -75,9 +75,9 @@ class LearningCurve:
 
     @property
     def text(self) -> str:
-        """What the curve says."""
+        """What the curve says, without the advice."""
         if not self.points:
-            return f"There are too few photos for a learning curve. {self.advice.text}"
+            return "There are too few photos for a learning curve."
         last = self.points[-1]
         said = [f"With {_photos(last.per_class)} a class {_percent(last)}"]
         if len(self.points) > 1:
@@ -90,7 +90,7 @@ class LearningCurve:
             said.append("There are too few points to say what more photos would bring")
         else:
             said.append("It does not rise: more photos of the same kind would not help")
-        return ". ".join(said) + f". {self.advice.text}"
+        return ". ".join(said) + "."
 
     def to_json(self) -> dict[str, Any]:
         """The part `learning_curve` of the documents of `train` and `compare`."""

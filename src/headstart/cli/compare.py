@@ -83,6 +83,7 @@ def compare(
 def show(result: Comparison) -> None:
     """What a person wants to know of a comparison."""
     from headstart.cli.comparison_text import cautions, comparison_table
+    from headstart.cli.report import curve_text
 
     document = result.to_json()
     if document["files"]["skipped"]:
@@ -93,7 +94,7 @@ def show(result: Comparison) -> None:
     print()
     print(document["verdict"])
     if document["learning_curve"]:
-        print(document["learning_curve"]["text"])
+        print(curve_text(document["learning_curve"]))
     print(cautions(document))
     if result.failures:
         names = ", ".join(failure.network for failure in result.failures)

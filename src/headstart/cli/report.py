@@ -53,6 +53,15 @@ def details(evaluation: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def curve_text(curve: dict[str, Any]) -> str:
+    """Whether more photos would help, and of which class.
+
+    Args:
+        curve: the document of `LearningCurve.to_json`.
+    """
+    return f"{curve['text']} {curve['advice']['text']}"
+
+
 def table(rows: list[list[str]]) -> str:
     """Columns of equal width; those of figures stand right, their heading with them."""
     columns = list(zip(*rows, strict=True))

@@ -78,7 +78,7 @@ def train(
 
 def show(result: Training) -> None:
     """What a person wants to know of a training."""
-    from headstart.cli.report import details, summary
+    from headstart.cli.report import curve_text, details, summary
 
     document = result.to_json()
     skipped = document["photos"]
@@ -98,7 +98,7 @@ def show(result: Training) -> None:
         f"store; {seconds['total']:.1f} s in all."
     )
     if document["learning_curve"]:
-        print(document["learning_curve"]["text"])
+        print(curve_text(document["learning_curve"]))
     if result.model is None:
         say("Not saved: add -o NAME to keep the classifier.")
     else:

@@ -17,24 +17,24 @@ from headstart.report.machine import here
 __all__ = ["check", "of_comparison", "of_training", "write"]
 
 
-def of_training(document: Mapping[str, Any], day: date) -> str:
+def of_training(document: Mapping[str, Any], day: date | None = None) -> str:
     """The report of a training as HTML.
 
     Args:
         document: what `headstart train --json` prints. Photos are opened only for the mistakes that are shown.
-        day: when it was measured.
+        day: when it was measured; today if not given.
     """
-    return page.training(document, day, here())
+    return page.training(document, day or date.today(), here())
 
 
-def of_comparison(document: Mapping[str, Any], day: date) -> str:
+def of_comparison(document: Mapping[str, Any], day: date | None = None) -> str:
     """The report of a comparison as HTML.
 
     Args:
         document: what `headstart compare --json` prints. Photos are opened only for the mistakes that are shown.
-        day: when it was measured.
+        day: when it was measured; today if not given.
     """
-    return page.comparison(document, day, here())
+    return page.comparison(document, day or date.today(), here())
 
 
 def check(path: str | Path) -> None:

@@ -29,6 +29,7 @@ from headstart.report.axes import (
 from headstart.report.figures import exact, percent_text, speed_text
 from headstart.report.markup import Markup, inline, tag
 from headstart.report.style import NARROW
+from headstart.report.words import called
 
 Row = Mapping[str, Any]
 
@@ -41,6 +42,7 @@ _ROUND = 1.35
 class _Mark:
     """Where an entry is drawn: `x`, `y` of its dot, `top` and `bottom` of its interval."""
 
+    name: str
     one: Row
     x: float
     y: float
@@ -55,7 +57,7 @@ class _Mark:
     def drawn(self) -> Markup:
         """Its interval and its dot; a filled one is on the Pareto front."""
         accuracy, speed, front = self.one["evaluation"]["accuracy"], self.one["photos_per_second"], self.one["pareto"]
-        said = tag("title", f"{self.one['name']}: {percent_text(accuracy)}, {speed_text(speed)} photos/s")
+        said = tag("title", f"{self.name}: {percent_text(accuracy)}, {speed_text(speed)} photos/s")
         figures = {"data_value": exact(accuracy), "data_cost": exact(speed), "class_": "dot" if front else "ring"}
         dot = tag("circle", said, cx=self.x, cy=self.y, r=5.5 if front else 4.5, **figures)
         return inline(line(self.x, self.top, self.x, self.bottom, "bar" if front else "dim"), dot)
@@ -76,7 +78,7 @@ def cost(entries: Sequence[Row], width: int) -> Markup:
     front = sorted((mark.x, mark.y) for mark in marks if mark.one["pareto"])
     along = [(across.at(speed), speed_text(speed)) for speed in log_ticks(across.low, across.high)]
     described = [
-        f"{one['name']}: {percent_text(one['evaluation']['accuracy'])} at {speed_text(speed)} photos a second"
+        f"{called(one, entries)}: {percent_text(one['evaluation']['accuracy'])} at {speed_text(speed)} photos a second"
         for one, speed in zip(entries, speeds, strict=True)
     ]
     return picture(
@@ -101,7 +103,16 @@ def _marks(entries: Sequence[Row], across: Scale, upright: Scale) -> list[_Mark]
         place = next(i for i, other in enumerate(alike) if other is one)
         x = across.at(one["photos_per_second"]) + (place - (len(alike) - 1) / 2) * _STEP
         low, high = one["evaluation"]["interval"]
-        placed.append(_Mark(one, x, upright.at(one["evaluation"]["accuracy"]), upright.at(high), upright.at(low)))
+        placed.append(
+            _Mark(
+                called(one, entries),
+                one,
+                x,
+                upright.at(one["evaluation"]["accuracy"]),
+                upright.at(high),
+                upright.at(low),
+            )
+        )
     return placed
 
 
@@ -109,7 +120,7 @@ def _names(marks: Sequence[_Mark], front: Sequence[tuple[float, float]], size: t
     """Names where there is room for them, those on the front first."""
     width, height = size
     order = sorted(marks, key=lambda mark: not mark.one["pareto"])
-    texts = [shortened(mark.one["name"], 32 if width > NARROW else 19) for mark in order]
+    texts = [shortened(mark.name, 32 if width > NARROW else 19) for mark in order]
     taken = [box for mark in marks for box in mark.boxes()]
     for (x1, y1), (x2, y2) in pairwise(front):
         steps = max(int(x2 - x1) // 4, 1)

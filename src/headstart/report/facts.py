@@ -18,6 +18,7 @@ _DURATIONS = {
     "head": "head",
     "heads": "heads",
     "evaluate": "measuring",
+    "curve": "learning curve",
 }
 
 
@@ -85,7 +86,7 @@ def of_work(document: Row) -> list[Fact]:
         for key, name in _DURATIONS.items():
             if key in seconds:
                 spent += [", " if spent else "", f"{name} ", figures.seconds(seconds[key])]
-        found.append(("Time", inline(figures.seconds(seconds["total"]), " (", *spent, ")")))
+        found.append(("Time", inline(figures.seconds(seconds["total"]), *((": ", *spent) if spent else ()))))
     if document.get("model"):
         found.append(("Saved in", foreign(document["model"])))
     return found

@@ -76,21 +76,21 @@ def comparison(document: Row, day: date, machine: Machine) -> Markup:
     best = next((one for one in entries if one["best"]), None)
     lead, key, settings, parts = Markup(), Markup(), [], []
     if best is not None:
-        measured = best["evaluation"]
+        measured, name = best["evaluation"], words.called(best, entries)
         right = inline(" has ", figures.percent(measured["accuracy"]), " right on ")
         photos = inline(figures.counted(measured["n"], "photo"), ". ")
-        lead = tag("p", "The best, ", foreign(best["name"]), ",", right, photos, words.sure(measured), class_="lead")
+        lead = tag("p", "The best, ", foreign(name), ",", right, photos, words.sure(measured), class_="lead")
         key = sections.key_figures(measured)
         settings = [*facts.of_network(best["network"], best), facts.of_head({**best, "kind": best["head"]})]
         parts = [sections.networks(entries), *sections.cost(entries)]
-        parts += sections.evaluation(measured, best["reliability"], document["learning_curve"], best["name"])
+        parts += sections.evaluation(measured, best["reliability"], document.get("learning_curve"), name)
     n = best["evaluation"]["n"] if best is not None else 0
     settings += [*facts.of_photos(document, document["files"]), *facts.of_work(document)]
     parts += [
         *sections.not_measured(document),
         *sections.skipped(document["files"]),
         sections.how(words.measured(document, document["protocol"], n, len(entries)), settings, machine),
-        *sections.again(document["command"]),
+        *sections.again(document.get("command")),
     ]
     return _page(_Top("compare", document["photos"], inline(document["verdict"]), lead, key), parts, day)
 

@@ -29,16 +29,12 @@ def networks(entries: Sequence[Row]) -> Markup:
         "network alone, on photos already decoded. Pareto: no other one is both more accurate and faster."
     ) + ("" if known else " –: not known.")
     columns = [("", False), ("Network and head", False), ("Accuracy", False)]
-    columns += [
-        ("Behind the best, on the same photos", False),
-        *((name, True) for name in ("Photos/s", "Parameters", "MB")),
-    ]
+    columns += [("Behind the best, on the same photos", False), ("Photos/s", True), ("Parameters", True), ("MB", True)]
     head = _head(columns, role="columnheader")
     body = tag("tbody", *(_network(place + 1, one, span) for place, one in enumerate(entries)), role="rowgroup")
     top = tag("thead", tag("tr", *head, role="row"), role="rowgroup")
-    return _captioned(
-        caption, tag("table", top, body, class_="networks", role="table", aria_label="Networks and heads")
-    )
+    table = tag("table", top, body, class_="networks", role="table", aria_label="Networks and heads")
+    return _captioned(caption, table)
 
 
 def _network(rank: int, one: Row, span: tuple[float, float]) -> Markup:
@@ -52,17 +48,14 @@ def _network(rank: int, one: Row, span: tuple[float, float]) -> Markup:
     ]
     handle = [tag("span", foreign(one["network"]), class_="under")] if one["network"] != one["name"] else []
     evaluation, difference = one["evaluation"], one["difference"]
-    accuracy = (
-        figures.percent(evaluation["accuracy"]),
-        tag("span", figures.between(evaluation["interval"]), class_="under"),
-    )
+    ends = tag("span", figures.between(evaluation["interval"]), class_="under")
     bar = charts.interval(f"interval-{rank}", evaluation["accuracy"], evaluation["interval"], span)
     name = (foreign(one["name"]), " ", *marks, tag("span", ", ".join(about), class_="under"), *handle)
     behind = words.behind(difference) if difference else ""
     cells = [
         tag("td", str(rank), class_="rank r", role="cell"),
         tag("th", *name, scope="row", role="rowheader", data_rank=str(rank)),
-        tag("td", tag("span", *accuracy), bar, class_="interval", role="cell"),
+        tag("td", tag("span", figures.percent(evaluation["accuracy"]), ends), bar, class_="interval", role="cell"),
         tag("td", behind, class_="behind", role="cell", data_label="behind the best"),
         _cell("photos/s", one["photos_per_second"], figures.speed),
         _cell("parameters", one["parameters"], figures.millions),
@@ -77,29 +70,21 @@ def _cell(label: str, value: Any, shown: Callable[[Any], Markup]) -> Markup:
 
 def left_out(rows: Sequence[Row]) -> Markup:
     """What `--quick` measured on the small share only."""
-    body = [
-        [
-            foreign(one["name"]),
-            words.head_of(one["head"]),
-            figures.percent(one["accuracy"]),
-            figures.between(one["interval"]),
-        ]
-        for one in rows
-    ]
+    body = []
+    for one in rows:
+        measured = one.get("evaluation", one)
+        figured = (figures.percent(measured["accuracy"]), figures.between(measured["interval"]))
+        body.append([foreign(one["name"]), words.head_of(one["head"]), *figured])
     return _table("Left out", [("Network", False), ("Head", False), ("Accuracy", True), ("95 % interval", True)], body)
 
 
 def failures(rows: Sequence[Row]) -> Markup:
-    """Networks and heads that could not be measured, and why."""
-    body = [
-        [
-            foreign(one["network"]),
-            words.head_of(one["head"]) if one["head"] else "all",
-            tag("span", one["error"], class_="detail"),
-        ]
-        for one in rows
-    ]
-    return _table("Failures", [("Network", False), ("Head", False), ("Why", False)], body)
+    """Networks that could not be measured, and why."""
+    body = []
+    for one in rows:
+        head = [" with ", words.head_of(one["head"])] if one.get("head") else []
+        body.append([inline(foreign(one["network"]), *head), tag("span", one["error"], class_="detail")])
+    return _table("Failures", [("Network", False), ("Why", False)], body)
 
 
 def confusion(matrix: Row) -> Markup:
@@ -211,11 +196,9 @@ def _table(
     """A table; the first cell of a row names it."""
     body = []
     for row in rows:
-        cells = [
-            tag("td", cell, class_="r" if figure else None) for cell, (_, figure) in zip(row, columns, strict=True)
-        ]
-        first = tag("th", row[0], scope="row", class_="r" if columns[0][1] else None)
-        body.append(tag("tr", first, *cells[1:]))
+        sides = ["r" if figure else None for _, figure in columns]
+        cells = [tag("td", cell, class_=side) for cell, side in zip(row[1:], sides[1:], strict=True)]
+        body.append(tag("tr", tag("th", row[0], scope="row", class_=sides[0]), *cells))
     table = tag("table", tag("thead", tag("tr", *_head(columns))), tag("tbody", *body), class_=kind)
     return _captioned(caption, scrolled(label, table))
 

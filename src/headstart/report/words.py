@@ -28,12 +28,18 @@ def verdict(evaluation: Row) -> Markup:
 
 def sure(evaluation: Row) -> Markup:
     """The interval of the accuracy, a sentence."""
-    return inline("With 95 % confidence the accuracy lies between ", figures.between(evaluation["interval"]), ".")
+    return inline("With 95 % confidence the accuracy is ", figures.between(evaluation["interval"]), ".")
 
 
 def head_of(kind: str) -> str:
     """A head in plain words."""
     return HEADS.get(kind, kind)
+
+
+def called(one: Row, among: Sequence[Row]) -> str:
+    """The name of an entry; with its head where there are several heads."""
+    several = len({other["head"] for other in among}) > 1
+    return f"{one['name']} ({one['head']})" if several else str(one["name"])
 
 
 def behind(difference: Row) -> Markup:

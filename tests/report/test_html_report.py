@@ -1,0 +1,347 @@
+"""The HTML report: its figures are the document's, nothing from outside gets in, nothing is asked of anyone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fakes import FakeBackbone, write_photo, write_photos
+from headstart import report
+from headstart.comparing import compare
+from headstart.errors import ReportError
+from headstart.training import train
+
+DAY = date(2026, 11, 24)
+EVIL = "<script>alert('x')</script> & \"q\" ש 🍕"
+
+
+class Page(HTMLParser):
+    """What a browser would find in it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.values: list[float] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.elements.append((tag, found))
+        if (value := found.get("data-value")) is not None:
+            self.values.append(float(value))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        return " ".join("".join(self.text).split())
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def numbers(document: Any) -> Iterator[float]:
+    """All numbers of a document, and differences and sums that a report may show."""
+    if isinstance(document, dict):
+        for one in document.values():
+            yield from numbers(one)
+    elif isinstance(document, list):
+        for one in document:
+            yield from numbers(one)
+    elif isinstance(document, (int, float)):
+        yield float(document)
+
+
+class Noisy(FakeBackbone):
+    """Sees less than the fake does."""
+
+    noise = 120
+
+    def _vectors(self, images: np.ndarray) -> np.ndarray:
+        vectors = super()._vectors(images)
+        noise = [
+            np.random.default_rng(seed).normal(scale=self.noise, size=8) for seed in (1000 * vectors[:, :3]).astype(int)
+        ]
+        return (vectors + np.array(noise)).astype(np.float32)
+
+
+class Sharp(Noisy):
+    noise = 60
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The document of a real comparison with a learning curve, mistakes, a skipped photo and a failed network."""
+    folder = tmp_path_factory.mktemp("report") / "photos"
+    for part, count, seed in (("train", 40, 0), ("test", 30, 1)):
+        write_photos(folder / part, {"red": count, "tomato": count, "lime": count}, seed=seed)
+    (folder / "train" / "red" / "broken.jpg").write_bytes(b"no photo")
+    store = tmp_path_factory.mktemp("store")
+    networks = [Sharp(weights="sharp"), Noisy(weights="noisy"), "no-such-network"]
+    command = ["headstart", "compare", str(folder), "-b", "a b"]
+    found = compare(folder, networks=networks, heads=["logistic", "knn"], curve=True, store=store, command=command)
+    return json.loads(json.dumps(found.to_json()))  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def trained(tiles: Path) -> dict[str, Any]:
+    return json.loads(json.dumps(train(tiles, curve=True, command=["headstart", "train", "tiles"]).to_json()))  # type: ignore[no-any-return]
+
+
+# --- figures ---
+
+
+def test_every_figure_of_a_comparison_is_the_documents(compared: dict[str, Any]) -> None:
+    page = Page(report.of_comparison(compared, DAY))
+    known = set(numbers(compared))
+    assert len(page.values) > 100
+    strange = [value for value in page.values if value not in known]
+    counted = {float(len(compared[name])) for name in ("entries", "classes", "failures")}
+    assert set(strange) <= counted | derived(compared), strange
+
+
+def derived(document: dict[str, Any]) -> set[float]:
+    """Numbers that a report adds up: mistakes in all, the log loss of guessing."""
+    found: set[float] = set()
+    for evaluation in (
+        [document["evaluation"]] if "evaluation" in document else [entry["evaluation"] for entry in document["entries"]]
+    ):
+        counts = np.array(evaluation["confusion"]["counts"])
+        found |= {
+            float(counts.sum() - np.trace(counts)),
+            float(np.log(len(counts))),
+            float(len(evaluation["mistakes"])),
+        }
+    return found
+
+
+def test_every_figure_of_a_training_is_the_documents(trained: dict[str, Any]) -> None:
+    page = Page(report.of_training(trained, DAY))
+    known = set(numbers(trained)) | derived(trained) | {float(len(trained["classes"]))}
+    assert len(page.values) > 30
+    assert [value for value in page.values if value not in known] == []
+
+
+def test_accuracies_intervals_and_tests_of_all_entries_are_shown(compared: dict[str, Any]) -> None:
+    page = Page(report.of_comparison(compared, DAY))
+    for entry in compared["entries"]:
+        evaluation = entry["evaluation"]
+        wanted = [evaluation["accuracy"], *evaluation["interval"], entry["photos_per_second"]]
+        if entry["difference"]:
+            wanted += [entry["difference"]["difference"], *entry["difference"]["interval"], entry["difference"]["p"]]
+        assert set(wanted) <= set(page.values)
+        assert entry["name"] in page.words
+
+
+def test_what_is_shown_is_rounded_from_what_is_meant(compared: dict[str, Any]) -> None:
+    html = report.of_comparison(compared, DAY)
+    shown = re.findall(r'data-value="([^"]+)">(\d+\.\d) %<', html)
+    assert len(shown) > 20
+    assert all(f"{100 * float(value):.1f}" == text for value, text in shown)
+
+
+# --- sections ---
+
+
+def test_a_comparison_has_all_its_parts(compared: dict[str, Any]) -> None:
+    page = Page(report.of_comparison(compared, DAY))
+    assert compared["verdict"] in page.words
+    assert compared["learning_curve"]["advice"]["text"] in page.words
+    assert page.words.count(compared["learning_curve"]["advice"]["text"]) == 1
+    assert "no-such-network" in page.words
+    assert "broken.jpg" in page.words
+    assert "headstart compare" in page.words
+    assert "-b 'a b'" in page.words
+    assert "24 November 2026" in page.words
+    sections = [attributes["id"] for attributes in page.named("section")]
+    assert len(sections) >= 9
+    assert [link["href"] for link in page.named("a")] == [f"#{name}" for name in sections]
+
+
+def test_mistakes_have_their_photos_in_the_page(compared: dict[str, Any]) -> None:
+    mistakes = compared["entries"][0]["evaluation"]["mistakes"]
+    pictures = Page(report.of_comparison(compared, DAY)).named("img")
+    assert 0 < len(pictures) == min(len(mistakes), 24)
+    assert all((one["src"] or "").startswith("data:image/jpeg;base64,") for one in pictures)
+    assert all(one["alt"] for one in pictures)
+
+
+def test_a_photo_that_is_gone_leaves_its_name(trained: dict[str, Any]) -> None:
+    gone = json.loads(json.dumps(trained))
+    gone["evaluation"]["mistakes"] = [
+        {"path": "somewhere/gone.jpg", "label": "temple", "predicted": "flower", "probability": 0.9}
+    ]
+    assert "gone.jpg" in Page(report.of_training(gone, DAY)).words
+
+
+def test_what_was_not_measured_has_no_part(trained: dict[str, Any]) -> None:
+    bare = {**trained, "learning_curve": None, "reliability": [], "command": None}
+    page = Page(report.of_training(bare, DAY))
+    assert "Would more photos help" not in page.words
+    assert "How to run it again" not in page.words or "Python" in page.words
+
+
+def test_cross_validation_says_so(tmp_path: Path, tiles: Path) -> None:
+    shutil.copytree(tiles / "train", tmp_path / "photos")
+    page = Page(report.of_training(train(tmp_path / "photos").to_json(), DAY))
+    assert "By cross-validation" in page.words
+    assert "continuity correction" in page.words
+    assert "On a test set" not in page.words
+
+
+def test_what_the_quick_ranking_left_out_is_told(compared: dict[str, Any]) -> None:
+    document = {
+        **compared,
+        "left_out": [compared["entries"][1]],
+        "quick": {"per_class": 20, "text": "3 went on; the others may be as good."},
+    }
+    assert "3 went on; the others may be as good." in Page(report.of_comparison(document, DAY)).words
+
+
+def test_those_that_could_not_be_paired_say_why(compared: dict[str, Any]) -> None:
+    document = json.loads(json.dumps(compared))
+    document["entries"][1]["difference"] = {"error": "their folds differ"}
+    assert "their folds differ" in Page(report.of_comparison(document, DAY)).words
+
+
+@pytest.mark.parametrize("classes", [2, 21, 120])
+def test_any_number_of_classes_can_be_shown(classes: int, trained: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    names = [f"class {i}" for i in range(classes)]
+    counts = rng.integers(0, 9, (classes, classes))
+    document = json.loads(json.dumps(trained))
+    document["classes"] = names
+    document["evaluation"]["confusion"] = {"classes": names, "counts": counts.tolist()}
+    row = {"precision": 0.5, "recall": 0.25, "f1": 0.4, "support": 7}
+    document["evaluation"]["per_class"] = dict.fromkeys(names, row)
+    html = report.of_training(document, DAY)
+    assert len(html) < 1_500_000
+    assert "class 1" in html
+
+
+# --- nothing gets in, nothing goes out ---
+
+
+def test_what_comes_from_outside_is_text(compared: dict[str, Any], tmp_path: Path) -> None:
+    text = json.dumps(compared).replace("tomato", "EVIL").replace("sharp", "EVIL").replace("no-such-network", "EVIL")
+    document = json.loads(text.replace("EVIL", json.dumps(EVIL)[1:-1]))
+    page = Page(report.of_comparison(document, DAY))
+    assert not page.named("script")
+    assert EVIL in page.words
+
+
+def test_names_that_are_not_utf8_are_shown_as_far_as_they_can(trained: dict[str, Any], tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff\xfe.jpg")
+    path = write_photo(tmp_path / name, "red") if os.name == "posix" else name
+    document = json.loads(json.dumps(trained))
+    document["evaluation"]["mistakes"] = [{"path": path, "label": "temple", "predicted": "flower", "probability": 0.9}]
+    report.write(tmp_path / "report.html", report.of_training(document, DAY))
+    assert ".jpg" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_nothing_is_asked_of_anyone(compared: dict[str, Any], trained: dict[str, Any]) -> None:
+    for html in (report.of_comparison(compared, DAY), report.of_training(trained, DAY)):
+        page = Page(html)
+        addresses = [a[name] for _, a in page.elements for name in ("src", "href", "action", "srcset") if a.get(name)]
+        assert addresses
+        assert all(address is not None and address.startswith(("#", "data:image/")) for address in addresses)
+        assert not page.named("script")
+        assert not page.named("link")
+        assert "@import" not in html
+        assert "url(" not in html
+        (policy,) = [m["content"] for m in page.named("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+        assert policy is not None
+        assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
+
+
+def test_drawings_are_described_and_tables_have_heads(compared: dict[str, Any]) -> None:
+    html = report.of_comparison(compared, DAY)
+    page = Page(html)
+    drawings = [one for one in page.named("svg") if one.get("aria-hidden") != "true"]
+    assert drawings
+    assert all(one.get("role") == "img" for one in drawings)
+    assert all(head.get("scope") in ("col", "row") for head in page.named("th"))
+    assert dict(page.elements[0][1]) == {"lang": "en"} or page.named("html")[0]["lang"] == "en"
+
+
+# --- written whole or not at all ---
+
+
+def test_a_report_is_written_whole(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    report.write(path, "one")
+    report.write(path, "two é")
+    assert path.read_text("utf-8") == "two é"
+    assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_where_it_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match="missing"):
+        report.check(tmp_path / "missing" / "report.html")
+    with pytest.raises(ReportError, match="is a folder"):
+        report.check(tmp_path)
+    report.check(tmp_path / "report.html")
+    assert not list(tmp_path.iterdir())
+
+
+# --- in a browser ---
+
+_LOOK = """<script>
+addEventListener("load", () => {
+  const wide = [...document.querySelectorAll("body *")].filter(e => {
+    const box = e.getBoundingClientRect();
+    if (box.right <= innerWidth + 1 || !box.width) return false;
+    for (let p = e.parentElement; p; p = p.parentElement)
+      if (["auto", "scroll", "hidden"].includes(getComputedStyle(p).overflowX)) return false;
+    return true;
+  });
+  document.title = "SEEN " + document.documentElement.scrollWidth + " of " + innerWidth + " wide: "
+    + wide.slice(0, 3).map(e => e.tagName + "." + e.getAttribute("class")).join(" ");
+});
+</script>"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [500, 1280])
+def test_a_browser_shows_it_without_a_word(compared: dict[str, Any], tmp_path: Path, width: int) -> None:
+    """Chromium's window has at least 500 pixels, so a frame makes it 360 wide for the phone."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("there is no Chromium here: apt-get install chromium")
+    html = report.of_comparison(compared, DAY)
+    (tmp_path / "plain.html").write_text(html, "utf-8")
+    looked = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html).replace("</body>", _LOOK + "</body>")
+    (tmp_path / "looked.html").write_text(looked, "utf-8")
+    (tmp_path / "phone.html").write_text(
+        '<iframe src="looked.html" width="360" height="800"></iframe><script>addEventListener("load", () => setTimeout('
+        '() => { document.title = document.querySelector("iframe").contentDocument.title }, 200));</script>',
+        "utf-8",
+    )
+
+    def look(name: str) -> subprocess.CompletedProcess[str]:
+        command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
+        command += [f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", f"--window-size={width},900"]
+        command += ["--virtual-time-budget=3000", "--dump-dom", (tmp_path / name).as_uri()]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+
+    assert "CONSOLE" not in look("plain.html").stderr
+    dom = look("phone.html" if width == 500 else "looked.html").stdout
+    seen = re.search(r"SEEN (\d+) of (\d+) wide:([^<]*)<", dom)
+    assert seen, dom[:500]
+    assert int(seen[1]) <= int(seen[2]), seen[0]
+    assert int(seen[2]) == (360 if width == 500 else 1280)
+    assert seen[3].strip() == ""
