@@ -257,6 +257,7 @@ def test_accents_go_where_no_font_has_them(monkeypatch: pytest.MonkeyPatch) -> N
         ("https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/5", "mobilenet_v2_100_224"),
         ("kaggle:google/mobilenet-v2/tensorFlow2/035-128-feature-vector/2", "035-128-feature-vector"),
         ("/home/me/my nets/resnet 50.onnx", "resnet-50"),
+        ("https://tfhub.dev/tensorflow/efficientnet/b0/feature-vector/1", "efficientnet-b0"),
         ("hf:timm/some net", "some-net"),
         ("///", "network"),
     ],

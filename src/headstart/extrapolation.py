@@ -18,7 +18,7 @@ class PowerLaw:
     """`error(m) = floor + scale * m ** -rate` for m photos a class.
 
     Cortes, Jackel, Solla, Vapnik and Denker 1993 (NIPS 6); which learners it fits, and which not, is reviewed by
-    Viering and Loog 2022 (IEEE TPAMI).
+    Viering and Loog 2023 (IEEE TPAMI).
 
     Attributes:
         floor: 0..1, what no number of photos takes away. scale: 0 or more. rate: 0.05..1.

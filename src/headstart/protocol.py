@@ -175,7 +175,7 @@ def cross_validate(
     labels = numbers(clean.labels, classes)
     wanted, repeats = (folds_for(len(labels)), repeats_for(len(labels))) if measuring else (FOLDS, 1)
     k = min(wanted, max(counts.values()))
-    keys = _content_keys(clean)
+    keys = content_keys(clean)
     fits, folds = [], np.empty((repeats, len(labels)), np.int8)
     for r in range(repeats):
         own = stratified_folds(labels, keys, k, seed + r)
@@ -184,7 +184,7 @@ def cross_validate(
     return CrossValidated(fits[0], [one.held_out for one in fits], folds)
 
 
-def _content_keys(clean: Clean) -> list[bytes]:
+def content_keys(clean: Clean) -> list[bytes]:
     """For each photo the least content hash of its group: folds follow content, not names or the arithmetic."""
     first: dict[bytes, bytes] = {}
     for group, digest in zip(clean.groups, clean.features.hashes, strict=True):

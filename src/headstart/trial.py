@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from headstart.learning_curve import LearningCurve
 
 
+_CONFLICTS_SAID = 5
+
+
 class Listener(Watcher, fetch.Watcher, Protocol):
     """Is told how a training goes: messages, downloads, extraction."""
 
@@ -122,8 +125,11 @@ def learn(classifier: Classifier, source: Source, features: Features, say: Liste
         test = measured.evaluation.n
         skipped += measured.skipped
     seconds["evaluate"] = time.perf_counter() - clock
-    for one in (s for s in skipped if s.reason == "conflicting labels"):
+    torn = [one for one in skipped if one.reason == "conflicting labels"]
+    for one in torn[:_CONFLICTS_SAID]:
         say.said(f"{one.path}: {one.detail}; it is left out.")
+    if len(torn) > _CONFLICTS_SAID:
+        say.said(f"{len(torn) - _CONFLICTS_SAID:,} more photos have conflicting labels and are left out.")
     count, unseen = len(classifier.measured_.paths), None if source.test is None else held
     return Trial(classifier, measured, learnt, labels, unseen, count, test, skipped, seconds)
 
@@ -137,14 +143,15 @@ def curve_of(trial: Trial, seed: int) -> LearningCurve:
     from headstart.learning_curve import learning_curve
 
     classifier, held = trial.classifier, None
+    clean = protocol.without_conflicts(trial.learn, trial.labels)
     if trial.held is not None:
         held = (trial.held.vectors, trial.measured.labels)
     return learning_curve(
         classifier.kind,
-        trial.learn.vectors,
-        protocol.numbers(trial.labels, classifier.classes_),
+        clean.features.vectors,
+        protocol.numbers(clean.labels, classifier.classes_),
         classifier.classes_,
-        protocol.group_keys(trial.learn),
+        protocol.content_keys(clean),  # the folds in which the strength is chosen follow them: as it was for the head
         classifier.strength_,
         held,
         seed,

@@ -131,10 +131,16 @@ class Card:
             raise BackboneError(f"The card cannot be read: {error}.\nExpected the fields of a Card.") from error
 
 
+#: A word of an address this short, such as the `b0` of `efficientnet/b0`, does not tell by itself.
+_SHORT = 3
+
+
 def short_name(handle: str) -> str:
     """The telling end of a handle, fit for a file name: versions and generic words do not tell."""
     parts = [part for part in re.split(r"[/:\\]", handle) if part]
     telling = [p for p in parts if not re.fullmatch(r"\d+|feature[-_]vector|classification|saved_model\.\w+", p)]
     last = (telling or parts or ["network"])[-1]
+    if "://" in handle and len(last) <= _SHORT and len(telling) > 1:
+        last = f"{telling[-2]}-{last}"
     plain = re.sub(r"\.(onnx|tflite|xml|pb|h5|keras)$", "", last)
     return re.sub(r"[^A-Za-z0-9._]+", "-", plain).strip("-.")[:60] or "network"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 _SHOWN = 10
@@ -82,7 +83,7 @@ def _count(photos: float) -> str:
 
 
 def _is_figure(cell: str) -> bool:
-    return bool(cell) and cell[0].isdigit()
+    return re.fullmatch(r"[<+-]?\d[\d.,]*( ?[%M])?", cell) is not None
 
 
 def percent(share: float) -> str:

@@ -108,29 +108,41 @@ def shortened(text: str, letters: int) -> str:
     return f"{text[: letters // 2]}…{text[len(text) - (letters - letters // 2 - 1) :]}"
 
 
-def labels(texts: Sequence[str], points: Sequence[tuple[float, float]], taken: Sequence[Box], area: Box) -> list[Label]:
-    """Find each text a place at its point; one that would lie on another, or on what is drawn, is left out.
+def labels(
+    texts: Sequence[Sequence[str]], points: Sequence[tuple[float, float]], taken: Sequence[Box], area: Box
+) -> list[Label]:
+    """Find each mark a label that lies on no other and on nothing that is drawn; without room it has none.
 
     Args:
-        texts: the most important first; an empty one wants no place.
-        points: for each text, `(x, y)` of the mark that it names.
+        texts: for each mark what may name it, the longest first; the most important mark first.
+        points: for each mark `(x, y)`.
         taken: where something is drawn already.
         area: in which labels may stand.
     """
     placed: list[Label] = []
     used = list(taken)
-    for text, (x, y) in zip(texts, points, strict=True):
-        wide = width_of(text)
-        sides = [(x + 9, y + 4, "start"), (x - 9, y + 4, "end"), (x, y - 11, "middle"), (x, y + 20, "middle")]
-        sides += [(x + dx, y + dy, a) for dx, a in ((7, "start"), (-7, "end")) for dy in (-8, 16)]
-        for left, base, anchor in sides if text else ():
-            start = left - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
-            box = Box(start, base - _LINE + 3, start + wide, base + 3)
-            if area.holds(box) and not any(box.meets(other) for other in used):
-                used.append(box)
-                placed.append(Label(text, left, base, anchor))
-                break
+    for words, (x, y) in zip(texts, points, strict=True):
+        found = next((pair for one in words for pair in _around(one, x, y) if _fits(pair[1], used, area)), None)
+        if found is not None:
+            placed.append(found[0])
+            used.append(found[1])
     return placed
+
+
+def _around(words: str, x: float, y: float) -> list[tuple[Label, Box]]:
+    """Places for a label beside, above and below its mark, the nearest first."""
+    wide = width_of(words)
+    sides = [(x + 9, y + 4, "start"), (x - 9, y + 4, "end"), (x, y - 11, "middle"), (x, y + 20, "middle")]
+    sides += [(x + dx, y + dy, end) for dy in (-8, 16, -20, 28) for dx, end in ((8, "start"), (-8, "end"))]
+    found = []
+    for left, base, anchor in sides:
+        start = left - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
+        found.append((Label(words, left, base, anchor), Box(start, base - _LINE + 3, start + wide, base + 3)))
+    return found
+
+
+def _fits(box: Box, used: Sequence[Box], area: Box) -> bool:
+    return area.holds(box) and not any(box.meets(other) for other in used)
 
 
 def text(x: float, y: float, words: str, anchor: str = "start", class_: str | None = None) -> Markup:

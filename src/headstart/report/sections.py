@@ -57,12 +57,14 @@ def cost(entries: Sequence[Row]) -> list[Section]:
     known = [one for one in entries if one["photos_per_second"]]
     if len(known) < 2:
         return []
-    caption = "Filled and joined: on the Pareto front, no other one is both more accurate and faster. Vertical lines "
-    caption += "are 95 % intervals. The scale of speed is logarithmic; heads of one network cost the same and stand "
-    caption += "side by side."
+    caption = (
+        "Numbers are those of the table. Filled and joined: on the Pareto front, where no other one is both more "
+        "accurate and faster. Vertical lines are 95\u00a0% intervals. The scale of speed is logarithmic; heads of one "
+        "network cost the same and stand side by side."
+    )
     if len(known) < len(entries):
         caption += f" Not drawn, because the speed is not known: {len(entries) - len(known)} of {len(entries)}."
-    drawn = tag("figure", both(lambda width: accuracy_by_speed(known, width)), tag("figcaption", caption))
+    drawn = tag("figure", both(lambda width: accuracy_by_speed(entries, width)), tag("figcaption", caption))
     return [_section("cost", "Cost", "Accuracy against cost", drawn)]
 
 
@@ -152,7 +154,7 @@ def _calibration(measured: Row, bins: Sequence[Row], name: str) -> Section:
 
 def _learning(curve: Row) -> Section:
     advice, ahead = curve.get("advice"), curve.get("extrapolation")
-    caption = "The band is the 95 % interval over draws of so many photos."
+    caption = "The band is the 95\u00a0% interval over draws of so many photos."
     caption += " Dashed, with open circles: not measured, but continued by a power law." if ahead else ""
     of: tuple[str, ...] = ()
     if curve.get("network") and curve.get("head"):

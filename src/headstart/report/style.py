@@ -82,8 +82,9 @@ th,td{padding:.5rem 1.25rem .5rem 0;border-bottom:1px solid var(--line)}
 th:last-child,td:last-child{padding-right:0}
 td{vertical-align:top}
 .r{text-align:right}
-.mark{display:inline-block;margin-right:.375rem;padding:0 .4375rem;border:1px solid currentColor;border-radius:1rem;
- color:var(--hit);font-size:.75rem;font-weight:500;line-height:1.45;white-space:nowrap;vertical-align:.0625rem}
+tbody tr:last-child th,tbody tr:last-child td{border-bottom:0}
+.mark{display:inline-block;margin:0 .125rem 0 .25rem;padding:0 .4375rem;color:var(--hit);
+ border:1px solid currentColor;border-radius:1rem;font-size:.75rem;font-weight:500;line-height:1.45;white-space:nowrap;vertical-align:.0625rem}
 .mark.solid{background:var(--hit);border-color:var(--hit);color:var(--paper)}
 .under{display:block;color:var(--muted);font-size:.8125rem;font-weight:400}
 
@@ -167,6 +168,7 @@ footer{margin-top:3.5rem;padding-top:1rem;border-top:1px solid var(--line)}
  .networks thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
  .networks tr{display:grid;grid-template-columns:repeat(3,1fr);gap:.625rem .75rem;padding:1rem 0;
   border-bottom:1px solid var(--line)}
+ .networks tr:last-child{border-bottom:0}
  .networks th,.networks td{display:block;padding:0;border:0;text-align:left}
  .networks tbody th,.networks .interval,.networks .behind{grid-column:1/-1}
  .networks .interval{width:auto;display:flex;justify-content:space-between;align-items:center}

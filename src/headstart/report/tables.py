@@ -25,8 +25,8 @@ def networks(entries: Sequence[Row]) -> Markup:
     span = span_of([one["evaluation"]["interval"] for one in entries])
     known = all(one[key] is not None for one in entries for key in ("photos_per_second", "parameters", "megabytes"))
     caption = (
-        f"Bars are 95 % intervals on a scale from {100 * span[0]:.0f} to {100 * span[1]:.0f} %. Photos a second: the "
-        "network alone, on photos already decoded. Pareto: no other one is both more accurate and faster."
+        f"Bars are 95\u00a0% intervals on a scale from {100 * span[0]:.0f} to {100 * span[1]:.0f} %. Photos a "
+        "second: the network alone, on photos already decoded. Pareto: no other one is both more accurate and faster."
     ) + ("" if known else " –: not known.")
     columns = [("", False), ("Network and head", False), ("Accuracy", False)]
     columns += [("Behind the best, on the same photos", False), ("Photos/s", True), ("Parameters", True), ("MB", True)]
@@ -75,7 +75,9 @@ def left_out(rows: Sequence[Row]) -> Markup:
         measured = one.get("evaluation", one)
         figured = (figures.percent(measured["accuracy"]), figures.between(measured["interval"]))
         body.append([foreign(one["name"]), words.head_of(one["head"]), *figured])
-    return _table("Left out", [("Network", False), ("Head", False), ("Accuracy", True), ("95 % interval", True)], body)
+    return _table(
+        "Left out", [("Network", False), ("Head", False), ("Accuracy", True), ("95\u00a0% interval", True)], body
+    )
 
 
 def failures(rows: Sequence[Row]) -> Markup:
@@ -160,7 +162,7 @@ def gains(advice: Row) -> Markup:
         for one in sorted(advice["classes"], key=lambda one: -one["gain"])[:10]
     ]
     caption = f"Accuracy lost when {advice['removed']:,} photos of a class are missing."
-    columns = [("Class", False), ("Lost", True), ("95 % interval", True)]
+    columns = [("Class", False), ("Lost", True), ("95\u00a0% interval", True)]
     return _table("What photos of each class are worth", columns, body, caption)
 
 

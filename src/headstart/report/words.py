@@ -28,7 +28,8 @@ def verdict(evaluation: Row) -> Markup:
 
 def sure(evaluation: Row) -> Markup:
     """The interval of the accuracy, a sentence."""
-    return inline("With 95 % confidence the accuracy is ", figures.between(evaluation["interval"]), ".")
+    low, high = (figures.percent(end) for end in evaluation["interval"])
+    return inline("With 95\u00a0% confidence the accuracy lies between ", low, " and ", high, ".")
 
 
 def head_of(kind: str) -> str:
@@ -145,8 +146,8 @@ def _protocol(document: Row, protocol: str, n: int) -> Markup:
 def _interval(protocol: str) -> Markup:
     which = "Wilson's score interval" + (" with continuity correction" if _crossed(protocol) else "")
     return inline(
-        f"The interval beside an accuracy is {which}, at 95 %: had other photos been drawn from the same source, about "
-        "95 of 100 such intervals would hold the true accuracy. It knows the luck of the draw, and nothing of photos "
+        f"The interval beside an accuracy is {which}, at 95\u00a0%: had other photos been drawn from the same source, "
+        "about 95 of 100 such intervals would hold the true accuracy. It knows the luck of the draw, and nothing of photos "
         "that look different in use."
     )
 
