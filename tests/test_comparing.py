@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from headstart.comparing import QUICK_PER_CLASS, compare
 
 from fakes import FakeBackbone, start_python, write_photo, write_photos
 from headstart import training
 from headstart.backbones.hints import Options
+from headstart.comparing import QUICK_PER_CLASS, compare
 from headstart.errors import BackboneError, DataError, HeadError
 from headstart.images import Images
 from headstart.store import Store

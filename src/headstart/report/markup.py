@@ -8,7 +8,8 @@ import re
 Attribute = str | int | float | bool | None
 
 _VOID = {"meta", "img", "br"}
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+#: Bytes that are no text, and the marks that make `gpj.exe` look like `exe.jpg`.
+_HIDDEN = re.compile(r"[\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 #: Characters that HTML does not allow in text.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 
@@ -49,8 +50,10 @@ def foreign(text: str) -> Markup:
 
 
 def plain(text: str) -> str:
-    r"""Text that a page can hold: bytes of a file name that are no text become `\xe9`, control characters a mark."""
-    return _FORBIDDEN.sub("\ufffd", _SURROGATE.sub(_spelled, text))
+    r"""Text that a page can hold: bytes of a file name that are no text become `\xe9`, control characters a
+    mark, and those that turn letters round `\u202e`.
+    """
+    return _FORBIDDEN.sub("\ufffd", _HIDDEN.sub(_spelled, text))
 
 
 def _spelled(match: re.Match[str]) -> str:

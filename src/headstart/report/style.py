@@ -83,8 +83,9 @@ th:last-child,td:last-child{padding-right:0}
 td{vertical-align:top}
 .r{text-align:right}
 tbody tr:last-child th,tbody tr:last-child td{border-bottom:0}
-.mark{display:inline-block;margin:0 .125rem 0 .25rem;padding:0 .4375rem;color:var(--hit);
- border:1px solid currentColor;border-radius:1rem;font-size:.75rem;font-weight:500;line-height:1.45;white-space:nowrap;vertical-align:.0625rem}
+.mark{display:inline-block;margin:0 .125rem 0 .25rem;padding:0 .4375rem;color:var(--hit);font-size:.75rem;
+ font-weight:500;line-height:1.45;border:1px solid currentColor;border-radius:1rem;white-space:nowrap;
+ vertical-align:.0625rem}
 .mark.solid{background:var(--hit);border-color:var(--hit);color:var(--paper)}
 .under{display:block;color:var(--muted);font-size:.8125rem;font-weight:400}
 
@@ -180,25 +181,29 @@ footer{margin-top:3.5rem;padding-top:1rem;border-top:1px solid var(--line)}
 }
 @page{size:A4;margin:16mm 15mm}
 @media print{
- body{font-size:10pt;line-height:1.45}
+ html{font-size:12.5px}
+ body{line-height:1.45}
  main{max-width:none;padding:0}
  nav{display:none}
  h1{font-size:20pt}
- h1.long{font-size:15pt}
- .lead{font-size:11.5pt}
- h2{font-size:13pt}
- section{margin-top:1.75rem;padding-top:1rem}
- h2,h3{break-after:avoid}
- tr,figure,li,.key,pre{break-inside:avoid}
+ h1.long{font-size:16pt}
+ section{margin-top:1.75rem;padding-top:1.25rem}
+ h2,h3,section>.quiet{break-after:avoid}
+ tr,figure,li,.key,pre,.counts,#cost,#calibration,#learning{break-inside:avoid}
  thead{display:table-header-group}
  p{orphans:3;widows:3}
+ p,ul,figcaption{max-width:none}
  .scroll{overflow:visible}
- table{font-size:8.5pt}
- .counts td{min-width:1.75rem;height:1.5rem;padding:0 .125rem}
+ .wide{max-width:600px}
+ .beside{flex-wrap:nowrap}
+ .beside figure{flex-basis:290px}
+ th,td{padding-right:.75rem}
+ .counts td{min-width:2rem;height:1.75rem;padding:0 .125rem}
  .meter i,.mark.solid,.photos .tile,pre{print-color-adjust:exact;-webkit-print-color-adjust:exact}
- .photos{grid-template-columns:repeat(5,1fr);gap:.875rem}
- .networks .interval,.networks .behind{width:8.5rem}
- .networks .interval svg{width:7.5rem}
+ .photos{grid-template-columns:repeat(6,1fr);gap:1rem .875rem}
+ .photos .tile{height:7rem}
+ .networks .interval,.networks .behind{width:9.5rem}
+ .networks .interval svg{width:8.75rem}
 }
 """
 )

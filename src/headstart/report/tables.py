@@ -123,12 +123,12 @@ def _count(n: float, total: float, right: bool) -> Markup:
 def _pairs(matrix: Row) -> Markup:
     found = words.confused(matrix, _PAIRS)
     if not found:
-        return Markup()
+        return tag("p", words.confusions(matrix))
     body = [
-        [figures.photos(n), foreign(true), foreign(other), f"{100 * share:.0f} %"] for n, true, other, share in found
+        [foreign(true), foreign(other), figures.photos(n), f"{100 * share:.0f} %"] for n, true, other, share in found
     ]
     caption = f"With {len(matrix['classes']):,} classes, only the most frequent confusions are shown."
-    columns = [("Photos", True), ("Is", False), ("Taken for", False), ("Share of the class", True)]
+    columns = [("Is", False), ("Taken for", False), ("Photos", True), ("Share of the class", True)]
     return _table("Confusions", columns, body, caption)
 
 

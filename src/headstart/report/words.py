@@ -70,7 +70,8 @@ def confusions(confusion: Row) -> Markup:
     """The three most frequent confusions, a sentence."""
     found = confused(confusion, 3)
     if not found:
-        return inline("Hardly any photo was taken for another class.")
+        wrong = any(n for i, row in enumerate(confusion["counts"]) for j, n in enumerate(row) if i != j)
+        return inline(f"{'Hardly any' if wrong else 'No'} photo was taken for another class.")
     said = [
         inline(foreign(true), " taken for ", foreign(other), " (", figures.photos(n), ")")
         for n, true, other, _ in found
@@ -147,8 +148,8 @@ def _interval(protocol: str) -> Markup:
     which = "Wilson's score interval" + (" with continuity correction" if _crossed(protocol) else "")
     return inline(
         f"The interval beside an accuracy is {which}, at 95\u00a0%: had other photos been drawn from the same source, "
-        "about 95 of 100 such intervals would hold the true accuracy. It knows the luck of the draw, and nothing of photos "
-        "that look different in use."
+        "about 95 of 100 such intervals would hold the true accuracy. It knows the luck of the draw, and nothing of "
+        "photos that look different in use."
     )
 
 
