@@ -366,3 +366,23 @@ def test_a_full_disk_is_told(tiles: Path, tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(TrackingError, match="No space left on device"):
         train(tiles, output=tmp_path / "model", logdir=tmp_path / "runs")
     assert headstart.load(tmp_path / "model").classes_ == ("flower", "temple"), "the classifier is saved already"
+
+
+def test_a_comparison_writes_a_row_with_all_columns_for_every_network_and_head(tiles: Path, tmp_path: Path) -> None:
+    from fakes import FakeBackbone
+
+    networks = ["builtin:efficientnet-lite0", FakeBackbone(weights="fake")]
+    found = headstart.compare(tiles, networks=networks, heads=["logistic", "knn"], logdir=tmp_path / "runs")
+    _, rows = hparams(tmp_path / "runs")
+    assert len(rows.session_groups) == 4
+    told = {}
+    for group in rows.session_groups:
+        assert set(group.hparams) == SETTINGS
+        figures = {value.name.tag: value.value for value in group.metric_values}
+        assert {"accuracy", "accuracy/low", "accuracy/high", "cost/seconds", "cost/photos_per_second"} <= set(figures)
+        assert figures["cost/photos_per_second"] > 0
+        told[group.hparams["network"].string_value, group.hparams["head"].string_value] = figures["accuracy"]
+    assert told == {(e.card.handle, e.head): pytest.approx(e.accuracy, abs=1e-6) for e in found.entries}
+    lite = run_of(tmp_path / "runs", "logistic")
+    assert read(lite / "train").Scalars("epoch_loss")
+    assert {"confusion_matrix", "reliability", "mistakes"} <= set(read(lite).Tags()["images"])

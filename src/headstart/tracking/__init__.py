@@ -19,7 +19,7 @@ __all__ = ["Run", "check", "record"]
 
 _ZERO = (
     'In the HParams table 0 stands for "has none" or "not known": l2 of a head without it, parameters of a network '
-    "that is not in the catalogue, photos/s of a network that was never timed here on enough photos."
+    "of which they are not known, photos/s of a network that was never timed here on enough photos."
 )
 
 

@@ -79,7 +79,7 @@ class Run:
         """The settings, the same names and types in every run: 0 stands for "has none" and for "not known"."""
         card, head = self.classifier.card, self.document["head"]
         known = catalogue.by_handle(card.handle)
-        millions = known.params_m if known else None
+        twin = round(1e6 * known.params_m) if known and known.params_m else 0
         return {
             "network": card.handle,
             "head": self.classifier.kind,
@@ -89,7 +89,7 @@ class Run:
             "layers": card.layers,
             "fraction": float(self.fraction),
             "dimension": float(card.dim),
-            "parameters": float(round(1e6 * millions)) if millions else 0.0,
+            "parameters": float(self.classifier.backbone.parameters or twin),
         }
 
     def figures(self) -> dict[str, float]:
