@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date
@@ -48,8 +47,8 @@ def check(path: str | Path) -> None:
         if os.path.lexists(target) and not target.is_file():
             what = "a folder" if target.is_dir() else "not an ordinary file"
             raise ReportError(f"{path} is {what}.\nExpected the name of a file for the report, such as report.html.")
-        with tempfile.TemporaryFile(dir=target.parent, prefix=f".{target.name}."):
-            pass
+        _beside(target).touch()
+        _beside(target).unlink()
     except (OSError, ValueError) as error:
         raise _unwritable(path, error) from error
 
@@ -62,7 +61,7 @@ def write(path: str | Path, html: str) -> None:
     """
     check(path)
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
+    temporary = _beside(target)
     try:
         temporary.write_text(html, "utf-8", newline="\n")
         os.replace(temporary, target)
@@ -71,6 +70,11 @@ def write(path: str | Path, html: str) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _beside(target: Path) -> Path:
+    """Where a report is written before it takes its place."""
+    return target.with_name(f".{target.name}.{os.getpid()}.new")
 
 
 def _unwritable(path: str | Path, error: OSError | ValueError) -> ReportError:

@@ -50,9 +50,7 @@ def foreign(text: str) -> Markup:
 
 
 def plain(text: str) -> str:
-    r"""Text that a page can hold: bytes of a file name that are no text become `\xe9`, control characters a
-    mark, and those that turn letters round `\u202e`.
-    """
+    r"""Text that a page can hold: what is no text is spelled (`\xe9`, `\u202e`), control characters are a mark."""
     return _FORBIDDEN.sub("\ufffd", _HIDDEN.sub(_spelled, text))
 
 

@@ -154,16 +154,17 @@ def _calibration(measured: Row, bins: Sequence[Row], name: str) -> Section:
 
 def _learning(curve: Row) -> Section:
     advice, ahead = curve.get("advice"), curve.get("extrapolation")
-    caption = "The band is the 95\u00a0% interval over draws of so many photos."
+    caption = "The band is the 95\u00a0% interval: the luck of which photos were learned from and measured on."
     caption += " Dashed, with open circles: not measured, but continued by a power law." if ahead else ""
     of: tuple[str, ...] = ()
     if curve.get("network") and curve.get("head"):
         of = (" Of ", foreign(curve["network"]), f", {words.head_of(curve['head'])}.")
     parts = [tag("p", curve["text"])] if curve.get("text") else []
     if advice:
-        parts.append(tag("p", tag("strong", advice["text"])))
-    drawn = both(lambda width: charts.learning_curve(curve, width))
-    parts.append(tag("figure", drawn, tag("figcaption", caption, *of)))
+        parts.append(tag("p", tag("strong", advice["text"]) if advice["told"] else advice["text"]))
+    if curve["points"]:
+        drawn = both(lambda width: charts.learning_curve(curve, width))
+        parts.append(tag("figure", drawn, tag("figcaption", caption, *of)))
     if advice and advice["classes"]:
         parts.append(tables.gains(advice))
     return _section("learning", "More photos?", "Would more photos help?", *parts)

@@ -18,6 +18,7 @@ MATRIX_CLASSES = 20
 _PAIRS = 25
 _CLASSES = 60
 _FILES = 50
+_GAINS = 10
 
 
 def networks(entries: Sequence[Row]) -> Markup:
@@ -159,9 +160,11 @@ def gains(advice: Row) -> Markup:
     """How much accuracy is lost when photos of a class are missing, the most first."""
     body = [
         [foreign(one["class"]), figures.points(one["gain"]), figures.points_between((one["low"], one["high"]))]
-        for one in sorted(advice["classes"], key=lambda one: -one["gain"])[:10]
+        for one in sorted(advice["classes"], key=lambda one: -one["gain"])[:_GAINS]
     ]
     caption = f"Accuracy lost when {advice['removed']:,} photos of a class are missing."
+    if len(advice["classes"]) > _GAINS:
+        caption += f" Of {len(advice['classes']):,} classes, the {_GAINS} that are worth most."
     columns = [("Class", False), ("Lost", True), ("95\u00a0% interval", True)]
     return _table("What photos of each class are worth", columns, body, caption)
 
