@@ -205,6 +205,15 @@ def test_the_class_that_needs_photos_is_named() -> None:
     assert found.classes[0].interval[0] > 0
 
 
+def test_nothing_is_certain_of_few_photos() -> None:
+    """Two classes far apart: nothing is lost whatever is taken away, and still an interval has a width."""
+    x = np.repeat([[0.0, 9.0], [9.0, 0.0]], 10, axis=0).astype(np.float32)
+    found = advise(x, np.repeat([0, 1], 10), NAMES[:2], 0.1, None, (x, np.repeat([0, 1], 10)), 0)
+    assert [one.gain for one in found.classes] == [0.0, 0.0]
+    assert all(one.interval[0] < -0.1 < 0.1 < one.interval[1] for one in found.classes)
+    assert not found.is_told
+
+
 def test_nothing_is_said_where_classes_are_alike() -> None:
     told = 0
     for seed in range(20):

@@ -17,6 +17,7 @@ from headstart.evaluation import Z95
 from headstart.heads import logistic
 from headstart.heads.basis import Basis
 from headstart.heads.fitting import class_weights
+from headstart.paired import tango
 
 Labels = npt.NDArray[np.intp]
 Vectors = npt.NDArray[np.float32]
@@ -138,7 +139,7 @@ def _told(names: Sequence[str], lost: npt.NDArray[np.float32], removed: int) -> 
     first, last = order[0], order[-1]
     gain, error = _mean(lost[first] - lost[last])
     pairs = len(order) * (len(order) - 1) / 2
-    p = min(1.0, 2 * float(ndtr(-gain / error)) * pairs) if error > 0 else 1.0
+    p = min(1.0, 2 * float(ndtr(-gain / error)) * pairs)
     photos = "one more photo" if removed == 1 else f"{removed} more photos"
     if p < 0.05 and worth[first][0] > 0:
         text = f"{photos[0].upper()}{photos[1:]} of '{names[first]}' are worth more than {removed} of '{names[last]}'."
@@ -147,10 +148,14 @@ def _told(names: Sequence[str], lost: npt.NDArray[np.float32], removed: int) -> 
 
 
 def _mean(lost: npt.NDArray[np.float32]) -> tuple[float, float]:
-    """Mean over draws and photos, `(draws, photos)`, and its standard error."""
+    """Mean over draws and photos, `(draws, photos)`, and its standard error.
+
+    The error is at least that of Tango's interval for so many photos without disagreement: never zero.
+    """
     photos, draws = lost.mean(axis=0), lost.mean(axis=1)
     variance = photos.var(ddof=1) / len(photos) + draws.var(ddof=1) / len(draws)
-    return float(lost.mean()), float(np.sqrt(variance))
+    least = tango(0, 0, len(photos))[1] / Z95
+    return float(lost.mean()), max(float(np.sqrt(variance)), least)
 
 
 class _Problems:

@@ -48,7 +48,7 @@ def _mistake(one: Mapping[str, Any]) -> Markup:
         tag("br"),
         "labelled ",
         foreign(one["label"]),
-        tag("span", foreign(name), class_="under", title=one["path"]),
+        tag("span", foreign(name), class_="under"),
     )
 
 
