@@ -259,6 +259,13 @@ def test_too_few_photos_or_too_much_work_are_said(monkeypatch: pytest.MonkeyPatc
     assert "it would take minutes" in advise(x, y, NAMES, 0.1, None, clouds((5, 5, 5), seed=1), 0).text
 
 
+def test_it_is_said_when_not_all_classes_were_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(class_advice, "_CLASSES", 2)
+    found = advise(*clouds((9, 9, 9)), NAMES, 0.1, None, clouds((5, 5, 5), seed=1), 0)
+    assert len(found.classes) == 2
+    assert found.text.endswith(" Looked at were the 2 classes that are found least often.")
+
+
 def test_the_document_lists_classes_by_their_worth() -> None:
     document = json.loads(json.dumps(curve(*clouds((40, 40, 40)), clouds((200, 200, 200), seed=1)).to_json()))
     gains = [one["gain"] for one in document["advice"]["classes"]]

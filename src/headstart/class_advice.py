@@ -7,7 +7,7 @@ with a logistic head, whatever head was trained: many of those are solved at onc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,8 @@ _DRAWS = 6
 #: Classes looked at: those of the worst recall.
 _CLASSES = 20
 _NUMBERS = 2**24
-#: Multiplications beyond which it is left out; about 20 s on two cores.
-_MOST_WORK = 1e12
+#: Multiplications and additions that it may take, about 20 s on two cores; fewer classes are looked at if need be.
+_MOST_WORK = 4e11
 _ITERATIONS = 20
 
 
@@ -101,11 +101,10 @@ def advise(
     removed = min(REMOVED, int(counts.min()) // 2)
     if removed < 1 or len(classes) < 2:
         return Advice("There are too few photos to say which class needs more.")
-    parts = [None] if folds is None else list(range(int(folds.max()) + 1))
-    looked = min(len(classes), _CLASSES)
-    columns = len(parts) * (1 + looked * _DRAWS)
-    work = 2.0 * _ITERATIONS * len(vectors) * min(vectors.shape) * columns * len(classes)
-    if work > _MOST_WORK:
+    parts = 1 if folds is None else int(folds.max()) + 1
+    work = 4.0 * _ITERATIONS * len(vectors) * min(vectors.shape) * parts * _DRAWS * len(classes)  # of one class
+    looked = min(len(classes), _CLASSES, int(_MOST_WORK / work))
+    if looked < 2:
         return Advice("Which class needs more photos was not looked at: with so many it would take minutes.")
     problems = _Problems(vectors, labels, l2, folds, held)
     whole = problems.right([np.ones(len(labels), bool)])[0]
@@ -122,7 +121,10 @@ def advise(
             kept.append(mask)
     without = problems.right(kept).reshape(looked, _DRAWS, -1)
     lost = whole.astype(np.float32) - without  # (classes, draws, photos)
-    return _told([classes[c] for c in chosen], lost, removed)
+    found = _told([classes[c] for c in chosen], lost, removed)
+    if looked == len(classes):
+        return found
+    return replace(found, text=f"{found.text} Looked at were the {looked} classes that are found least often.")
 
 
 def _told(names: Sequence[str], lost: npt.NDArray[np.float32], removed: int) -> Advice:

@@ -89,7 +89,7 @@ class LearningCurve:
         elif len(self.points) < _LEAST_POINTS:
             said.append("There are too few points to say what more photos would bring")
         else:
-            said.append("It does not rise: more photos of the same kind would not help")
+            said.append("With more photos it did not rise")
         return ". ".join(said) + "."
 
     def to_json(self) -> dict[str, Any]:
