@@ -217,7 +217,10 @@ class _Job:
             BackboneError: all networks failed.
         """
         clock = time.perf_counter()
-        outcomes = extract_all([one.network for one in candidates], paths_of(source), self.store, self.say)
+        paths = paths_of(source)
+        if len(candidates) > 1:
+            self.say.said(f"{len(paths):,} photos through {len(candidates)} networks, counted together:")
+        outcomes = extract_all([one.network for one in candidates], paths, self.store, self.say)
         self.seconds["extract"] += time.perf_counter() - clock
         clock = time.perf_counter()
         entries: list[Entry] = []
