@@ -19,6 +19,7 @@ LONGEST = 350
 #: A module imports only from those above it, imports inside functions counted. docs/architecture.md shows the same.
 ORDER = [
     "errors",
+    "child",
     "home",
     "formats",
     "images",

@@ -1,0 +1,94 @@
+"""Work in a process of its own: it answers, or its end is reported; the caller lives on."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+import time
+
+import pytest
+
+from headstart.child import ChildError, call
+
+HERE = "test_child"
+
+
+def double(data: bytes) -> bytes:
+    print("a library that prints")
+    return data * 2
+
+
+def hog(data: bytes) -> bytes:
+    return bytes(int(data))
+
+
+def crash(_: bytes) -> bytes:
+    print("last words", file=sys.stderr, flush=True)
+    ctypes.string_at(0)
+    return b""
+
+
+def sleep(data: bytes) -> bytes:
+    time.sleep(float(data))
+    return b"awake"
+
+
+def burn(_: bytes) -> bytes:
+    while True:
+        pass
+
+
+def fail(_: bytes) -> bytes:
+    raise UnicodeError("not a word")
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(os.path.dirname(__file__))
+
+
+def test_what_goes_in_comes_back_worked_on() -> None:
+    data = os.urandom(3_000_000)
+    assert call(f"{HERE}:double", data, seconds=30, megabytes=100) == data * 2
+
+
+def test_memory_is_limited() -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("memory is limited on Linux only")
+    assert len(call(f"{HERE}:hog", b"50000000", seconds=30, megabytes=200)) == 50_000_000
+    with pytest.raises(ChildError, match="200 MB") as caught:
+        call(f"{HERE}:hog", b"300000000", seconds=30, megabytes=200)
+    assert caught.value.reason == "memory"
+
+
+@pytest.mark.parametrize("work", ["sleep", "burn"])
+def test_time_is_limited(work: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(ChildError, match="more than 1 seconds") as caught:
+        call(f"{HERE}:{work}", b"60", seconds=1, megabytes=100)
+    assert caught.value.reason == "time"
+    assert time.monotonic() - started < 10
+
+
+def test_a_crash_is_reported_with_its_last_words() -> None:
+    with pytest.raises(ChildError, match="last words") as caught:
+        call(f"{HERE}:crash", b"", seconds=30, megabytes=100)
+    assert caught.value.reason == "died"
+
+
+def test_an_exception_is_reported_with_its_kind() -> None:
+    with pytest.raises(ChildError, match="UnicodeError: not a word") as caught:
+        call(f"{HERE}:fail", b"", seconds=30, megabytes=100)
+    assert caught.value.reason == "failed"
+
+
+def test_setting_the_event_ends_the_child() -> None:
+    cancel = threading.Event()
+    threading.Timer(0.3, cancel.set).start()
+    started = time.monotonic()
+    with pytest.raises(ChildError) as caught:
+        call(f"{HERE}:sleep", b"60", seconds=60, megabytes=100, cancel=cancel)
+    assert caught.value.reason == "cancelled"
+    assert time.monotonic() - started < 5
