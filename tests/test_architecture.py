@@ -19,6 +19,7 @@ LONGEST = 350
 #: A module imports only from those above it, imports inside functions counted. docs/architecture.md shows the same.
 ORDER = [
     "errors",
+    "untrusted",
     "home",
     "formats",
     "images",
@@ -84,6 +85,7 @@ ORDER = [
     "class_advice",
     "learning_curve",
     "bundle",
+    "saved",
     "classifier",
     "trial",
     "tensorboard",

@@ -70,6 +70,14 @@ def say(message: str = "") -> None:
     print(message, file=sys.stderr, flush=True)
 
 
+def agreed(question: str) -> bool:
+    """Ask a person; where there is none, because no terminal is there, the answer is no."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    say(f"{question} [y/N]")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def say_skipped(skipped: Sequence[Skipped], most: int | None = None) -> None:
     """A line for each photo that is not used; beyond `most`, how many more there are."""
     for one in skipped[:most]:
