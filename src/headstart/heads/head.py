@@ -250,7 +250,7 @@ def _finite(*arrays: npt.NDArray[Any]) -> bool:
 
 def _temperature(arrays: Arrays) -> float:
     value, (low, high) = arrays["temperature"], _TEMPERATURES
-    if value.shape != (1,) or value.dtype.kind != "f" or not low <= float(value[0]) <= high:
+    if value.shape != (1,) or value.dtype.kind not in "fiu" or not low <= float(value[0]) <= high:
         raise HeadError(f"A head has the temperature {value.dtype} {value.shape}.\nExpected one, {low:g} to {high:g}.")
     return float(value[0])
 
