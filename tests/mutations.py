@@ -103,7 +103,7 @@ def _change_array(arrays: Arrays, rng: np.random.Generator) -> None:
     action = rng.integers(10)
     with np.errstate(all="ignore"):
         if action == 0:
-            arrays[name] = _cast(array, _TYPES[rng.integers(len(_TYPES))])
+            arrays[name] = array.astype(_TYPES[rng.integers(len(_TYPES))])
         elif action == 1:
             shapes = [(), (0,), (1,), (-1,), (1, -1), (-1, 1), (1, -1, 1)]
             shape = shapes[rng.integers(len(shapes))]
@@ -118,17 +118,14 @@ def _change_array(arrays: Arrays, rng: np.random.Generator) -> None:
         elif action == 5:
             arrays[("x", "weights", "labels", "__metadata__", "n_classes")[rng.integers(5)]] = array
         elif action == 6:
-            arrays[name] = (array.astype(np.float64) * _NUMBERS[rng.integers(len(_NUMBERS))]).astype(array.dtype)
+            scaled = array.astype(np.float64) * _NUMBERS[rng.integers(len(_NUMBERS))]
+            arrays[name] = np.asarray(scaled).astype(array.dtype)
         else:  # a number in one place, or in all
             number = np.full(1, _NUMBERS[rng.integers(len(_NUMBERS))])
             flat = array.reshape(-1)
             where = slice(None) if action == 7 or not len(flat) else rng.integers(len(flat))
             flat[where] = number.astype(array.dtype)[0]
             arrays[name] = array
-
-
-def _cast(array: np.ndarray, kind: str) -> np.ndarray:
-    return array.astype(kind)
 
 
 def _change_bytes(data: bytes, rng: np.random.Generator) -> bytes:
