@@ -117,7 +117,7 @@ def read(folder: str | Path) -> tuple[dict[str, Any], Arrays]:
             )
         without = {name: value for name, value in manifest.items() if name != "sha256"}
         sound = _canonical(manifest) == text and hashlib.sha256(_canonical(without)).hexdigest() == manifest["sha256"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
         raise _changed(path) from error
     if not sound or b"\n" + 2 * (_DEEPEST + 1) * b" " in text:
         raise _changed(path)

@@ -30,7 +30,10 @@ def read_bytes(path: Path, most: int) -> bytes:
             raise ValueError("is not a regular file")
         if info.st_size > most:
             raise ValueError(f"has {info.st_size:,} bytes; at most {most:,} are read")
-        return file.read(info.st_size)
+        try:
+            return file.read(info.st_size)
+        except MemoryError as error:
+            raise ValueError(f"has {info.st_size:,} bytes, for which there is no memory") from error
 
 
 def _at_once(path: str, flags: int) -> int:

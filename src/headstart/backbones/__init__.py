@@ -133,7 +133,7 @@ def _named(handle: str, watcher: Watcher | None, may_fetch: bool) -> Local:
     Raises:
         BackboneError: there is none, or a path leads to something else.
     """
-    from headstart.backbones.fetch import fetch, found, is_remote, origin
+    from headstart.backbones.fetch import fetch, found, is_remote, offline, origin
 
     if not is_remote(handle):
         _check_path(Path(handle))
@@ -141,14 +141,14 @@ def _named(handle: str, watcher: Watcher | None, may_fetch: bool) -> Local:
     fetched = found(handle)
     if fetched is None:
         name, host = origin(handle)
-        if not may_fetch:
+        if not may_fetch and not offline():  # offline, `fetch` says how it can be carried here
             raise NotFetchedError(
                 f"The network {name} that this classifier was trained on is not on this machine.\nIt would come from "
                 f"{host}; nothing is downloaded unasked. If you trust it: headstart backbones get {shlex.quote(name)}; "
                 "then try again. Or let it be downloaded without your token: --fetch (in Python: fetch=True).",
                 f"{name} ({host})",
             )
-        if watcher is not None:
+        if watcher is not None and not offline():
             watcher.said(f"The classifier's network {name} is downloaded from {host}, without your token.")
         fetched = fetch(handle, watcher, anonymous=True)
     return _placed(fetched)
@@ -165,7 +165,7 @@ def _check_path(path: Path) -> None:
 
     try:
         mode, size = (info := os.stat(path)).st_mode, info.st_size
-        plain = stat.S_ISDIR(mode) or (stat.S_ISREG(mode) and size <= LIMITS.bytes)
+        plain = stat.S_ISDIR(mode) or (stat.S_ISREG(mode) and 0 < size <= LIMITS.bytes)
         plain = plain and sum(part.stat().st_size for part in parts(path)) <= LIMITS.bytes
     except OSError as error:
         raise BackboneError(

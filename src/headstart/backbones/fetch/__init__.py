@@ -26,6 +26,7 @@ __all__ = [
     "found",
     "is_remote",
     "kept",
+    "offline",
     "origin",
     "pack",
     "remove",
