@@ -20,6 +20,7 @@ LONGEST = 350
 ORDER = [
     "errors",
     "child",
+    "untrusted",
     "home",
     "formats",
     "images",
@@ -85,6 +86,7 @@ ORDER = [
     "class_advice",
     "learning_curve",
     "bundle",
+    "saved",
     "classifier",
     "trial",
     "tensorboard",

@@ -31,11 +31,17 @@ _HOMES = {
 }
 
 
-def load(folder: str | Path, *, backbone: str = "") -> Classifier:
-    """Read a saved classifier; `backbone` tells where its network lies now. See `Classifier.load`."""
+def load(folder: str | Path, *, backbone: str = "", fetch: bool = False) -> Classifier:
+    """Read a saved classifier. See `Classifier.load`.
+
+    Args:
+        folder: of the classifier.
+        backbone: where its network lies now, if not where it was.
+        fetch: whether its network may be downloaded from where the classifier says, if it is not here.
+    """
     from headstart.classifier import Classifier
 
-    return Classifier.load(folder, backbone=backbone)
+    return Classifier.load(folder, backbone=backbone, fetch=fetch)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,8 @@
 """A saved classifier: a folder with `headstart.json` and `head.safetensors`. Data, never code.
 
 Both files are checked to the last byte on reading: the JSON must be exactly what we would write, and carries the
-SHA-256 of itself (without that line) and of the arrays.
+SHA-256 of itself (without that line) and of the arrays. That finds damage, not malice: whoever changes a bundle can
+write the hashes anew. So its files have limits here, and what they say is checked by `saved`.
 """
 
 from __future__ import annotations
@@ -14,12 +15,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from headstart import untrusted
 from headstart.errors import BundleError
 from headstart.heads.head import Arrays
 
 FORMAT = 1
 _MANIFEST = "headstart.json"
 _ARRAYS = "head.safetensors"
+#: Bytes of each file. The confusion matrix of 4,000 classes is 256 MB of JSON; neighbours of a million photos are 4 GB.
+_MOST = {_MANIFEST: 2**28, _ARRAYS: 2**32 + 2**28}
+#: Bytes of the header of the arrays: names, types and shapes; ours have about 600.
+_LONGEST_HEADER = 2**16
+#: How deep the JSON may be: what we write is 6 deep. It is indented by two spaces a level.
+_DEEPEST = 20
 
 
 def check_target(folder: str | Path, overwrite: bool = False) -> None:
@@ -68,12 +76,15 @@ def write(folder: str | Path, manifest: dict[str, Any], arrays: Arrays, overwrit
     data = save(arrays)
     manifest = {**manifest, "format": FORMAT, "files": {_ARRAYS: hashlib.sha256(data).hexdigest()}}
     manifest["sha256"] = hashlib.sha256(_canonical(manifest)).hexdigest()
+    text = _canonical(manifest)
+    if len(data) > _MOST[_ARRAYS] or len(text) > _MOST[_MANIFEST]:
+        raise BundleError(f"{folder} would be larger than can be read back: {len(data):,} and {len(text):,} bytes.")
     temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
     old = target.with_name(f".{target.name}.{os.getpid()}.old")
     try:
         temporary.mkdir()
         (temporary / _ARRAYS).write_bytes(data)
-        (temporary / _MANIFEST).write_bytes(_canonical(manifest))
+        (temporary / _MANIFEST).write_bytes(text)
         if os.path.lexists(target):
             target.rename(old)
         temporary.rename(target)
@@ -90,36 +101,54 @@ def read(folder: str | Path) -> tuple[dict[str, Any], Arrays]:
     """Read a saved classifier and check every byte of it.
 
     Raises:
-        BundleError: it is missing, of a newer format, or not as it was saved.
+        BundleError: it is missing, no plain file, too large, of a newer format, or not as it was saved.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
     path = Path(folder)
     if not _is_bundle(path):
         what = "is not a saved classifier" if os.path.exists(path) else "does not exist"
         raise BundleError(f"{path} {what}.\nExpected a folder that headstart saved, with {_MANIFEST} in it.")
+    text = _read(path, _MANIFEST)
     try:
-        text = (path / _MANIFEST).read_bytes()
-        data = (path / _ARRAYS).read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path} cannot be read: {error.strerror or error}.") from error
-    try:
-        manifest: dict[str, Any] = json.loads(text)
-        if manifest["format"] > FORMAT:
+        manifest: dict[str, Any] = json.loads(text, parse_constant=_refuse)
+        if untrusted.whole(1, 10**9)(manifest["format"]) > FORMAT:
             raise BundleError(
                 f"{path} has format {manifest['format']}; this version reads up to {FORMAT}.\n"
                 "Update headstart: pip install --upgrade headstart"
             )
         without = {name: value for name, value in manifest.items() if name != "sha256"}
         sound = _canonical(manifest) == text and hashlib.sha256(_canonical(without)).hexdigest() == manifest["sha256"]
-        sound = sound and hashlib.sha256(data).hexdigest() == manifest["files"][_ARRAYS]
-        arrays: Arrays = load(data) if sound else {}
-    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
         raise _changed(path) from error
-    if not sound:
+    if not sound or b"\n" + 2 * (_DEEPEST + 1) * b" " in text:
         raise _changed(path)
-    return manifest, arrays
+    data = _read(path, _ARRAYS)
+    if manifest.get("files") != {_ARRAYS: hashlib.sha256(data).hexdigest()}:
+        raise _changed(path)
+    return manifest, _arrays(path, data)
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        return untrusted.read_bytes(path / name, _MOST[name])
+    except ValueError as error:
+        raise BundleError(f"{path / name} {error}.\nExpected the file that headstart wrote.") from error
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _arrays(path: Path, data: bytes) -> Arrays:
+    from safetensors.numpy import load
+
+    if int.from_bytes(data[:8], "little") > _LONGEST_HEADER:
+        raise _changed(path)
+    try:
+        return load(data)
+    except Exception as error:  # of a header that strangers wrote: whatever the library and numpy make of it
+        raise _changed(path) from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _is_bundle(path: Path) -> bool:

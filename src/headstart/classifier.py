@@ -12,23 +12,21 @@ from typing import Any, Self, get_args
 import numpy as np
 import numpy.typing as npt
 
-from headstart import backbones, bundle
+from headstart import backbones, saved
 from headstart.backbones import fetch
 from headstart.backbones.base import Backbone
 from headstart.backbones.card import Card
-from headstart.errors import BackboneError, BundleError, DataError, HeadError
+from headstart.errors import DataError, HeadError
 from headstart.evaluation import evaluate
 from headstart.features import Features, Skipped, Watcher, extract, require_all
 from headstart.heads import power
-from headstart.heads.head import Head, Kind, from_arrays
+from headstart.heads.head import Head, Kind
 from headstart.images import Fit
 from headstart.photos import PhotoSet, Source, check_classes, find_files, from_lists, scan
 from headstart.results import Measured, Predictions, about, answers_of, mean_of
 from headstart.store import Store
 
 Photos = str | Path | Sequence[str | Path]
-#: Fingerprints of training photos are kept up to this many (8 bytes each), to warn when they are tested on.
-_REMEMBERED = 1_000_000
 
 
 class Classifier:
@@ -142,7 +140,7 @@ class Classifier:
         self.classes_ = classes
         self.head_, self.strength_ = result.fit.head, result.fit.strength
         self.skipped_ = features.skipped + clean.skipped
-        self._seen = fingerprints(clean.features.hashes[:_REMEMBERED])
+        self._seen = fingerprints(clean.features.hashes[: saved.REMEMBERED])
         self._about = about(self.measured_, train=len(clean.labels))
 
     # --- use ---
@@ -224,16 +222,8 @@ class Classifier:
             BundleError: the folder exists or cannot be written.
         """
         head = self._trained()
-        manifest = {
-            "card": self.card.to_json(),
-            "classes": list(self.classes_),
-            "normalisation": power.NAME,
-            "head": {"kind": self.kind, "strength": self.strength_},
-            "seed": self.seed,
-            "about": self._about,
-            "versions": {name: _version(name) for name in ("headstart", "numpy", "openvino", "pillow")},
-        }
-        bundle.write(folder, manifest, {**head.arrays(), "training_photos": self._seen}, overwrite)
+        facts = (self.kind, self.strength_, head, self.seed, self._about, self._seen)
+        saved.write(folder, saved.Saved(self.card, self.classes_, *facts), overwrite)
 
     @classmethod
     def load(
@@ -243,43 +233,34 @@ class Classifier:
         store: str | Path | None = None,
         backbone: str = "",
         watcher: fetch.Watcher | None = None,
+        fetch: bool = False,
     ) -> Classifier:
-        """Read a saved classifier; nothing in it is run.
+        """Read a saved classifier; nothing in it is run, and nothing leaves this machine unasked.
 
         Args:
             folder: that `save` made.
             store: folder of the feature store; the user's if not given.
-            backbone: where its network lies now, if that is not where it was.
+            backbone: where its network lies now, if that is not where it was. A handle given here is fetched.
             watcher: is told of downloads.
+            fetch: whether its network may be downloaded from where the bundle says, if it is not here. No token
+                is sent: whoever made the bundle has chosen the address.
 
         Raises:
             BundleError: it is not as it was saved, or its parts do not fit together.
+            NotFetchedError: its network is not here, and `fetch` is False.
             BackboneError: its network is not the one that this version knows.
         """
-        manifest, arrays = bundle.read(folder)
-        try:
-            card = Card.from_json(manifest["card"])
-            classes, kind = tuple(map(str, manifest["classes"])), manifest["head"]["kind"]
-            strength, seed, told = manifest["head"]["strength"], manifest["seed"], manifest["about"]
-            if manifest["normalisation"] != power.NAME:
-                raise HeadError(f"its features were normalised by {manifest['normalisation']}")
-            seen = arrays.pop("training_photos")
-            if seen.dtype != np.uint64 or seen.ndim != 1 or len(set(classes)) != len(classes):
-                raise HeadError("its class names or the fingerprints of its training photos are damaged")
-            head = from_arrays(arrays)
-        except (KeyError, TypeError, HeadError, BackboneError) as error:
-            raise BundleError(f"{folder} holds no classifier that fits together: {error!s}.\nTrain it anew.") from error
-        if head.dim != card.dim or head.classes != len(classes):
-            raise BundleError(f"{folder} has a head for other vectors or classes than it names.\nTrain it anew.")
-        self = cls(card.handle, head=kind, view=card.view.fit, seed=seed, store=store)
-        self.backbone = backbones.load_card(card, self.store.compiled, backbone, watcher)
+        found = saved.read(folder)
+        card = found.card
+        self = cls(card.handle, head=found.kind, view=card.view.fit, seed=found.seed, store=store)
+        self.backbone = backbones.load_card(card, self.store.compiled, backbone, watcher, fetch)
         if self.card.precision != card.precision:
             self.notes_ = (
                 f"Trained in {card.precision}, which this processor lacks: vectors are computed in "
                 f"{self.card.precision} and differ slightly.",
             )
-        self.head_, self.classes_, self.strength_ = head, classes, strength
-        self._seen, self._about = seen, told
+        self.head_, self.classes_, self.strength_ = found.head, found.classes, found.strength
+        self._seen, self._about = found.seen, found.about
         return self
 
     def tell(self, **facts: Any) -> None:
@@ -329,12 +310,3 @@ def source_of(photos: Photos | PhotoSet, labels: Sequence[str] | None) -> Source
     if labels is None:
         raise DataError("A list of paths was given without labels.\nExpected one class name for each path.")
     return Source(from_lists(photos, labels), None)
-
-
-def _version(name: str) -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "unknown"

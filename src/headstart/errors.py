@@ -4,6 +4,7 @@
     ├── PhotoError        one photo cannot be used; carries a reason of the fixed list
     ├── DataError         a folder, CSV or list of photos does not make a data set
     ├── BackboneError     a network cannot be found, read or run
+    │   └── NotFetchedError   a saved classifier's backbone is not here, and nobody said that it may be fetched
     ├── StoreError        the feature store cannot be opened, read or written
     ├── HeadError         a head cannot be trained or applied
     ├── BundleError       a saved classifier cannot be written, read or trusted
@@ -40,6 +41,18 @@ class DataError(HeadstartError):
 
 class BackboneError(HeadstartError):
     """A network cannot be found, read or run."""
+
+
+class NotFetchedError(BackboneError):
+    """A saved classifier's backbone is not on this machine, and nobody said that it may be fetched.
+
+    Attributes:
+        source: what would be fetched, and from which host: `hf:owner/name (huggingface.co)`.
+    """
+
+    def __init__(self, message: str, source: str) -> None:
+        super().__init__(message)
+        self.source = source
 
 
 class StoreError(HeadstartError):

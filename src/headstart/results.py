@@ -108,6 +108,10 @@ def mean_of(repeats: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float3
 
 
 def about(measured: Measured, **facts: Any) -> dict[str, Any]:
-    """What is saved of an evaluation: no paths, for what is handed on must not tell the owner's folders."""
-    figures = {name: value for name, value in measured.to_json().items() if name != "mistakes"}
+    """What is saved of an evaluation: no paths, for what is handed on must not tell the owner's folders.
+
+    Of more than 1,000 classes the confusion matrix is left out: it would be hundreds of megabytes of JSON.
+    """
+    left_out = ["mistakes", *(["confusion"] if len(measured.classes) > 1000 else [])]
+    figures = {name: value for name, value in measured.to_json().items() if name not in left_out}
     return {**facts, "evaluation": figures}

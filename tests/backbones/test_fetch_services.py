@@ -11,12 +11,17 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from headstart import backbones
+from headstart.backbones import files, graph, local
+from headstart.backbones.card import Card
 from headstart.backbones.fetch import fetch, guests, kept, pack, remove, unpack, verify
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, NotFetchedError
+from headstart.images import View
 from hub_server import MODEL, OTHER, Heard, HubServer, Request, serving, stand_alone, tar
 
 OLD, NEW = "0" * 39 + "1", "0" * 39 + "2"
@@ -306,6 +311,112 @@ def test_a_file_that_would_lie_outside_is_refused(hf: HubServer) -> None:
     with pytest.raises(BackboneError, match="outside its folder"):
         fetch("hf:owner/net", refresh=True)
     assert len(kept()) == 1
+
+
+# --- what a saved classifier names: no token goes where a stranger says ---
+
+
+def card_of(handle: str, path: Path) -> Card:
+    """Of the network that lies there; nothing has read it."""
+    view = View(224, 224)
+    triple = (1.0, 1.0, 1.0)
+    weights = files.weights_hash(path)
+    return Card(handle, weights, graph.REVISION, view, "RGB", triple, triple, "output", 8, "float32")
+
+
+def authorised(server: HubServer) -> list[str]:
+    """What requests carried as their user's."""
+    sent = [(name.lower(), value) for _, _, headers in server.requests for name, value in headers.items()]
+    return [value for name, value in sent if "auth" in name or "cookie" in name]
+
+
+@pytest.fixture
+def signed_in(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who has signed in everywhere, in every way."""
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    (tmp_path / ".kaggle").mkdir()
+    (tmp_path / ".kaggle" / "kaggle.json").write_text('{"username": "me", "key": "secret"}')
+    (tmp_path / ".kaggle" / "access_token").write_text("secret")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / ".kaggle"))
+
+
+def check_that_no_token_is_sent(server: HubServer, handle: str, watcher: Heard, host: str) -> None:
+    there = fetch(handle)
+    assert authorised(server), "the user's own word carries the user's token"
+    card = card_of(there.handle, there.path)
+    assert backbones.load_card(card).card == card, "what is here is used"
+    remove(there.handle)
+    server.requests.clear()
+    with pytest.raises(NotFetchedError) as caught:
+        backbones.load_card(card)
+    assert server.requests == []
+    assert caught.value.source == f"{there.handle} ({host})"
+    assert f"headstart backbones get {there.handle}; then try again" in str(caught.value)
+    assert backbones.load_card(card, fetch=True, watcher=watcher).card == card
+    assert server.requests
+    assert authorised(server) == []
+    assert watcher.lines[0] == (
+        f"The classifier's network {there.handle} is downloaded from {host}, without your token."
+    )
+    remove(there.handle)
+    assert backbones.load_card(card, elsewhere=there.handle).card == card
+    assert authorised(server)
+
+
+@hugging_face
+@pytest.mark.usefixtures("signed_in")
+def test_a_saved_classifier_fetches_from_hugging_face_only_if_told_and_without_token(
+    hf: HubServer, watcher: Heard
+) -> None:
+    publish(hf, {name: data for name, data in REPO.items() if not name.endswith(".json")}, NEW)
+    check_that_no_token_is_sent(hf, "hf:owner/net", watcher, hf.url.removeprefix("http://"))
+
+
+@kaggle
+@pytest.mark.usefixtures("signed_in")
+@pytest.mark.parametrize("way", ["kaggle.json", "access_token", "KAGGLE_API_TOKEN"])
+def test_a_saved_classifier_fetches_from_kaggle_only_if_told_and_without_token(
+    way: str, kg: HubServer, watcher: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in {"kaggle.json", "access_token"} - {way}:
+        (tmp_path / ".kaggle" / other).unlink()
+    if way == "KAGGLE_API_TOKEN":
+        monkeypatch.setenv("KAGGLE_API_TOKEN", "secret")
+    check_that_no_token_is_sent(kg, KAGGLE + "/2", watcher, "www.kaggle.com")
+
+
+@kaggle
+def test_a_package_whose_token_cannot_be_left_out_is_not_asked(kg: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = pytest.importorskip("kagglesdk.kaggle_http_client")
+    monkeypatch.delattr(client, "_get_apikey_creds")
+    with pytest.raises(BackboneError, match="version that does not fit"):
+        fetch(KAGGLE + "/2", anonymous=True)
+    assert kg.requests == []
+
+
+@hugging_face
+def test_a_network_that_asks_to_sign_in_says_why_no_token_was_sent(hf: HubServer) -> None:
+    hf.on("/api/models/owner/net", lambda r: r.send(b"{}", 401))
+    with pytest.raises(BackboneError, match=r"Your token was not sent(?s:.*)headstart backbones get hf:owner/net"):
+        fetch("hf:owner/net", anonymous=True)
+    fails("hf:owner/net", "sign in as Hugging Face's own package does")
+
+
+@hugging_face
+def test_what_was_fetched_is_compared_before_anything_reads_it(hf: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = fetch("hf:owner/net")
+    card = replace(card_of(there.handle, there.path), weights="0" * 64)
+    for place, name in ((files, "read"), (local, "hints_of"), (graph, "dissect")):
+        monkeypatch.setattr(place, name, lambda *_: pytest.fail("it was read"))
+    with pytest.raises(BackboneError, match="other weights"):
+        backbones.load_card(card)
+    remove(there.handle)
+    with pytest.raises(BackboneError, match="other weights"):
+        backbones.load_card(card, fetch=True)
 
 
 # --- Kaggle ---

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import io
+import json
 import shutil
+import sys
+import warnings
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import headstart
+from fakes import write_photos
 from headstart import backbones
-from headstart.backbones import catalogue
+from headstart.backbones import builtin, catalogue
 from headstart.backbones.hints import Options
-from headstart.errors import BackboneError
+from headstart.classifier import Classifier
+from headstart.cli import app
+from headstart.cli.console import run
+from headstart.errors import NotFetchedError
 from hub_server import Heard, HubServer, serving, stand_alone, tar
 from toys import channels_first, conv, model, numbers, pictures, pooled, save
 
@@ -59,10 +69,97 @@ def test_a_saved_classifier_does_not_fetch_from_an_address_that_its_user_never_n
     assert backbones.load_card(card).card == card, "what is here is used"
     shutil.rmtree(home / "networks")
     asked = len(hub.requests)
-    with pytest.raises(BackboneError, match=r"not here and not in the catalogue(?s:.*)headstart backbones get"):
+    with pytest.raises(
+        NotFetchedError, match=r"is not on this machine(?s:.*)127\.0\.0\.1(?s:.*)headstart backbones get"
+    ):
         backbones.load_card(card)
     assert len(hub.requests) == asked
     assert backbones.load_card(card, elsewhere=handle).card == card, "named by the user, it is fetched"
+
+
+def test_a_name_of_the_catalogue_in_a_saved_classifier_is_not_fetched_unasked(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = replace(builtin.card("float32"), handle="my-network")
+    monkeypatch.setattr(catalogue, "resolve", lambda _: hub.url + "/google/net/1")
+    with pytest.raises(NotFetchedError, match=r"/google/net/1 .* is not on this machine"):
+        backbones.load_card(card)
+    assert not hub.requests
+
+
+# --- asked on the command line ---
+
+
+class Terminal(io.StringIO):
+    """A stream that is a person."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def absent(hub: HubServer, tmp_path: Path, home: Path) -> tuple[str, Path, Path]:
+    """A handle, a classifier trained on that network, which is not here any more, and a folder of photos."""
+    hub.on("/somebody/net/1", tar(toy_files(tmp_path / "made")))
+    handle = hub.url + "/somebody/net/1"
+    write_photos(tmp_path / "photos", {"red": 3, "blue": 3})
+    Classifier(handle).fit(tmp_path / "photos").save(tmp_path / "model")
+    shutil.rmtree(home / "networks")
+    hub.requests.clear()
+    return handle, tmp_path / "model", tmp_path / "photos"
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: object, answer: str | None = None) -> tuple[int, str, str]:
+    """A command in this process; with an answer, before a person at a terminal."""
+    kind = io.StringIO if answer is None else Terminal
+    out, err = io.StringIO(), kind()
+    monkeypatch.setattr(sys, "argv", ["headstart", *map(str, arguments)])
+    monkeypatch.setattr(sys, "stdin", kind(answer or ""))
+    with warnings.catch_warnings(), redirect_stdout(out), redirect_stderr(err):
+        return run(app), out.getvalue(), err.getvalue()
+
+
+@pytest.mark.parametrize("name", ["predict", "evaluate"])
+def test_a_command_says_what_to_type_and_fetches_with_fetch(
+    name: str, absent: tuple[str, Path, Path], hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle, model, photos = absent
+    code, out, err = command(monkeypatch, name, model, photos)
+    assert (code, out) == (1, "")
+    assert f"headstart backbones get {handle}; then try again" in err
+    assert "--fetch" in err
+    assert not hub.requests
+    code, out, err = command(monkeypatch, name, model, photos, "--fetch", "--json")
+    assert (code, json.loads(out)["model"]) == (0, str(model))
+    assert f"{handle} is downloaded from 127.0.0.1" in err
+    assert len(hub.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "fetched"), [("y\n", True), ("Yes\n", True), ("n\n", False), ("\n", False), ("", False), ("yo\n", False)]
+)
+def test_a_person_is_asked(
+    answer: str, fetched: bool, absent: tuple[str, Path, Path], hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle, model, photos = absent
+    host = hub.url.removeprefix("http://")
+    code, out, err = command(monkeypatch, "predict", model, photos, answer=answer)
+    assert f"This classifier wants to download {handle} ({host}). Download it? [y/N]" in err
+    assert (code, bool(out), bool(hub.requests)) == ((0, True, True) if fetched else (1, False, False))
+
+
+def test_python_is_not_asked_and_fetches_if_told(
+    absent: tuple[str, Path, Path], hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle, model, photos = absent
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with pytest.raises(NotFetchedError):
+        headstart.load(model)
+    assert not hub.requests
+    assert len(headstart.load(model, fetch=True).predict(photos)) == 6
+    assert [path.partition("?")[0] for _, path, _ in hub.requests] == ["/somebody/net/1"]
+    assert headstart.load(model).card.handle == handle, "it is here now"
 
 
 def test_the_range_is_known_of_families_that_keep_the_common_signature_and_assumed_of_others(

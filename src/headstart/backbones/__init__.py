@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import stat
 import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.backbones.hints import Layers, Options
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, NotFetchedError
 
 if TYPE_CHECKING:  # numpy and Pillow come with them: the catalogue, which is asked from the shell, needs neither
     from headstart.backbones.base import Backbone
     from headstart.backbones.card import Card, Precision
-    from headstart.backbones.fetch import Watcher
+    from headstart.backbones.fetch import Fetched, Watcher
     from headstart.backbones.local import Local
 
 __all__ = ["DEFAULT", "Layers", "Options", "load", "load_card"]
@@ -75,18 +76,24 @@ def load(
     return network
 
 
-def load_card(card: Card, folder: Path | None = None, elsewhere: str = "", watcher: Watcher | None = None) -> Backbone:
+def load_card(
+    card: Card, folder: Path | None = None, elsewhere: str = "", watcher: Watcher | None = None, fetch: bool = False
+) -> Backbone:
     """The network of a saved card, in the card's view.
 
+    A saved classifier may come from a stranger. What its card names is used if it is here; it is fetched only with
+    `fetch`, and then without any token; and its weights are compared with the card's before anything reads them.
     The precision is the card's where this processor has it, else float32: `card.precision` of the result tells.
 
     Args:
         card: of a saved classifier.
         folder: where compiled graphs are kept; None: nowhere.
-        elsewhere: another handle or path where the same network lies now.
+        elsewhere: another handle or path where the same network lies now; the user's own word, so it is fetched.
         watcher: is told of downloads.
+        fetch: whether what the card names may be fetched.
 
     Raises:
+        NotFetchedError: the network is not on this machine, and `fetch` is False.
         BackboneError: the network cannot be found, or gives other vectors than the card's.
     """
     from headstart.backbones import builtin
@@ -96,6 +103,11 @@ def load_card(card: Card, folder: Path | None = None, elsewhere: str = "", watch
 
     if card.precision == "bfloat16" and not has_bfloat16():
         card = replace(card, precision="float32")
+    if not elsewhere and re.match(r"[\\/]{2}", card.handle):  # even to look whether it is there would ask that server
+        raise BackboneError(
+            f"This classifier asks for a network on another computer, {card.handle}, which is not looked for.\n"
+            "Expected a path on this one. If you trust it: -b PATH (in Python: backbone=PATH)."
+        )
     handle = _known(elsewhere or card.handle)
     network: Backbone | None
     if handle == builtin.HANDLE:
@@ -103,9 +115,7 @@ def load_card(card: Card, folder: Path | None = None, elsewhere: str = "", watch
     else:
         network = load_plugin(handle)
     if network is None:
-        if not elsewhere:
-            _check_reach(handle)
-        return reopen(_local(handle, watcher), card, folder)
+        return reopen(_local(handle, watcher) if elsewhere else _named(handle, watcher, fetch), card, folder)
     here = replace(network.card.with_fit(card.view.fit), handle=card.handle)
     if card.key != here.key:
         theirs, ours = card.to_json(), here.to_json()
@@ -117,26 +127,56 @@ def load_card(card: Card, folder: Path | None = None, elsewhere: str = "", watch
     return network.with_card(here)
 
 
-def _check_reach(handle: str) -> None:
-    """A saved classifier may come from a stranger: it fetches only from where its user would, and never in silence.
+def _named(handle: str, watcher: Watcher | None, may_fetch: bool) -> Local:
+    """The network that a saved classifier names: what is here, or what its user lets it fetch.
 
     Raises:
-        BackboneError: its network is not here, or only at an address that the catalogue does not know.
+        BackboneError: there is none, or a path leads to something else.
     """
-    from headstart.backbones import catalogue
-    from headstart.backbones.fetch import here, is_remote
+    from headstart.backbones.fetch import fetch, found, is_remote, offline, origin
 
     if not is_remote(handle):
-        if not os.path.exists(handle):
-            raise BackboneError(
-                f"The network {handle} that this classifier was trained on is not there any more.\nExpected that file "
-                "or folder. If it has moved, say where it is now: -b PATH (in Python: backbone=PATH)."
+        _check_path(Path(handle))
+        return _local(handle, watcher)
+    fetched = found(handle)
+    if fetched is None:
+        name, host = origin(handle)
+        if not may_fetch and not offline():  # offline, `fetch` says how it can be carried here
+            raise NotFetchedError(
+                f"The network {name} that this classifier was trained on is not on this machine.\nIt would come from "
+                f"{host}; nothing is downloaded unasked. If you trust it: headstart backbones get {shlex.quote(name)}; "
+                "then try again. Or let it be downloaded without your token: --fetch (in Python: fetch=True).",
+                f"{name} ({host})",
             )
-        return
-    if handle.startswith(("http:", "https:")) and catalogue.by_handle(handle) is None and not here(handle):
+        if watcher is not None and not offline():
+            watcher.said(f"The classifier's network {name} is downloaded from {host}, without your token.")
+        fetched = fetch(handle, watcher, anonymous=True)
+    return _placed(fetched)
+
+
+def _check_path(path: Path) -> None:
+    """A path that a stranger wrote is read only if it is a file or folder of the size of a network.
+
+    Raises:
+        BackboneError: it is not.
+    """
+    from headstart.backbones.fetch.archive import LIMITS
+    from headstart.backbones.files import parts
+
+    try:
+        mode, size = (info := os.stat(path)).st_mode, info.st_size
+        plain = stat.S_ISDIR(mode) or (stat.S_ISREG(mode) and 0 < size <= LIMITS.bytes)
+        plain = plain and sum(part.stat().st_size for part in parts(path)) <= LIMITS.bytes
+    except OSError as error:
         raise BackboneError(
-            f"This classifier asks for a network from {handle}, which is not here and not in the catalogue.\nExpected "
-            f"an address that you trust. If you do: headstart backbones get {shlex.quote(handle)}; then try again."
+            f"The network {path} that this classifier was trained on is not there any more, or cannot be read "
+            f"({error.strerror}).\nExpected that file or folder. If it has moved, say where it is now: -b PATH (in "
+            "Python: backbone=PATH)."
+        ) from error
+    if not plain:
+        raise BackboneError(
+            f"{path}, where this classifier looks for its network, is not a file or folder of at most "
+            f"{LIMITS.bytes / 1e9:,.0f} GB.\nExpected a network. If you trust it: -b PATH (in Python: backbone=PATH)."
         )
 
 
@@ -170,16 +210,22 @@ def _looks_like_a_path(handle: str) -> bool:
 
 def _local(handle: str, watcher: Watcher | None) -> Local:
     """A network on this disk, fetched if it was not."""
-    from headstart.backbones import catalogue
     from headstart.backbones.fetch import fetch, is_remote
+    from headstart.backbones.local import Local
+
+    if is_remote(handle):
+        return _placed(fetch(handle, watcher))
+    # A classifier is used from other folders than it was trained in.
+    return Local(os.path.abspath(handle), Path(os.path.abspath(handle)))
+
+
+def _placed(fetched: Fetched) -> Local:
+    """A fetched network, with what is known of it by where it came from."""
+    from headstart.backbones import catalogue
     from headstart.backbones.files import format_of
     from headstart.backbones.hints import Hints, feed_of
     from headstart.backbones.local import Local
 
-    if not is_remote(handle):
-        # A classifier is used from other folders than it was trained in.
-        return Local(os.path.abspath(handle), Path(os.path.abspath(handle)))
-    fetched = fetch(handle, watcher)
     if fetched.handle.startswith("hf:"):
         return Local(fetched.handle, fetched.path, top=fetched.folder)
     entry = catalogue.by_handle(fetched.handle)

@@ -12,6 +12,7 @@ import shlex
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
+from headstart import untrusted
 from headstart.backbones.hints import Channels, Feed, Layers, Origin
 from headstart.errors import BackboneError
 from headstart.images import READER_REVISION, Fit, View
@@ -20,6 +21,44 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 #: What the vectors do not depend on: names and facts for people.
 _NOT_IN_KEY = ("handle", "classes", "crop", "licence", "range_from")
+
+
+def _view(value: Any) -> View:
+    return View(**untrusted.fields(value, _VIEW_FIELDS))
+
+
+def _scale(value: Any) -> float:
+    scale = untrusted.number(-1e9, 1e9)(value)
+    if abs(scale) < 1e-9:
+        raise ValueError(f"{scale} is too small to divide by")
+    return scale
+
+
+#: What a field of a saved card may be. A network of free size is given the card's, so that has a bound as well.
+_VIEW_FIELDS: dict[str, untrusted.Check[Any]] = {
+    "height": untrusted.whole(1, 4096),
+    "width": untrusted.whole(1, 4096),
+    "fit": untrusted.one_of(*get_args(Fit)),
+    "fraction": untrusted.number(1e-3, 1.0),
+}
+_FIELDS: dict[str, untrusted.Check[Any]] = {
+    "handle": untrusted.text(4096),
+    "weights": untrusted.text(200),
+    "revision": untrusted.whole(0, 10**9),
+    "view": _view,
+    "channels": untrusted.one_of(*get_args(Channels)),
+    "mean": untrusted.many(untrusted.number(-1e9, 1e9), 3, 3),
+    "scale": untrusted.many(_scale, 3, 3),
+    "output": untrusted.text(1000),
+    "dim": untrusted.whole(1, 10**6),
+    "precision": untrusted.one_of("float32", "bfloat16"),
+    "reader": untrusted.whole(0, 10**9),
+    "classes": untrusted.whole(0, 10**6),
+    "crop": untrusted.number(1e-3, 1.0),
+    "licence": untrusted.text(10_000, shortest=0),
+    "range_from": untrusted.one_of(*get_args(Origin)),
+    "layers": untrusted.one_of(*get_args(Layers)),
+}
 
 
 @dataclass(frozen=True)
@@ -114,20 +153,15 @@ class Card:
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> Card:
-        """Read `to_json`'s dictionary.
+    def from_json(cls, fields: Any) -> Card:
+        """Read `to_json`'s dictionary, whoever wrote it.
 
         Raises:
-            BackboneError: fields are missing or unknown, or there is no such view or dimension.
+            BackboneError: a field is missing, unknown, or not of the type and range that it must be.
         """
         try:
-            known = {**fields, "view": View(**fields["view"])}
-            known["mean"], known["scale"] = tuple(fields["mean"]), tuple(fields["scale"])
-            card = cls(**known)
-            if card.view.fit not in get_args(Fit) or not isinstance(card.dim, int) or card.dim < 1:
-                raise ValueError(f"view {card.view.fit!r} or dimension {card.dim!r}")
-            return card
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            return cls(**untrusted.fields(fields, _FIELDS))
+        except (TypeError, ValueError) as error:
             raise BackboneError(f"The card cannot be read: {error}.\nExpected the fields of a Card.") from error
 
 

@@ -29,7 +29,7 @@ def run(app: Callable[..., Any]) -> int:
     # Pillow warns about odd metadata of single photos; what matters to the user is told as an outcome.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     warnings.showwarning = lambda message, *_, **__: say(f"Warning: {message}")
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
     try:
@@ -68,6 +68,14 @@ def _usage(error: Exception) -> int:
 def say(message: str = "") -> None:
     """A line for the user, on stderr."""
     print(message, file=sys.stderr, flush=True)
+
+
+def agreed(question: str) -> bool:
+    """Ask a person; where there is none, because no terminal is there, the answer is no."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):  # there is none where it was closed
+        return False
+    say(f"{question} [y/N]")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def say_skipped(skipped: Sequence[Skipped], most: int | None = None) -> None:

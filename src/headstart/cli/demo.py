@@ -53,11 +53,11 @@ def demo(
 
 
 def _saved_by_a_demo(folder: Path) -> bool:
-    from headstart import bundle
+    from headstart import saved
     from headstart.errors import BundleError
 
     try:
-        return bool(bundle.read(folder)[0]["about"].get("demo"))
+        return bool(saved.read(folder).about.get("demo"))
     except BundleError:
         return False
 

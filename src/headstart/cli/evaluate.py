@@ -15,13 +15,14 @@ def evaluate(
     model: options.Model,
     photos: Annotated[Path, typer.Argument(help="Photos in class folders, or a CSV; its test part if it has one.")],
     backbone: options.Elsewhere = "",
+    fetch: options.Fetch = False,
     as_json: options.Json = False,
 ) -> None:
     """Measure a saved classifier on photos whose classes are known."""
     from headstart.cli.report import details, summary
 
     with Bar() as bar:
-        measured = options.open_model(model, backbone, bar).evaluate(photos, watcher=bar)
+        measured = options.open_model(model, backbone, fetch, bar).evaluate(photos, watcher=bar)
     for note in measured.notes:
         say(note)
     document = measured.to_json()

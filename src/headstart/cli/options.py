@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headstart.cli.console import Bar, say
+from headstart.cli.console import Bar, agreed, say
 
 if TYPE_CHECKING:
     from headstart.backbones import Options
@@ -53,6 +53,12 @@ Model = Annotated[Path, typer.Argument(help="Folder of a saved classifier.")]
 Elsewhere = Annotated[
     str, typer.Option("-b", "--backbone", help="Where its network lies now, if not where it was trained.")
 ]
+Fetch = Annotated[
+    bool,
+    typer.Option(
+        "--fetch", help="Download its network from where the classifier says, if it is not here. No token is sent."
+    ),
+]
 
 
 def network_options(input_range: str, layers: LayersName = LayersName.last) -> Options:
@@ -62,11 +68,17 @@ def network_options(input_range: str, layers: LayersName = LayersName.last) -> O
     return Options(input_range, layers.value)
 
 
-def open_model(model: Path, backbone: str, bar: Bar) -> Classifier:
-    """A saved classifier; what the user should know of it is said."""
+def open_model(model: Path, backbone: str, fetch: bool, bar: Bar) -> Classifier:
+    """A saved classifier; what the user should know of it is said, and whether its network may be fetched is asked."""
     from headstart.classifier import Classifier
+    from headstart.errors import NotFetchedError
 
-    classifier = Classifier.load(model, backbone=backbone, watcher=bar)
+    try:
+        classifier = Classifier.load(model, backbone=backbone, watcher=bar, fetch=fetch)
+    except NotFetchedError as error:
+        if not agreed(f"This classifier wants to download {error.source}. Download it?"):
+            raise
+        classifier = Classifier.load(model, backbone=backbone, watcher=bar, fetch=True)
     for note in classifier.notes_:
         say(note)
     return classifier

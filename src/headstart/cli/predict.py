@@ -22,11 +22,12 @@ def predict(
     photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
     csv: Annotated[Path | None, typer.Option(help="Write a table to this file.")] = None,
     backbone: options.Elsewhere = "",
+    fetch: options.Fetch = False,
     as_json: options.Json = False,
 ) -> None:
     """Say which of your classes photos belong to."""
     with Bar() as bar:
-        classifier = options.open_model(model, backbone, bar)
+        classifier = options.open_model(model, backbone, fetch, bar)
         answer = classifier.predictions(photos, bar if len(photos) > 1 or os.path.isdir(photos[0]) else None)
     say_skipped(answer.skipped)
     if csv is not None:

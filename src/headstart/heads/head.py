@@ -15,6 +15,9 @@ Kind = Literal["logistic", "ridge", "centroid", "knn"]
 Vectors = npt.NDArray[np.float32]
 Arrays = dict[str, npt.NDArray[Any]]
 _CHUNK = 1024
+#: Features are finite float32 numbers, of which heads get the signed square root (`heads.power`): none is greater.
+_FURTHEST = 1.9e19
+_TEMPERATURES = (1e-4, 1e4)
 
 
 class Head(ABC):
@@ -54,14 +57,18 @@ class Head(ABC):
             float64 `(n, k)`, rows sum to 1.
 
         Raises:
-            HeadError: the vectors have another length than those it was trained on.
+            HeadError: the vectors have another length than those it was trained on, or are beyond all bounds.
         """
         if features.ndim != 2 or features.shape[1] != self.dim:
             raise HeadError(
                 f"The head was given vectors of shape {features.shape}.\nExpected (n, {self.dim}): those of the "
                 "backbone it was trained on."
             )
-        return softmax(self.scores(features) / np.float32(self.temperature))
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = self.scores(features) / np.float32(self.temperature)
+        if not np.isfinite(scores).all():
+            raise HeadError("The scores are beyond float32.\nExpected finite, power-normalised features below 1.9e19.")
+        return softmax(scores)
 
 
 @dataclass(frozen=True)
@@ -98,13 +105,18 @@ class LinearHead(Head):
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> LinearHead:
-        """Read `arrays()` back; raises `HeadError` if they do not fit together."""
-        weights, bias = arrays["weights"], arrays["bias"]
-        if weights.ndim != 2 or bias.shape != weights.shape[1:] or not _finite(weights, bias):
+        """Read `arrays()` back; raises `HeadError` if they do not fit together or their scores could overflow."""
+        weights, bias, temperature = arrays["weights"], arrays["bias"], _temperature(arrays)
+        fits = weights.ndim == 2 and weights.size > 0 and bias.shape == weights.shape[1:] and _finite(weights, bias)
+        if fits:
+            reach = _FURTHEST * np.abs(weights).sum(axis=0, dtype=np.float64) + np.abs(bias)
+            fits = bool(reach.max() < 1e38 * min(temperature, 1.0))
+        if not fits:
             raise HeadError(
-                f"A linear head has weights {weights.shape} and bias {bias.shape}.\nExpected finite (dim, k) and (k,)."
+                f"A linear head has weights {weights.dtype} {weights.shape} and bias {bias.dtype} {bias.shape}.\n"
+                "Expected float32 (dim, k) and (k,), finite, and small enough that no score overflows."
             )
-        return cls(weights, bias, _temperature(arrays))
+        return cls(weights, bias, temperature)
 
 
 @dataclass(frozen=True)
@@ -158,17 +170,21 @@ class NeighbourHead(Head):
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> NeighbourHead:
-        """Read `arrays()` back; raises `HeadError` if they do not fit together."""
+        """Read `arrays()` back; raises `HeadError` if they do not fit together or are out of bounds."""
         vectors, labels, centre = arrays["vectors"], arrays["labels"], arrays["centre"]
-        neighbors, classes = arrays["n_neighbors"], arrays["n_classes"]
-        fits = vectors.ndim == 2 and labels.shape == vectors.shape[:1] and centre.shape == vectors.shape[1:]
-        fits = fits and len(labels) > 0 and labels.dtype == np.int64 and neighbors.shape == classes.shape == (1,)
-        fits = fits and labels.min() >= 0 and labels.max() < classes[0] and neighbors[0] >= 1
-        if not fits or not _finite(vectors, centre):
+        neighbors, classes = _whole(arrays, "n_neighbors"), _whole(arrays, "n_classes")
+        fits = vectors.ndim == 2 and vectors.size > 0 and _finite(vectors, centre)
+        fits = fits and labels.dtype == np.int64 and labels.shape == vectors.shape[:1]
+        fits = fits and labels.min() >= 0 and labels.max() < classes and centre.shape == vectors.shape[1:]
+        # A hair of room for rounding. Of numbers that are too large no length can be taken.
+        fits = fits and np.abs(centre).max() <= _FURTHEST and np.abs(vectors).max() < 1.001
+        if not fits or np.linalg.norm(vectors, axis=1).max() > 1.001:
             raise HeadError(
-                f"A neighbour head has vectors {vectors.shape} and labels {labels.shape}.\nExpected (n, dim) and (n,)."
+                f"A neighbour head has vectors {vectors.dtype} {vectors.shape}, labels {labels.dtype} {labels.shape} "
+                f"and centre {centre.dtype} {centre.shape}.\nExpected float32 (n, dim) of length 1, int64 (n,) from 0 "
+                f"to {classes - 1}, and float32 (dim,)."
             )
-        return cls(vectors, labels, centre, int(neighbors[0]), int(classes[0]), _temperature(arrays))
+        return cls(vectors, labels, centre, neighbors, classes, _temperature(arrays))
 
 
 def from_arrays(arrays: Arrays) -> Head:
@@ -195,7 +211,13 @@ def softmax(scores: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 
 def unit_length(vectors: Vectors) -> Vectors:
     """Rows scaled to length 1; rows of zeros stay zero."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    far = np.flatnonzero(np.isinf(lengths))
+    if len(far):  # their squares overflow: a power of two brings them nearer and changes no digit
+        vectors = vectors.copy()
+        vectors[far] *= np.float32(2.0**-64)
+        lengths[far] = np.linalg.norm(vectors[far], axis=1, keepdims=True)
     scaled: Vectors = vectors / np.maximum(lengths, np.float32(1e-12))
     return scaled
 
@@ -227,7 +249,14 @@ def _finite(*arrays: npt.NDArray[Any]) -> bool:
 
 
 def _temperature(arrays: Arrays) -> float:
-    value = arrays["temperature"]
-    if value.shape != (1,) or not 0 < float(value[0]) < np.inf:
-        raise HeadError(f"A head has the temperature {value}.\nExpected one number greater than 0.")
+    value, (low, high) = arrays["temperature"], _TEMPERATURES
+    if value.shape != (1,) or value.dtype.kind not in "fiu" or not low <= float(value[0]) <= high:
+        raise HeadError(f"A head has the temperature {value.dtype} {value.shape}.\nExpected one, {low:g} to {high:g}.")
     return float(value[0])
+
+
+def _whole(arrays: Arrays, name: str) -> int:
+    value = arrays[name]
+    if value.shape != (1,) or value.dtype.kind not in "iu" or not 1 <= int(value[0]) <= 10**6:
+        raise HeadError(f"A head has {name} {value.dtype} {value.shape}.\nExpected one whole number, 1 to 1,000,000.")
+    return int(value[0])

@@ -23,9 +23,11 @@ __all__ = [
     "Unpacked",
     "Watcher",
     "fetch",
-    "here",
+    "found",
     "is_remote",
     "kept",
+    "offline",
+    "origin",
     "pack",
     "remove",
     "unpack",
@@ -70,13 +72,14 @@ class Unpacked:
     new: bool
 
 
-def fetch(handle: str, watcher: Watcher | None = None, refresh: bool = False) -> Fetched:
+def fetch(handle: str, watcher: Watcher | None = None, refresh: bool = False, anonymous: bool = False) -> Fetched:
     """The files of a network: those that are here, else those that the handle's server sends.
 
     Args:
         handle: `https://...`, `tfhub:...`, `kaggle:...` or `hf:...`.
         watcher: told how it goes.
         refresh: ask the server also for what is here, and what a handle without a version means now.
+        anonymous: send no token, whether or not the user has signed in: the handle is not the user's own word.
 
     Raises:
         BackboneError: the handle is not one, its server cannot be reached or sends something else, the disk is full,
@@ -104,23 +107,33 @@ def fetch(handle: str, watcher: Watcher | None = None, refresh: bool = False) ->
             if found is not None:
                 return found
         try:
-            return _told(_fetch(asked, watcher, refresh))
+            return _told(_fetch(asked, watcher, refresh, anonymous))
         except ArchiveError as error:
             what, _, expected = str(error).partition("\n")
             advice = f"{expected or 'Expected a tar.gz of plain files, with a network in it'}. Nothing of it was kept."
             raise failure(str(asked), f"cannot be used: what its server sent {what}.", advice) from error
 
 
-def here(handle: str) -> bool:
-    """Is this network on this machine, so that `fetch` asks nobody?
+def found(handle: str) -> Fetched | None:
+    """A network that is on this machine and sound; nobody is asked.
 
     Raises:
         BackboneError: the handle is not one.
     """
     try:
-        return _look(parse(handle), handle) is not None
+        return _look(parse(handle), handle)
     except DamagedError:
-        return False
+        return None
+
+
+def origin(handle: str) -> tuple[str, str]:
+    """What `fetch` would fetch, in the canonical form, and from which host, both in printable characters.
+
+    Raises:
+        BackboneError: the handle is not one.
+    """
+    asked = parse(handle)
+    return ascii(str(asked))[1:-1], ascii(asked.host)[1:-1]
 
 
 def kept() -> list[Kept]:
@@ -211,13 +224,13 @@ def _told(entry: Kept) -> Fetched:
     return Fetched(entry.handle, entry.path, entry.folder)
 
 
-def _fetch(asked: Handle, watcher: Watcher, refresh: bool) -> Kept:
+def _fetch(asked: Handle, watcher: Watcher, refresh: bool, anonymous: bool) -> Kept:
     """Download a handle whose lock is held."""
     from headstart.backbones.fetch import hf, hub, kaggle
 
     wanted = keeping.meant(asked) if not refresh else asked  # a damaged one is repaired, not replaced by a newer one
     if asked.kind == "hf" and not wanted.pinned:
-        wanted = hf.resolve(asked, watcher)
+        wanted = hf.resolve(asked, watcher, anonymous)
         entry = keeping.sound(wanted)
         if entry is not None:
             keeping.note_asked(asked, wanted)
@@ -228,9 +241,9 @@ def _fetch(asked: Handle, watcher: Watcher, refresh: bool) -> Kept:
         if asked.kind == "hub":
             source = hub.download(wanted, content, watcher)
         elif asked.kind == "hf":
-            source = hf.download(wanted, content, watcher)
+            source = hf.download(wanted, content, watcher, anonymous)
         else:
-            wanted, source = kaggle.download(wanted, content, watcher)
+            wanted, source = kaggle.download(wanted, content, watcher, anonymous)
         return keeping.settle(content.parent, asked, wanted, source, watcher.said)
 
 

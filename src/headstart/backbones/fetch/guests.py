@@ -48,9 +48,16 @@ def invited(package: str, handle: Handle, extra: str, environment: Mapping[str, 
 
 
 @contextmanager
-def changed(changes: Mapping[str, Any]) -> Iterator[None]:
-    """Change attributes such as `package.module.NAME` where this version of the package has them."""
+def changed(changes: Mapping[str, Any], needed: bool = False) -> Iterator[None]:
+    """Change attributes such as `package.module.NAME` where this version of the package has them.
+
+    Raises:
+        AttributeError: it lacks one, and they are `needed`.
+    """
     before = []
+    if needed:
+        for path in changes:
+            getattr(importlib.import_module(path.rpartition(".")[0]), path.rpartition(".")[2])
     for path, value in changes.items():
         place, _, name = path.rpartition(".")
         module = importlib.import_module(place)
@@ -96,7 +103,7 @@ def bar_for(handle: Handle, watcher: Watcher, total: int | None = None) -> type[
     return Told
 
 
-def translated(handle: Handle, service: str, error: Exception) -> Exception:
+def translated(handle: Handle, service: str, error: Exception, anonymous: bool = False) -> Exception:
     """A library's error as ours: `PassingError` if it may pass.
 
     The libraries have no common error; what they share is that the server's answer hangs on it as `response`.
@@ -110,6 +117,9 @@ def translated(handle: Handle, service: str, error: Exception) -> Exception:
     if status in (401, 403):
         what = f"{service} answered {status}: it does not exist, or asks to sign in or to accept a licence"
         advice = f"Open its page in a browser; sign in as {service}'s own package does."
+        if anonymous:
+            advice = "Your token was not sent, for a saved classifier chose the address. If you trust it: "
+            advice += "headstart backbones get {handle}"
     elif status == 404:
         what, advice = f"{service} answered 404: there is no such network, version or file", "Check the handle."
     elif status is not None:

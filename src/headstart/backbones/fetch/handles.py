@@ -72,6 +72,13 @@ class Handle:
         return self.kind != "hub" or parts.scheme == "https" or parts.hostname in _LOOPBACK
 
     @property
+    def host(self) -> str:
+        """Whose server is asked first; it may redirect to others."""
+        if self.kind == "kaggle":
+            return "www.kaggle.com"
+        return urlsplit(self.place if self.kind == "hub" else hugging_face()).netloc
+
+    @property
     def request(self) -> str:
         """The address to GET."""
         if self.is_file:
@@ -98,7 +105,7 @@ def parse(handle: str) -> Handle:
     text = handle.strip()
     prefix, _, rest = text.partition(":")
     prefix = prefix.lower()
-    if not is_remote(text) or re.search(r"[\x00-\x1f\x7f\\]", text):
+    if not is_remote(text) or re.search(r"[\x00-\x1f\x7f\\\ud800-\udfff]", text):
         raise _unfit(handle, "https://..., tfhub:..., kaggle:... or hf:...")
     if prefix == "kaggle":
         return _kaggle(handle, rest)
@@ -107,6 +114,11 @@ def parse(handle: str) -> Handle:
     if prefix == "tfhub":
         return _hub(handle, _HUB + rest.lstrip("/"))
     return _hub(handle, text)
+
+
+def hugging_face() -> str:
+    """The address of Hugging Face, or of the copy of it that `HF_ENDPOINT` names."""
+    return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
 
 
 def offline() -> bool:

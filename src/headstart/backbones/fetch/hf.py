@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from fnmatch import fnmatch
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 from headstart.backbones.fetch import archive
 from headstart.backbones.fetch.contents import shorten
 from headstart.backbones.fetch.guests import bar_for, changed, invited, translated
-from headstart.backbones.fetch.handles import Handle
+from headstart.backbones.fetch.handles import Handle, hugging_face
 from headstart.backbones.fetch.trying import patiently
 from headstart.backbones.fetch.watching import Watcher, failure
 
@@ -40,24 +39,25 @@ _EXTERNAL = (
 )
 
 
-def resolve(handle: Handle, watcher: Watcher) -> Handle:
+def resolve(handle: Handle, watcher: Watcher, anonymous: bool = False) -> Handle:
     """Ask what a handle means now: the commit of its revision, and its ONNX file if none is named.
 
     Raises:
         BackboneError: the package is missing, the service cannot be reached, there is no such network, or it has
             no ONNX file or several.
     """
-    commit, sizes = _look(handle, watcher)
+    commit, sizes = _look(handle, watcher, anonymous)
     return handle.resolved(commit, _choose(handle, list(sizes)))
 
 
-def download(handle: Handle, folder: Path, watcher: Watcher) -> str:
+def download(handle: Handle, folder: Path, watcher: Watcher, anonymous: bool = False) -> str:
     """Download a network's file and what belongs to it.
 
     Args:
         handle: as `resolve` gave it.
         folder: for the content; made.
         watcher: told of every block.
+        anonymous: send no token.
 
     Returns:
         The address of the file.
@@ -67,7 +67,7 @@ def download(handle: Handle, folder: Path, watcher: Watcher) -> str:
         ArchiveError: a file has a name that leads elsewhere.
         OSError: the disk is full or read-only.
     """
-    _, sizes = _look(handle, watcher)
+    _, sizes = _look(handle, watcher, anonymous)
     wanted = [name for name in sizes if name == handle.file or _belongs(name, handle.file)]
     if handle.file not in wanted:
         raise failure(str(handle), "cannot be fetched: there is no such file in it.", "Check the handle.")
@@ -79,41 +79,49 @@ def download(handle: Handle, folder: Path, watcher: Watcher) -> str:
         _call(
             handle,
             watcher,
+            anonymous,
             lambda hub, name=name: hub.hf_hub_download(  # type: ignore[misc]
-                handle.place, name, revision=handle.version, local_dir=folder, endpoint=_endpoint(), tqdm_class=bar
+                handle.place,
+                name,
+                revision=handle.version,
+                local_dir=folder,
+                endpoint=hugging_face(),
+                tqdm_class=bar,
+                token=_token(anonymous),
             ),
         )
     shutil.rmtree(folder / ".cache", ignore_errors=True)  # the library's notes
     arrived = sum((folder / name).stat().st_size for name in wanted)
     watcher.downloading(str(handle), arrived, arrived)
-    base = (_endpoint() or "https://huggingface.co").rstrip("/")
-    return f"{base}/{handle.place}/resolve/{handle.version}/{handle.file}"
+    return f"{hugging_face().rstrip('/')}/{handle.place}/resolve/{handle.version}/{handle.file}"
 
 
-def _look(handle: Handle, watcher: Watcher) -> tuple[str, dict[str, int]]:
+def _look(handle: Handle, watcher: Watcher, anonymous: bool) -> tuple[str, dict[str, int]]:
     """The commit of a handle's revision, and its files with their sizes (0: not told)."""
 
     def ask(hub: Any) -> Any:
         revision = handle.version or None
-        return hub.HfApi(endpoint=_endpoint()).model_info(handle.place, revision=revision, files_metadata=True)
+        api = hub.HfApi(endpoint=hugging_face(), token=_token(anonymous))
+        return api.model_info(handle.place, revision=revision, files_metadata=True)
 
-    info = _call(handle, watcher, ask)
+    info = _call(handle, watcher, anonymous, ask)
     return str(info.sha), {str(file.rfilename): int(file.size or 0) for file in info.siblings or ()}
 
 
-def _call(handle: Handle, watcher: Watcher, action: Callable[[Any], Result]) -> Result:
+def _call(handle: Handle, watcher: Watcher, anonymous: bool, action: Callable[[Any], Result]) -> Result:
     def once() -> Result:
         with invited("huggingface_hub", handle, "hf", _QUIET) as hub, changed(_QUIET_AFTER_IMPORT):
             try:
                 return action(hub)
             except Exception as error:
-                raise translated(handle, _SERVICE, error) from error
+                raise translated(handle, _SERVICE, error, anonymous) from error
 
     return patiently(handle, watcher, once)
 
 
-def _endpoint() -> str | None:
-    return os.environ.get("HF_ENDPOINT") or None
+def _token(anonymous: bool) -> bool | None:
+    """What the package takes for: none; or the user's, if there is one."""
+    return False if anonymous else None
 
 
 def _choose(handle: Handle, names: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import shutil
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -15,15 +16,24 @@ from headstart.backbones.fetch.trying import patiently
 from headstart.backbones.fetch.watching import Watcher
 
 _SERVICE = "Kaggle"
+#: The package cannot be asked to leave the user's token out: these are the places where it looks for one.
+_NOBODY = {
+    "kagglehub.clients.get_kaggle_credentials": lambda: None,
+    "kagglesdk.kaggle_http_client.get_access_token_from_env": lambda: (None, None),
+    "kagglesdk.kaggle_http_client._get_apikey_creds": lambda: None,
+}
+#: The file where `requests` looks for one; and the ways that lead through the services of the user's own notebook.
+_NOWHERE = {"NETRC": os.devnull, "DISABLE_KAGGLE_CACHE": "true", "DISABLE_COLAB_CACHE": "true"}
 
 
-def download(handle: Handle, folder: Path, watcher: Watcher) -> tuple[Handle, str]:
+def download(handle: Handle, folder: Path, watcher: Watcher, anonymous: bool = False) -> tuple[Handle, str]:
     """Download a network's files.
 
     Args:
         handle: with a version, or without: then the newest is taken.
         folder: for the content; made. `<folder>.kaggle` is used on the way.
         watcher: told of every block.
+        anonymous: send no token.
 
     Returns:
         The handle with its version, and the address of its page.
@@ -34,7 +44,7 @@ def download(handle: Handle, folder: Path, watcher: Watcher) -> tuple[Handle, st
     """
     cache = folder.with_name(folder.name + ".kaggle")
     # The library reads this variable at each call: nothing is left in the user's own cache, twice on the disk.
-    environment = {"KAGGLEHUB_CACHE": str(cache)}
+    environment = {"KAGGLEHUB_CACHE": str(cache), **(_NOWHERE if anonymous else {})}
     name = str(handle).partition(":")[2]
 
     def once() -> Path:
@@ -49,10 +59,11 @@ def download(handle: Handle, folder: Path, watcher: Watcher) -> tuple[Handle, st
                 with (
                     redirect_stdout(io.StringIO()),
                     changed({"kagglehub.clients.tqdm": bar, "kagglehub.http_resolver.thread_map": _one_by_one}),
+                    changed(_NOBODY if anonymous else {}, needed=True),
                 ):
                     return Path(library.model_download(name))
             except Exception as error:
-                raise translated(handle, _SERVICE, error) from error
+                raise translated(handle, _SERVICE, error, anonymous) from error
             finally:
                 logger.setLevel(level)
 
