@@ -353,7 +353,9 @@ def test_a_range_that_is_not_there_starts_again(server: HubServer, place: Path) 
     assert ranges(server) == [None, "bytes=5000-", None]
 
 
-@pytest.mark.parametrize("note", ["", "{", "[]", '{"url": 1}', '{"url": "%s", "source": "", "mark": "a\\nb", "total": 9}'])
+@pytest.mark.parametrize(
+    "note", ["", "{", "[]", '{"url": 1}', '{"url": "%s", "source": "", "mark": "a\\nb", "total": 9}']
+)
 def test_a_note_that_cannot_be_read_starts_again(note: str, server: HubServer, place: Path) -> None:
     room_of(place).mkdir(parents=True)
     (room_of(place) / "archive").write_bytes(b"old")

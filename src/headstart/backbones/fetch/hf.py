@@ -58,7 +58,7 @@ def download(handle: Handle, folder: Path, room: Path, watcher: Watcher) -> str:
     Args:
         handle: as `resolve` gave it.
         folder: for the content; made.
-        room: holds what has arrived; the library continues it.
+        room: holds the files that are complete; the library begins others anew.
         watcher: told of every block.
 
     Returns:

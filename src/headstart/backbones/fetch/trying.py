@@ -12,7 +12,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
@@ -112,13 +111,16 @@ class _TooSlow(BaseException):  # like KeyboardInterrupt: no library shall take 
 
 
 class _Watchdog:
-    """A thread that interrupts the thread that made it when too little arrives, until it is stopped."""
+    """A thread that interrupts the thread that made it when too little arrives: once a window, until it is stopped."""
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
         self._watched = threading.get_ident()
         self._stopped = threading.Event()
         self._sending = threading.Lock()
+
+    def start(self) -> None:
+        """From now on."""
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
@@ -128,7 +130,8 @@ class _Watchdog:
             if len(counts) > _LOOKS and counts[-1] - counts[0] < LEAST_RATE * WINDOW:
                 with self._sending:
                     if not self._stopped.is_set():
-                        _interrupt(self._watched, _TooSlow)  # again at every look, should it have been swallowed
+                        _interrupt(self._watched, _TooSlow)
+                counts = deque([counts[-1]], maxlen=_LOOKS + 1)
 
     def stop(self) -> None:
         """After this nothing is sent, and nothing that was sent is on its way."""
@@ -152,13 +155,12 @@ def _bounded(action: Callable[[Pace], Result], pace: Pace) -> Result:
     watchdog = _Watchdog(pace)
     try:
         try:
+            watchdog.start()
             return action(pace)
         finally:
             watchdog.stop()
     except _TooSlow as error:
-        with suppress(_TooSlow):  # one more may have been on its way
-            watchdog.stop()
-        watchdog.stop()
+        watchdog.stop()  # it may have been that which was interrupted
         raise PassingError(f"less than {LEAST_RATE / 1000:g} kB/s arrived for {WINDOW:g} s") from error
 
 
