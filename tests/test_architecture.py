@@ -67,6 +67,7 @@ ORDER = [
     "many",
     "extractor",
     "as_is",
+    "linear_algebra",
     "heads",
     "heads.head",
     "heads.power",

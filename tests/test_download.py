@@ -315,7 +315,7 @@ def test_a_body_of_unknown_length_leaves_room_on_the_disk(
 def test_a_file_whose_hash_is_known_must_have_it(server: HubServer, tmp_path: Path) -> None:
     server.on(PATH, DATA)
     assert load(server, tmp_path / "good", sha256=hashlib.sha256(DATA).hexdigest()) == DATA
-    with pytest.raises(DownloadError, match="has SHA-256 .*, expected 0000"):
+    with pytest.raises(DownloadError, match=r"has SHA-256 .*, expected 0000"):
         load(server, tmp_path / "bad", sha256="0" * 64)
     assert not (tmp_path / "bad").exists()
 
