@@ -17,6 +17,7 @@ from headstart.evaluation import Z95
 from headstart.heads import logistic
 from headstart.heads.basis import Basis
 from headstart.heads.fitting import class_weights
+from headstart.linear_algebra import one_thread
 from headstart.paired import tango
 
 Labels = npt.NDArray[np.intp]
@@ -75,6 +76,7 @@ class Advice:
         }
 
 
+@one_thread()
 def advise(
     vectors: Vectors,
     labels: Labels,

@@ -27,6 +27,7 @@ from headstart.errors import BackboneError, DataError, PhotoError
 from headstart.features import processors
 from headstart.heads import fitting, power
 from headstart.images import Images
+from headstart.linear_algebra import one_thread
 from headstart.photos import PhotoSet, find_files, scan
 from headstart.splits import stratified_folds
 
@@ -119,6 +120,7 @@ class _Tried:
     accuracy: float | None
 
 
+@one_thread()
 def probe(
     handle: str, photos: str | Path | Sequence[str | Path], watcher: fetch.Watcher | None = None, keep: bool = True
 ) -> Probed:

@@ -55,6 +55,7 @@ class Sample:
         licence: on which terms, as far as is known.
         train: class name -> photos to train on, or all photos if it has no sides.
         test: class name -> photos to test on; empty: it has no sides.
+        sha256: of the file, in hex; empty: not known.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Sample:
     licence: str
     train: Mapping[str, int]
     test: Mapping[str, int] = field(default_factory=dict)
+    sha256: str = ""
 
     @property
     def url(self) -> str:
@@ -170,7 +172,8 @@ def get(sample: Sample, folder: str | Path = ".", watcher: Watcher | None = None
 
 def _downloaded(sample: Sample, room: Path, watcher: Watcher) -> Path:
     """Its file, whole, from its server."""
-    from headstart import samples_download
+    from headstart import download
+    from headstart.backbones.fetch.trying import DownloadError
 
     otherwise = _otherwise(sample, room.parent)
     if offline():
@@ -180,11 +183,11 @@ def _downloaded(sample: Sample, room: Path, watcher: Watcher) -> Path:
     parts = urlsplit(sample.url)
     if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
         watcher.said(f"{sample.url} is not encrypted: what arrives may have been changed on the way.")
+    most = sample.megabytes * 2_000_000  # what is known of its size, generously
+    wanted = download.Wanted(sample.url, sample.name, "a zip or tar.gz", most, sha256=sample.sha256)
     try:
-        return samples_download.download(sample.url, sample.name, room, watcher)
-    except samples_download.DownloadError as error:
-        with suppress(OSError):
-            room.rmdir()  # if nothing has arrived
+        return download.download(wanted, room, watcher)[0]
+    except DownloadError as error:
         raise DataError(
             f"{sample.name} cannot be fetched: {error}.\nTry again later: the same command goes on where it ended. Or "
             + otherwise

@@ -40,11 +40,11 @@ def unpack(file: Path, folder: Path, limits: Limits = LIMITS) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with file.open("rb") as opened:
-        head = opened.read(4)
-    if head in _ZIP:
+        head = opened.read(4096)
+    if head.startswith(_ZIP):
         _unzip(file, folder, limits)
         return
-    kind = archive.kind_of(file)
+    kind = archive.kind_of(head)
     if kind == "empty" or kind.startswith(("an HTML", "an XML", "a JSON")):
         raise ArchiveError(f"is {kind}, not a zip or tar.gz")
     archive.unpack(file, folder, limits)

@@ -24,7 +24,7 @@ from headstart.backbones import fetch as fetching
 from headstart.backbones.fetch import fetch, keeping, kept, locks, manifests, pack, remove, unpack, verify
 from headstart.backbones.fetch.handles import parse
 from headstart.errors import BackboneError
-from hub_server import MODEL, OTHER, Heard, HubServer, serving, stand_alone, tar
+from hub_server import MODEL, OTHER, Heard, HubServer, Request, serving, stand_alone, tar
 
 #: Fetches the handle given to it and prints what it heard.
 CHILD = """
@@ -320,27 +320,34 @@ def test_two_processes_fetch_a_network_once(hub: HubServer) -> None:
     assert f"fetches {handle}" in waited[0]
 
 
-def test_a_dead_owners_lock_is_taken_over_and_what_it_left_is_swept(hub: HubServer, watcher: Heard) -> None:
+def test_a_dead_owners_lock_is_taken_over_and_its_download_goes_on(hub: HubServer, watcher: Heard) -> None:
     stuck = threading.Event()
+    data = tar({**MODEL, "assets/noise": os.urandom(100_000)})
 
-    def hang(request: object) -> None:
-        request.send(tar(MODEL)[:200], claimed=100_000)  # type: ignore[attr-defined]
+    def hang(request: Request) -> None:
+        request.send(data[:50_000], headers={"ETag": '"one"'}, claimed=len(data))
         stuck.set()
         time.sleep(5)
 
-    handle = hub.on("/google/net/1", hang, tar(MODEL))
+    def rest(request: Request) -> None:
+        assert request.headers["Range"] == "bytes=50000-"
+        where = {"Content-Range": f"bytes 50000-{len(data) - 1}/{len(data)}", "ETag": '"one"'}
+        request.send(data[50_000:], 206, where)
+
+    handle = hub.on("/google/net/1", hang, rest)
     child = start_python(CHILD, handle)
     assert stuck.wait(30)
-    making = keeping.networks() / "making"
-    while not list(making.rglob("*.download")):
+    root = keeping.networks()
+    while sum(path.stat().st_size for path in root.glob("arriving/*/archive")) < 50_000:
         time.sleep(0.01)
     os.kill(child.pid, signal.SIGKILL)
     child.communicate()
-    assert list(making.rglob("*.download"))  # what it left
+    assert list(root.glob("making/*"))  # what it left
     fetch(handle, watcher)
     assert f"Process {child.pid} on " in watcher.lines[0]
     assert "has ended without finishing; taking over." in watcher.lines[0]
-    assert not making.exists()
+    assert not (root / "making").exists()
+    assert not (root / "arriving").exists()
     assert [one.problem for one in verify()] == [""]
 
 

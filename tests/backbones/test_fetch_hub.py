@@ -18,10 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from headstart import download
 from headstart.backbones import fetch as fetching
 from headstart.backbones.fetch import archive, fetch, trying
-from headstart.backbones.fetch import hub as downloads
-from headstart.backbones.fetch.hub import _Redirects
 from headstart.errors import BackboneError
 from hub_server import (
     MODEL,
@@ -67,14 +66,16 @@ def fails(handle: str, *words: str, watcher: Heard | None = None) -> str:
     for word in words:
         assert word in text
     nothing_is_left()
+    assert ("What has arrived is kept" in text) == (fetching.keeping.networks() / "arriving").exists()
     return text
 
 
 def nothing_is_left() -> None:
-    """Not a file but the locks, which stay."""
+    """Not a file but the locks, which stay, and what the next run goes on with."""
     assert fetching.kept() == []
-    left = [path for path in fetching.keeping.networks().rglob("*") if path.is_file()]
-    assert [path for path in left if path.parent.name != "locks"] == []
+    root = fetching.keeping.networks()
+    left = [path.relative_to(root).parts[0] for path in root.rglob("*") if path.is_file()]
+    assert set(left) <= {"locks", "arriving"}
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -206,7 +207,7 @@ def test_a_download_that_broke_off_is_taken_up_where_it_ended(hub: HubServer, wa
     assert [done for _, done, _ in watcher.blocks] == sorted(done for _, done, _ in watcher.blocks)
 
 
-@pytest.mark.parametrize("headers", [{}, {"Accept-Ranges": "bytes", "ETag": 'W/"one"'}])
+@pytest.mark.parametrize("headers", [{"ETag": ""}, {"Accept-Ranges": "bytes", "ETag": 'W/"one"'}])
 def test_a_download_that_cannot_be_taken_up_starts_again(headers: dict[str, str], hub: HubServer) -> None:
     data = tar(MODEL)
     hub.on("/long/1", half(data, **headers), data)
@@ -369,7 +370,7 @@ def test_a_redirect_to_a_file_of_this_machine_is_refused(hub: HubServer) -> None
     fails(hub.url + "/net/1", "cannot be fetched")
     request = urllib.request.Request(hub.url)
     with pytest.raises(Exception, match="redirects from http to ftp"):
-        _Redirects().redirect_request(request, io.BytesIO(), 302, "", None, "ftp://h/a")  # type: ignore[arg-type]
+        download.Redirects().redirect_request(request, io.BytesIO(), 302, "", None, "ftp://h/a")  # type: ignore[arg-type]
 
 
 def test_redirects_in_a_circle(hub: HubServer) -> None:
@@ -419,7 +420,7 @@ def test_a_network_that_cannot_be_reached(elsewhere: None, monkeypatch: pytest.M
 
 
 def test_a_server_that_does_not_answer(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downloads, "TIMEOUT", 0.1)
+    monkeypatch.setattr(trying, "TIMEOUT", 0.1)
     done = threading.Event()
     hub.on("/net/1", lambda r: done.wait(20) and None)
     fails(hub.url + "/net/1", "did not answer in time")
@@ -428,7 +429,7 @@ def test_a_server_that_does_not_answer(hub: HubServer, monkeypatch: pytest.Monke
 
 def test_a_disk_that_is_too_small_is_told_before_the_download(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda path: usage(10, 9, 1))
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda path: usage(10, 9, 1))
     fails(hub.url + "/google/net/1", "0.0 MB", "Make room")
 
 

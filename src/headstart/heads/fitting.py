@@ -17,6 +17,7 @@ from headstart.heads import closed_form, logistic
 from headstart.heads.basis import Basis
 from headstart.heads.calibration import fit_temperature
 from headstart.heads.head import Head, Kind, LinearHead, NeighbourHead, Vectors, softmax
+from headstart.linear_algebra import one_thread
 
 #: l2 per sample, half decades from strong to weak, for features of unit mean variance.
 STRENGTHS = [float(10 ** (e / 2)) for e in range(4, -9, -1)]
@@ -50,6 +51,7 @@ class _Candidate:
     make: Callable[[float], Head]
 
 
+@one_thread()
 def fit(kind: Kind, features: Vectors, labels: npt.NDArray[np.intp], folds: npt.NDArray[np.intp]) -> Fitted:
     """Train a head.
 

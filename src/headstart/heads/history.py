@@ -16,6 +16,7 @@ from headstart.heads import logistic
 from headstart.heads.basis import Basis, Matrix
 from headstart.heads.fitting import class_weights
 from headstart.heads.head import Vectors, softmax
+from headstart.linear_algebra import one_thread
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Examples:
     labels: npt.NDArray[np.intp]
 
 
+@one_thread()
 def logistic_history(training: Examples, validation: Examples, l2: float) -> tuple[Curve, Curve]:
     """Solve a logistic head from zero and follow it.
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from headstart.heads.head import Vectors
+from headstart.linear_algebra import one_thread
 from headstart.results import Measured
 from headstart.tracking.thumbnails import squares
 
@@ -73,6 +74,7 @@ def sample(labels: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
     return np.sort(np.concatenate([members[:each] for members in by_class])[:most])
 
 
+@one_thread()
 def principal(vectors: Vectors, most: int) -> tuple[Vectors, float]:
     """Vectors turned so that the first coordinates tell most; distances and angles stay, but for what is cut off.
 

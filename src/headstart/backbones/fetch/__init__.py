@@ -34,6 +34,22 @@ __all__ = [
     "verify",
 ]
 
+#: What to do about each kind of `DownloadError`.
+_ADVICE = {
+    "again": "Try again later: headstart backbones get {handle}",
+    "no network": "Connect this machine to the network, or carry the network over: headstart backbones pack {handle} "
+    "-o FILE there, headstart backbones unpack FILE here.",
+    "address": "Use another address of it.",
+    "certificate": "Check this machine's clock and its certificates (SSL_CERT_FILE names a file with others, such as "
+    "a proxy's). Nothing was downloaded.",
+    "room": "Make room, for example with: headstart backbones remove HANDLE. Or set HEADSTART_HOME to another folder.",
+    "missing": "Check the handle: headstart models finds those that are known.",
+    "forbidden": "Open the address in a browser: it may ask to sign in or to accept a licence.",
+    "sign in": "Open its page in a browser; sign in as the service's own package does.",
+    "withheld": "Your token was not sent, because a saved classifier chose the address. If you trust it: headstart "
+    "backbones get {handle}",
+    "version": "Upgrade it: pip install --upgrade 'headstart[hf,kaggle]'",
+}
 _CARRY = (
     "Expected it on this machine. Where there is a network: headstart backbones pack {handle} -o FILE; then here: "
     "headstart backbones unpack FILE. Or unset HEADSTART_OFFLINE."
@@ -163,7 +179,7 @@ def verify(handles: Sequence[str] = ()) -> list[Checked]:
 
 
 def remove(handle: str, watcher: Watcher | None = None) -> str:
-    """Remove a network from the cache.
+    """Remove a network from the cache, and what has arrived of a download that broke off.
 
     Args:
         handle: of a network that is here, or the name of its folder, for one whose manifest is damaged.
@@ -175,9 +191,16 @@ def remove(handle: str, watcher: Watcher | None = None) -> str:
     Raises:
         BackboneError: there is none, or the disk cannot be written.
     """
-    name, entry = _entry(handle)
+    said = (watcher or Silent()).said
+    unfinished = is_remote(handle) and keeping.abandon(parse(handle), said)
+    try:
+        name, entry = _entry(handle)
+    except BackboneError:
+        if unfinished:
+            return str(parse(handle))
+        raise
     with keeping.telling(f"{handle} cannot be removed"):
-        keeping.drop(name, (watcher or Silent()).said)
+        keeping.drop(name, said)
     return entry.handle if isinstance(entry, Kept) else name
 
 
@@ -227,24 +250,32 @@ def _told(entry: Kept) -> Fetched:
 def _fetch(asked: Handle, watcher: Watcher, refresh: bool, anonymous: bool) -> Kept:
     """Download a handle whose lock is held."""
     from headstart.backbones.fetch import hf, hub, kaggle
+    from headstart.backbones.fetch.trying import DownloadError
 
     wanted = keeping.meant(asked) if not refresh else asked  # a damaged one is repaired, not replaced by a newer one
-    if asked.kind == "hf" and not wanted.pinned:
-        wanted = hf.resolve(asked, watcher, anonymous)
-        entry = keeping.sound(wanted)
-        if entry is not None:
-            keeping.note_asked(asked, wanted)
-            return entry
-    with keeping.making(keeping.key_of(str(asked))) as room:
-        content = room / "new" / CONTENT
-        content.parent.mkdir()
-        if asked.kind == "hub":
-            source = hub.download(wanted, content, watcher)
-        elif asked.kind == "hf":
-            source = hf.download(wanted, content, watcher, anonymous)
-        else:
-            wanted, source = kaggle.download(wanted, content, watcher, anonymous)
-        return keeping.settle(content.parent, asked, wanted, source, watcher.said)
+    name = keeping.key_of(str(asked))
+    try:
+        if asked.kind == "hf" and not wanted.pinned:
+            wanted = hf.resolve(asked, watcher, anonymous)
+            entry = keeping.sound(wanted)
+            if entry is not None:
+                keeping.note_asked(asked, wanted)
+                return entry
+        with keeping.making(name) as making, keeping.arriving(name) as room:
+            content = making / "new" / CONTENT
+            content.parent.mkdir()
+            if asked.kind == "hub":
+                source = hub.download(wanted, content, room, watcher)
+            elif asked.kind == "hf":
+                source = hf.download(wanted, content, room, watcher, anonymous)
+            else:
+                wanted, source = kaggle.download(wanted, content, room, watcher, anonymous)
+            return keeping.settle(content.parent, asked, wanted, source, watcher.said)
+    except DownloadError as error:
+        there = " What has arrived is kept: the next try goes on there." if keeping.has_arrived(name) else ""
+        what = f"cannot be fetched: {error}.{there}"
+        kind = "withheld" if anonymous and error.kind == "sign in" else error.kind
+        raise failure(str(asked), what, _ADVICE[kind].format(handle=asked)) from error
 
 
 def _own(handle: str, watcher: Watcher) -> Kept:

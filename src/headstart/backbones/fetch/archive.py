@@ -23,6 +23,8 @@ _LONGEST_HEADER = 1 << 20
 _GZIP = b"\x1f\x8b"
 _TAR = b"ustar"
 _TAR_AT = 257
+#: By so many bytes it is told what a file is.
+_HEAD = 4096
 #: Names that Windows keeps for devices, whatever the ending.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
@@ -73,10 +75,10 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with archive.open("rb") as file:
-        head = file.read(_TAR_AT + len(_TAR))
+        head = file.read(_HEAD)
         file.seek(0)
-        if not head.startswith(_GZIP) and head[_TAR_AT:] != _TAR:
-            raise ArchiveError(f"is {kind_of(archive)}, not an archive (tar.gz)")
+        if not head.startswith(_GZIP) and not head.startswith(_TAR, _TAR_AT):
+            raise ArchiveError(f"is {kind_of(head)}, not an archive (tar.gz)")
         packed = os.fstat(file.fileno()).st_size
         most = limits or LIMITS
         _unpack(_plain(file, head), folder, most, min(most.bytes, packed * most.ratio + most.spare))
@@ -103,10 +105,8 @@ def safe_name(name: str) -> str:
     return "/".join(parts)
 
 
-def kind_of(file: Path) -> str:
-    """What a file is that is no archive, in words; an HTML page with its title."""
-    with file.open("rb") as opened:
-        head = opened.read(4096)
+def kind_of(head: bytes) -> str:
+    """What a file that begins so is if it is no archive, in words; an HTML page with its title."""
     text = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     if not head:
         return "empty"

@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from headstart.backbones.fetch import archive
 from headstart.backbones.fetch.handles import Handle
-from headstart.backbones.fetch.trying import AGAIN, NO_NETWORK, PASSING_STATUS, PassingError, retry_after
-from headstart.backbones.fetch.watching import Watcher, failure
+from headstart.backbones.fetch.trying import PASSING_STATUS, DownloadError, Pace, PassingError, retry_after
+from headstart.backbones.fetch.watching import Watcher
 from headstart.errors import BackboneError
 
 #: Only one thread at a time may have the environment changed.
@@ -71,12 +72,15 @@ def changed(changes: Mapping[str, Any], needed: bool = False) -> Iterator[None]:
             setattr(module, name, value)
 
 
-def bar_for(handle: Handle, watcher: Watcher, total: int | None = None) -> type[Any]:
+def bar_for(handle: Handle, watcher: Watcher, pace: Pace, total: int | None = None) -> type[Any]:
     """A class that the libraries take for tqdm's, and that tells the watcher the sum over all files.
+
+    Its bars raise `DownloadError` when more arrives than any network has.
 
     Args:
         handle: the name that the watcher is told.
         watcher: told of every block.
+        pace: counts what arrives.
         total: bytes of all files; None: the sum of what each bar says.
     """
     tqdm: Any = importlib.import_module("tqdm").tqdm
@@ -96,6 +100,8 @@ def bar_for(handle: Handle, watcher: Watcher, total: int | None = None) -> type[
         def update(self, n: float | None = 1) -> bool | None:
             with Told._told_lock:
                 Told._done += int(n or 0)
+                pace.arrived += max(int(n or 0), 0)
+                check_size(Told._done)
                 expected = total or Told._expected
                 watcher.downloading(str(handle), Told._done, expected if expected > Told._done else None)
             return None
@@ -103,11 +109,23 @@ def bar_for(handle: Handle, watcher: Watcher, total: int | None = None) -> type[
     return Told
 
 
-def translated(handle: Handle, service: str, error: Exception, anonymous: bool = False) -> Exception:
-    """A library's error as ours: `PassingError` if it may pass.
+def check_size(size: int) -> None:
+    """Refuse more bytes than any network has.
+
+    Raises:
+        DownloadError: there are more.
+    """
+    if size > archive.LIMITS.bytes:
+        raise DownloadError(f"it is larger than {archive.LIMITS.bytes / 1e9:,.3g} GB", "address")
+
+
+def translated(service: str, error: Exception) -> Exception:
+    """A library's error as ours: `PassingError` if it may pass, else `DownloadError`, or the disk's own.
 
     The libraries have no common error; what they share is that the server's answer hangs on it as `response`.
     """
+    if isinstance(error, DownloadError):
+        return error
     response = getattr(error, "response", None) or getattr(error.__cause__, "response", None)
     status = getattr(response, "status_code", None)
     first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". ")
@@ -116,19 +134,13 @@ def translated(handle: Handle, service: str, error: Exception, anonymous: bool =
         return PassingError(f"{service} answered {status}", pause)
     if status in (401, 403):
         what = f"{service} answered {status}: it does not exist, or asks to sign in or to accept a licence"
-        advice = f"Open its page in a browser; sign in as {service}'s own package does."
-        if anonymous:
-            advice = "Your token was not sent, for a saved classifier chose the address. If you trust it: "
-            advice += "headstart backbones get {handle}"
-    elif status == 404:
-        what, advice = f"{service} answered 404: there is no such network, version or file", "Check the handle."
-    elif status is not None:
-        what, advice = f"{service} answered {status} ({first})", AGAIN
-    elif isinstance(error, TypeError | AttributeError | ImportError):
-        what = f"{service}'s package is of a version that does not fit ({first})"
-        advice = "Upgrade it: pip install --upgrade 'headstart[hf,kaggle]'"
-    elif isinstance(error, OSError) and error.errno is not None and error.filename is not None:
+        return DownloadError(what, "sign in")
+    if status == 404:
+        return DownloadError(f"{service} answered 404: there is no such network, version or file", "missing")
+    if status is not None:
+        return DownloadError(f"{service} answered {status} ({first})")
+    if isinstance(error, TypeError | AttributeError | ImportError):
+        return DownloadError(f"{service}'s package is of a version that does not fit ({first})", "version")
+    if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
         return error  # of the disk
-    else:
-        what, advice = f"{service} cannot be reached ({first})", NO_NETWORK
-    return failure(str(handle), f"cannot be fetched: {what}.", advice.format(handle=handle))
+    return DownloadError(f"{service} cannot be reached ({first})", "no network")

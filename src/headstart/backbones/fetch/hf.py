@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from headstart.backbones.fetch import archive
 from headstart.backbones.fetch.contents import shorten
-from headstart.backbones.fetch.guests import bar_for, changed, invited, translated
+from headstart.backbones.fetch.guests import bar_for, changed, check_size, invited, translated
 from headstart.backbones.fetch.handles import Handle, hugging_face
-from headstart.backbones.fetch.trying import patiently
+from headstart.backbones.fetch.trying import TIMEOUT, DownloadError, Pace, patiently
 from headstart.backbones.fetch.watching import Watcher, failure
 
 Result = TypeVar("Result")
@@ -22,6 +22,7 @@ _QUIET = {"HF_HUB_DISABLE_TELEMETRY": "1"}
 _QUIET_AFTER_IMPORT = {
     "huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY": True,
     "huggingface_hub.constants.HF_HUB_DISABLE_XET": True,  # it keeps a second copy in a cache of its own
+    "huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE": 1 << 16,  # of 10 MB at once one would hear too late
 }
 #: Which ONNX file is meant when none is named, in this order.
 _PREFERRED = ("onnx/model.onnx", "model.onnx")
@@ -43,19 +44,20 @@ def resolve(handle: Handle, watcher: Watcher, anonymous: bool = False) -> Handle
     """Ask what a handle means now: the commit of its revision, and its ONNX file if none is named.
 
     Raises:
-        BackboneError: the package is missing, the service cannot be reached, there is no such network, or it has
-            no ONNX file or several.
+        BackboneError: the package is missing, or the network has no ONNX file or several.
+        DownloadError: the service cannot be reached, or there is no such network.
     """
     commit, sizes = _look(handle, watcher, anonymous)
     return handle.resolved(commit, _choose(handle, list(sizes)))
 
 
-def download(handle: Handle, folder: Path, watcher: Watcher, anonymous: bool = False) -> str:
+def download(handle: Handle, folder: Path, room: Path, watcher: Watcher, anonymous: bool = False) -> str:
     """Download a network's file and what belongs to it.
 
     Args:
         handle: as `resolve` gave it.
         folder: for the content; made.
+        room: holds the files that are complete; the library begins others anew.
         watcher: told of every block.
         anonymous: send no token.
 
@@ -63,34 +65,36 @@ def download(handle: Handle, folder: Path, watcher: Watcher, anonymous: bool = F
         The address of the file.
 
     Raises:
-        BackboneError: as for `resolve`.
+        BackboneError, DownloadError: as for `resolve`.
         ArchiveError: a file has a name that leads elsewhere.
         OSError: the disk is full or read-only.
     """
     _, sizes = _look(handle, watcher, anonymous)
     wanted = [name for name in sizes if name == handle.file or _belongs(name, handle.file)]
     if handle.file not in wanted:
-        raise failure(str(handle), "cannot be fetched: there is no such file in it.", "Check the handle.")
+        raise DownloadError("there is no such file in it", "missing")
     for name in wanted:
         archive.safe_name(name)  # the server chose it
     total = sum(sizes[name] for name in wanted)
-    bar = bar_for(handle, watcher, total)
-    for name in wanted:
-        _call(
-            handle,
-            watcher,
-            anonymous,
-            lambda hub, name=name: hub.hf_hub_download(  # type: ignore[misc]
+    check_size(total)
+    room = room / handle.version  # what came of an earlier commit is left where it is
+
+    def load(hub: Any, pace: Pace) -> None:
+        bar = bar_for(handle, watcher, pace, total)
+        for name in wanted:  # those that are complete are not loaded again
+            hub.hf_hub_download(
                 handle.place,
                 name,
                 revision=handle.version,
-                local_dir=folder,
+                local_dir=room,
                 endpoint=hugging_face(),
                 tqdm_class=bar,
                 token=_token(anonymous),
-            ),
-        )
-    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the library's notes
+            )
+
+    _call(handle, watcher, load)
+    shutil.rmtree(room / ".cache", ignore_errors=True)  # the library's notes
+    room.rename(folder)
     arrived = sum((folder / name).stat().st_size for name in wanted)
     watcher.downloading(str(handle), arrived, arrived)
     return f"{hugging_face().rstrip('/')}/{handle.place}/resolve/{handle.version}/{handle.file}"
@@ -99,24 +103,24 @@ def download(handle: Handle, folder: Path, watcher: Watcher, anonymous: bool = F
 def _look(handle: Handle, watcher: Watcher, anonymous: bool) -> tuple[str, dict[str, int]]:
     """The commit of a handle's revision, and its files with their sizes (0: not told)."""
 
-    def ask(hub: Any) -> Any:
+    def ask(hub: Any, _: Pace) -> Any:
         revision = handle.version or None
         api = hub.HfApi(endpoint=hugging_face(), token=_token(anonymous))
-        return api.model_info(handle.place, revision=revision, files_metadata=True)
+        return api.model_info(handle.place, revision=revision, files_metadata=True, timeout=TIMEOUT)
 
-    info = _call(handle, watcher, anonymous, ask)
+    info = _call(handle, watcher, ask)
     return str(info.sha), {str(file.rfilename): int(file.size or 0) for file in info.siblings or ()}
 
 
-def _call(handle: Handle, watcher: Watcher, anonymous: bool, action: Callable[[Any], Result]) -> Result:
-    def once() -> Result:
+def _call(handle: Handle, watcher: Watcher, action: Callable[[Any, Pace], Result]) -> Result:
+    def once(pace: Pace) -> Result:
         with invited("huggingface_hub", handle, "hf", _QUIET) as hub, changed(_QUIET_AFTER_IMPORT):
             try:
-                return action(hub)
+                return action(hub, pace)
             except Exception as error:
-                raise translated(handle, _SERVICE, error, anonymous) from error
+                raise translated(_SERVICE, error) from error
 
-    return patiently(handle, watcher, once)
+    return patiently(str(handle), watcher, once)
 
 
 def _token(anonymous: bool) -> bool | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from headstart.backbones.fetch.guests import bar_for, changed, invited, translated
 from headstart.backbones.fetch.handles import Handle
-from headstart.backbones.fetch.trying import patiently
+from headstart.backbones.fetch.trying import TIMEOUT, Pace, patiently
 from headstart.backbones.fetch.watching import Watcher
 
 _SERVICE = "Kaggle"
@@ -26,12 +26,13 @@ _NOBODY = {
 _NOWHERE = {"NETRC": os.devnull, "DISABLE_KAGGLE_CACHE": "true", "DISABLE_COLAB_CACHE": "true"}
 
 
-def download(handle: Handle, folder: Path, watcher: Watcher, anonymous: bool = False) -> tuple[Handle, str]:
+def download(handle: Handle, folder: Path, room: Path, watcher: Watcher, anonymous: bool = False) -> tuple[Handle, str]:
     """Download a network's files.
 
     Args:
         handle: with a version, or without: then the newest is taken.
-        folder: for the content; made. `<folder>.kaggle` is used on the way.
+        folder: for the content; made.
+        room: holds what has arrived; the library continues it.
         watcher: told of every block.
         anonymous: send no token.
 
@@ -39,18 +40,22 @@ def download(handle: Handle, folder: Path, watcher: Watcher, anonymous: bool = F
         The handle with its version, and the address of its page.
 
     Raises:
-        BackboneError: the package is missing, the service cannot be reached, or there is no such network.
+        BackboneError: the package is missing.
+        DownloadError: the service cannot be reached, or there is no such network.
         OSError: the disk is full or read-only.
     """
-    cache = folder.with_name(folder.name + ".kaggle")
     # The library reads this variable at each call: nothing is left in the user's own cache, twice on the disk.
-    environment = {"KAGGLEHUB_CACHE": str(cache), **(_NOWHERE if anonymous else {})}
+    environment = {"KAGGLEHUB_CACHE": str(room), **(_NOWHERE if anonymous else {})}
     name = str(handle).partition(":")[2]
 
-    def once() -> Path:
-        shutil.rmtree(cache, ignore_errors=True)
+    def once(pace: Pace) -> Path:
         with invited("kagglehub", handle, "kaggle", environment) as library:
-            bar = bar_for(handle, watcher)
+            changes = {
+                "kagglehub.clients.tqdm": bar_for(handle, watcher, pace),
+                "kagglehub.clients.CHUNK_SIZE": 1 << 16,
+                "kagglehub.http_resolver.thread_map": _one_by_one,
+                "requests.Session": _impatient(),
+            }
             logger = logging.getLogger("kagglehub")
             level = logger.level
             logger.setLevel(logging.CRITICAL)
@@ -58,21 +63,20 @@ def download(handle: Handle, folder: Path, watcher: Watcher, anonymous: bool = F
                 # It prints to stdout, where a command's result belongs.
                 with (
                     redirect_stdout(io.StringIO()),
-                    changed({"kagglehub.clients.tqdm": bar, "kagglehub.http_resolver.thread_map": _one_by_one}),
+                    changed(changes),
                     changed(_NOBODY if anonymous else {}, needed=True),
                 ):
                     return Path(library.model_download(name))
             except Exception as error:
-                raise translated(handle, _SERVICE, error, anonymous) from error
+                raise translated(_SERVICE, error) from error
             finally:
                 logger.setLevel(level)
 
-    arrived = patiently(handle, watcher, once)
-    if cache in arrived.parents:
+    arrived = patiently(str(handle), watcher, once)
+    if room in arrived.parents:
         arrived.rename(folder)
     else:  # Kaggle's and Colab's own machines have some networks at hand, in a folder that is theirs
         shutil.copytree(arrived, folder)
-    shutil.rmtree(cache, ignore_errors=True)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     watcher.downloading(str(handle), size, size)
     pinned = handle if handle.version else handle.resolved(arrived.name)
@@ -82,3 +86,16 @@ def download(handle: Handle, folder: Path, watcher: Watcher, anonymous: bool = F
 def _one_by_one(function: Any, items: Any, **_: Any) -> list[Any]:
     """Instead of tqdm's `thread_map`, which draws a bar of its own: a SavedModel has one large file and small ones."""
     return [function(item) for item in items]
+
+
+def _impatient() -> type[Any]:
+    """Instead of a session that waits for ever, as the library's does."""
+    import requests  # comes with the library
+
+    class Impatient(requests.Session):
+        """Gives up after `TIMEOUT` seconds without a byte."""
+
+        def send(self, request: Any, **options: Any) -> Any:
+            return super().send(request, **{"timeout": TIMEOUT, **options})
+
+    return Impatient

@@ -6,7 +6,8 @@
       <key>/seen.json        the files' times when they were last hashed, so that they are not hashed at each use
       asked/<key>            which network a handle without version or file meant when it was last asked
       locks/<key>            who fetches it just now (`locks`)
-      making/<key>/          what is on its way; it belongs to the lock's owner and is swept when that is gone
+      making/<key>/          what is being made; it belongs to the lock's owner and is swept when that is gone
+      arriving/<key>/        what has arrived of a download, to be continued; swept after a month
 
 A key is the handle, shortened for people, and 12 digits of its SHA-256.
 """
@@ -15,14 +16,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from headstart.backbones.fetch import contents, locks
+from headstart.backbones.fetch import archive, contents, locks
 from headstart.backbones.fetch.handles import Handle, parse
 from headstart.backbones.fetch.manifests import (
     CONTENT,
@@ -39,7 +42,11 @@ from headstart.errors import BackboneError
 from headstart.home import home
 
 _TRIES = 5
-_ASKED, _LOCKS, _MAKING = "asked", "locks", "making"
+_ASKED, _LOCKS, _MAKING, _ARRIVING = "asked", "locks", "making", "arriving"
+#: Seconds after which nobody will come back for a download that broke off.
+ABANDONED = 30 * 86_400.0
+#: Bytes; libraries leave notes of their own even when nothing has arrived.
+_WORTH_KEEPING = 4096
 
 
 def networks() -> Path:
@@ -94,7 +101,7 @@ def sound(handle: Handle) -> Kept | None:
 def everything() -> Iterator[tuple[str, Kept | DamagedError]]:
     """Each entry's name and what is in it, in the order of the names."""
     for folder in sorted(networks().glob("*")):
-        if folder.name in (_ASKED, _LOCKS, _MAKING) or not folder.is_dir():
+        if folder.name in (_ASKED, _LOCKS, _MAKING, _ARRIVING) or not folder.is_dir():
             continue
         try:
             yield folder.name, read(folder)
@@ -114,6 +121,7 @@ def making(name: str) -> Iterator[Path]:
     """A folder for what is on its way; gone afterwards, whatever happens. The lock of that name is held."""
     root = networks() / _MAKING
     _sweep(root)
+    _sweep(networks() / _ARRIVING, ABANDONED)
     folder = root / name
     shutil.rmtree(folder, ignore_errors=True)
     for _ in range(_TRIES):
@@ -128,11 +136,56 @@ def making(name: str) -> Iterator[Path]:
             root.rmdir()
 
 
-def _sweep(root: Path) -> None:
-    """Remove what processes left that are gone: theirs are the folders whose lock nobody holds."""
+@contextmanager
+def arriving(name: str) -> Iterator[Path]:
+    """A folder for a download; what has arrived stays in it if that fails, unless it is no good (`ArchiveError`).
+
+    The lock of that name is held.
+    """
+    folder = networks() / _ARRIVING / name
+    folder.mkdir(parents=True, exist_ok=True)
+    os.utime(folder)
+    keep = False
+    try:
+        yield folder
+    except archive.ArchiveError:
+        raise
+    except BaseException:
+        keep = has_arrived(name)
+        raise
+    finally:
+        if not keep:
+            _forget(name)
+
+
+def has_arrived(name: str) -> bool:
+    """Whether enough of a download is here to be worth keeping."""
+    files = (networks() / _ARRIVING / name).rglob("*")
+    return sum(path.stat().st_size for path in files if path.is_file()) >= _WORTH_KEEPING
+
+
+def abandon(handle: Handle, said: Callable[[str], None]) -> bool:
+    """Remove what has arrived of a download; tells whether there was something."""
+    name = key_of(str(handle))
+    if not (networks() / _ARRIVING / name).exists():
+        return False
+    with held(handle, "removes", said):
+        _forget(name)
+    return True
+
+
+def _forget(name: str) -> None:
+    root = networks() / _ARRIVING
+    shutil.rmtree(root / name, ignore_errors=True)
+    with suppress(OSError):
+        root.rmdir()
+
+
+def _sweep(root: Path, age: float = 0.0) -> None:
+    """Remove what processes left that are gone, if it is so old: theirs are the folders whose lock nobody holds."""
     for left in root.glob("*"):
-        with locks.tried(networks() / _LOCKS / left.name) as mine:
-            if mine:
+        with locks.tried(networks() / _LOCKS / left.name) as mine, suppress(OSError):
+            if mine and time.time() - left.stat().st_mtime >= age:
                 shutil.rmtree(left, ignore_errors=True)
 
 

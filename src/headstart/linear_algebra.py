@@ -1,0 +1,54 @@
+"""One thread for linear algebra: what it computes on several is little faster, and on a busy machine far slower.
+
+The threads of a product or a decomposition wait for each other at every step. Where another process has taken one of
+the cores, each step waits until the system gives it back: an eigenproblem of 1,280 took 6 times as long on two threads
+as on one (benchmarks/blas.py). On one thread, the bits of a result do not depend on the number of cores, either.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threadpoolctl import threadpool_limits
+
+_lock = threading.Lock()
+_inside = 0
+_limits: threadpool_limits | None = None
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let NumPy's linear algebra use one thread; a context or a decorator.
+
+    The limit is the process's: it begins with the first thread that enters and ends, as it was before, with the last
+    that leaves. Where the library cannot be limited (Apple's Accelerate) nothing is changed.
+    """
+    global _inside, _limits
+    from threadpoolctl import threadpool_limits
+
+    with _lock:
+        if not _inside:
+            _limits = threadpool_limits(1, user_api="blas")
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if not _inside and _limits is not None:
+                _limits.restore_original_limits()
+
+
+def _forked() -> None:
+    """A lock that another thread held stays locked in a child."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
