@@ -36,28 +36,36 @@ def engine() -> Any:
     home. We promise to be offline, so while it is imported the package that reports cannot be; OpenVINO then uses
     its own silent stand-in. Nothing else of OpenVINO is missing afterwards.
     """
-    if "openvino" not in sys.modules:
-        absent = object()
-        reporter = sys.modules.get("openvino_telemetry", absent)
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # documented: makes its import fail
-        try:
-            import openvino
-        finally:
-            del sys.modules["openvino_telemetry"]
-            if reporter is not absent:
-                sys.modules["openvino_telemetry"] = reporter  # type: ignore[assignment]
-    import openvino
+    with _shared:
+        if "openvino" not in sys.modules:
+            absent = object()
+            reporter = sys.modules.get("openvino_telemetry", absent)
+            sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # documented: makes its import fail
+            try:
+                import openvino
+            finally:
+                del sys.modules["openvino_telemetry"]
+                if reporter is not absent:
+                    sys.modules["openvino_telemetry"] = reporter  # type: ignore[assignment]
+        import openvino
 
     return openvino
 
 
-@lru_cache(maxsize=1)
 def _engine() -> Any:
-    """OpenVINO's core, imported (0.3 s) when the first network is loaded."""
+    """OpenVINO's core, one for all threads, imported (0.3 s) when the first network is loaded."""
+    with _shared:
+        return _core()
+
+
+@lru_cache(maxsize=1)
+def _core() -> Any:
     atexit.register(_release)
     return engine().Core()
 
 
+#: Taken for whatever this module shares between threads; `_core` imports within it.
+_shared = threading.RLock()
 _alive: weakref.WeakSet[Graphs] = weakref.WeakSet()
 
 
@@ -67,9 +75,11 @@ def _release() -> None:
     Freed any later, OpenVINO 2026.4 aborted about one process in eight ("terminate called without an active
     exception"), after all work was done but with a failing exit code.
     """
-    for graphs in list(_alive):
+    with _shared:
+        alive = list(_alive)
+    for graphs in alive:
         graphs.close()
-    _engine.cache_clear()
+    _core.cache_clear()
     gc.collect()
 
 
@@ -119,7 +129,8 @@ class Graphs:
         self._folder = folder
         self._ready: dict[Output, Compiled] = {}
         self._lock = threading.Lock()
-        _alive.add(self)
+        with _shared:
+            _alive.add(self)
 
     def get(self, output: Output) -> Compiled:
         """The graph that ends in `features` or `scores`.
@@ -134,7 +145,8 @@ class Graphs:
 
     def close(self) -> None:
         """Free them; they are loaded again when next asked for."""
-        self._ready.clear()
+        with self._lock:
+            self._ready.clear()
 
     # On disk: one line of JSON, then the engine's own format.
 
