@@ -117,6 +117,7 @@ ORDER = [
     "samples_unpack",
     "samples_download",
     "samples",
+    "cli.interrupt",
     "cli.console",
     "cli.options",
     "cli.report",
@@ -133,6 +134,7 @@ ORDER = [
     "cli.probe",
     "cli.samples",
     "cli.demo",
+    "cli.commands",
     "cli",
 ]
 #: The package itself only re-exports, on first use.
