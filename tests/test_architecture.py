@@ -27,6 +27,7 @@ ORDER = [
     "backbones.hints",
     "backbones.card",
     "backbones.base",
+    "backbones.ending",
     "backbones.compiled",
     "backbones.network",
     "backbones.entry",

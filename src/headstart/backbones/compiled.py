@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from headstart.backbones import ending
 from headstart.backbones.card import Card, Precision
 from headstart.errors import BackboneError
 from headstart.images import View
@@ -36,36 +37,28 @@ def engine() -> Any:
     home. We promise to be offline, so while it is imported the package that reports cannot be; OpenVINO then uses
     its own silent stand-in. Nothing else of OpenVINO is missing afterwards.
     """
-    with _shared:
-        if "openvino" not in sys.modules:
-            absent = object()
-            reporter = sys.modules.get("openvino_telemetry", absent)
-            sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # documented: makes its import fail
-            try:
-                import openvino
-            finally:
-                del sys.modules["openvino_telemetry"]
-                if reporter is not absent:
-                    sys.modules["openvino_telemetry"] = reporter  # type: ignore[assignment]
-        import openvino
+    if "openvino" not in sys.modules:
+        absent = object()
+        reporter = sys.modules.get("openvino_telemetry", absent)
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # documented: makes its import fail
+        try:
+            import openvino
+        finally:
+            del sys.modules["openvino_telemetry"]
+            if reporter is not absent:
+                sys.modules["openvino_telemetry"] = reporter  # type: ignore[assignment]
+    import openvino
 
     return openvino
 
 
-def _engine() -> Any:
-    """OpenVINO's core, one for all threads, imported (0.3 s) when the first network is loaded."""
-    with _shared:
-        return _core()
-
-
 @lru_cache(maxsize=1)
-def _core() -> Any:
+def _engine() -> Any:
+    """OpenVINO's core, imported (0.3 s) when the first network is loaded."""
     atexit.register(_release)
     return engine().Core()
 
 
-#: Taken for whatever this module shares between threads; `_core` imports within it.
-_shared = threading.RLock()
 _alive: weakref.WeakSet[Graphs] = weakref.WeakSet()
 
 
@@ -75,11 +68,10 @@ def _release() -> None:
     Freed any later, OpenVINO 2026.4 aborted about one process in eight ("terminate called without an active
     exception"), after all work was done but with a failing exit code.
     """
-    with _shared:
-        alive = list(_alive)
-    for graphs in alive:
+    ending.end()
+    for graphs in list(_alive):
         graphs.close()
-    _core.cache_clear()
+    _engine.cache_clear()
     gc.collect()
 
 
@@ -129,7 +121,7 @@ class Graphs:
         self._folder = folder
         self._ready: dict[Output, Compiled] = {}
         self._lock = threading.Lock()
-        with _shared:
+        with ending.inside():
             _alive.add(self)
 
     def get(self, output: Output) -> Compiled:
@@ -145,8 +137,7 @@ class Graphs:
 
     def close(self) -> None:
         """Free them; they are loaded again when next asked for."""
-        with self._lock:
-            self._ready.clear()
+        self._ready.clear()
 
     # On disk: one line of JSON, then the engine's own format.
 

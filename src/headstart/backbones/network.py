@@ -12,9 +12,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from headstart.backbones import ending
 from headstart.backbones.base import Backbone, Tag, Vectors
 from headstart.backbones.card import Card
-from headstart.backbones.compiled import Graphs, Output
+from headstart.backbones.compiled import Compiled, Graphs, Output
 from headstart.errors import BackboneError
 from headstart.images import Images
 
@@ -47,7 +48,7 @@ class NetworkBackbone(Backbone):
     @property
     def batch(self) -> int:
         """See `Backbone.batch`; 1 where the engine's rows depend on their place in a larger batch."""
-        return self._graphs.get("features").batch
+        return self._graph("features").batch
 
     def release(self) -> None:
         """See `Backbone.release`; the compiled graph is loaded again when next used."""
@@ -80,9 +81,13 @@ class NetworkBackbone(Backbone):
         def keep(start: int, rows: Vectors) -> None:
             result[start : start + len(rows)] = rows
 
-        step = self._graphs.get(output).batch
+        step = self._graph(output).batch
         self._stream(output, ((i, images[i : i + step]) for i in range(0, len(images), step)), keep)
         return result
+
+    def _graph(self, output: Output) -> Compiled:
+        with ending.inside():
+            return self._graphs.get(output)
 
     def _stream(
         self, output: Output, batches: Iterable[tuple[Tag, Images]], done: Callable[[Tag, Vectors], None]
@@ -91,11 +96,17 @@ class NetworkBackbone(Backbone):
         first = next(batches, None)  # not before there is something to do is the graph compiled
         if first is None:
             return
-        compiled = self._graphs.get(output)
+        with ending.inside():
+            self._send(self._graphs.get(output), chain([first], batches), done)
+
+    def _send(
+        self, compiled: Compiled, batches: Iterable[tuple[Tag, Images]], done: Callable[[Tag, Vectors], None]
+    ) -> None:
         busy: deque[tuple[Any, Tag, int]] = deque()  # oldest first
 
         def collect() -> Any:
             """Wait for the oldest request and pass its answer on; it is free afterwards."""
+            ending.check()
             request, tag, count = busy[0]
             with _translated(self.card.handle):
                 while not request.wait_for(_LOOK):
@@ -110,7 +121,7 @@ class NetworkBackbone(Backbone):
         # Requests and no AsyncInferQueue: its callback runs in the engine's threads, and one that lets go of the
         # callback after `wait_all` waits for the GIL, while whoever frees the network holds it and joins that thread.
         try:
-            for tag, images in chain([first], batches):
+            for tag, images in batches:
                 self.check(images)
                 if len(images) > compiled.batch:
                     raise BackboneError(f"A batch has {len(images)} pictures.\nExpected at most {compiled.batch}.")
