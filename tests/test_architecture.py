@@ -29,6 +29,7 @@ ORDER = [
     "backbones.hints",
     "backbones.card",
     "backbones.base",
+    "backbones.ending",
     "backbones.compiled",
     "backbones.network",
     "backbones.entry",
@@ -121,6 +122,7 @@ ORDER = [
     "probe",
     "samples_unpack",
     "samples",
+    "cli.interrupt",
     "cli.console",
     "cli.options",
     "cli.report",
@@ -137,6 +139,7 @@ ORDER = [
     "cli.probe",
     "cli.samples",
     "cli.demo",
+    "cli.commands",
     "cli",
 ]
 #: The package itself only re-exports, on first use.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +12,9 @@ import numpy as np
 from headstart import backbones, images
 from headstart.backbones import fetch
 from headstart.errors import PhotoError
-from headstart.features import Skipped, processors
+from headstart.features import Skipped
 from headstart.photos import find_files
+from headstart.reading import readers
 from headstart.store import Store
 
 _CHUNK = 32
@@ -82,7 +82,7 @@ def classify(
         except PhotoError as error:
             return error
 
-    with ThreadPoolExecutor(processors()) as pool:
+    with readers() as pool:
         for start in range(0, len(paths), _CHUNK):
             part = paths[start : start + _CHUNK]
             outcomes = list(pool.map(read, part))

@@ -7,12 +7,11 @@ the others go on.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -23,7 +22,7 @@ import numpy as np
 from headstart import images
 from headstart.backbones.base import Backbone, Vectors
 from headstart.errors import DataError, PhotoError, StoreError
-from headstart.reading import FilePhoto, Photo
+from headstart.reading import FilePhoto, Photo, processors, readers
 from headstart.store import Store
 
 #: Vectors that wait in memory before they are written; at 80 photos/s a `kill -9` costs less than a second.
@@ -125,15 +124,23 @@ def require_all(skipped: Sequence[Skipped]) -> None:
         raise DataError(f"{len(skipped)} photo(s) cannot be used: {listed}{more}.\nExpected readable photos only.")
 
 
-def processors() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+@dataclass(frozen=True)
+class _Read:
+    """What a pool's thread found out about a photo; `picture` is None if its content is in the store or in work."""
+
+    mark: bytes | None
+    digest: bytes
+    picture: images.Images | None
+    damaged: bool = False
 
 
 class _Run:
-    """The state of one extraction. Only the methods named in comments run in other threads."""
+    """The state of one extraction.
+
+    It belongs to the thread that extracts. Other threads run `_read` and what it calls, which share `owner` under
+    `lock` and answer with a `_Read`, and `_done`, which shares `waiting` under `lock`. Rows of `vectors` are written
+    by whoever has that row in work.
+    """
 
     def __init__(
         self,
@@ -155,9 +162,9 @@ class _Run:
         self.todo: list[int] = []
         self.failed: dict[int, PhotoError] = {}
         self.copies: list[int] = []  # rows whose content another row computes, or the store has
-        self.owner: dict[bytes, int] = {}
         self.lock = threading.Lock()
-        self.waiting: deque[tuple[list[int], Vectors]] = deque()  # computed, not yet written
+        self.owner: dict[bytes, int] = {}
+        self.waiting: list[tuple[list[int], Vectors]] = []  # computed, not yet written
         self.computed = 0
         self.damaged: set[bytes] = set()
 
@@ -187,12 +194,11 @@ class _Run:
         if self.watcher is not None:
             self.watcher.planned(len(self.paths), len(self.todo), self._estimate() if self.read is None else 0.0)
         started = time.perf_counter()
-        with ThreadPoolExecutor(processors(), thread_name_prefix="headstart-read") as pool:
-            try:
+        try:
+            with readers() as pool:
                 self.backbone.embed_stream(self._batches(pool), self._done)
-            finally:
-                pool.shutdown(cancel_futures=True)
-                self._flush()
+        finally:
+            self._flush()
         if self.computed >= FLUSH and self.read is None:
             with suppress(StoreError):  # only a hint for the next run's estimate
                 self.store.note_rate(self.card, self.computed / (time.perf_counter() - started))
@@ -220,7 +226,7 @@ class _Run:
             rate = processors() / (reading + (time.perf_counter() - started) / len(pictures))
         return len(self.todo) / rate
 
-    def _batches(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[int], images.Images]]:
+    def _batches(self, pool: Executor) -> Iterator[tuple[list[int], images.Images]]:
         """Decoded pictures in batches, and between them what has to be done now and then."""
         rows: list[int] = []
         pictures: list[images.Images] = []
@@ -231,14 +237,13 @@ class _Run:
             if pictures and len(pictures) == self.backbone.batch:
                 yield rows, np.stack(pictures)
                 rows, pictures = [], []
-            if sum(len(some) for some, _ in self.waiting) >= FLUSH:
-                self._flush()
+            self._flush(FLUSH)
             if self.watcher is not None:
                 self.watcher.advanced(done)
         if pictures:
             yield rows, np.stack(pictures)
 
-    def _pictures(self, pool: ThreadPoolExecutor) -> Iterator[tuple[int, images.Images | None]]:
+    def _pictures(self, pool: Executor) -> Iterator[tuple[int, images.Images | None]]:
         """Each new photo in order, decoded, or None if it needs no embedding; a few are read ahead."""
         coming = iter(self.todo)
         ahead = deque((row, pool.submit(self._read, row)) for row in islice(coming, 8 * processors()))
@@ -246,53 +251,47 @@ class _Run:
             row, future = ahead.popleft()
             ahead.extend((following, pool.submit(self._read, following)) for following in islice(coming, 1))
             try:
-                picture = future.result()
+                read = future.result()
             except PhotoError as error:
                 self.failed[row] = error
-                picture = None
-            yield row, picture
-
-    def _read(self, row: int) -> images.Images | None:
-        """Read and decode one photo; None if its content is in the store or in work. Runs in the pool's threads."""
-        photo = (self.read or FilePhoto.read)(self.paths[row])
-        digest = photo.digest
-        self.marks[row], self.hashes[row] = photo.mark, digest
-        with self.lock:
-            if self.owner.setdefault(digest, row) != row:
+                yield row, None
+                continue
+            self.marks[row], self.hashes[row] = read.mark, read.digest
+            if read.picture is None:
                 self.copies.append(row)
-                return None
-        if self._stored(digest, row):
-            return None
-        return photo.decode(self.card.view)
+            if read.damaged:
+                self.damaged.add(read.digest)
+            yield row, read.picture
 
-    def _stored(self, digest: bytes, row: int) -> bool:
-        """Is there a sound vector for this content? Takes it. Runs in the pool's threads."""
-        if not self.store.has(self.card, [digest])[0]:
-            return False
-        good = self.store.get(self.card, [digest], self.vectors[row : row + 1])
-        if good[0]:
-            self.copies.append(row)
-        else:
-            self.damaged.add(digest)
-        return bool(good[0])
+    def _read(self, row: int) -> _Read:
+        """Read one photo, and decode it unless its content is known. Runs in the pool's threads."""
+        photo = (self.read or FilePhoto.read)(self.paths[row])
+        with self.lock:
+            first = self.owner.setdefault(photo.digest, row) == row
+        stored = first and bool(self.store.has(self.card, [photo.digest])[0])
+        sound = stored and bool(self.store.get(self.card, [photo.digest], self.vectors[row : row + 1])[0])
+        picture = photo.decode(self.card.view) if first and not sound else None
+        return _Read(photo.mark, photo.digest, picture, stored and not sound)
 
     def _done(self, rows: list[int], vectors: Vectors) -> None:
-        """Take a computed batch. Runs in the engine's threads."""
+        """Take a computed batch. Runs in whichever threads the backbone likes."""
         self.vectors[rows] = vectors
-        self.waiting.append((rows, vectors))
+        with self.lock:
+            self.waiting.append((rows, vectors))
 
-    def _flush(self) -> None:
-        """Write what is computed; it waits until it is written, so that a Ctrl-C in here loses nothing."""
-        ready = [self.waiting[i] for i in range(len(self.waiting))]
+    def _flush(self, least: int = 1) -> None:
+        """Write what is computed, if it is so much; it waits until it is written, so a Ctrl-C in here loses nothing."""
+        with self.lock:
+            ready = list(self.waiting)
         rows = [row for some, _ in ready for row in some]
-        if rows:
+        if len(rows) >= least:
             digests = [self.hashes[row] or b"" for row in rows]
             self.store.put(self.card, digests, np.concatenate([vectors for _, vectors in ready]))
             self.store.remember([self.marks[row] for row in rows], digests)
             for row in rows:
                 self.marks[row] = None
-            for _ in ready:
-                self.waiting.popleft()
+            with self.lock:
+                del self.waiting[: len(ready)]
             self.computed += len(rows)
 
     def _copy(self) -> None:

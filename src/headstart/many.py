@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -16,9 +16,9 @@ import numpy as np
 
 from headstart.backbones.base import Backbone
 from headstart.errors import BackboneError, HeadstartError, StoreError
-from headstart.features import FLUSH, Watcher, extract, processors
+from headstart.features import FLUSH, Watcher, extract
 from headstart.images import View
-from headstart.reading import Album
+from headstart.reading import Album, readers
 from headstart.store import Store
 
 #: Decoded pictures held at a time; 1,000 photos of 224 x 224.
@@ -73,7 +73,7 @@ def extract_all(
     members = [_Member(network, rows, speed) for network, rows, speed in zip(networks, todo, speeds, strict=True)]
     for member in members:
         views.setdefault(member.network.card.view, []).append(member)
-    with ThreadPoolExecutor(processors(), thread_name_prefix="headstart-read") as pool:
+    with readers() as pool:
         for view, group in views.items():
             _extract(view, group, paths, store, progress, pool)
     return [Outcome(one.computed, one.seconds, one.speed, one.error) for one in members]

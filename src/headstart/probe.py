@@ -10,7 +10,6 @@ from what networks agree on. Cross-validated accuracy is shown where classes are
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -24,11 +23,11 @@ from headstart.backbones.base import Backbone, Vectors
 from headstart.backbones.hints import RANGES, Feed, Options, feed_of
 from headstart.backbones.source import plugins
 from headstart.errors import BackboneError, DataError, PhotoError
-from headstart.features import processors
 from headstart.heads import fitting, power
 from headstart.images import Images
 from headstart.linear_algebra import one_thread
 from headstart.photos import PhotoSet, find_files, scan
+from headstart.reading import readers
 from headstart.splits import stratified_folds
 
 #: Photos that are used; of more, a share of each class.
@@ -207,7 +206,7 @@ def _read(paths: Sequence[str], network: Backbone) -> tuple[Images, list[int]]:
         except PhotoError:
             return None
 
-    with ThreadPoolExecutor(processors()) as pool:
+    with readers() as pool:
         read = list(pool.map(one, paths))
     rows = [i for i, picture in enumerate(read) if picture is not None]
     if len(rows) < FEWEST:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable
-from concurrent.futures import Executor
-from contextlib import suppress
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -13,6 +13,26 @@ from headstart import images
 from headstart.errors import PhotoError
 from headstart.images import Images, View
 from headstart.store import fingerprint
+
+
+def processors() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def readers() -> Iterator[Executor]:
+    """Threads that read photos, one for each core.
+
+    Whoever leaves early, by an error or by Ctrl-C, waits for the photos in work and not for those that were to come.
+    """
+    pool = ThreadPoolExecutor(processors(), thread_name_prefix="headstart-read")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class Photo(Protocol):
@@ -81,13 +101,12 @@ class Album:
     def __init__(self, view: View) -> None:
         self.view = view
         self._photos: dict[str, _Decoded] = {}
-        self._lock = threading.Lock()
 
-    def hold(self, paths: Iterable[str], pool: Executor) -> None:
+    def hold(self, paths: Sequence[str], pool: Executor) -> None:
         """Decode these photos and forget all others. Those that cannot be used are left to who asks for them."""
         self._photos = {}
-        for _ in pool.map(self._hold, paths):
-            pass
+        decoded = zip(paths, pool.map(self._decode, paths), strict=True)
+        self._photos = {path: photo for path, photo in decoded if photo is not None}
 
     def read(self, path: str) -> Photo:
         """A photo that is held, or else from its file.
@@ -101,9 +120,10 @@ class Album:
         """Some of the pictures held."""
         return [photo.picture for photo in list(self._photos.values())[:most]]
 
-    def _hold(self, path: str) -> None:
-        with suppress(PhotoError):
+    def _decode(self, path: str) -> _Decoded | None:
+        """Runs in the pool's threads."""
+        try:
             photo = FilePhoto.read(path)
-            decoded = _Decoded(photo.mark, photo.digest, photo.decode(self.view))
-            with self._lock:
-                self._photos[path] = decoded
+            return _Decoded(photo.mark, photo.digest, photo.decode(self.view))
+        except PhotoError:
+            return None

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from headstart.backbones import ending
 from headstart.backbones.card import Card, Precision
 from headstart.errors import BackboneError
 from headstart.images import View
@@ -67,6 +68,7 @@ def _release() -> None:
     Freed any later, OpenVINO 2026.4 aborted about one process in eight ("terminate called without an active
     exception"), after all work was done but with a failing exit code.
     """
+    ending.end()
     for graphs in list(_alive):
         graphs.close()
     _engine.cache_clear()
@@ -119,7 +121,8 @@ class Graphs:
         self._folder = folder
         self._ready: dict[Output, Compiled] = {}
         self._lock = threading.Lock()
-        _alive.add(self)
+        with ending.inside():
+            _alive.add(self)
 
     def get(self, output: Output) -> Compiled:
         """The graph that ends in `features` or `scores`.

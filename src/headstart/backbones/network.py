@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -11,11 +12,15 @@ from typing import Any, Self
 
 import numpy as np
 
+from headstart.backbones import ending
 from headstart.backbones.base import Backbone, Tag, Vectors
 from headstart.backbones.card import Card
-from headstart.backbones.compiled import Graphs, Output, engine
+from headstart.backbones.compiled import Compiled, Graphs, Output
 from headstart.errors import BackboneError
 from headstart.images import Images
+
+#: Milliseconds after which a wait for the engine looks whether Ctrl-C was pressed.
+_LOOK = 50
 
 
 class NetworkBackbone(Backbone):
@@ -43,7 +48,7 @@ class NetworkBackbone(Backbone):
     @property
     def batch(self) -> int:
         """See `Backbone.batch`; 1 where the engine's rows depend on their place in a larger batch."""
-        return self._graphs.get("features").batch
+        return self._graph("features").batch
 
     def release(self) -> None:
         """See `Backbone.release`; the compiled graph is loaded again when next used."""
@@ -76,52 +81,67 @@ class NetworkBackbone(Backbone):
         def keep(start: int, rows: Vectors) -> None:
             result[start : start + len(rows)] = rows
 
-        step = self._graphs.get(output).batch
+        step = self._graph(output).batch
         self._stream(output, ((i, images[i : i + step]) for i in range(0, len(images), step)), keep)
         return result
+
+    def _graph(self, output: Output) -> Compiled:
+        with ending.inside():
+            return self._graphs.get(output)
 
     def _stream(
         self, output: Output, batches: Iterable[tuple[Tag, Images]], done: Callable[[Tag, Vectors], None]
     ) -> None:
-        ov = engine()
         batches = iter(batches)
         first = next(batches, None)  # not before there is something to do is the graph compiled
         if first is None:
             return
-        compiled = self._graphs.get(output)
-        failures: list[Exception] = []
+        with ending.inside():
+            self._send(self._graphs.get(output), chain([first], batches), done)
 
-        def collect(request: Any, job: tuple[Tag, int]) -> None:
-            tag, count = job
-            try:
+    def _send(
+        self, compiled: Compiled, batches: Iterable[tuple[Tag, Images]], done: Callable[[Tag, Vectors], None]
+    ) -> None:
+        busy: deque[tuple[Any, Tag, int]] = deque()  # oldest first
+
+        def collect() -> Any:
+            """Wait for the oldest request and pass its answer on; it is free afterwards."""
+            ending.check()
+            request, tag, count = busy[0]
+            with _translated(self.card.handle):
+                while not request.wait_for(_LOOK):
+                    pass
                 rows = np.array(request.get_output_tensor(0).data[:count], dtype=np.float32)
-                if not np.isfinite(rows).all():
-                    raise BackboneError(f"{self.card.handle} gave numbers that are not finite.")
-                done(tag, rows)
-            except Exception as error:  # the engine's thread would swallow it
-                failures.append(error)
+            busy.popleft()
+            if not np.isfinite(rows).all():
+                raise BackboneError(f"{self.card.handle} gave numbers that are not finite.")
+            done(tag, rows)
+            return request
 
-        # One request more than streams keeps every stream busy while Python fetches the next batch.
-        queue = ov.AsyncInferQueue(compiled.network, compiled.requests + 1)
-        queue.set_callback(collect)
+        # Requests and no AsyncInferQueue: its callback runs in the engine's threads, and one that lets go of the
+        # callback after `wait_all` waits for the GIL, while whoever frees the network holds it and joins that thread.
         try:
-            for tag, images in chain([first], batches):
+            for tag, images in batches:
                 self.check(images)
                 if len(images) > compiled.batch:
                     raise BackboneError(f"A batch has {len(images)} pictures.\nExpected at most {compiled.batch}.")
-                if failures:
-                    break
                 padded = images
                 if len(images) != compiled.batch:
                     padded = np.zeros((compiled.batch, *images.shape[1:]), np.uint8)
                     padded[: len(images)] = images
+                # One request more than streams keeps every stream busy while Python fetches the next batch.
+                request = collect() if len(busy) > compiled.requests else compiled.network.create_infer_request()
                 with _translated(self.card.handle):
-                    queue.start_async({0: padded}, (tag, len(images)))
+                    request.start_async({0: padded})
+                busy.append((request, tag, len(images)))
+            while busy:
+                collect()
         finally:
-            with _translated(self.card.handle):
-                queue.wait_all()
-        if failures:
-            raise failures[0]
+            for request, *_ in busy:
+                request.cancel()
+            for request, *_ in busy:
+                with suppress(RuntimeError):  # that it was cancelled, or failed as the one that is being reported
+                    request.wait()
 
 
 @contextmanager

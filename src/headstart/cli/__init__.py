@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
-import typer
-
-from headstart.cli import backbones, board, cache, compare, demo, evaluate, models, predict, probe, samples, train
-from headstart.cli.console import run
-
-app = typer.Typer(
-    name="headstart",
-    help="From folders of photos to a classifier you can trust, on top of a frozen pre-trained network.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command(name="demo")(demo.demo)
-app.command(name="classify")(predict.classify)
-app.command(name="train")(train.train)
-app.command(name="compare")(compare.compare)
-app.command(name="evaluate")(evaluate.evaluate)
-app.command(name="predict")(predict.predict)
-app.command(name="board")(board.board)
-app.command(name="models")(models.models)
-app.add_typer(cache.app, name="cache")
-backbones.app.command(name="probe")(probe.probe)
-app.add_typer(backbones.app, name="backbones")
-app.add_typer(samples.app, name="samples")
+from headstart.cli import interrupt
 
 
 def main() -> NoReturn:
     """Entry point of the `headstart` command."""
-    raise SystemExit(run(app))
+    interrupt.watch()
+    try:
+        from headstart.cli.console import run
+
+        code = run(_app)
+    except KeyboardInterrupt:  # before `run` could hear it
+        code = interrupt.INTERRUPTED
+    interrupt.leave(code)
+
+
+def _app(**settings: Any) -> Any:
+    try:
+        from headstart.cli.commands import app  # typer and all commands: 0.1 s in which Ctrl-C may come, too
+
+        return app(**settings)
+    except Exception as error:
+        if interrupt.pressed():  # some libraries turn Ctrl-C into an error of theirs
+            raise KeyboardInterrupt from error
+        raise

@@ -9,14 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from headstart.cli.interrupt import INTERRUPTED
 from headstart.errors import HeadstartError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from headstart.features import Skipped
-
-INTERRUPTED = 130
 
 
 def run(app: Callable[..., Any]) -> int:
@@ -48,8 +47,6 @@ def run(app: Callable[..., Any]) -> int:
         code = 1
     except Exception as error:
         code = _usage(error)
-    if code == INTERRUPTED:
-        say("Stopped. What was done is kept; the same command continues there.")
     return code
 
 

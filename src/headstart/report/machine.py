@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from headstart.features import processors
+from headstart.reading import processors
 
 _PACKAGES = ("headstart", "openvino", "numpy", "pillow")
 _PROCESSORS = Path("/proc/cpuinfo")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from PIL import Image, ImageDraw
 
 from headstart import images
 from headstart.errors import PhotoError
-from headstart.features import processors
 from headstart.formats import OPENERS, sniff
 from headstart.images import View
+from headstart.reading import readers
 
 _ORIENTATION = 0x0112
 
@@ -53,7 +52,7 @@ def _all(paths: Sequence[str], draw: Callable[[str], Image.Image], side: int) ->
         except PhotoError:
             return None
 
-    with ThreadPoolExecutor(processors()) as pool:
+    with readers() as pool:
         drawn = list(pool.map(one, paths))
     return [picture or _missing(side) for picture in drawn], sum(picture is None for picture in drawn)
 
