@@ -20,6 +20,7 @@ LONGEST = 350
 ORDER = [
     "errors",
     "home",
+    "disk",
     "formats",
     "images",
     "splits",

@@ -10,10 +10,10 @@ import hashlib
 import json
 import os
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from headstart import disk
 from headstart.errors import BundleError
 from headstart.heads.head import Arrays
 
@@ -56,7 +56,7 @@ def write(folder: str | Path, manifest: dict[str, Any], arrays: Arrays, overwrit
         folder: to be made.
         manifest: what JSON can hold; `format`, `files` and `sha256` are added.
         arrays: the head.
-        overwrite: replace a bundle that is there. It is moved aside first (`.NAME.PID.old`) and back on failure.
+        overwrite: replace a bundle that is there, in one step.
 
     Raises:
         BundleError: as `check_target`, or the disk failed.
@@ -68,22 +68,16 @@ def write(folder: str | Path, manifest: dict[str, Any], arrays: Arrays, overwrit
     data = save(arrays)
     manifest = {**manifest, "format": FORMAT, "files": {_ARRAYS: hashlib.sha256(data).hexdigest()}}
     manifest["sha256"] = hashlib.sha256(_canonical(manifest)).hexdigest()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    temporary = disk.beside(target)
     try:
         temporary.mkdir()
-        (temporary / _ARRAYS).write_bytes(data)
-        (temporary / _MANIFEST).write_bytes(_canonical(manifest))
-        if os.path.lexists(target):
-            target.rename(old)
-        temporary.rename(target)
+        disk.write(temporary / _ARRAYS, data)
+        disk.write(temporary / _MANIFEST, _canonical(manifest))
+        disk.install(temporary, target)
     except OSError as error:
-        if old.exists() and not os.path.lexists(target):
-            with suppress(OSError):  # it stays beside it, as `.NAME.PID.old`
-                old.rename(target)
-        shutil.rmtree(temporary, ignore_errors=True)
         raise BundleError(f"{folder} cannot be written: {error.strerror or error}.") from error
-    shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def read(folder: str | Path) -> tuple[dict[str, Any], Arrays]:

@@ -21,9 +21,9 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from headstart import disk
 from headstart.backbones.fetch import archive, trying
 from headstart.backbones.fetch.hub import _RedirectError, _Redirects
-from headstart.backbones.fetch.manifests import write_text
 from headstart.backbones.fetch.trying import PassingError
 from headstart.backbones.fetch.watching import Watcher
 
@@ -120,7 +120,7 @@ class _Partial:
     def note(self, mark: str, total: int | None) -> None:
         """Write down what is known of the file."""
         self.mark, self.total = mark, total
-        write_text(self._note, json.dumps({"url": self.url, "mark": mark, "total": total}))
+        disk.write(self._note, json.dumps({"url": self.url, "mark": mark, "total": total}))
 
     def continues(self, headers: http.client.HTTPMessage) -> bool:
         """Whether an answer of 206 goes on exactly where this ends, in the same file."""
