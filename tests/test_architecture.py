@@ -28,6 +28,7 @@ ORDER = [
     "backbones.hints",
     "backbones.card",
     "backbones.base",
+    "backbones.forks",
     "backbones.compiled",
     "backbones.network",
     "backbones.entry",

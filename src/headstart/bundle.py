@@ -29,7 +29,7 @@ def check_target(folder: str | Path, overwrite: bool = False) -> None:
         BundleError: there is something already (other than a bundle, and only it, that may be overwritten), or the
             folder above is missing or not writable.
     """
-    path = Path(folder).absolute()
+    path = _named(folder).absolute()
     if os.path.lexists(path):
         if not _is_bundle(path):
             raise BundleError(f"{folder} exists already.\nExpected a new folder. Choose another name, or remove it.")
@@ -89,7 +89,7 @@ def read(folder: str | Path) -> tuple[dict[str, Any], Arrays]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    path = Path(folder)
+    path = _named(folder)
     if not _is_bundle(path):
         what = "is not a saved classifier" if os.path.exists(path) else "does not exist"
         raise BundleError(f"{path} {what}.\nExpected a folder that headstart saved, with {_MANIFEST} in it.")
@@ -114,6 +114,12 @@ def read(folder: str | Path) -> tuple[dict[str, Any], Arrays]:
     if not sound:
         raise _changed(path)
     return manifest, arrays
+
+
+def _named(folder: str | Path) -> Path:
+    if not os.fspath(folder):  # it would mean the working folder
+        raise BundleError("The path of the classifier is empty.\nExpected its folder.")
+    return Path(folder)
 
 
 def _is_bundle(path: Path) -> bool:

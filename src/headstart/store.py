@@ -63,6 +63,8 @@ class Store:
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
+        if folder is not None and not os.fspath(folder):  # it would mean the working folder
+            raise StoreError("The path of the store is empty.\nExpected a folder, or None for the user's own.")
         self.folder = Path(folder) if folder is not None else home()
         if os.path.exists(self.folder) and not self.folder.is_dir():
             raise StoreError(f"The store {self.folder} is a file.\nExpected a folder: set HEADSTART_HOME to one.")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headstart.backbones import forks
 from headstart.backbones.hints import Layers, Options
 from headstart.errors import BackboneError
 
@@ -51,6 +52,7 @@ def load(
     Raises:
         BackboneError: no network has this handle, it cannot be fetched or read, or the processor lacks the precision.
     """
+    forks.enter()  # before the imports: in a forked child, who is at them may be a thread that is not there
     from headstart.backbones import builtin
     from headstart.backbones.compiled import resolve_precision
     from headstart.backbones.local import open_network
@@ -89,6 +91,7 @@ def load_card(card: Card, folder: Path | None = None, elsewhere: str = "", watch
     Raises:
         BackboneError: the network cannot be found, or gives other vectors than the card's.
     """
+    forks.enter()
     from headstart.backbones import builtin
     from headstart.backbones.compiled import has_bfloat16
     from headstart.backbones.local import reopen

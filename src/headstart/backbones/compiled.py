@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from headstart import disk
+from headstart.backbones import forks
 from headstart.backbones.card import Card, Precision
 from headstart.errors import BackboneError
 from headstart.images import View
@@ -32,9 +33,7 @@ _BATCHES = {"float32": (1,), "bfloat16": (4, 1)}
 
 _LINE = 4096  # longest line before the data of a kept graph
 
-_entry = threading.Lock()  # of what the engine has only one of
-_entered = False  # is the engine, or may it be, in use by this process?
-_orphaned = False  # was it in use by the process that this one was forked from?
+_once = threading.Lock()  # of what there is only one of
 
 
 def engine() -> Any:
@@ -47,15 +46,8 @@ def engine() -> Any:
     Raises:
         BackboneError: this process was forked from one that has used it.
     """
-    global _entered
-    if _orphaned:
-        raise BackboneError(
-            "No network can run in this process: it was forked from one that had used networks already, and their "
-            "engine's threads are not in it.\nExpected a new process. Start it with "
-            "multiprocessing.get_context('spawn'), or fork before the first network is loaded."
-        )
-    _entered = True
-    with _entry:
+    forks.enter()
+    with _once:
         if "openvino" not in sys.modules:
             absent = object()
             reporter = sys.modules.get("openvino_telemetry", absent)
@@ -74,7 +66,7 @@ def engine() -> Any:
 def _engine() -> Any:
     """OpenVINO's core, imported (0.3 s) when the first network is loaded."""
     ov = engine()
-    with _entry:
+    with _once:
         return _core(ov)
 
 
@@ -100,15 +92,8 @@ def _release() -> None:
 
 
 def _orphan() -> None:
-    """In a forked child: never use what the parent compiled, and never free it.
-
-    The engine's threads are not in the child: whatever waits for them waits for ever. OpenVINO 2026.4 hung so when a
-    parent's graph ran (always), when it was freed at exit (40 of 40), and once in eight times even when the child
-    compiled its own graph, forked while another thread computed. So it is all refused, see `engine`.
-    """
-    global _orphaned
-    _orphaned = _orphaned or _entered or "openvino" in sys.modules
-    if _orphaned:
+    """In a forked child: what the parent compiled is never freed, see `forks`."""
+    if forks.orphaned():
         import ctypes
 
         for graphs in list(_alive):
