@@ -107,17 +107,21 @@ class Training(Attack):
         self.labels = [Path(path).parent.name for path in self.photos]
         self.expected = extract(FakeBackbone(), self.photos, Store(folder / "other")).vectors
         self.lacking = len(self.photos)
+        self.train("other", "model")  # imports all that training needs before the children do
 
     def work(self, who: int, chance: random.Random) -> None:
         store = Store(self.folder / "store")
         if chance.random() < 0.3:
             store.prune(90)
             return
-        classifier = Classifier(store=self.folder / "store", head="centroid")
-        classifier.backbone = FakeBackbone(delay=0.0002)
-        classifier.fit(self.photos, self.labels)
-        classifier.save(self.folder / f"model{who}", overwrite=True)
+        self.train("store", f"model{who}")
         self.journal(f"model{who}")
+
+    def train(self, store: str, model: str) -> None:
+        classifier = Classifier(store=self.folder / store, head="centroid")
+        classifier.backbone = FakeBackbone(delay=0.0002)
+        classifier.fit_features(classifier.extract(self.photos), self.labels, measuring=False)
+        classifier.save(self.folder / model, overwrite=True)
 
     def check(self) -> None:
         backbone = FakeBackbone()
@@ -211,8 +215,9 @@ def started(attack: Attack, who: int, seed: int) -> int:
 
 def run(attack: Attack, kills: int, seed: int) -> None:
     chance = random.Random(seed)
+    longest, done = 0.2, 0
     for number in range(0, kills, 2):
-        longest = chance.choice((0.01, 0.05, 0.2))
+        before = len(attack.done())
         children = [started(attack, who, seed * 100_003 + number + who) for who in (0, 1)]
         for child in chance.sample(children, 2):
             time.sleep(chance.random() * longest)
@@ -220,12 +225,15 @@ def run(attack: Attack, kills: int, seed: int) -> None:
         for child in children:
             _, status = os.waitpid(child, 0)
             assert os.WIFSIGNALED(status), f"{type(attack).__name__}, kill {number}: a process failed by itself"
+        new = len(attack.done()) - before
+        done += new
+        longest = longest * 1.5 if not new else max(0.02, longest / 1.5)  # about one step of work before each kill
         try:
             attack.check()
         except BaseException:
             print(f"{type(attack).__name__} failed after kill {number} of seed {seed}", file=sys.stderr)
             raise
-    print(f"{kills} kills; {len(attack.done())} done")
+    print(f"{kills} kills in {done} steps of work")
 
 
 if __name__ == "__main__":

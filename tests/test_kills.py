@@ -28,4 +28,7 @@ def test_nothing_is_lost_or_wrong_after_kills(attack: str, tmp_path: Path, monke
         child = start_python(f"import sys; {script}", attack, tmp_path / "work", server.url, KILLS, 8)
         out, error = child.communicate(timeout=3000)
     assert child.returncode == 0, error[-4000:]
-    assert out.startswith(f"{KILLS} kills"), out
+    print(out)
+    kills, steps = (int(word) for word in out.split() if word.isdigit())
+    assert kills == KILLS
+    assert steps > 0
