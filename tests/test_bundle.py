@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headstart import bundle
+from headstart import bundle, disk
 from headstart.errors import BundleError
 
 ARRAYS = {"weights": np.arange(6, dtype=np.float32).reshape(3, 2), "bias": np.zeros(2, np.float32)}
@@ -117,17 +117,25 @@ def test_a_bundle_with_something_beside_it_is_not_replaced(saved: Path) -> None:
     assert (saved / "notes.txt").read_text() == "mine"
 
 
-def test_a_failed_replacement_leaves_the_old_one(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("exchanging", [True, False])
+def test_a_failed_replacement_leaves_the_old_one(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, exchanging: bool
+) -> None:
     rename = Path.rename
 
     def fail_second(self: Path, target: Path) -> Path:
-        if self.name.endswith(".new"):
+        if target == saved and (self / "head.safetensors").stat().st_size != size:
             raise OSError(5, "Input/output error")
         return rename(self, target)
 
+    def fail(*_: object) -> bool:
+        raise OSError(5, "Input/output error")
+
+    size = (saved / "head.safetensors").stat().st_size
     monkeypatch.setattr(Path, "rename", fail_second)
+    monkeypatch.setattr(disk, "_exchanged", fail if exchanging else lambda *_: False)
     with pytest.raises(BundleError, match="Input/output error"):
-        bundle.write(saved, {"seed": 9}, ARRAYS, overwrite=True)
+        bundle.write(saved, {"seed": 9}, {**ARRAYS, "more": np.zeros(9, np.float32)}, overwrite=True)
     assert bundle.read(saved)[0]["seed"] == 0
     assert sorted(p.name for p in saved.parent.iterdir()) == ["model"]
 
@@ -153,10 +161,10 @@ def test_a_link_to_a_bundle_stays_a_link_when_it_is_replaced(saved: Path, tmp_pa
 
 
 def test_a_failing_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Path, data: bytes) -> int:
+    def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(BundleError, match="No space left"):
         bundle.write(tmp_path / "model", {}, ARRAYS)
     assert not list(tmp_path.iterdir())

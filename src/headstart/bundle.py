@@ -11,11 +11,10 @@ import hashlib
 import json
 import os
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from headstart import untrusted
+from headstart import disk, untrusted
 from headstart.errors import BundleError
 from headstart.heads.head import Arrays
 
@@ -37,7 +36,7 @@ def check_target(folder: str | Path, overwrite: bool = False) -> None:
         BundleError: there is something already (other than a bundle, and only it, that may be overwritten), or the
             folder above is missing or not writable.
     """
-    path = Path(folder).absolute()
+    path = _named(folder).absolute()
     if os.path.lexists(path):
         if not _is_bundle(path):
             raise BundleError(f"{folder} exists already.\nExpected a new folder. Choose another name, or remove it.")
@@ -64,7 +63,7 @@ def write(folder: str | Path, manifest: dict[str, Any], arrays: Arrays, overwrit
         folder: to be made.
         manifest: what JSON can hold; `format`, `files` and `sha256` are added.
         arrays: the head.
-        overwrite: replace a bundle that is there. It is moved aside first (`.NAME.PID.old`) and back on failure.
+        overwrite: replace a bundle that is there, in one step.
 
     Raises:
         BundleError: as `check_target`, or the disk failed.
@@ -79,22 +78,16 @@ def write(folder: str | Path, manifest: dict[str, Any], arrays: Arrays, overwrit
     text = _canonical(manifest)
     if len(data) > _MOST[_ARRAYS] or len(text) > _MOST[_MANIFEST]:
         raise BundleError(f"{folder} would be larger than can be read back: {len(data):,} and {len(text):,} bytes.")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    temporary = disk.beside(target)
     try:
         temporary.mkdir()
-        (temporary / _ARRAYS).write_bytes(data)
-        (temporary / _MANIFEST).write_bytes(text)
-        if os.path.lexists(target):
-            target.rename(old)
-        temporary.rename(target)
+        disk.write(temporary / _ARRAYS, data)
+        disk.write(temporary / _MANIFEST, text)
+        disk.install(temporary, target)
     except OSError as error:
-        if old.exists() and not os.path.lexists(target):
-            with suppress(OSError):  # it stays beside it, as `.NAME.PID.old`
-                old.rename(target)
-        shutil.rmtree(temporary, ignore_errors=True)
         raise BundleError(f"{folder} cannot be written: {error.strerror or error}.") from error
-    shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def read(folder: str | Path) -> tuple[dict[str, Any], Arrays]:
@@ -103,7 +96,7 @@ def read(folder: str | Path) -> tuple[dict[str, Any], Arrays]:
     Raises:
         BundleError: it is missing, no plain file, too large, of a newer format, or not as it was saved.
     """
-    path = Path(folder)
+    path = _named(folder)
     if not _is_bundle(path):
         what = "is not a saved classifier" if os.path.exists(path) else "does not exist"
         raise BundleError(f"{path} {what}.\nExpected a folder that headstart saved, with {_MANIFEST} in it.")
@@ -149,6 +142,12 @@ def _arrays(path: Path, data: bytes) -> Arrays:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
+
+
+def _named(folder: str | Path) -> Path:
+    if not os.fspath(folder):  # it would mean the working folder
+        raise BundleError("The path of the classifier is empty.\nExpected its folder.")
+    return Path(folder)
 
 
 def _is_bundle(path: Path) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, get_args
 
@@ -30,7 +29,7 @@ Photos = str | Path | Sequence[str | Path]
 
 
 class Classifier:
-    """Tells the classes of your photos apart.
+    """Tells the classes of your photos apart. Once it is trained or loaded, several threads may use it at once.
 
     Args:
         backbone: a handle.
@@ -67,10 +66,11 @@ class Classifier:
         self.head_: Head | None = None
         self.notes_: tuple[str, ...] = ()
         self._handle, self._view, self._options = backbone, view, options
+        self._loaded: list[Backbone] = []
         self._seen = np.empty(0, np.uint64)
         self._about: dict[str, Any] = {}
 
-    @cached_property
+    @property
     def backbone(self) -> Backbone:
         """The network, loaded when first asked for.
 
@@ -79,9 +79,15 @@ class Classifier:
         """
         return self._load(None)
 
+    @backbone.setter
+    def backbone(self, network: Backbone) -> None:
+        self._loaded = [network]
+
     def _load(self, watcher: fetch.Watcher | None) -> Backbone:
-        found = backbones.load(self._handle, folder=self.store.compiled, options=self._options, watcher=watcher)
-        return found.with_fit(self._view)
+        if not self._loaded:
+            found = backbones.load(self._handle, folder=self.store.compiled, options=self._options, watcher=watcher)
+            self._loaded.append(found.with_fit(self._view))
+        return self._loaded[0]  # of two threads that load it at once, the first one's
 
     @property
     def card(self) -> Card:
@@ -272,8 +278,7 @@ class Classifier:
 
         A network that is not on this disk is fetched; `watcher` is told.
         """
-        if "backbone" not in self.__dict__:
-            self.backbone = self._load(watcher)
+        self._load(watcher)
         self._check_options()
 
     def _check_options(self) -> None:

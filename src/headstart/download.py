@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
+from headstart import disk
 from headstart.backbones.fetch import archive, trying
-from headstart.backbones.fetch.manifests import write_text
 from headstart.backbones.fetch.trying import DownloadError, Pace, PassingError
 from headstart.backbones.fetch.watching import Watcher
 
@@ -163,7 +163,7 @@ class _Partial:
     def _write(self, total: int | None) -> None:
         self.total = total
         fields = {"url": self.url, "source": self.source, "mark": self.mark, "total": total}
-        write_text(self._note, json.dumps(fields))
+        disk.write(self._note, json.dumps(fields))
 
 
 class Redirects(urllib.request.HTTPRedirectHandler):

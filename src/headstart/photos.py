@@ -94,9 +94,9 @@ def scan(source: str | Path) -> Source:
     matter. CSV: columns `path,label[,split]`, paths relative to the CSV's folder.
 
     Raises:
-        DataError: there is no such folder, it holds no classes or no photos, or the CSV is malformed.
+        DataError: the path is empty, there is no such folder, it has no classes or no photos, or the CSV is malformed.
     """
-    path = Path(source)
+    path = named(source)
     if not os.path.exists(path):  # unlike Path.exists, also where the name is too long to be one
         raise DataError(_missing(path))
     if path.is_dir():
@@ -133,11 +133,11 @@ def find_files(sources: Iterable[str | Path]) -> list[str]:
     """Photos to predict: files as they are, folders with everything below them, each in alphabetical order.
 
     Raises:
-        DataError: a path does not exist, or a folder holds no file.
+        DataError: a path is empty or does not exist, or a folder holds no file.
     """
     found: list[str] = []
     for source in sources:
-        path = Path(source)
+        path = named(source)
         if os.path.isdir(path):
             below = _files_below(path)
             if not below:
@@ -148,6 +148,17 @@ def find_files(sources: Iterable[str | Path]) -> list[str]:
         else:
             raise DataError(_missing(path))
     return found
+
+
+def named(path: str | Path) -> Path:
+    """A path that was given; an empty one would mean the working folder, which nobody means by it.
+
+    Raises:
+        DataError: it is empty.
+    """
+    if not os.fspath(path):
+        raise DataError("A path is empty.\nExpected a folder of photos, a photo or a CSV; '.' is the working folder.")
+    return Path(path)
 
 
 def show(path: str | Path) -> str:

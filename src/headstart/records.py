@@ -2,33 +2,74 @@
 
 Two files: `NAME.values` holds the values, `NAME.keys` for each value its key and a checksum over key and value.
 A value is written before its key, so a record exists once its key does; a torn tail is overwritten by the next
-writer. Writers take a file lock that the kernel frees when its owner dies. Readers take none: whatever they read
-they check. Chosen over SQLite, see `benchmarks/store.py`: twice as fast to read, five times to write.
+writer. A table that was written anew is `NAME.1.values` and `NAME.1.keys`, then `NAME.2...`: the table is what the
+keys of the highest number say, so the name of its keys, given last, is the switch from both old files to both new.
+Writers take a file lock that the kernel frees when its owner dies. Readers take none: whatever they read they check.
+Chosen over SQLite, see `benchmarks/store.py`: twice as fast to read, five times to write.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from headstart import disk
 from headstart.errors import StoreError
 
 KEY_BYTES = 32
 _KEY = np.dtype([("key", "V32"), ("check", "<u8")])
 _CHUNK = 1024
 _NEW = ".new"
+LOCK = "lock"
 
 Bytes = npt.NDArray[np.uint8]
 
 
+class _Index:
+    """The keys of a table as they were when they were read, and where each is. It never changes: threads share it.
+
+    Args:
+        number: of the table's files.
+        data: the file of keys.
+    """
+
+    def __init__(self, number: int, data: bytes) -> None:
+        self.number = number
+        self.keys = np.frombuffer(data[: len(data) // _KEY.itemsize * _KEY.itemsize], _KEY)
+        raw = self.keys.view(np.uint8).reshape(len(self.keys), _KEY.itemsize)
+        self.words = np.ascontiguousarray(raw[:, :KEY_BYTES]).view(np.uint64)
+        self._order = np.argsort(self.words[:, 0], kind="stable")
+        self._prefixes = self.words[self._order, 0]
+
+    def find(self, keys: Sequence[bytes]) -> npt.NDArray[np.intp]:
+        """Where the newest record of each 32-byte key is; -1: nowhere."""
+        if not len(self.keys) or not len(keys):
+            return np.full(len(keys), -1, np.intp)
+        wanted = np.frombuffer(b"".join(keys), np.uint64).reshape(len(keys), 4)
+        last = np.searchsorted(self._prefixes, wanted[:, 0], side="right") - 1
+        found = self._order[last]
+        for i in np.flatnonzero((self.words[found] != wanted).any(axis=1)):
+            found[i] = self._find_before(int(last[i]), wanted[i])
+        return found
+
+    def _find_before(self, position: int, wanted: npt.NDArray[np.uint64]) -> int:
+        """Search on among keys that share the first 8 bytes; -1 when there are no more."""
+        while position >= 0 and self._prefixes[position] == wanted[0]:
+            if (self.words[self._order[position]] == wanted).all():
+                return int(self._order[position])
+            position -= 1
+        return -1
+
+
 class Records:
-    """One table.
+    """One table; several threads may use it.
 
     Args:
         folder: where the two files are; made when the first record is written.
@@ -41,48 +82,34 @@ class Records:
             raise ValueError(f"width {width} is not a multiple of 8")
         self.folder = folder
         self.width = width
-        self._keys_path = folder / f"{name}.keys"
-        self._values_path = folder / f"{name}.values"
+        self._name = name
+        self._own = re.compile(re.escape(name) + r"(?:\.([1-9][0-9]*))?\.(keys|values)")
         self._weights = _weights(KEY_BYTES // 8 + width // 8 + 1)
         self.refresh()
 
     def __len__(self) -> int:
         """Records on disk when last refreshed, doubled and damaged ones counted."""
-        return len(self._keys)
+        return len(self._index.keys)
 
     @property
     def size(self) -> int:
         """Bytes of both files."""
-        return sum(path.stat().st_size for path in (self._keys_path, self._values_path) if path.exists())
+        return sum(path.stat().st_size for path in self._files(self._newest()) if path.exists())
 
     def refresh(self) -> None:
         """See what other processes have written since."""
-        with telling(self._keys_path, "read"):
-            data = self._keys_path.read_bytes() if self._keys_path.exists() else b""
-        self._keys = np.frombuffer(data[: len(data) // _KEY.itemsize * _KEY.itemsize], _KEY)
-        raw = self._keys.view(np.uint8).reshape(len(self._keys), _KEY.itemsize)
-        self._words = np.ascontiguousarray(raw[:, :KEY_BYTES]).view(np.uint64)
-        self._order = np.argsort(self._words[:, 0], kind="stable")
-        self._prefixes = self._words[self._order, 0]
+        number = -1
+        data = b""
+        while number != (newest := self._newest()):  # another process may write the table anew meanwhile
+            number = newest
+            keys, _ = self._files(number)
+            with telling(keys, "read"), suppress(FileNotFoundError, NotADirectoryError):
+                data = keys.read_bytes()
+        self._index = _Index(number, data)
 
     def find(self, keys: Sequence[bytes]) -> npt.NDArray[np.intp]:
         """Where the newest record of each 32-byte key is; -1: nowhere."""
-        if not len(self._keys) or not len(keys):
-            return np.full(len(keys), -1, np.intp)
-        wanted = np.frombuffer(b"".join(keys), np.uint64).reshape(len(keys), 4)
-        last = np.searchsorted(self._prefixes, wanted[:, 0], side="right") - 1
-        found = self._order[last]
-        for i in np.flatnonzero((self._words[found] != wanted).any(axis=1)):
-            found[i] = self._find_before(int(last[i]), wanted[i])
-        return found
-
-    def _find_before(self, position: int, wanted: npt.NDArray[np.uint64]) -> int:
-        """Search on among keys that share the first 8 bytes; -1 when there are no more."""
-        while position >= 0 and self._prefixes[position] == wanted[0]:
-            if (self._words[self._order[position]] == wanted).all():
-                return int(self._order[position])
-            position -= 1
-        return -1
+        return self._index.find(keys)
 
     def read(self, keys: Sequence[bytes], out: Bytes) -> npt.NDArray[np.bool_]:
         """Read values into the rows of `out`.
@@ -94,33 +121,46 @@ class Records:
         Returns:
             bool `(n,)`: True where a record was found and its checksum holds.
         """
-        rows = self.find(keys)
+        index = self._index
+        rows = index.find(keys)
         good = np.zeros(len(keys), np.bool_)
         wanted = np.flatnonzero(rows >= 0)
         if not len(wanted):
             return good
-        with telling(self._values_path, "read"):
-            values = self._values()
+        values = self._values(index.number)
+        if not len(values) and self._newest() > index.number:  # another process has written the table anew
+            self.refresh()
+            return self.read(keys, out)
         wanted = wanted[rows[wanted] < len(values)]
         for start in range(0, len(wanted), _CHUNK):
             part = wanted[start : start + _CHUNK]
             taken = values[rows[part]]
-            kept = self._keys[rows[part]]
+            kept = index.keys[rows[part]]
             good[part] = self._check(kept["key"], taken) == kept["check"]
             out[part] = taken
         return good
 
-    def _values(self) -> Bytes:
+    def _files(self, number: int) -> tuple[Path, Path]:
+        """Keys and values of that number."""
+        name = f"{self._name}.{number}" if number else self._name
+        return self.folder / f"{name}.keys", self.folder / f"{name}.values"
+
+    def _newest(self) -> int:
+        """The number of the table's files: the highest one that has keys."""
+        names: list[str] = []
+        with telling(self.folder, "read"), suppress(FileNotFoundError, NotADirectoryError):
+            names = os.listdir(self.folder)
+        found = map(self._own.fullmatch, names)
+        return max((int(match[1] or 0) for match in found if match and match[2] == "keys"), default=0)
+
+    def _values(self, number: int) -> Bytes:
         """All whole values on disk, `(count, width)`; read when they are looked at."""
-        try:
-            file = self._values_path.open("rb")
-        except FileNotFoundError:  # keys without values: nothing here can be vouched for
-            return np.empty((0, self.width), np.uint8)
-        with file:
-            count = os.fstat(file.fileno()).st_size // self.width
-            if not count:
-                return np.empty((0, self.width), np.uint8)
-            return np.memmap(file, np.uint8, "r", shape=(count, self.width))
+        _, path = self._files(number)
+        # Keys without values: nothing here can be vouched for.
+        with telling(path, "read"), suppress(FileNotFoundError), path.open("rb") as file:
+            if count := os.fstat(file.fileno()).st_size // self.width:
+                return np.memmap(file, np.uint8, "r", shape=(count, self.width))
+        return np.empty((0, self.width), np.uint8)
 
     def append(self, keys: Sequence[bytes], values: Bytes) -> None:
         """Write records; they are there for others when this returns.
@@ -141,7 +181,8 @@ class Records:
         head = np.empty(len(keys), _KEY)
         head["key"] = np.frombuffer(b"".join(keys), "V32")
         head["check"] = self._check(head["key"], values)
-        with _open(self._keys_path) as key_file, _open(self._values_path) as value_file:
+        keys_path, values_path = self._files(self._newest())
+        with _open(keys_path) as key_file, _open(values_path) as value_file:
             count = os.fstat(key_file.fileno()).st_size // _KEY.itemsize
             value_file.seek(count * self.width)
             value_file.write(values.data)
@@ -152,12 +193,13 @@ class Records:
 
     def distinct(self) -> int:
         """Number of different keys."""
-        return len(np.unique(self._words, axis=0))
+        return len(np.unique(self._index.words, axis=0))
 
     def sound(self) -> npt.NDArray[np.bool_]:
         """Check every record: True for those that are whole and the newest of their key."""
-        keys = [key.tobytes() for key in self._keys["key"]]
-        newest = self.find(keys) == np.arange(len(keys))
+        index = self._index
+        keys = [key.tobytes() for key in index.keys["key"]]
+        newest = index.find(keys) == np.arange(len(keys))
         good = np.zeros(len(keys), np.bool_)
         buffer = np.empty((_CHUNK, self.width), np.uint8)
         for start in range(0, len(keys), _CHUNK):
@@ -176,20 +218,21 @@ class Records:
             return 0
         with telling(self.folder, "written"), self.locked():
             self.refresh()
+            number = self._index.number
+            self._remove_others(number)  # of a process that was killed at this
             keep = np.flatnonzero(self.sound())
-            dropped = len(self._keys) - len(keep)
+            dropped = len(self) - len(keep)
             if not dropped:
                 return 0
-            self._remove_new()  # of a process that was killed at this
             try:
                 new = self._copy(keep)
-            except BaseException:
-                self._remove_new()
-                raise
-            # Killed between the two, keys stand beside values that are not theirs: every checksum says so.
-            os.replace(new._values_path, self._values_path)
-            os.replace(new._keys_path, self._keys_path)
-            self.refresh()
+                for path, target in zip(reversed(new._files(0)), reversed(self._files(number + 1)), strict=True):
+                    disk.sync(path)
+                    os.replace(path, target)  # the keys last: they are the switch
+                disk.sync(self.folder)
+            finally:
+                self.refresh()
+                self._remove_others(self._index.number)
             return dropped
 
     def _copy(self, rows: npt.NDArray[np.intp]) -> Records:
@@ -197,24 +240,24 @@ class Records:
         new = Records(self.folder, _NEW, self.width)
         buffer = np.empty((_CHUNK, self.width), np.uint8)
         for start in range(0, len(rows), _CHUNK):
-            part = [self._keys["key"][row].tobytes() for row in rows[start : start + _CHUNK]]
+            part = [self._index.keys["key"][row].tobytes() for row in rows[start : start + _CHUNK]]
             good = self.read(part, buffer[: len(part)])  # anew: a disk can fail between two looks
             new._write([key for key, ok in zip(part, good.tolist(), strict=True) if ok], buffer[: len(part)][good])
-        for path in (new._values_path, new._keys_path):
+        for path in new._files(0):
             path.touch()
         return new
 
-    def _remove_new(self) -> None:
-        for left in self.folder.glob(f"{_NEW}.*"):
-            left.unlink()
+    def _remove_others(self, number: int) -> None:
+        """Remove what is not of the table of this number: half made, or the one before."""
+        for path in self.folder.iterdir():
+            own = self._own.fullmatch(path.name) and path not in self._files(number)
+            if own or path.name.startswith(f"{_NEW}."):
+                with suppress(PermissionError):  # Windows: somebody reads it
+                    path.unlink()
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Hold the folder's lock; it is freed when this process ends, however it ends."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("ab") as file:
-            _lock(file.fileno())
-            yield
+        return disk.locked(self.folder / LOCK)
 
     def _check(self, keys: npt.NDArray[np.void], values: Bytes) -> npt.NDArray[np.uint64]:
         """Checksum of each record: sum over its 64-bit words of mix(word) * odd constant, modulo 2**64.
@@ -259,14 +302,3 @@ def _weights(count: int) -> npt.NDArray[np.uint64]:
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         odd: npt.NDArray[np.uint64] = (z ^ (z >> np.uint64(31))) | np.uint64(1)
     return odd
-
-
-def _lock(descriptor: int) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
-    else:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -27,12 +27,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from headstart import disk
 from headstart.backbones.base import Vectors
 from headstart.backbones.card import Card
 from headstart.errors import HeadstartError, StoreError
 from headstart.home import home
-from headstart.records import KEY_BYTES, Records, telling
+from headstart.records import KEY_BYTES, LOCK, Records, telling
 
+#: What a killed process left half made is removed after a day.
+_LEFT_SECONDS = 86400.0
 #: A file changed this recently may change again within the clock's tick: its content is hashed again.
 _RACY_SECONDS = 2.0
 _RATE_FILE = "rate.json"
@@ -53,18 +56,19 @@ class Shelf:
 
 
 class Store:
-    """Vectors of photos, by network.
+    """Vectors of photos, by network; several threads may use it.
 
     Args:
         folder: where it is; `home()` if not given. Made when something is first written.
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
+        if folder is not None and not os.fspath(folder):  # it would mean the working folder
+            raise StoreError("The path of the store is empty.\nExpected a folder, or None for the user's own.")
         self.folder = Path(folder) if folder is not None else home()
         if os.path.exists(self.folder) and not self.folder.is_dir():
             raise StoreError(f"The store {self.folder} is a file.\nExpected a folder: set HEADSTART_HOME to one.")
-        self._tables: dict[str, Records] = {}
-        self._paths: Records | None = None
+        self._tables: dict[Path, Records] = {}
 
     @property
     def compiled(self) -> Path:
@@ -74,7 +78,6 @@ class Store:
     def refresh(self) -> None:
         """See what this and other processes have written since the last time."""
         self._tables = {}
-        self._paths = None
 
     # --- vectors ---
 
@@ -128,10 +131,8 @@ class Store:
         Raises:
             StoreError: the folder cannot be written.
         """
-        shelf = self._shelf(card)
-        with telling(self.folder, "written"):
-            shelf.mkdir(parents=True, exist_ok=True)
-            _write_text(shelf / "card.json", json.dumps(card.to_json(), indent=2))
+        with telling(self.folder, "written"), self._table(card).locked():
+            disk.write(self._shelf(card) / "card.json", json.dumps(card.to_json(), indent=2), lasting=False)
 
     # --- known files ---
 
@@ -176,9 +177,9 @@ class Store:
 
     def note_rate(self, card: Card, photos_per_second: float, of: Speed = "run") -> None:
         """Note the speed of a run, or of the network alone."""
-        rates = {**self._rates(card), _SPEEDS[of]: float(photos_per_second)}
-        with telling(self.folder, "written"):
-            _write_text(self._shelf(card) / _RATE_FILE, json.dumps(rates))
+        with telling(self.folder, "written"), self._table(card).locked():
+            rates = {**self._rates(card), _SPEEDS[of]: float(photos_per_second)}
+            disk.write(self._shelf(card) / _RATE_FILE, json.dumps(rates), lasting=False)
 
     def _rates(self, card: Card) -> dict[str, Any]:
         try:
@@ -192,31 +193,25 @@ class Store:
     def shelves(self) -> list[Shelf]:
         """What is kept, one entry a card, in the order of the keys."""
         return [
-            Shelf(
-                path.name,
-                card.handle,
-                card.view.fit,
-                table.distinct(),
-                table.size,
-                (path / "card.json").stat().st_mtime,
-            )
-            for path, card, table in self._all_tables()
+            Shelf(path.name, card.handle, card.view.fit, table.distinct(), table.size, used)
+            for path, card, table, used in self._all_tables()
         ]
 
     @property
     def size(self) -> int:
         """Bytes of all files in the store's folder."""
         total = 0
-        for path in self.folder.rglob("*"):
-            with suppress(FileNotFoundError):  # another run's temporary file
-                info = path.stat()
-                total += info.st_size if stat.S_ISREG(info.st_mode) else 0
+        for folder, _, names in os.walk(self.folder):
+            for name in names:
+                with suppress(FileNotFoundError):  # another run's temporary file
+                    info = os.stat(os.path.join(folder, name))
+                    total += info.st_size if stat.S_ISREG(info.st_mode) else 0
         return total
 
     def verify(self) -> dict[str, int]:
         """Check every vector: card key -> number of damaged ones."""
         damaged = {}
-        for path, _, table in self._all_tables():
+        for path, _, table, _ in self._all_tables():
             damaged[path.name] = table.distinct() - int(table.sound().sum())
         return damaged
 
@@ -225,53 +220,58 @@ class Store:
         before = self.size
         limit = time.time() - days * 86400
         with telling(self.folder, "written"):
-            for path, _, table in self._all_tables():
-                if (path / "card.json").stat().st_mtime < limit:
-                    shutil.rmtree(path)
-                else:
-                    table.compact()
+            for path, _, table, _ in self._all_tables():
+                _drop(path, limit)
+                table.compact()
+                disk.sweep(path, _LEFT_SECONDS)
             self._path_table().compact()
             for compiled in self.compiled.glob("*"):
                 if compiled.stat().st_mtime < limit:
-                    compiled.unlink(missing_ok=True)
+                    _remove(compiled)
+            disk.sweep(self.compiled, _LEFT_SECONDS)
         self.refresh()
         return before - self.size
 
     def clear(self) -> None:
         """Drop everything that headstart put into the folder."""
         with telling(self.folder, "written"):
-            for name in ("vectors", "paths", "compiled"):
-                if (self.folder / name).exists():
-                    shutil.rmtree(self.folder / name)
+            for shelf in (*(self.folder / "vectors").glob("*"), self.folder / "paths"):
+                _drop(shelf) if shelf.is_dir() else _remove(shelf)
+            for compiled in self.compiled.glob("*"):
+                _remove(compiled)
+            for folder in (self.folder / "vectors", self.compiled):
+                with suppress(OSError):  # another process has just put something in it
+                    folder.rmdir()
         self.refresh()
 
     def _shelf(self, card: Card) -> Path:
         return self.folder / "vectors" / card.key
 
     def _table(self, card: Card) -> Records:
-        if card.key not in self._tables:
-            self._tables[card.key] = self._open(self._shelf(card), card)
-        return self._tables[card.key]
+        return self._opened(self._shelf(card), "vectors", -(-card.dim * 4 // 8) * 8)
 
     def _path_table(self) -> Records:
-        if self._paths is None:
-            self._paths = Records(self.folder / "paths", "paths", KEY_BYTES)
-        return self._paths
+        return self._opened(self.folder / "paths", "paths", KEY_BYTES)
 
-    def _all_tables(self) -> list[tuple[Path, Card, Records]]:
+    def _opened(self, folder: Path, name: str, width: int) -> Records:
+        tables = self._tables  # another thread's `refresh` may put others in their place
+        if folder not in tables:
+            tables[folder] = Records(folder, name, width)
+        return tables[folder]
+
+    def _all_tables(self) -> list[tuple[Path, Card, Records, float]]:
+        """Each shelf's folder, card, vectors and time of the last use, as they are now."""
+        self.refresh()
         found = []
         for path in sorted((self.folder / "vectors").glob("*")):
             try:
                 card = Card.from_json(json.loads((path / "card.json").read_text("utf-8")))
+                used = (path / "card.json").stat().st_mtime
             except (OSError, ValueError, HeadstartError):
                 continue  # not a shelf, or its card is damaged; the next run that needs it writes the card anew
             if card.key == path.name:
-                found.append((path, card, self._open(path, card)))
+                found.append((path, card, self._table(card), used))
         return found
-
-    @staticmethod
-    def _open(shelf: Path, card: Card) -> Records:
-        return Records(shelf, "vectors", -(-card.dim * 4 // 8) * 8)
 
 
 def fingerprint(path: str) -> bytes | None:
@@ -286,8 +286,21 @@ def fingerprint(path: str) -> bytes | None:
     return hashlib.blake2b(facts.encode() + os.fsencode(os.path.abspath(path)), digest_size=KEY_BYTES).digest()
 
 
-def _write_text(path: Path, text: str) -> None:
-    """Write a small file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, "utf-8")
-    os.replace(temporary, path)
+def _drop(shelf: Path, limit: float = math.inf) -> None:
+    """Remove a folder of records unless it was used since; no writer is in it meanwhile."""
+    with disk.locked(shelf / LOCK):
+        card = shelf / "card.json"
+        if card.exists() and card.stat().st_mtime >= limit:
+            return
+        for entry in shelf.iterdir():
+            if entry.name != LOCK:
+                _remove(entry)
+        with suppress(OSError):  # Windows keeps what is open
+            (shelf / LOCK).unlink()
+            shelf.rmdir()
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or folder, if another process has not done so."""
+    with suppress(FileNotFoundError):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from fakes import start_python
+from headstart import disk
 from headstart.backbones import fetch as fetching
 from headstart.backbones.fetch import fetch, keeping, kept, locks, manifests, pack, remove, unpack, verify
 from headstart.backbones.fetch.handles import parse
@@ -295,8 +296,8 @@ def test_a_cache_that_may_only_be_read_serves(net: str, settled: None, monkeypat
     def refuse(*_: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(manifests, "write_text", refuse)
-    monkeypatch.setattr(locks, "_open", refuse)
+    monkeypatch.setattr(disk, "write", refuse)
+    monkeypatch.setattr(disk, "open_lock", refuse)
     assert fetch(net).path == entry().folder
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headstart.backbones import forks
 from headstart.backbones.hints import Layers, Options
 from headstart.errors import BackboneError, NotFetchedError
 
@@ -52,6 +53,7 @@ def load(
     Raises:
         BackboneError: no network has this handle, it cannot be fetched or read, or the processor lacks the precision.
     """
+    forks.enter()  # before the imports: in a forked child, who is at them may be a thread that is not there
     from headstart.backbones import builtin
     from headstart.backbones.compiled import resolve_precision
     from headstart.backbones.local import open_network
@@ -96,6 +98,7 @@ def load_card(
         NotFetchedError: the network is not on this machine, and `fetch` is False.
         BackboneError: the network cannot be found, or gives other vectors than the card's.
     """
+    forks.enter()
     from headstart.backbones import builtin
     from headstart.backbones.compiled import has_bfloat16
     from headstart.backbones.local import reopen

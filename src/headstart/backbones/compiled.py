@@ -7,8 +7,9 @@ import gc
 import hashlib
 import json
 import os
+import shutil
+import stat
 import sys
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable
@@ -19,7 +20,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from headstart.backbones import ending
+from headstart import disk
+from headstart.backbones import ending, forks
 from headstart.backbones.card import Card, Precision
 from headstart.errors import BackboneError
 from headstart.images import View
@@ -29,6 +31,10 @@ Output = Literal["features", "scores"]
 #: photos/s, two cores of an AMD EPYC), so one, which makes a single photo quick; in bfloat16 on AMX 4 to 8 were best.
 _BATCHES = {"float32": (1,), "bfloat16": (4, 1)}
 
+_LINE = 4096  # longest line before the data of a kept graph
+
+_once = threading.Lock()  # of what there is only one of
+
 
 def engine() -> Any:
     """The module `openvino`, imported without its telemetry.
@@ -36,27 +42,38 @@ def engine() -> Any:
     `import openvino` reports itself to a server (openvino/tools/ovc/__init__.py) and makes a folder in the user's
     home. We promise to be offline, so while it is imported the package that reports cannot be; OpenVINO then uses
     its own silent stand-in. Nothing else of OpenVINO is missing afterwards.
+
+    Raises:
+        BackboneError: this process was forked from one that has used it.
     """
-    if "openvino" not in sys.modules:
-        absent = object()
-        reporter = sys.modules.get("openvino_telemetry", absent)
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # documented: makes its import fail
-        try:
-            import openvino
-        finally:
-            del sys.modules["openvino_telemetry"]
-            if reporter is not absent:
-                sys.modules["openvino_telemetry"] = reporter  # type: ignore[assignment]
+    forks.enter()
+    with _once:
+        if "openvino" not in sys.modules:
+            absent = object()
+            reporter = sys.modules.get("openvino_telemetry", absent)
+            sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # documented: makes its import fail
+            try:
+                import openvino
+            finally:
+                del sys.modules["openvino_telemetry"]
+                if reporter is not absent:
+                    sys.modules["openvino_telemetry"] = reporter  # type: ignore[assignment]
     import openvino
 
     return openvino
 
 
-@lru_cache(maxsize=1)
 def _engine() -> Any:
     """OpenVINO's core, imported (0.3 s) when the first network is loaded."""
+    ov = engine()
+    with _once:
+        return _core(ov)
+
+
+@lru_cache(maxsize=1)
+def _core(ov: Any) -> Any:
     atexit.register(_release)
-    return engine().Core()
+    return ov.Core()
 
 
 _alive: weakref.WeakSet[Graphs] = weakref.WeakSet()
@@ -71,8 +88,23 @@ def _release() -> None:
     ending.end()
     for graphs in list(_alive):
         graphs.close()
-    _engine.cache_clear()
+    _core.cache_clear()
     gc.collect()
+
+
+def _orphan() -> None:
+    """In a forked child: what the parent compiled is never freed, see `forks`."""
+    if forks.orphaned():
+        import ctypes
+
+        for graphs in list(_alive):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(graphs.abandon()))  # one reference too many: never freed
+        if _core.cache_info().currsize:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(_core(sys.modules["openvino"])))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_orphan)
 
 
 def resolve_precision(precision: Precision) -> Literal["float32", "bfloat16"]:
@@ -128,25 +160,33 @@ class Graphs:
         """The graph that ends in `features` or `scores`.
 
         Raises:
-            BackboneError: OpenVINO cannot compile it.
+            BackboneError: OpenVINO cannot compile it, or see `engine`.
         """
+        engine()  # before the lock: in a forked child, who holds it may be a thread that is not there
         with self._lock:
-            if output not in self._ready:
-                self._ready[output] = self._load(output) or self._compile(output)
-            return self._ready[output]
+            found = self._ready.get(output)
+            if found is None:
+                found = self._ready[output] = self._load(output) or self._compile(output)
+            return found
 
     def close(self) -> None:
-        """Free them; they are loaded again when next asked for."""
+        """Free them, once no thread runs them any more; they are loaded again when next asked for."""
         self._ready.clear()
 
-    # On disk: one line of JSON, then the engine's own format.
+    def abandon(self) -> dict[Output, Compiled]:
+        """Forget them, and let the caller see to it that they are not freed."""
+        ready, self._ready = self._ready, {}
+        return ready
+
+    # On disk: SHA-256 of all that follows, in hex; a line of JSON; the engine's own format.
 
     def _path(self, output: Output) -> Path | None:
         view = View(self._card.view.height, self._card.view.width)
         return self._folder and self._folder / f"{replace(self._card, view=view).key}-{output}.compiled"
 
-    def _identity(self) -> dict[str, str]:
+    def _identity(self, path: Path) -> dict[str, Any]:
         return {
+            "graph": path.name,
             "openvino": engine().__version__,
             "processor": _engine().get_property("CPU", "FULL_DEVICE_NAME"),
         }
@@ -160,13 +200,9 @@ class Graphs:
         try:
             if path is None:
                 return None
-            whole = np.fromfile(path, np.uint8)
-            end = whole[:4096].tobytes().index(b"\n")
-            facts, data = json.loads(whole[:end].tobytes()), whole[end + 1 :]
-            if facts.pop("sha256") != hashlib.sha256(data.data).hexdigest():
-                return None
+            facts, data = _unsealed(path)
             batch = facts.pop("batch")
-            if facts != self._identity():
+            if facts != self._identity(path):
                 return None
             network = _engine().import_model(engine().Tensor(data), "CPU", self._settings())
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
@@ -210,14 +246,38 @@ class Graphs:
         try:
             blob = network.export_model()
             data = blob if isinstance(blob, bytes) else blob.getvalue()
-            facts = {**self._identity(), "batch": batch, "sha256": hashlib.sha256(data).hexdigest()}
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-                new = Path(folder) / path.name
-                new.write_bytes(json.dumps(facts).encode() + b"\n" + data)
-                os.replace(new, path)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            line = json.dumps({**self._identity(path), "batch": batch, "bytes": len(data)}).encode() + b"\n"
+            check = hashlib.sha256(line)
+            check.update(data)
+            with disk.replacing(path, lasting=False) as file:
+                file.writelines((check.hexdigest().encode() + b"\n", line, data))
         except (OSError, RuntimeError):
             pass  # without the copy the next start takes half a second longer; the store reports a bad disk
+
+
+def _unsealed(path: Path) -> tuple[dict[str, Any], Any]:
+    """Facts and data of a kept graph, every byte as it was written.
+
+    Raises:
+        OSError: it cannot be read. ValueError, KeyError, TypeError: it is damaged, or something else.
+    """
+    # Opening a pipe that nobody writes to would wait for ever.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
+        info = os.fstat(file.fileno())
+        if not stat.S_ISREG(info.st_mode):
+            raise ValueError("not a regular file")
+        seal, line = file.readline(_LINE), file.readline(_LINE)
+        facts = json.loads(line)
+        if info.st_size != len(seal) + len(line) + facts.pop("bytes"):  # before gigabytes are read
+            raise ValueError("of another size")
+        file.seek(len(seal))
+        rest = np.fromfile(file, np.uint8)
+    if hashlib.sha256(rest.data).hexdigest().encode() + b"\n" != seal:
+        raise ValueError("its checksum does not hold")
+    return facts, rest[len(line) :]
 
 
 def _requests(network: Any) -> int:

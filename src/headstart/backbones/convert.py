@@ -20,7 +20,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from headstart import disk
 from headstart.errors import BackboneError
+from headstart.home import home
 
 PIP = "pip install 'headstart[tensorflow]'"
 _MINUTES = 20
@@ -37,8 +39,6 @@ def converted(path: Path, weights: str, handle: str, why: str) -> Path:
     Raises:
         BackboneError: TensorFlow is not installed, or cannot read it either.
     """
-    from headstart.home import home
-
     target = home() / "converted" / f"{weights}.xml"
     if _sound(target):
         return target
@@ -48,8 +48,9 @@ def converted(path: Path, weights: str, handle: str, why: str) -> Path:
             "converts is kept and used without it."
         )
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        with disk.locked(target.with_suffix(".lock")), tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            if _sound(target):  # another process, or thread, has just converted it
+                return target
             frozen = Path(folder) / "frozen.pb"
             _run(path, frozen, handle)
             _keep(frozen, target, Path(folder), handle)

@@ -7,11 +7,11 @@ HEADSTART_HOME/
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from headstart import disk
 from headstart.backbones.hints import Feed
 from headstart.errors import BackboneError
 from headstart.home import home
@@ -54,11 +54,9 @@ def keep(weights: str, feed: Feed, found: dict[str, Any]) -> Path:
     """
     path = _path(weights)
     text = json.dumps({"feed": asdict(feed), "found": found}, indent=2)
-    new = path.with_suffix(f".{os.getpid()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(text + "\n", "utf-8")
-        os.replace(new, path)
+        disk.write(path, text + "\n")
     except OSError as error:
         raise BackboneError(
             f"The input range cannot be kept in {path}: {error.strerror}.\nSet HEADSTART_HOME to a folder that can "

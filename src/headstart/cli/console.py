@@ -31,6 +31,9 @@ def run(app: Callable[..., Any]) -> int:
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
+    if "" in sys.argv[1:]:  # as a path it would mean the working folder
+        say("Error: An argument is empty. Expected a value; is a variable of your shell not set?")
+        return 2
     try:
         result = app(standalone_mode=False)
         sys.stdout.flush()

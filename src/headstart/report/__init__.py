@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from headstart import disk
 from headstart.errors import ReportError
 from headstart.report import page
 from headstart.report.machine import here
@@ -47,8 +47,9 @@ def check(path: str | Path) -> None:
         if os.path.lexists(target) and not target.is_file():
             what = "a folder" if target.is_dir() else "not an ordinary file"
             raise ReportError(f"{path} is {what}.\nExpected the name of a file for the report, such as report.html.")
-        _beside(target).touch()
-        _beside(target).unlink()
+        new = disk.beside(target)
+        new.touch()
+        new.unlink()
     except (OSError, ValueError) as error:
         raise _unwritable(path, error) from error
 
@@ -60,21 +61,10 @@ def write(path: str | Path, html: str) -> None:
         ReportError: as `check`, or the disk failed.
     """
     check(path)
-    target = Path(os.path.realpath(path))
-    temporary = _beside(target)
     try:
-        temporary.write_text(html, "utf-8", newline="\n")
-        os.replace(temporary, target)
+        disk.write(Path(os.path.realpath(path)), html)
     except OSError as error:
         raise _unwritable(path, error) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def _beside(target: Path) -> Path:
-    """Where a report is written before it takes its place."""
-    return target.with_name(f".{target.name}.{os.getpid()}.new")
 
 
 def _unwritable(path: str | Path, error: OSError | ValueError) -> ReportError:

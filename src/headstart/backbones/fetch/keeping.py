@@ -25,19 +25,10 @@ from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from headstart import disk
 from headstart.backbones.fetch import archive, contents, locks
 from headstart.backbones.fetch.handles import Handle, parse
-from headstart.backbones.fetch.manifests import (
-    CONTENT,
-    MANIFEST,
-    DamagedError,
-    Kept,
-    check,
-    list_files,
-    read,
-    sync,
-    write_text,
-)
+from headstart.backbones.fetch.manifests import CONTENT, MANIFEST, DamagedError, Kept, check, list_files, read
 from headstart.errors import BackboneError
 from headstart.home import home
 
@@ -219,17 +210,15 @@ def _describe(folder: Path, handle: Handle, source: str) -> None:
     network = contents.find_network(content)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     kept = Kept(str(handle), source, now, network, list_files(content), content, __version__)
-    write_text(folder / MANIFEST, json.dumps(kept.to_json(), indent=2))
-    sync(folder)
+    disk.write(folder / MANIFEST, json.dumps(kept.to_json(), indent=2))
+    disk.sync(folder)
 
 
 def place(folder: Path, handle: Handle) -> Kept:
     """Make a folder with manifest and content the entry of a handle whose lock is held; an earlier one is replaced."""
     target = networks() / key_of(str(handle))
-    if target.exists():
-        target.rename(folder.with_name(f"{folder.name}.old"))
-    folder.rename(target)
-    sync(target.parent)
+    disk.install(folder, target)
+    disk.sync(target.parent)
     return read(target)
 
 
@@ -238,7 +227,7 @@ def note_asked(asked: Handle, meant: Handle) -> None:
     if asked != meant:
         path = networks() / _ASKED / key_of(str(asked))
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps({"asked": str(asked), "handle": str(meant)}))
+        disk.write(path, json.dumps({"asked": str(asked), "handle": str(meant)}))
 
 
 def asked_for(handle: str) -> list[str]:

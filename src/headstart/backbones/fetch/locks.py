@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-#: Where Windows locks its byte: behind the text, which others may read.
-_LOCK_AT = 1 << 30
+from headstart import disk
+
 _POLL_SECONDS = 0.1
 _REMIND_SECONDS = 60.0
 
@@ -33,10 +33,10 @@ def held(path: Path, purpose: str, said: Callable[[str], None]) -> Iterator[None
         OSError: the folder cannot be written, or its file system has no locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = _open(path)
+    descriptor = disk.open_lock(path)
     try:
         waited = -1.0
-        while not _try(descriptor):
+        while not disk.take_lock(descriptor, wait=False):
             if waited < 0 or waited >= _REMIND_SECONDS:
                 said(f"Waiting for {_owner(descriptor) or 'another process'} (Ctrl-C stops the waiting).")
                 waited = 0.0
@@ -51,21 +51,21 @@ def held(path: Path, purpose: str, said: Callable[[str], None]) -> Iterator[None
         finally:
             _write(descriptor, "")
     finally:
-        os.close(descriptor)  # frees the lock
+        disk.close_lock(descriptor)
 
 
 @contextmanager
 def tried(path: Path) -> Iterator[bool]:
     """Hold a lock if nobody else does; tells whether it is held."""
     try:
-        descriptor = _open(path)
+        descriptor = disk.open_lock(path)
     except OSError:
         yield False
         return
     try:
-        yield _try(descriptor)
+        yield disk.take_lock(descriptor, wait=False)
     finally:
-        os.close(descriptor)
+        disk.close_lock(descriptor)
 
 
 def _myself(purpose: str) -> str:
@@ -84,31 +84,8 @@ def _owner(descriptor: int) -> str:
     return ""
 
 
-def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
-
-
 def _write(descriptor: int, text: str) -> None:
     with suppress(OSError):  # a full disk must not keep us from locking; the text is for people
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, text.encode())
-
-
-def _try(descriptor: int) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        os.lseek(descriptor, _LOCK_AT, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        except OSError:
-            return False
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from headstart import disk
 from headstart.backbones.fetch import archive
 
 FORMAT = 1
@@ -127,7 +127,7 @@ def check(kept: Kept, thoroughly: bool = False) -> None:
     newest = max(max(changed, written) for _, changed, written, _ in marks)
     if time.time_ns() - newest > _RACY_SECONDS * 1e9:
         with suppress(OSError):  # a cache that may only be read serves as well
-            write_text(seen, json.dumps(marks))
+            disk.write(seen, json.dumps(marks))
 
 
 def list_files(content: Path) -> tuple[KeptFile, ...]:
@@ -136,33 +136,9 @@ def list_files(content: Path) -> tuple[KeptFile, ...]:
     for path in sorted(content.rglob("*")):
         if path.is_file():
             files.append(KeptFile(path.relative_to(content).as_posix(), path.stat().st_size, _sha256(path)))
-        sync(path)
-    sync(content)
+        disk.sync(path)
+    disk.sync(content)
     return tuple(files)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk; Windows does not do that for folders."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sha256(path: Path) -> str:

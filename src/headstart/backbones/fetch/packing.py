@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from headstart import disk
 from headstart.backbones.fetch import archive, keeping, locks
 from headstart.backbones.fetch.handles import Handle, parse
-from headstart.backbones.fetch.manifests import CONTENT, MANIFEST, DamagedError, Kept, check, sync
+from headstart.backbones.fetch.manifests import CONTENT, MANIFEST, DamagedError, Kept, check
 from headstart.backbones.fetch.manifests import read as read_manifest
 from headstart.backbones.fetch.watching import Watcher
 from headstart.errors import BackboneError
@@ -50,24 +50,22 @@ def write(entries: Sequence[Kept], file: Path) -> None:
     Raises:
         BackboneError: an entry is damaged, or the file cannot be written.
     """
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
     told = [{"handle": entry.handle, "asked": keeping.asked_for(entry.handle)} for entry in entries]
     try:
-        with temporary.open("wb") as opened:
-            with tarfile.open(fileobj=opened, mode="w", format=tarfile.PAX_FORMAT) as tar:
-                _add(tar, _PACK, json.dumps({"format": _FORMAT, "networks": told}, indent=2).encode())
-                for entry in entries:
-                    check(entry, thoroughly=True)
-                    key = keeping.key_of(entry.handle)
-                    _add(tar, f"{key}/{MANIFEST}", (entry.folder.with_name(MANIFEST)).read_bytes())
-                    for kept in entry.files:
-                        with (entry.folder / kept.name).open("rb") as content:
-                            member = tarfile.TarInfo(f"{key}/{CONTENT}/{kept.name}")
-                            member.size = kept.size
-                            tar.addfile(member, content)
-            opened.flush()
-            os.fsync(opened.fileno())
-        os.replace(temporary, file)
+        with (
+            disk.replacing(file) as opened,
+            tarfile.open(fileobj=opened, mode="w", format=tarfile.PAX_FORMAT) as tar,
+        ):
+            _add(tar, _PACK, json.dumps({"format": _FORMAT, "networks": told}, indent=2).encode())
+            for entry in entries:
+                check(entry, thoroughly=True)
+                key = keeping.key_of(entry.handle)
+                _add(tar, f"{key}/{MANIFEST}", (entry.folder.with_name(MANIFEST)).read_bytes())
+                for kept in entry.files:
+                    with (entry.folder / kept.name).open("rb") as content:
+                        member = tarfile.TarInfo(f"{key}/{CONTENT}/{kept.name}")
+                        member.size = kept.size
+                        tar.addfile(member, content)
     except DamagedError as error:
         raise BackboneError(f"{entry.handle} is damaged: {error}.\nFetch it again: headstart backbones get") from error
     except OSError as error:
@@ -75,8 +73,6 @@ def write(entries: Sequence[Kept], file: Path) -> None:
             f"{file} cannot be written: {error.strerror or error}.\nExpected a place with room for "
             f"{sum(entry.bytes for entry in entries) / 1e6:,.1f} MB."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read(file: Path, watcher: Watcher) -> list[tuple[Kept, bool]]:
@@ -163,7 +159,7 @@ def _take(handle: Handle, entry: Kept, asked: list[Handle], watcher: Watcher) ->
         here = keeping.sound(handle)
         if here is None:
             for path in (*entry.folder.rglob("*"), entry.folder, entry.folder.parent):
-                sync(path)
+                disk.sync(path)
             here, new = keeping.place(entry.folder.parent, handle), True
         else:
             watcher.said(f"{handle} is here already, the same.")
