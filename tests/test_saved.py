@@ -30,7 +30,7 @@ from headstart.backbones import source as sources
 from headstart.backbones.base import Backbone
 from headstart.backbones.card import Card
 from headstart.classifier import Classifier
-from headstart.cli import app
+from headstart.cli.commands import app
 from headstart.cli.console import run
 from headstart.errors import BackboneError, BundleError, HeadError, HeadstartError
 from headstart.heads import head as heads

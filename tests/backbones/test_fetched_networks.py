@@ -21,7 +21,7 @@ from headstart import backbones
 from headstart.backbones import builtin, catalogue
 from headstart.backbones.hints import Options
 from headstart.classifier import Classifier
-from headstart.cli import app
+from headstart.cli.commands import app
 from headstart.cli.console import run
 from headstart.errors import NotFetchedError
 from hub_server import Heard, HubServer, serving, stand_alone, tar
