@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from headstart import backbones, images
 from headstart.backbones import fetch
+from headstart.budget import ReadingPool
 from headstart.errors import PhotoError
 from headstart.features import Skipped, processors
 from headstart.photos import find_files
@@ -82,7 +82,7 @@ def classify(
         except PhotoError as error:
             return error
 
-    with ThreadPoolExecutor(processors()) as pool:
+    with ReadingPool(processors()) as pool:
         for start in range(0, len(paths), _CHUNK):
             part = paths[start : start + _CHUNK]
             outcomes = list(pool.map(read, part))

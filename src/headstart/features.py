@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +22,7 @@ import numpy as np
 
 from headstart import images
 from headstart.backbones.base import Backbone, Vectors
+from headstart.budget import ReadingPool
 from headstart.errors import DataError, PhotoError, StoreError
 from headstart.reading import FilePhoto, Photo
 from headstart.store import Store
@@ -187,7 +188,7 @@ class _Run:
         if self.watcher is not None:
             self.watcher.planned(len(self.paths), len(self.todo), self._estimate() if self.read is None else 0.0)
         started = time.perf_counter()
-        with ThreadPoolExecutor(processors(), thread_name_prefix="headstart-read") as pool:
+        with ReadingPool(processors()) as pool:
             try:
                 self.backbone.embed_stream(self._batches(pool), self._done)
             finally:
@@ -220,7 +221,7 @@ class _Run:
             rate = processors() / (reading + (time.perf_counter() - started) / len(pictures))
         return len(self.todo) / rate
 
-    def _batches(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[int], images.Images]]:
+    def _batches(self, pool: Executor) -> Iterator[tuple[list[int], images.Images]]:
         """Decoded pictures in batches, and between them what has to be done now and then."""
         rows: list[int] = []
         pictures: list[images.Images] = []
@@ -238,7 +239,7 @@ class _Run:
         if pictures:
             yield rows, np.stack(pictures)
 
-    def _pictures(self, pool: ThreadPoolExecutor) -> Iterator[tuple[int, images.Images | None]]:
+    def _pictures(self, pool: Executor) -> Iterator[tuple[int, images.Images | None]]:
         """Each new photo in order, decoded, or None if it needs no embedding; a few are read ahead."""
         coming = iter(self.todo)
         ahead = deque((row, pool.submit(self._read, row)) for row in islice(coming, 8 * processors()))

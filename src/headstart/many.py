@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from headstart.backbones.base import Backbone
+from headstart.budget import ReadingPool
 from headstart.errors import BackboneError, HeadstartError, StoreError
 from headstart.features import FLUSH, Watcher, extract, processors
 from headstart.images import View
@@ -73,7 +74,7 @@ def extract_all(
     members = [_Member(network, rows, speed) for network, rows, speed in zip(networks, todo, speeds, strict=True)]
     for member in members:
         views.setdefault(member.network.card.view, []).append(member)
-    with ThreadPoolExecutor(processors(), thread_name_prefix="headstart-read") as pool:
+    with ReadingPool(processors()) as pool:
         for view, group in views.items():
             _extract(view, group, paths, store, progress, pool)
     return [Outcome(one.computed, one.seconds, one.speed, one.error) for one in members]

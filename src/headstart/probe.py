@@ -10,7 +10,6 @@ from what networks agree on. Cross-validated accuracy is shown where classes are
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +22,7 @@ from headstart.backbones import fetch, labels, settled
 from headstart.backbones.base import Backbone, Vectors
 from headstart.backbones.hints import RANGES, Feed, Options, feed_of
 from headstart.backbones.source import plugins
+from headstart.budget import ReadingPool
 from headstart.errors import BackboneError, DataError, PhotoError
 from headstart.features import processors
 from headstart.heads import fitting, power
@@ -205,7 +205,7 @@ def _read(paths: Sequence[str], network: Backbone) -> tuple[Images, list[int]]:
         except PhotoError:
             return None
 
-    with ThreadPoolExecutor(processors()) as pool:
+    with ReadingPool(processors()) as pool:
         read = list(pool.map(one, paths))
     rows = [i for i, picture in enumerate(read) if picture is not None]
     if len(rows) < FEWEST:

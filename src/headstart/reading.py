@@ -39,11 +39,11 @@ class Photo(Protocol):
 
 @dataclass(frozen=True)
 class FilePhoto:
-    """A photo with the bytes of its file."""
+    """A photo with the bytes of its file, or what `images.read` gives instead if it is large."""
 
     mark: bytes | None
     digest: bytes
-    data: bytes
+    data: images.Data
 
     @classmethod
     def read(cls, path: str) -> Self:
