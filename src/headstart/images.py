@@ -147,7 +147,7 @@ def content_hash(data: Data) -> bytes:
     return data.digest if isinstance(data, LargeFile) else hashlib.sha256(data).digest()
 
 
-def decode(data: Data, view: View) -> Images:
+def decode(data: Data, view: View, fill: bool = True) -> Images:
     """Turn a photo's bytes into an upright sRGB picture.
 
     EXIF orientation is applied; transparency is laid on white; CMYK, palette, grey and 16-bit pictures become
@@ -156,8 +156,13 @@ def decode(data: Data, view: View) -> Images:
 
     All threads of the process together take no more than `MEMORY` bytes for it: who finds them taken waits.
 
+    Args:
+        data: what `read` gave.
+        view: the size, and how the photo comes to it.
+        fill: False leaves the grey of `pad` out, for pictures in reports; the result is smaller than the view then.
+
     Returns:
-        uint8 `(view.height, view.width, 3)` (`whole`: or less), `0..255`, sRGB, writable, C order.
+        uint8 `(view.height, view.width, 3)` `0..255`, sRGB, writable, C order.
 
     Raises:
         PhotoError: with one of `REASONS`.
@@ -165,12 +170,12 @@ def decode(data: Data, view: View) -> Images:
     """
     check_cancelled()
     if isinstance(data, LargeFile):
-        return _decode_apart(data, view, MEMORY)
+        return _decode_apart(data, view, fill, MEMORY)
     kind = sniff(data[:32])
     if ends_early(kind, data):
         raise PhotoError("truncated", "the file ends before its last part does")
     if unusual(kind, data):
-        return _decode_apart(data, view, MEMORY)
+        return _decode_apart(data, view, fill, MEMORY)
     canvas = webp_pixels(data) * WEBP_BYTES if kind == "webp" else 0
     if canvas > MEMORY:
         raise PhotoError("too large", f"decoding it takes {canvas:,} bytes; at most {MEMORY:,} are used")
@@ -179,18 +184,18 @@ def decode(data: Data, view: View) -> Images:
             image, weight = _open(kind, io.BytesIO(data), data, view)
         if not weight.apart:
             with _outcomes(kind, data), _BUDGET.hold(0 if canvas else weight.memory):
-                return render(image, view)
+                return render(image, view, fill)
         del image
-    return _decode_apart(data, view, weight.memory)
+    return _decode_apart(data, view, fill, weight.memory)
 
 
-def load(path: str | Path, view: View) -> Images:
-    """`decode(read(path), view)`: what training, prediction and serving all run.
+def load(path: str | Path, view: View, fill: bool = True) -> Images:
+    """`decode(read(path), view, fill)`: what training, prediction and serving all run.
 
     Raises:
         PhotoError: with one of `REASONS`.
     """
-    return decode(read(path), view)
+    return decode(read(path), view, fill)
 
 
 def _open(kind: str, file: BinaryIO, data: bytes, view: View) -> tuple[Any, Weight]:
@@ -249,10 +254,10 @@ def _outcomes(kind: str, data: bytes) -> Iterator[None]:
 # In a process of its own: the view and, of a file that is not held, its name go along as words, pixels come back.
 
 
-def _decode_apart(data: Data, view: View, memory: int) -> Images:
+def _decode_apart(data: Data, view: View, fill: bool, memory: int) -> Images:
     """Decode in a process that may take so many bytes, and `SECONDS`."""
     held = data if isinstance(data, bytes) else b""
-    request: dict[str, Any] = {"view": asdict(view)}
+    request: dict[str, Any] = {"view": asdict(view), "fill": fill}
     if isinstance(data, LargeFile):
         request["path"], request["stamp"] = os.fsencode(data.path).hex(), data.stamp
     size = min(memory + len(held) + _CHILD, MEMORY)
@@ -288,9 +293,9 @@ def answer(data: bytes, request: str) -> bytes:
     view = View(**wanted["view"])
     try:
         if "path" not in wanted:
-            return _packed(_decode_file(io.BytesIO(data), data, view))
+            return _packed(_decode_file(io.BytesIO(data), data, view, wanted["fill"]))
         with open(bytes.fromhex(wanted["path"]), "rb", opener=_opener) as file:
-            picture = _decode_file(file, b"", view)
+            picture = _decode_file(file, b"", view, wanted["fill"])
             if list(_stamp(file.fileno())) != wanted["stamp"]:
                 raise PhotoError("unreadable", "it changed while it was read")
             return _packed(picture)
@@ -304,8 +309,8 @@ def _packed(picture: Images) -> bytes:
     return b"\0" + struct.pack(">II", *picture.shape[:2]) + picture.tobytes()
 
 
-def _decode_file(file: BinaryIO, data: bytes, view: View) -> Images:
+def _decode_file(file: BinaryIO, data: bytes, view: View, fill: bool) -> Images:
     kind = sniff(file.read(32))
     file.seek(0)
     with _outcomes(kind, data):
-        return render(_open(kind, file, data, view)[0], view)
+        return render(_open(kind, file, data, view)[0], view, fill)

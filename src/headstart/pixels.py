@@ -45,14 +45,13 @@ class View:
     Attributes:
         height, width: pixels of the result.
         fit: `squash` takes the whole photo and ignores its aspect (as Keras' `target_size` does), `crop`
-            takes the centre, `pad` takes the whole photo and fills up with grey (127), `whole` does not fill up: its
-            result is smaller than the view (for pictures in reports; networks take one size).
+            takes the centre, `pad` takes the whole photo and fills up with grey (127).
         fraction: `crop` only: share of the photo's shorter side that is kept, in (0, 1].
     """
 
     height: int
     width: int
-    fit: Fit | Literal["whole"] = "squash"
+    fit: Fit = "squash"
     fraction: float = 1.0
 
 
@@ -70,8 +69,8 @@ def reduce(image: ImageFile.ImageFile, view: View) -> None:
         image.draft(None, (max(width // factor, 1), max(height // factor, 1)))
 
 
-def render(image: ImageFile.ImageFile, view: View) -> Images:
-    """Decode it and bring it into the view.
+def render(image: ImageFile.ImageFile, view: View, fill: bool = True) -> Images:
+    """Decode it and bring it into the view; see `images.decode`.
 
     Raises:
         PhotoError: `unsupported format`, its pixels are no colours. Decoders raise nearly anything else.
@@ -85,7 +84,9 @@ def render(image: ImageFile.ImageFile, view: View) -> Images:
     rgb = _to_srgb(small, profile)
     if orientation in _TRANSPOSE:
         rgb = rgb.transpose(_TRANSPOSE[orientation])
-    if view.fit == "pad":  # last, so that a profile does not change the grey nor a turn where the odd pixel goes
+    if (
+        view.fit == "pad" and fill
+    ):  # last, so that a profile does not change the grey nor a turn where the odd pixel goes
         canvas = Image.new("RGB", (view.width, view.height), (_PAD_GREY, _PAD_GREY, _PAD_GREY))
         canvas.paste(rgb, ((view.width - rgb.width) // 2, (view.height - rgb.height) // 2))
         rgb = canvas
@@ -124,7 +125,7 @@ def _resizable(image: Image.Image) -> Image.Image:
 
 
 def _fit(image: Image.Image, view: View, size: tuple[int, int]) -> Image.Image:
-    """Resize to `size` (width, height), `pad` and `whole` to what fits into it, as the file is stored, not turned."""
+    """Resize to `size` (width, height), `pad` to what fits into it, in the orientation the file is stored in."""
     width, height = image.size
     if view.fit == "squash":
         return _resize(image, size, (0, 0, width, height))

@@ -24,7 +24,7 @@ def squares(paths: Sequence[str], side: int) -> tuple[list[Image.Image], int]:
 
 def wholes(paths: Sequence[str], side: int) -> tuple[list[Image.Image], int]:
     """Each photo whole, its longer side `side` pixels; otherwise as `squares`."""
-    return _all(paths, lambda path: Image.fromarray(images.load(path, View(side, side, "whole"))), side)
+    return _all(paths, lambda path: Image.fromarray(images.load(path, View(side, side, "pad"), fill=False)), side)
 
 
 def _all(paths: Sequence[str], draw: Callable[[str], Image.Image], side: int) -> tuple[list[Image.Image], int]:
