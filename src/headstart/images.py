@@ -227,7 +227,7 @@ _SIGNS = {
         "eof",
         "too small",
     ),
-    "too large": ("too large", "out of memory"),
+    "too large": ("too large", "out of memory", "too much memory"),
     "unsupported format": ("unsupported bmp", "not been built in"),
 }
 

@@ -157,10 +157,12 @@ def _rendering(image: Image.Image) -> int:
 def _tiff_buffer(image: ImageFile.ImageFile) -> int:
     """Bytes of a strip or tile, which may be larger than the picture, and of the copy when it is turned."""
     tags = image.tag_v2  # type: ignore[attr-defined]
+    turned = image.width * image.height * _PIXEL.get(image.mode, 4) if tags.get(274, 1) != 1 else 0
+    if image.tile and image.tile[0][0] == "raw":
+        return turned  # read row by row
     width = tags.get(322) or image.width
     height = tags.get(323) or min(tags.get(278) or image.height, image.height)
     bits = tags.get(258) or (8,)
-    turned = image.width * image.height * _PIXEL.get(image.mode, 4) if tags.get(274, 1) != 1 else 0
     return int(width) * int(height) * len(bits) * max(bits) // 8 + turned
 
 
