@@ -11,9 +11,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import bombs
 import pytest
 
+import bombs
 from headstart.errors import PhotoError
 from headstart.images import REASONS, View, load
 

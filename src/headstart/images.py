@@ -55,9 +55,9 @@ MAX_BYTES = 2**29
 HELD_BYTES = 2**26
 #: Pixels by the header. 2**28 lets 200-megapixel phones in.
 MAX_PIXELS = 2**28
-#: Bytes for decoding, of all threads and of the processes that they start; a gigabyte less what an extraction itself
-#: takes (210 MB), two files held and a reserve.
-MEMORY = 600_000_000
+#: Bytes for decoding, of all threads and of the processes that they start: a gigabyte less what an extraction itself
+#: takes (210 MB), a file held for the next photo, `_STACKS`, what is not counted, and a reserve.
+MEMORY = 520_000_000
 #: A photo that takes longer in a process of its own is too large.
 SECONDS = 8.0
 #: What such a process takes before it does anything.
