@@ -311,7 +311,7 @@ def test_a_turned_photo_of_a_lossy_format_looks_like_its_upright_twin(kind: str,
     picture = landscape(960, 640) if kind == "JPEG" else landscape(192, 128)
     upright = saved(Image.fromarray(picture), kind, quality=95)
     data = turned(picture, orientation, kind, quality=95)
-    for view in VIEWS:
+    for view in VIEWS[1:3] if kind == "AVIF" else VIEWS:  # each AVIF is decoded in a process of its own
         assert difference(decode(data, view), decode(upright, view)) <= 10
 
 
@@ -601,10 +601,11 @@ def jpeg_of(data: bytes, width: int, height: int) -> bytes:
 def no_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     """Decoding anything fails, with a reason that no bomb is expected to have."""
 
-    def load(self: ImageFile.ImageFile) -> None:
+    def load(*_: object) -> None:
         raise PhotoError("duplicate", "this picture was decoded")
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    monkeypatch.setattr(images, "_decode_apart", load)
 
 
 @pytest.mark.usefixtures("no_decoding")
@@ -626,9 +627,9 @@ def test_a_large_jpeg_is_used_because_it_is_decoded_at_a_reduced_size() -> None:
 def test_a_progressive_jpeg_is_measured_by_the_coefficients_that_decoding_it_keeps() -> None:
     assert outcome(header_only("JPEG", 9_000, 9_000)) == "duplicate"
     assert outcome(header_only("progressive", 8_000, 8_000)) == "duplicate"
-    assert outcome(header_only("progressive", 9_000, 9_000)) == "too large"
+    assert outcome(header_only("progressive", 11_000, 11_000)) == "too large"
     halved = saved(plain(RED, size=(16, 16)), "JPEG", progressive=True, subsampling=2)
-    assert outcome(jpeg_of(halved, 9_000, 9_000)) == "duplicate"
+    assert outcome(jpeg_of(halved, 11_000, 11_000)) == "duplicate"
     assert outcome(jpeg_of(saved(plain(90, "L"), "JPEG", progressive=True), 60, 60)) == "duplicate"
 
 
@@ -726,14 +727,14 @@ def sparse(path: Path, start: bytes, size: int) -> Path:
     return path
 
 
-def test_a_file_above_a_gibibyte_is_too_large_and_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_above_the_limit_is_too_large_and_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "MAX_BYTES", 2**20)
     start = saved(plain(RED))
     assert len(read(sparse(tmp_path / "a.png", start, 2**20))) == 2**20
     assert refused(sparse(tmp_path / "b.png", start, 2**20 + 1)) == "too large"
     assert refused(sparse(tmp_path / "c.png", b"text", 2**20 + 1)) == "not an image"
     monkeypatch.undo()
-    assert images.MAX_BYTES == 2**30
+    assert images.MAX_BYTES == 2**29
     assert refused(sparse(tmp_path / "d.png", start, 2**34)) == "too large"
 
 

@@ -36,12 +36,16 @@ class ChildError(Exception):
         self.reason: Reason = reason
 
 
-def call(work: str, data: bytes, *, seconds: float, megabytes: int, cancel: threading.Event | None = None) -> bytes:
+def call(
+    work: str, data: bytes, *words: str, seconds: float, megabytes: int, cancel: threading.Event | None = None
+) -> bytes:
     """Run a function of ours in a process with limits.
 
     Args:
-        work: `package.module:function`, a function from bytes to bytes; its module's imports are not limited.
+        work: `package.module:function`, a function from bytes (and words) to bytes; its module's imports, and `data`,
+            are not limited.
         data: what it is given.
+        words: what else it is given.
         seconds: it may take, imports included.
         megabytes: of memory that it may take beyond what its imports took. Enforced on Linux; elsewhere only `seconds`.
         cancel: when set, the child is ended.
@@ -53,10 +57,16 @@ def call(work: str, data: bytes, *, seconds: float, megabytes: int, cancel: thre
         ChildError: it did not return, see there.
     """
     code = f"import sys; sys.path[:] = {sys.path!r}; from headstart.child import serve; serve()"
-    command = [sys.executable, "-I", "-c", code, work, str(megabytes), str(int(seconds) + 1)]
-    # A session of its own: Ctrl-C on the terminal reaches the parent, which ends the child.
+    command = [sys.executable, "-I", "-c", code, work, str(megabytes), str(int(seconds) + 1), *words]
+    # A session of its own: Ctrl-C on the terminal reaches the parent, which ends the child. One arena of memory for
+    # all its threads: glibc reserves 64 MB of the address space for each.
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, "MALLOC_ARENA_MAX": "1"},
     ) as process:
         try:
             out, err = _wait(process, data, time.monotonic() + seconds, cancel)
@@ -73,8 +83,8 @@ def call(work: str, data: bytes, *, seconds: float, megabytes: int, cancel: thre
         raise ChildError("failed", answer.decode("utf-8", "replace"))
     if process.returncode == -getattr(signal, "SIGXCPU", 0):
         raise ChildError("time", f"it took more than {seconds:g} seconds of processor time")
-    words = err[-_KEPT:].decode("utf-8", "replace").strip()
-    raise ChildError("died", f"its process ended with code {process.returncode}" + (f": {words}" if words else ""))
+    last = err[-_KEPT:].decode("utf-8", "replace").strip()
+    raise ChildError("died", f"its process ended with code {process.returncode}" + (f": {last}" if last else ""))
 
 
 def _wait(
@@ -94,7 +104,7 @@ def _wait(
 
 
 def serve() -> None:
-    """The child: `WORK MEGABYTES SECONDS` in `sys.argv`, bytes on stdin, a status byte and the answer on stdout."""
+    """The child: `WORK MEGABYTES SECONDS WORDS...` in `sys.argv`, bytes on stdin; out: a status byte and the answer."""
     work, megabytes, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answer = os.fdopen(os.dup(1), "wb")
@@ -104,7 +114,7 @@ def serve() -> None:
     try:
         data = sys.stdin.buffer.read()
         _limit(megabytes, seconds)
-        status, result = _OK, function(data)
+        status, result = _OK, function(data, *sys.argv[4:])
     except MemoryError:
         status, result = _MEMORY, b""
     except Exception as error:

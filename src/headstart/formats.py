@@ -6,8 +6,9 @@ and leaves its process-wide pixel limit alone: `images` checks its own, before a
 
 from __future__ import annotations
 
-import io
+import re
 from collections.abc import Callable
+from typing import BinaryIO
 
 from PIL import ImageFile
 
@@ -35,6 +36,8 @@ def sniff(head: bytes, name: str = "") -> str:
             return "avif"
         if brands & {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}:
             return "heif"
+        if brands & _FOREIGN_BRANDS:
+            raise PhotoError("unsupported format", "HEIF with pictures that are not coded as HEVC")
         if b"crx " in brands:
             raise PhotoError("unsupported format", _RAW)
         raise PhotoError("not an image", "a film or sound file")
@@ -42,6 +45,8 @@ def sniff(head: bytes, name: str = "") -> str:
         return "webp"
     if head[:2] == b"BM" and head[14:18] in _BMP_HEADERS:
         return "bmp"
+    if (head[:2] == b"BM" and head[15:18] == b"\0\0\0" and 16 <= head[14] < 64) or (head[:2], head[14:16]) == _OS2:
+        raise PhotoError("unsupported format", "a bitmap of OS/2")
     if head[:2] in {b"P5", b"P6"} and head[2:3].isspace():
         return "pnm"
     for signature, kind in _SIGNATURES:
@@ -77,6 +82,13 @@ def ends_early(kind: str, data: bytes) -> bool:
     return False
 
 
+def foreign_coding(kind: str, data: bytes) -> str | None:
+    """How the pictures of a HEIF are coded, if none is coded as HEVC, the only one that our libheif decodes."""
+    items = set(_ITEM.findall(data[:_ITEMS_WITHIN])) if kind == "heif" else set()
+    return None if b"hvc1" in items else next((name for item, name in _CODINGS.items() if item in items), None)
+
+
+_ITEMS_WITHIN = 2**16
 _SIGNATURES = (
     (b"\xff\xd8\xff", "jpeg"),
     (b"\x89PNG", "png"),
@@ -89,6 +101,19 @@ _SIGNATURES = (
 )
 _RAW = "camera raw; export it as JPEG"
 _BMP_HEADERS = {size.to_bytes(4, "little") for size in (12, 40, 52, 56, 64, 108, 124)}
+_OS2 = (b"BA", b"BM")
+_FOREIGN_BRANDS = {b"avci", b"avcs", b"j2ki", b"j2is", b"jpeg", b"jpgs", b"vvic", b"vvis", b"evbi", b"evbs"}
+#: An entry of a HEIF's list of items, up to its type (ISO/IEC 14496-12, section 8.11.6).
+_ITEM = re.compile(rb"infe(?:\x02.{3}.{4}|\x03.{3}.{6})(\w{4})", re.DOTALL)
+_CODINGS = {
+    b"av01": "AV1",
+    b"avc1": "AVC",
+    b"evc1": "EVC",
+    b"j2k1": "JPEG 2000",
+    b"jpeg": "JPEG",
+    b"unci": "uncompressed pixels",
+    b"vvc1": "VVC",
+}
 _FOREIGN = (
     (b"\xff\x0a", "JPEG XL"),
     (b"\0\0\0\x0cJXL ", "JPEG XL"),
@@ -101,55 +126,55 @@ _FOREIGN = (
 _RAW_ENDINGS = (".dng", ".nef", ".cr2", ".arw", ".orf", ".rw2", ".pef", ".srw", ".3fr")
 
 
-def _open_jpeg(file: io.BytesIO) -> ImageFile.ImageFile:
+def _open_jpeg(file: BinaryIO) -> ImageFile.ImageFile:
     from PIL.JpegImagePlugin import JpegImageFile
 
     return JpegImageFile(file)
 
 
-def _open_png(file: io.BytesIO) -> ImageFile.ImageFile:
+def _open_png(file: BinaryIO) -> ImageFile.ImageFile:
     from PIL.PngImagePlugin import PngImageFile
 
     return PngImageFile(file)
 
 
-def _open_gif(file: io.BytesIO) -> ImageFile.ImageFile:
+def _open_gif(file: BinaryIO) -> ImageFile.ImageFile:
     from PIL.GifImagePlugin import GifImageFile
 
     return GifImageFile(file)
 
 
-def _open_bmp(file: io.BytesIO) -> ImageFile.ImageFile:
+def _open_bmp(file: BinaryIO) -> ImageFile.ImageFile:
     from PIL.BmpImagePlugin import BmpImageFile
 
     return BmpImageFile(file)
 
 
-def _open_tiff(file: io.BytesIO) -> ImageFile.ImageFile:
+def _open_tiff(file: BinaryIO) -> ImageFile.ImageFile:
     from PIL.TiffImagePlugin import TiffImageFile
 
     return TiffImageFile(file)
 
 
-def _open_webp(file: io.BytesIO) -> ImageFile.ImageFile:
+def _open_webp(file: BinaryIO) -> ImageFile.ImageFile:
     from PIL.WebPImagePlugin import WebPImageFile
 
     return WebPImageFile(file)
 
 
-def _open_pnm(file: io.BytesIO) -> ImageFile.ImageFile:
+def _open_pnm(file: BinaryIO) -> ImageFile.ImageFile:
     from PIL.PpmImagePlugin import PpmImageFile
 
     return PpmImageFile(file)
 
 
-def _open_avif(file: io.BytesIO) -> ImageFile.ImageFile:
+def _open_avif(file: BinaryIO) -> ImageFile.ImageFile:
     from PIL.AvifImagePlugin import AvifImageFile
 
     return AvifImageFile(file)
 
 
-def _open_heif(file: io.BytesIO) -> ImageFile.ImageFile:
+def _open_heif(file: BinaryIO) -> ImageFile.ImageFile:
     from pillow_heif import HeifImageFile
 
     image: ImageFile.ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]
@@ -157,7 +182,7 @@ def _open_heif(file: io.BytesIO) -> ImageFile.ImageFile:
 
 
 #: kind -> opener; an opener reads the header only.
-OPENERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
+OPENERS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
     "jpeg": _open_jpeg,
     "png": _open_png,
     "gif": _open_gif,

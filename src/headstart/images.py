@@ -1,31 +1,36 @@
-"""Bytes of a photo -> upright sRGB uint8 array in a `View`; a content hash; one reason for every file that fails.
+"""A photo's file -> upright sRGB uint8 array in a `View`; a content hash; one reason for every file that fails.
 
-The order of the work is chosen for speed and memory: the kind of file is told by its first bytes (only camera raw,
-which calls itself TIFF, by its name), the size is checked before anything is decoded, JPEG is decoded at a reduced
-size, the picture is brought to its final size first and turned upright and into sRGB afterwards, on few pixels.
+The kind of file is told by its first bytes (only camera raw, which calls itself TIFF, by its name). What decoding it
+will cost is told from its header: it waits until there is memory for it, and what may take longer than a moment is
+decoded in a process of its own, which can be ended.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import stat
-import threading
-from dataclasses import dataclass
-from functools import lru_cache
+import struct
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageFile
+from PIL import Image
 
+from headstart import child
+from headstart.budget import Budget, cancel_event, check_cancelled
 from headstart.errors import PhotoError
-from headstart.formats import OPENERS, ends_early, sniff
+from headstart.formats import OPENERS, ends_early, foreign_coding, sniff
+from headstart.pixels import Fit, Images, View, reduce, render
+from headstart.weighing import MAX_SCANNED_PIXELS, WEBP_BYTES, Weight, unusual, webp_pixels, weigh
 
-Images = npt.NDArray[np.uint8]
-Fit = Literal["squash", "crop", "pad"]
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "REASONS", "Data", "Fit", "Images", "View", "content_hash", "decode", "load"]
 
 #: Every outcome but `used` that a file can have. `duplicate` and `conflicting labels` are told by later
 #: steps, which see more than one file.
@@ -44,49 +49,49 @@ REASONS = (
 #: Changes whenever this module would turn the same bytes into other pixels; part of every card's key.
 READER_REVISION = 1
 
-MAX_BYTES = 2**30
-#: Pixels by the header. 2**28 lets 200-megapixel phones in and keeps bombs out.
+#: Bytes of a file. Reading and hashing it takes a second or two.
+MAX_BYTES = 2**29
+#: Larger files are not held in memory, and decoded in a process of their own.
+HELD_BYTES = 2**26
+#: Pixels by the header. 2**28 lets 200-megapixel phones in.
 MAX_PIXELS = 2**28
-#: Pixels that are really decoded, JPEG's reduction counted; 2**27 RGB pixels are 400 MB.
-MAX_DECODED_PIXELS = 2**27
-#: Larger pictures are decoded one at a time, so that memory does not grow with the number of threads.
-_LARGE_PIXELS = 2**24
-_LARGE = threading.Lock()
-_PAD_GREY = 127
-
-#: How a profile that needs no transform names itself, in Latin-1 or in the UTF-16 of newer profiles.
-_SRGB = (b"sRGB", "sRGB".encode("utf-16-be"))
-_TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_ORIENTATION = 0x0112
+#: Bytes for decoding, of all threads and of the processes that they start: a gigabyte less what an extraction itself
+#: takes (210 MB), a file held for the next photo, `_STACKS`, what is not counted, and a reserve.
+MEMORY = 520_000_000
+#: A photo that takes longer in a process of its own is too large.
+SECONDS = 8.0
+#: What such a process takes before it does anything.
+_CHILD = 36_000_000
+#: Address space beyond what is counted, for the stacks of a decoder's threads.
+_STACKS = 64_000_000
+_AVIF_THREADS = 2
+_CHUNK = 2**20
+_BUDGET = Budget(MEMORY, free=2**24)
 
 
 @dataclass(frozen=True)
-class View:
-    """How a photo becomes the network's input size.
+class LargeFile:
+    """A file that is not held in memory.
 
     Attributes:
-        height, width: pixels of the result.
-        fit: `squash` takes the whole photo and ignores its aspect (as Keras' `target_size` does), `crop`
-            takes the centre, `pad` takes the whole photo and fills up with grey (127).
-        fraction: `crop` only: share of the photo's shorter side that is kept, in (0, 1].
+        path: where it is.
+        head: its first 32 bytes.
+        digest: SHA-256 of its bytes.
+        stamp: what changes when the file does.
     """
 
-    height: int
-    width: int
-    fit: Fit = "squash"
-    fraction: float = 1.0
+    path: str
+    head: bytes
+    digest: bytes
+    stamp: tuple[int, ...]
 
 
-def read(path: str | Path) -> bytes:
-    """Read a photo's bytes.
+#: What `read` gives and `decode` takes.
+Data = bytes | LargeFile
+
+
+def read(path: str | Path) -> Data:
+    """Read a photo's bytes; of a large file no more than a hash is kept.
 
     Raises:
         PhotoError: `unreadable`, `empty`, `not an image`, `unsupported format` or `too large`; in the last
@@ -94,14 +99,19 @@ def read(path: str | Path) -> bytes:
     """
     try:
         with open(path, "rb", opener=_opener) as file:
-            size = _size(file.fileno())
+            stamp = _stamp(file.fileno())
             head = file.read(32)
             if not head:
                 raise PhotoError("empty", "the file has 0 bytes")
             sniff(head, str(path))
-            if size > MAX_BYTES:
-                raise PhotoError("too large", f"{size:,} bytes; at most {MAX_BYTES:,} are read")
-            return head + file.read()
+            if stamp[0] > MAX_BYTES:
+                raise PhotoError("too large", f"{stamp[0]:,} bytes; at most {MAX_BYTES:,} are read")
+            if stamp[0] > HELD_BYTES:
+                return LargeFile(os.fspath(path), head, _digest(file, head), stamp)
+            data = head + file.read(HELD_BYTES)
+            if len(data) > HELD_BYTES:
+                raise PhotoError("unreadable", "it grew while it was read")
+            return data
     except OSError as error:
         raise PhotoError("unreadable", error.strerror or str(error)) from error
     except ValueError as error:  # a path with a zero byte, from a damaged CSV
@@ -113,190 +123,194 @@ def _opener(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _size(descriptor: int) -> int:
+def _stamp(descriptor: int) -> tuple[int, ...]:
+    """Size, and what else changes when a file does."""
     info = os.fstat(descriptor)
     if not stat.S_ISREG(info.st_mode):
         raise PhotoError("unreadable", "not a regular file")
-    return info.st_size
+    return info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino, info.st_dev
 
 
-def content_hash(data: bytes) -> bytes:
+def _digest(file: BinaryIO, head: bytes) -> bytes:
+    digest, total = hashlib.sha256(head), len(head)
+    while chunk := file.read(_CHUNK):
+        check_cancelled()
+        digest.update(chunk)
+        total += len(chunk)
+        if total > MAX_BYTES:
+            raise PhotoError("unreadable", "it grew while it was read")
+    return digest.digest()
+
+
+def content_hash(data: Data) -> bytes:
     """SHA-256 of a file's bytes (32 bytes): a renamed or copied photo is the same photo, an edited one is not."""
-    return hashlib.sha256(data).digest()
+    return data.digest if isinstance(data, LargeFile) else hashlib.sha256(data).digest()
 
 
-def decode(data: bytes, view: View) -> Images:
+def decode(data: Data, view: View, fill: bool = True) -> Images:
     """Turn a photo's bytes into an upright sRGB picture.
 
     EXIF orientation is applied; transparency is laid on white; CMYK, palette, grey and 16-bit pictures become
     8-bit RGB; an ICC profile other than sRGB is honoured (a broken one is ignored, as browsers do). Of
     animations the first frame is taken.
 
+    All threads of the process together take no more than `MEMORY` bytes for it: who finds them taken waits.
+
+    Args:
+        data: what `read` gave.
+        view: the size, and how the photo comes to it.
+        fill: False leaves the grey of `pad` out, for pictures in reports; the result is smaller than the view then.
+
     Returns:
-        uint8 `(view.height, view.width, 3)`, `0..255`, sRGB, writable, C order.
+        uint8 `(view.height, view.width, 3)` `0..255`, sRGB, writable, C order.
+
+    Raises:
+        PhotoError: with one of `REASONS`.
+        concurrent.futures.CancelledError: the `budget.ReadingPool` in whose thread it runs is being stopped.
+    """
+    check_cancelled()
+    if isinstance(data, LargeFile):
+        return _decode_apart(data, view, fill, MEMORY)
+    kind = sniff(data[:32])
+    if ends_early(kind, data):
+        raise PhotoError("truncated", "the file ends before its last part does")
+    if unusual(kind, data):
+        return _decode_apart(data, view, fill, MEMORY)
+    canvas = webp_pixels(data) * WEBP_BYTES if kind == "webp" else 0
+    if canvas > MEMORY:
+        raise PhotoError("too large", f"decoding it takes {canvas:,} bytes; at most {MEMORY:,} are used")
+    with _BUDGET.hold(canvas):
+        with _outcomes(kind, data):
+            image, weight = _open(kind, io.BytesIO(data), data, view)
+        if not weight.apart:
+            with _outcomes(kind, data), _BUDGET.hold(0 if canvas else weight.memory):
+                return render(image, view, fill)
+        del image
+    return _decode_apart(data, view, fill, weight.memory)
+
+
+def load(path: str | Path, view: View, fill: bool = True) -> Images:
+    """`decode(read(path), view, fill)`: what training, prediction and serving all run.
 
     Raises:
         PhotoError: with one of `REASONS`.
     """
-    kind = sniff(data[:32])
-    if ends_early(kind, data):
-        raise PhotoError("truncated", "the file ends before its last part does")
+    return decode(read(path), view, fill)
+
+
+def _open(kind: str, file: BinaryIO, data: bytes, view: View) -> tuple[Any, Weight]:
+    """The picture with its header read, JPEG asked for its reduced size; and what decoding it will cost."""
+    image = OPENERS[kind](file)
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise PhotoError("too large", f"{width:,} x {height:,} pixels; at most {MAX_PIXELS:,} pixels are read")
+    reduce(image, view)
+    weight = weigh(kind, image, data)
+    if weight.memory > MEMORY:
+        raise PhotoError(
+            "too large",
+            f"{width:,} x {height:,} pixels; decoding them takes {weight.memory:,} bytes, at most {MEMORY:,} are used",
+        )
+    if weight.scanned > MAX_SCANNED_PIXELS:
+        scans = weight.scanned // (width * height)
+        raise PhotoError("too large", f"{width:,} x {height:,} pixels in {scans:,} scans")
+    return image, weight
+
+
+_SIGNS = {
+    "truncated": (
+        "truncated",
+        "unexpected end",
+        "end of file",
+        "end-of-file",
+        "premature",
+        "eof",
+        "too small",
+    ),
+    "too large": ("too large", "out of memory", "too much memory"),
+    "unsupported format": ("unsupported bmp", "not been built in"),
+}
+
+
+@contextmanager
+def _outcomes(kind: str, data: bytes) -> Iterator[None]:
+    """Decoders raise nearly anything on damaged bytes; all of it becomes a reason."""
     try:
-        image = OPENERS[kind](io.BytesIO(data))
-        needed = _prepare(image, view)
-        if needed <= _LARGE_PIXELS:
-            return _render(image, view)
-        with _LARGE:
-            return _render(image, view)
-    except PhotoError:
+        yield
+    except (PhotoError, CancelledError):
         raise
     except Image.DecompressionBombError as error:
         raise PhotoError("too large", str(error)) from error
     except MemoryError as error:
         raise PhotoError("too large", "not enough memory to decode it") from error
-    except Exception as error:  # decoders raise nearly anything on damaged bytes
+    except Exception as error:
         text = str(error).lower()
-        signs = {"truncated": _TRUNCATION_SIGNS, "too large": ("too large",)}
-        reason = next((reason for reason in signs if any(sign in text for sign in signs[reason])), "corrupt")
+        reason = next((reason for reason, signs in _SIGNS.items() if any(sign in text for sign in signs)), "corrupt")
+        if reason == "corrupt" and (coding := foreign_coding(kind, data)):
+            raise PhotoError("unsupported format", f"its pixels are coded as {coding}") from error
         raise PhotoError(reason, str(error) or type(error).__name__) from error
 
 
-def load(path: str | Path, view: View) -> Images:
-    """`decode(read(path), view)`: what training, prediction and serving all run.
-
-    Raises:
-        PhotoError: with one of `REASONS`.
-    """
-    return decode(read(path), view)
+# In a process of its own: the view and, of a file that is not held, its name go along as words, pixels come back.
 
 
-_TRUNCATION_SIGNS = (
-    "truncated",
-    "unexpected end",
-    "end of file",
-    "end-of-file",
-    "premature",
-    "eof",
-    "too small",
-)
+def _decode_apart(data: Data, view: View, fill: bool, memory: int) -> Images:
+    """Decode in a process that may take so many bytes, and `SECONDS`."""
+    held = data if isinstance(data, bytes) else b""
+    request: dict[str, Any] = {"view": asdict(view), "fill": fill}
+    if isinstance(data, LargeFile):
+        request["path"], request["stamp"] = os.fsencode(data.path).hex(), data.stamp
+    size = min(memory + len(held) + _CHILD, MEMORY)
+    limit = size - _CHILD - len(held) + _STACKS
+    with _BUDGET.hold(size):
+        try:
+            answer = child.call(
+                "headstart.images:answer",
+                held,
+                json.dumps(request),
+                seconds=SECONDS,
+                megabytes=limit // 10**6,
+                cancel=cancel_event(),
+            )
+        except child.ChildError as error:
+            if error.reason == "cancelled":
+                raise CancelledError from None
+            reason = {"time": "too large", "memory": "too large"}.get(error.reason, "corrupt")
+            raise PhotoError(reason, f"decoding it apart: {error}") from error
+    if answer[:1] == b"{":
+        found = json.loads(answer)
+        raise PhotoError(found["reason"], found["detail"])
+    height, width = struct.unpack_from(">II", answer, 1)
+    return np.frombuffer(bytearray(answer[9:]), np.uint8).reshape(height, width, 3)
 
 
-def _prepare(image: ImageFile.ImageFile, view: View) -> int:
-    """Check the size by the header, ask JPEG for a reduced one; returns the pixels that decoding will make."""
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise PhotoError("too large", f"{width:,} x {height:,} pixels; at most {MAX_PIXELS:,} pixels are read")
-    if image.format == "JPEG":
-        # Smallest of the sizes 1/1, 1/2, 1/4, 1/8 that still has a pixel for each pixel of the view.
-        target = max(view.height, view.width)
-        scale = (width, height)
-        left = (min if view.fit == "crop" else max)(scale) * (view.fraction if view.fit == "crop" else 1.0)
-        if view.fit == "squash":
-            left = min(scale)
-        factor = next((f for f in (8, 4, 2) if left / f >= target), 1)
-        if factor > 1:
-            image.draft(None, (max(width // factor, 1), max(height // factor, 1)))
-    decoded = image.size[0] * image.size[1]
-    if "progressive" in image.info:
-        # All coefficients are kept until the last pass, at full size, 2 bytes each; a pixel has 3 bytes.
-        sampling = [(h, v) for _, h, v, _ in getattr(image, "layer", ())] or [(1, 1)] * 3
-        per_pixel = sum(h * v for h, v in sampling) / (max(h for h, _ in sampling) * max(v for _, v in sampling))
-        decoded += int(width * height * per_pixel * 2 / 3)
-    if decoded > MAX_DECODED_PIXELS:
-        raise PhotoError("too large", f"{width:,} x {height:,} pixels; at most {MAX_DECODED_PIXELS:,} are decoded")
-    return decoded
+def answer(data: bytes, request: str) -> bytes:
+    """What `_decode_apart` asks: a zero byte, height, width and pixels; or a document with the reason for none."""
+    from PIL import AvifImagePlugin
 
-
-def _render(image: ImageFile.ImageFile, view: View) -> Images:
-    image.load()
-    orientation = _orientation(image)
-    turned = orientation >= 5
-    profile = image.info.get("icc_profile")
-    plain = _resizable(image)
-    small = _fit(plain, view, (view.height, view.width) if turned else (view.width, view.height))
-    rgb = _to_srgb(small, profile)
-    if orientation in _TRANSPOSE:
-        rgb = rgb.transpose(_TRANSPOSE[orientation])
-    if view.fit == "pad":  # last, so that a profile does not change the grey nor a turn where the odd pixel goes
-        canvas = Image.new("RGB", (view.width, view.height), (_PAD_GREY, _PAD_GREY, _PAD_GREY))
-        canvas.paste(rgb, ((view.width - rgb.width) // 2, (view.height - rgb.height) // 2))
-        rgb = canvas
-    return np.array(rgb, dtype=np.uint8)
-
-
-def _orientation(image: ImageFile.ImageFile) -> int:
-    """EXIF orientation 1 to 8; anything else (0 is frequent) and unreadable EXIF count as upright."""
+    AvifImagePlugin.DEFAULT_MAX_THREADS = _AVIF_THREADS
+    wanted = json.loads(request)
+    view = View(**wanted["view"])
     try:
-        value = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # damaged EXIF must not cost the photo
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+        if "path" not in wanted:
+            return _packed(_decode_file(io.BytesIO(data), data, view, wanted["fill"]))
+        with open(bytes.fromhex(wanted["path"]), "rb", opener=_opener) as file:
+            picture = _decode_file(file, b"", view, wanted["fill"])
+            if list(_stamp(file.fileno())) != wanted["stamp"]:
+                raise PhotoError("unreadable", "it changed while it was read")
+            return _packed(picture)
+    except PhotoError as error:
+        return json.dumps({"reason": error.reason, "detail": error.detail}).encode()
+    except OSError as error:
+        return json.dumps({"reason": "unreadable", "detail": error.strerror or str(error)}).encode()
 
 
-def _resizable(image: Image.Image) -> Image.Image:
-    """A mode in which neighbouring pixels can be averaged: L, RGB, RGBA or CMYK."""
-    mode = image.mode
-    if mode in {"LA", "PA", "La", "RGBa"} or (mode in {"1", "L", "P", "RGB"} and "transparency" in image.info):
-        return image.convert("RGBA")
-    if mode in {"L", "RGB", "RGBA", "CMYK"}:
-        return image
-    if mode == "1":
-        return image.convert("L")
-    if mode == "I" or mode.startswith("I;16"):
-        # 16 bits a sample; Pillow's own conversion would cut everything above 255 off.
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 65535:
-            raise PhotoError("unsupported format", "pixels are whole numbers of more than 16 bits")
-        return Image.fromarray((values // 256).astype(np.uint8))
-    if mode == "F":
-        raise PhotoError("unsupported format", "pixels are floating point numbers of unknown range")
-    if mode == "LAB":
-        raise PhotoError("unsupported format", "pixels are L*a*b* colours")
-    return image.convert("RGB")
+def _packed(picture: Images) -> bytes:
+    return b"\0" + struct.pack(">II", *picture.shape[:2]) + picture.tobytes()
 
 
-def _fit(image: Image.Image, view: View, size: tuple[int, int]) -> Image.Image:
-    """Resize to `size` (width, height), `pad` to what fits into it, in the orientation the file is stored in."""
-    width, height = image.size
-    if view.fit == "squash":
-        return _resize(image, size, (0, 0, width, height))
-    if view.fit == "crop":
-        scale = min(width / size[0], height / size[1]) * view.fraction
-        w, h = size[0] * scale, size[1] * scale
-        left, top = (width - w) / 2, (height - h) / 2
-        return _resize(image, size, (left, top, left + w, top + h))
-    scale = min(size[0] / width, size[1] / height)
-    inner = (max(round(width * scale), 1), max(round(height * scale), 1))
-    return _resize(image, inner, (0, 0, width, height))
-
-
-def _resize(image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]) -> Image.Image:
-    """Antialiased bicubic; pictures more than three times too large are first reduced by a whole factor."""
-    return image.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    if image.mode == "RGBA":
-        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(white, image).convert("RGB")
-    if profile and not any(name in profile for name in _SRGB):
-        transform = _transform(profile, image.mode)
-        if transform is not None:
-            converted: Image.Image | None = transform.apply(image)
-            if converted is not None:
-                return converted
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-@lru_cache(maxsize=16)
-def _transform(profile: bytes, mode: str) -> Any:
-    """The colour transform from an ICC profile to sRGB, or None where the profile does not fit the picture."""
-    from PIL import ImageCms
-
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "srgb" in ImageCms.getProfileDescription(source).lower():
-            return None
-        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
-    except (OSError, ImageCms.PyCMSError, ValueError):
-        return None
+def _decode_file(file: BinaryIO, data: bytes, view: View, fill: bool) -> Images:
+    kind = sniff(file.read(32))
+    file.seek(0)
+    with _outcomes(kind, data):
+        return render(_open(kind, file, data, view)[0], view, fill)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, Self
 
 from headstart import images
+from headstart.budget import ReadingPool
 from headstart.errors import PhotoError
 from headstart.images import Images, View
 from headstart.store import fingerprint
@@ -26,9 +27,9 @@ def processors() -> int:
 def readers() -> Iterator[Executor]:
     """Threads that read photos, one for each core.
 
-    Whoever leaves early, by an error or by Ctrl-C, waits for the photos in work and not for those that were to come.
+    Whoever leaves early, by an error or by Ctrl-C, waits for no photo: what is being decoded is given up.
     """
-    pool = ThreadPoolExecutor(processors(), thread_name_prefix="headstart-read")
+    pool = ReadingPool(processors())
     try:
         yield pool
     finally:
@@ -59,11 +60,11 @@ class Photo(Protocol):
 
 @dataclass(frozen=True)
 class FilePhoto:
-    """A photo with the bytes of its file."""
+    """A photo with the bytes of its file, or what `images.read` gives instead if it is large."""
 
     mark: bytes | None
     digest: bytes
-    data: bytes
+    data: images.Data
 
     @classmethod
     def read(cls, path: str) -> Self:

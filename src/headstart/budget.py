@@ -1,0 +1,93 @@
+"""Memory for decoding, shared by all threads of the process; threads whose work can be given up at any moment."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager
+from types import TracebackType
+
+_POLL = 0.1
+_thread = threading.local()
+
+
+def cancel_event() -> threading.Event | None:
+    """What is set when the work of this thread is given up; None for threads that are not of a `ReadingPool`."""
+    return getattr(_thread, "cancel", None)
+
+
+def check_cancelled() -> None:
+    """Raise `CancelledError` if the work of this thread has been given up."""
+    cancel = cancel_event()
+    if cancel is not None and cancel.is_set():
+        raise CancelledError
+
+
+class ReadingPool(ThreadPoolExecutor):
+    """Threads that read and decode photos. When they are stopped early, so is what they are decoding."""
+
+    def __init__(self, threads: int) -> None:
+        self._cancel = threading.Event()
+        super().__init__(threads, "headstart-read", initializer=_begin, initargs=(self._cancel,))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """See `ThreadPoolExecutor.shutdown`; `cancel_futures` ends what is in work, too."""
+        if cancel_futures:
+            self._cancel.set()
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
+        self.shutdown(cancel_futures=kind is not None)
+
+
+def _begin(cancel: threading.Event) -> None:
+    _thread.cancel = cancel
+
+
+class Budget:
+    """So many bytes, held by one photo or by several.
+
+    Who comes first goes first, so a large photo is never overtaken for ever by smaller ones. Photos that need no
+    more than `free` bytes never wait.
+
+    Args:
+        total: bytes.
+        free: photos that need no more are not counted.
+    """
+
+    def __init__(self, total: int, free: int) -> None:
+        self.total, self._free = total, free
+        self._used = 0
+        self._waiting: deque[object] = deque()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def hold(self, size: int) -> Iterator[None]:
+        """Hold so many bytes (at most `total`), after waiting for them.
+
+        Raises:
+            CancelledError: the work of this thread was given up while it waited.
+        """
+        if size <= self._free:
+            yield
+            return
+        size = min(size, self.total)
+        ticket = object()
+        with self._changed:
+            self._waiting.append(ticket)
+            try:
+                while self._waiting[0] is not ticket or self._used + size > self.total:
+                    check_cancelled()
+                    self._changed.wait(_POLL if cancel_event() else None)
+                self._used += size
+            finally:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= size
+                self._changed.notify_all()

@@ -1,0 +1,172 @@
+"""An opened picture -> upright sRGB uint8 array in a `View`.
+
+The order of the work is chosen for speed and memory: JPEG is decoded at a reduced size, the picture is brought to its
+final size first and turned upright and into sRGB afterwards, on few pixels.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFile
+
+from headstart.errors import PhotoError
+
+Images = npt.NDArray[np.uint8]
+Fit = Literal["squash", "crop", "pad"]
+
+_PAD_GREY = 127
+
+#: How a profile that needs no transform names itself, in Latin-1 or in the UTF-16 of newer profiles.
+_SRGB = (b"sRGB", "sRGB".encode("utf-16-be"))
+#: Larger profiles are not kept in memory for the next photo.
+_KEPT_PROFILE = 2**21
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class View:
+    """How a photo becomes the network's input size.
+
+    Attributes:
+        height, width: pixels of the result.
+        fit: `squash` takes the whole photo and ignores its aspect (as Keras' `target_size` does), `crop`
+            takes the centre, `pad` takes the whole photo and fills up with grey (127).
+        fraction: `crop` only: share of the photo's shorter side that is kept, in (0, 1].
+    """
+
+    height: int
+    width: int
+    fit: Fit = "squash"
+    fraction: float = 1.0
+
+
+def reduce(image: ImageFile.ImageFile, view: View) -> None:
+    """Ask a JPEG for the smallest of the sizes 1/1, 1/2, 1/4, 1/8 that has a pixel for each pixel of the view."""
+    if image.format != "JPEG":
+        return
+    width, height = image.size
+    target = max(view.height, view.width)
+    left = (min if view.fit == "crop" else max)(width, height) * (view.fraction if view.fit == "crop" else 1.0)
+    if view.fit == "squash":
+        left = min(width, height)
+    factor = next((f for f in (8, 4, 2) if left / f >= target), 1)
+    if factor > 1:
+        image.draft(None, (max(width // factor, 1), max(height // factor, 1)))
+
+
+def render(image: ImageFile.ImageFile, view: View, fill: bool = True) -> Images:
+    """Decode it and bring it into the view; see `images.decode`.
+
+    Raises:
+        PhotoError: `unsupported format`, its pixels are no colours. Decoders raise nearly anything else.
+    """
+    image.load()
+    orientation = _orientation(image)
+    turned = orientation >= 5
+    profile = image.info.get("icc_profile")
+    plain = _resizable(image)
+    small = _fit(plain, view, (view.height, view.width) if turned else (view.width, view.height))
+    rgb = _to_srgb(small, profile)
+    if orientation in _TRANSPOSE:
+        rgb = rgb.transpose(_TRANSPOSE[orientation])
+    if (
+        view.fit == "pad" and fill
+    ):  # last, so that a profile does not change the grey nor a turn where the odd pixel goes
+        canvas = Image.new("RGB", (view.width, view.height), (_PAD_GREY, _PAD_GREY, _PAD_GREY))
+        canvas.paste(rgb, ((view.width - rgb.width) // 2, (view.height - rgb.height) // 2))
+        rgb = canvas
+    return np.array(rgb, dtype=np.uint8)
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    """EXIF orientation 1 to 8; anything else (0 is frequent) and unreadable EXIF count as upright."""
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # damaged EXIF must not cost the photo
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _resizable(image: Image.Image) -> Image.Image:
+    """A mode in which neighbouring pixels can be averaged: L, RGB, RGBA or CMYK."""
+    mode = image.mode
+    if mode in {"LA", "PA", "La", "RGBa"} or (mode in {"1", "L", "P", "RGB"} and "transparency" in image.info):
+        return image.convert("RGBA")
+    if mode in {"L", "RGB", "RGBA", "CMYK"}:
+        return image
+    if mode == "1":
+        return image.convert("L")
+    if mode == "I" or mode.startswith("I;16"):
+        # 16 bits a sample; Pillow's own conversion would cut everything above 255 off.
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            raise PhotoError("unsupported format", "pixels are whole numbers of more than 16 bits")
+        return Image.fromarray((values // 256).astype(np.uint8))
+    if mode == "F":
+        raise PhotoError("unsupported format", "pixels are floating point numbers of unknown range")
+    if mode == "LAB":
+        raise PhotoError("unsupported format", "pixels are L*a*b* colours")
+    return image.convert("RGB")
+
+
+def _fit(image: Image.Image, view: View, size: tuple[int, int]) -> Image.Image:
+    """Resize to `size` (width, height), `pad` to what fits into it, in the orientation the file is stored in."""
+    width, height = image.size
+    if view.fit == "squash":
+        return _resize(image, size, (0, 0, width, height))
+    if view.fit == "crop":
+        scale = min(width / size[0], height / size[1]) * view.fraction
+        w, h = size[0] * scale, size[1] * scale
+        left, top = (width - w) / 2, (height - h) / 2
+        return _resize(image, size, (left, top, left + w, top + h))
+    scale = min(size[0] / width, size[1] / height)
+    inner = (max(round(width * scale), 1), max(round(height * scale), 1))
+    return _resize(image, inner, (0, 0, width, height))
+
+
+def _resize(image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]) -> Image.Image:
+    """Antialiased bicubic; pictures more than three times too large are first reduced by a whole factor."""
+    return image.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    if image.mode == "RGBA":
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image).convert("RGB")
+    if profile and not any(name in profile for name in _SRGB):
+        find = _transform if len(profile) <= _KEPT_PROFILE else _transform.__wrapped__
+        transform = find(profile, image.mode)
+        if transform is not None:
+            converted: Image.Image | None = transform.apply(image)
+            if converted is not None:
+                return converted
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+@lru_cache(maxsize=16)
+def _transform(profile: bytes, mode: str) -> Any:
+    """The colour transform from an ICC profile to sRGB, or None where the profile does not fit the picture."""
+    from PIL import ImageCms
+
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(source).lower():
+            return None
+        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (OSError, ImageCms.PyCMSError, ValueError):
+        return None
