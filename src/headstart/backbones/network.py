@@ -14,7 +14,7 @@ import numpy as np
 from headstart.backbones.base import Backbone, Tag, Vectors
 from headstart.backbones.card import Card
 from headstart.backbones.compiled import Graphs, Output, engine
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, reason
 from headstart.images import Images
 
 
@@ -126,11 +126,11 @@ class NetworkBackbone(Backbone):
 
 @contextmanager
 def _translated(handle: str) -> Iterator[None]:
-    """OpenVINO's errors are RuntimeErrors; ours tell which network it was."""
+    """OpenVINO's errors are of many kinds; ours tell which network it was."""
     try:
         yield
-    except RuntimeError as error:
-        raise BackboneError(f"{handle} failed in OpenVINO: {error}") from error
+    except Exception as error:
+        raise BackboneError(f"{handle} failed in OpenVINO: {reason(error)}") from error
 
 
 def _size(card: Card) -> tuple[int, int]:
