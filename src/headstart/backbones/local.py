@@ -135,7 +135,12 @@ def _found(
     key += [hints.size, hints.kind, len(hints.labels)]
     if (known := tried.recall(key)) is not None:
         return known
-    question = {"handle": source.handle, "source": str(source.path), "weights": weights, "precision": precision}
+    question: dict[str, Any] = {
+        "handle": source.handle,
+        "source": str(source.path),
+        "weights": weights,
+        "precision": precision,
+    }
     question |= {"hints": asdict(hints), "options": asdict(options), "folder": folder and str(folder)}
 
     def ask(path: Path) -> Found:

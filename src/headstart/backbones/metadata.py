@@ -6,17 +6,18 @@ schema of TensorFlow Lite Support (`metadata_schema.fbs`), and its label list is
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import mmap
 import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 from headstart.backbones.files import Format
 from headstart.backbones.hints import Channels, Feed, Hints, Kind, Triple
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, reason
 
 
 def hints_of(path: Path, kind: Format, top: Path | None = None) -> Hints:
@@ -40,25 +41,31 @@ def hints_of(path: Path, kind: Format, top: Path | None = None) -> Hints:
 # --- TFLite ---
 
 _MODEL_BUFFERS, _MODEL_METADATA = 4, 6
+#: The label list may have so many bytes: ImageNet-21k's has 600,000. It is looked for in the file's last bytes.
+_LABELS, _TAIL = 10_000_000, 20_000_000
+#: A vector may have so many tables (one for each tensor), a text so many bytes.
+_TABLES, _TEXT = 100_000, 100_000
 _NORMALISATION = 1  # ProcessUnitOptions.NormalizationOptions
 
 
 def _tflite(path: Path) -> Hints:
-    data = path.read_bytes()
-    try:
-        feed, licence = _described(data)
-    except (struct.error, IndexError, ValueError) as error:
-        raise BackboneError(f"The TFLite file {path} is damaged: {error}.\nDownload it again.") from error
-    return Hints(feed=feed, labels=_tflite_labels(path), licence=licence)
+    if not path.stat().st_size:
+        raise BackboneError(f"The TFLite file {path} is damaged: it is empty.\nDownload it again.")
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        try:
+            feed, licence = _described(data)
+        except (struct.error, IndexError, ValueError) as error:
+            raise BackboneError(f"The TFLite file {path} is damaged: {reason(error)}.\nDownload it again.") from error
+        return Hints(feed=feed, labels=_tflite_labels(data[-_TAIL:], path), licence=licence)
 
 
-def _described(data: bytes) -> tuple[Feed | None, str]:
+def _described(data: bytes | mmap.mmap) -> tuple[Feed | None, str]:
     """Input range and licence by the metadata, where there are any."""
     model = _Table(data, struct.unpack_from("<I", data)[0])
     for entry in model.tables(_MODEL_METADATA):
         if entry.text(0) != "TFLITE_METADATA":
             continue
-        blob = model.tables(_MODEL_BUFFERS)[entry.number(1, "<I")].blob(0)
+        blob = model.tables(_MODEL_BUFFERS)[entry.number(1, "<I")].blob(0, _TAIL)
         about = _Table(blob, struct.unpack_from("<I", blob)[0])
         licence = " ".join(about.text(5).split())[:80]
         for tensor in [t for graph in about.tables(3)[:1] for t in graph.tables(2)[:1]]:
@@ -70,23 +77,32 @@ def _described(data: bytes) -> tuple[Feed | None, str]:
     return None, ""
 
 
-def _tflite_labels(path: Path) -> tuple[str, ...]:
-    if not zipfile.is_zipfile(path):
-        return ()
+def _tflite_labels(tail: bytes, path: Path) -> tuple[str, ...]:
+    """The label list in the zip archive that a TFLite file ends in; `tail`: its last bytes."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if "label" in name.lower() and name.endswith(".txt")]
-            if len(names) != 1 or archive.getinfo(names[0]).file_size > 10_000_000:
+        if not zipfile.is_zipfile(io.BytesIO(tail)):
+            return ()
+        with zipfile.ZipFile(io.BytesIO(tail)) as archive:
+            found = [one for one in archive.infolist() if "label" in one.filename.lower()]
+            found = [one for one in found if one.filename.endswith(".txt")]
+            if len(found) != 1:
                 return ()
-            return tuple(archive.read(names[0]).decode().splitlines())
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OSError) as error:
-        raise BackboneError(f"The labels in {path} cannot be read: {error}.\nDownload it again.") from error
+            if found[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                # The metadata's writers use no other, and zipfile unpacks others without a limit.
+                raise ValueError("they are neither stored nor deflated")
+            with archive.open(found[0]) as file:
+                text = file.read(_LABELS + 1)
+            if len(text) > _LABELS:
+                raise ValueError(f"they unpack to more than {_LABELS:,} bytes")
+            return tuple(text.decode().splitlines())
+    except Exception as error:  # of many kinds: zipfile lets through what its decompressors and parsers raise
+        raise BackboneError(f"The labels in {path} cannot be read: {reason(error)}.\nDownload it again.") from error
 
 
 class _Table:
     """A table of a flatbuffer: fields by number, each with a default where it is absent."""
 
-    def __init__(self, data: bytes, at: int) -> None:
+    def __init__(self, data: bytes | mmap.mmap, at: int) -> None:
         self._data, self._at = data, at
         self._fields = at - self._read("<i", at)
 
@@ -97,14 +113,16 @@ class _Table:
     def text(self, field: int) -> str:
         return self.blob(field).decode()
 
-    def blob(self, field: int) -> bytes:
+    def blob(self, field: int, most: int = _TEXT) -> bytes:
         start, count = self._vector(field)
-        if start + count > len(self._data):
-            raise IndexError("a text ends outside")
+        if start + count > len(self._data) or count > most:
+            raise IndexError("a text ends outside, or is too long")
         return self._data[start : start + count]
 
     def floats(self, field: int) -> tuple[float, ...]:
         start, count = self._vector(field)
+        if count > 3:
+            raise IndexError("there are more numbers than channels")
         return struct.unpack_from(f"<{count}f", self._data, start)
 
     def table(self, field: int) -> _Table | None:
@@ -113,6 +131,8 @@ class _Table:
 
     def tables(self, field: int) -> list[_Table]:
         start, count = self._vector(field)
+        if count > _TABLES:
+            raise IndexError("there are too many tables")
         places = range(start, start + 4 * count, 4)
         return [_Table(self._data, at + self._read("<I", at)) for at in places]
 
