@@ -45,6 +45,8 @@ _MODEL_BUFFERS, _MODEL_METADATA = 4, 6
 _LABELS, _TAIL = 10_000_000, 20_000_000
 #: A vector may have so many tables (one for each tensor), a text so many bytes.
 _TABLES, _TEXT = 100_000, 100_000
+#: The files beside an ONNX file may have so many bytes, pictures such sides.
+_JSON, _LARGEST_SIDE = 10_000_000, 10_000
 _NORMALISATION = 1  # ProcessUnitOptions.NormalizationOptions
 
 
@@ -170,14 +172,15 @@ def _hugging_face(path: Path, top: Path | None) -> Hints:
     config = next((found for folder in folders if (found := _json(folder / "config.json"))), {})
     try:
         names = config.get("id2label") or {}
-        labels = tuple(str(names[str(i)]) for i in range(len(names)))
+        labels = tuple(_words(names[str(i)]) for i in range(len(names)))
         architecture = " ".join(config.get("architectures") or [])
         kind: Kind | None = "classification" if "Classification" in architecture else None
         size, crop = _size(pre)
-        return Hints(_feed(pre), size, crop, labels, kind, str(config.get("license") or ""))
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        return Hints(_feed(pre), size, crop, labels, kind, _words(config.get("license") or ""))
+    except Exception as error:  # anything may stand where something else was expected
         raise BackboneError(
-            f"The files preprocessor_config.json and config.json beside {path} are not understood: {error!r}.\n"
+            f"The files preprocessor_config.json and config.json beside {path} are not understood: "
+            f"{type(error).__name__}, {reason(error)}.\n"
             "Expected them as Hugging Face's image processors write them. Say --input-range, and move them away."
         ) from error
 
@@ -202,24 +205,43 @@ def _size(pre: dict[str, Any]) -> tuple[tuple[int, int] | None, float | None]:
     def pair(value: Any) -> tuple[int, int] | None:
         if isinstance(value, dict):
             side = value.get("shortest_edge")
-            return (int(side), int(side)) if side else (int(value["height"]), int(value["width"]))
-        return (int(value), int(value)) if value else None
+            sides = (int(side), int(side)) if side else (int(value["height"]), int(value["width"]))
+        elif value:
+            sides = int(value), int(value)
+        else:
+            return None
+        if not all(1 <= side <= _LARGEST_SIDE for side in sides):
+            raise ValueError(f"pictures of {sides[0]}x{sides[1]}")
+        return sides
 
     resized, cropped = pair(pre.get("size")), pair(pre.get("crop_size"))
     if pre.get("do_center_crop") and cropped:
         return cropped, min(1.0, cropped[0] / resized[0]) if resized else None
-    share = pre.get("crop_pct")
-    return resized, float(share) if share else None
+    share = float(pre.get("crop_pct") or 1)
+    if not 0.1 <= share <= 1:
+        raise ValueError(f"a crop to {share} of the picture")
+    return resized, share if pre.get("crop_pct") else None
 
 
 def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        read = json.loads(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            data = file.read(_JSON + 1)
+        if len(data) > _JSON:
+            raise ValueError(f"it has more than {_JSON:,} bytes")
+        read = json.loads(data)
     except (OSError, ValueError, RecursionError) as error:
-        raise BackboneError(f"{path} cannot be read: {error}.\nDownload it again, or say --input-range.") from error
+        raise BackboneError(
+            f"{path} cannot be read: {reason(error)}.\nDownload it again, or say --input-range."
+        ) from error
     return read if isinstance(read, dict) else {}
+
+
+def _words(value: Any) -> str:
+    """As text that can be written: JSON can hold half a character."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def _range(mean: Triple, scale: Triple, channels: Channels = "RGB") -> Feed:
