@@ -135,19 +135,20 @@ def _found(
     key += [hints.size, hints.kind, len(hints.labels)]
     if (known := tried.recall(key)) is not None:
         return known
-    question: dict[str, Any] = {
+    question = {
         "handle": source.handle,
         "source": str(source.path),
         "weights": weights,
+        "hints": asdict(hints),
+        "options": asdict(options),
         "precision": precision,
+        "folder": folder and str(folder),
     }
-    question |= {"hints": asdict(hints), "options": asdict(options), "folder": folder and str(folder)}
 
     def ask(path: Path) -> Found:
         size = sum(file.stat().st_size for file in files.parts(path))
-        return Found.from_json(
-            tried.ask("headstart.backbones.local:try_out", {**question, "path": str(path)}, source.handle, size)
-        )
+        asked = {**question, "path": str(path)}
+        return Found.from_json(tried.ask("headstart.backbones.local:try_out", asked, source.handle, size))
 
     try:
         found = ask(_readable(source, weights))
