@@ -89,9 +89,10 @@ def _external(path: Path) -> list[Path]:
             spans = ((match.end(), sum((byte & 127) << 7 * i for i, byte in enumerate(match[1]))) for match in found)
             names: set[bytes] = set()
             for start, count in spans:
-                names.add(bytes(text[start : start + count]))
-                if len(names) > _MOST_FILES:
-                    raise BackboneError(f"{path} names more than {_MOST_FILES:,} files of weights.\nExpected fewer.")
+                if len(names) <= _MOST_FILES:
+                    names.add(bytes(text[start : start + count]))
+    if len(names) > _MOST_FILES:
+        raise BackboneError(f"{path} names more than {_MOST_FILES:,} files of weights.\nExpected fewer.")
     beside = (path.parent / os.fsdecode(name) for name in sorted(names) if b"\x00" not in name)
     return [file for file in beside if file.is_file()]
 

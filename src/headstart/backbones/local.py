@@ -131,6 +131,7 @@ def _found(
 ) -> Found:
     """What is in a graph, as it was found before; else a child finds it, and keeps the compiled graph in `folder`."""
     kind = files.format_of(source.path)
+    itself = _readable(source, weights)
     key = [weights, kind, graph.REVISION, engine().__version__, precision, options.layers]
     key += [hints.size, hints.kind, len(hints.labels)]
     if (known := tried.recall(key)) is not None:
@@ -151,7 +152,7 @@ def _found(
         return Found.from_json(tried.ask("headstart.backbones.local:try_out", asked, source.handle, size))
 
     try:
-        found = ask(_readable(source, weights))
+        found = ask(itself)
     except BackboneError as error:
         if kind == "savedmodel" and not is_complete(source.path):
             raise BackboneError(
