@@ -45,6 +45,7 @@ ORDER = [
     "backbones.builtin",
     "backbones.files",
     "backbones.metadata",
+    "backbones.tried",
     "backbones.settled",
     "backbones.convert",
     "backbones.source",

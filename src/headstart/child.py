@@ -84,7 +84,15 @@ def call(
     if process.returncode == -getattr(signal, "SIGXCPU", 0):
         raise ChildError("time", f"it took more than {seconds:g} seconds of processor time")
     last = err[-_KEPT:].decode("utf-8", "replace").strip()
-    raise ChildError("died", f"its process ended with code {process.returncode}" + (f": {last}" if last else ""))
+    raise ChildError("died", f"its process ended with {_ending(process.returncode)}" + (f": {last}" if last else ""))
+
+
+def _ending(code: int) -> str:
+    """A return code in words: `signal SIGSEGV` tells more than -11."""
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"code {code}"
 
 
 def _wait(
@@ -125,10 +133,11 @@ def serve() -> None:
 
 
 def _limit(megabytes: int, seconds: int) -> None:
-    """No more address space than now plus `megabytes`; no more processor time than `seconds`, on each of two cores.
+    """No more memory of its own than now plus `megabytes`; no more processor time than `seconds` on each core.
 
-    Memory is limited where the system tells how much there is (Linux). The limit of processor time ends a child
-    whose parent was killed and cannot do it any more.
+    Memory is limited where the system tells how much there is (Linux). What counts is what can be written to
+    (`RLIMIT_DATA`): address space that engines and threads only reserve, and files mapped for reading, cost nothing.
+    The limit of processor time ends a child whose parent was killed and cannot do it any more.
     """
     try:
         import resource
@@ -138,6 +147,6 @@ def _limit(megabytes: int, seconds: int) -> None:
     cores = os.cpu_count() or 1
     resource.setrlimit(resource.RLIMIT_CPU, (seconds * cores, seconds * cores + 1))
     with suppress(OSError, ValueError), open("/proc/self/statm", "rb") as file:
-        now = int(file.read().split()[0]) * resource.getpagesize()
+        now = int(file.read().split()[5]) * resource.getpagesize()
         most = now + megabytes * 10**6
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))

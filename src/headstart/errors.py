@@ -18,6 +18,16 @@ libraries are translated once, where they enter, with `raise ... from`.
 from __future__ import annotations
 
 
+def reason(error: BaseException, most: int = 300) -> str:
+    """What an error of another library says, fit for the end of a line of ours: its last `most` characters, printable.
+
+    An engine's message that is no UTF-8 arrives as `UnicodeDecodeError`; it is shown as far as it can be read.
+    """
+    whole = error.object.decode("utf-8", "replace") if isinstance(error, UnicodeDecodeError) else str(error)
+    line = " ".join(whole[-2 * most :].split()) or type(error).__name__
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)[-most:]
+
+
 class HeadstartError(Exception):
     """Base of all errors that headstart raises on purpose."""
 

@@ -18,6 +18,7 @@ from headstart.backbones.hints import Options
 from headstart.errors import BackboneError
 from toys import channels_first, conv, model, numbers, pictures, pooled, save
 
+pytestmark = pytest.mark.usefixtures("toys_need_no_child")
 PICTURES = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
 MIX = numbers(5, 3)
 #: What the toys answer to the range 0..1.

@@ -35,6 +35,7 @@ from headstart.errors import BackboneError
 from headstart.extractor import FeatureExtractor
 from toys import channels_first, conv, dense, model, numbers, op, pictures, pooled, save, softmax
 
+pytestmark = pytest.mark.usefixtures("toys_need_no_child")
 PICTURES = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
 #: What the toys here compute: each picture's mean red, green and blue, as they come in, mixed by this.
 MIX = numbers(5, 3)

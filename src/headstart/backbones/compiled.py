@@ -23,7 +23,7 @@ import numpy as np
 from headstart import disk
 from headstart.backbones import ending, forks
 from headstart.backbones.card import Card, Precision
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, reason
 from headstart.images import View
 
 Output = Literal["features", "scores"]
@@ -226,8 +226,10 @@ class Graphs:
                     f"{self._card.handle} takes {fixed} pictures at once and mixes them.\nExpected a network whose "
                     "answer to a picture does not depend on its neighbours. Export it for one picture, or any number."
                 )
-        except RuntimeError as error:
-            raise BackboneError(f"{self._card.handle} cannot be compiled by OpenVINO: {error}") from error
+        except BackboneError:
+            raise
+        except Exception as error:  # the engine's errors are of many kinds
+            raise BackboneError(f"{self._card.handle} cannot be compiled by OpenVINO: {reason(error)}") from error
         self._keep(output, network, batch)
         return Compiled(network, batch, _requests(network))
 

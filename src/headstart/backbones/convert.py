@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from headstart import disk
+from headstart.backbones import files, tried
+from headstart.backbones.compiled import engine
 from headstart.errors import BackboneError
 from headstart.home import home
 
@@ -77,17 +79,24 @@ def _run(path: Path, frozen: Path, handle: str) -> None:
 
 
 def _keep(frozen: Path, target: Path, folder: Path, handle: str) -> None:
-    """Read the frozen graph and move it to its place; the sums last, because they make it count."""
-    from headstart.backbones.compiled import engine
-    from headstart.backbones.files import read
-
-    model = read(frozen, handle)
+    """Let a child read the frozen graph; move what it saves to its place, the sums last: they make it count."""
     new = folder / target.name
-    engine().save_model(model, new, compress_to_fp16=False)
+    question = {"frozen": str(frozen), "new": str(new), "handle": handle}
+    tried.ask("headstart.backbones.convert:save", question, handle, frozen.stat().st_size)
     # Of what this process wrote: should another convert the same, a mixture does not pass for either.
     new.with_suffix(".json").write_text(json.dumps(_sums(new)), "utf-8")
     for ending in (".bin", ".xml", ".json"):
         os.replace(new.with_suffix(ending), target.with_suffix(ending))
+
+
+def save(data: bytes) -> bytes:
+    """In the child of `_keep`: from TensorFlow's format to OpenVINO's own."""
+
+    def work(asked: dict[str, str]) -> None:
+        model = files.read(Path(asked["frozen"]), asked["handle"])
+        engine().save_model(model, asked["new"], compress_to_fp16=False)
+
+    return tried.answer(data, work)
 
 
 def _sums(target: Path) -> dict[str, str]:

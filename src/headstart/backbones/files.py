@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from headstart.backbones.compiled import engine
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, reason
 
 Format = Literal["savedmodel", "tflite", "onnx", "openvino", "keras", "tf1hub"]
 ENDINGS: dict[str, Format] = {
@@ -23,7 +23,15 @@ ENDINGS: dict[str, Format] = {
 }
 #: These OpenVINO cannot read; TensorFlow converts them once.
 FOREIGN: tuple[Format, ...] = ("keras", "tf1hub")
+#: Bytes that a network may have; the largest image models of TensorFlow Hub are about 5 GB.
+LARGEST = 20_000_000_000
+#: Files that an ONNX file may name: exporters write at most one for each tensor.
+_MOST_FILES = 10_000
 READABLE = "a SavedModel folder, or a file .tflite, .onnx, .xml (OpenVINO), .h5 or .keras"
+
+
+class UnreadableError(BackboneError):
+    """OpenVINO cannot read a network; TensorFlow perhaps can."""
 
 
 def format_of(path: Path) -> Format:
@@ -42,9 +50,12 @@ def format_of(path: Path) -> Format:
     if not path.exists():
         raise BackboneError(f"There is no network {path}.\nExpected {READABLE}.")
     try:
-        return ENDINGS[path.suffix.lower()]
+        kind = ENDINGS[path.suffix.lower()]
     except KeyError:
         raise BackboneError(f"{path} is not a kind of network that is known.\nExpected {READABLE}.") from None
+    if not path.is_file():
+        raise BackboneError(f"{path} is a pipe or a device, not a file.\nExpected {READABLE}.")
+    return kind
 
 
 def parts(path: Path) -> tuple[Path, ...]:
@@ -54,7 +65,7 @@ def parts(path: Path) -> tuple[Path, ...]:
     names, where exporters put large weights.
 
     Raises:
-        BackboneError: see `format_of`. OSError: an ONNX file cannot be read.
+        BackboneError: see `format_of`; or an ONNX file names thousands of others. OSError: it cannot be read.
     """
     kind = format_of(path)
     if kind in ("savedmodel", "tf1hub"):
@@ -76,7 +87,12 @@ def _external(path: Path) -> list[Path]:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
             found = re.finditer(rb"\n\x08location\x12([\x80-\xff]?[\x00-\x7f])", text)
             spans = ((match.end(), sum((byte & 127) << 7 * i for i, byte in enumerate(match[1]))) for match in found)
-            names = {bytes(text[start : start + count]) for start, count in spans}
+            names: set[bytes] = set()
+            for start, count in spans:
+                if len(names) <= _MOST_FILES:
+                    names.add(bytes(text[start : start + count]))
+    if len(names) > _MOST_FILES:
+        raise BackboneError(f"{path} names more than {_MOST_FILES:,} files of weights.\nExpected fewer.")
     beside = (path.parent / os.fsdecode(name) for name in sorted(names) if b"\x00" not in name)
     return [file for file in beside if file.is_file()]
 
@@ -85,10 +101,15 @@ def weights_hash(path: Path) -> str:
     """SHA-256 (hex) of one file; of several, of their names and hashes.
 
     Raises:
-        BackboneError: see `format_of`; or a file cannot be read.
+        BackboneError: see `format_of`; or a file cannot be read, or they are too large.
     """
     try:
         files = parts(path)
+        size = sum(file.stat().st_size for file in files)
+        if size > LARGEST:
+            raise BackboneError(
+                f"{path} has {size / 1e9:,.1f} GB.\nExpected a network of {LARGEST / 1e9:g} GB at most."
+            )
         digests = [_sha256(file) for file in files]
     except OSError as error:
         raise BackboneError(f"{error.filename} cannot be read: {error.strerror}.") from error
@@ -104,14 +125,16 @@ def read(path: Path, handle: str) -> Any:
     """The graph, an `openvino.Model`.
 
     Raises:
-        BackboneError: OpenVINO cannot read it.
+        UnreadableError: OpenVINO cannot read it.
+        MemoryError: it takes more than there is.
     """
     try:
         return engine().Core().read_model(path)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise BackboneError(
-            f"{handle} cannot be read by OpenVINO: {reason[-300:]}\nExpected a network without training parts, saved "
+    except MemoryError:
+        raise
+    except Exception as error:  # of many kinds: UnicodeDecodeError, if its message is no UTF-8
+        raise UnreadableError(
+            f"{handle} cannot be read by OpenVINO: {reason(error)}\nExpected a network without training parts, saved "
             "whole. Save or download it again."
         ) from error
 

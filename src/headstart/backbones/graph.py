@@ -78,6 +78,8 @@ def dissect(model: Any, hints: Hints, handle: str) -> Anatomy:
     """
     entry = find_input(model, hints, handle)
     fix_shapes(model, entry, handle)
+    if not model.outputs:
+        raise BackboneError(f"{handle} has no outputs.\nExpected a network that answers to a picture.")
     outputs = sorted(model.outputs, key=lambda port: _rank(port, hints))
     scores = next((found for port in outputs if (found := _scores(port, hints))), None)
     if scores is not None and hints.kind != "feature_vector":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from headstart.errors import BackboneError
 
@@ -71,6 +71,16 @@ class Hints:
     labels: tuple[str, ...] = ()
     kind: Kind | None = None
     licence: str = ""
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Hints:
+        """Read what JSON made of `dataclasses.asdict`."""
+
+        def plain(value: Any) -> Any:
+            return tuple(value) if isinstance(value, list) else value
+
+        feed = fields["feed"] and Feed(**{name: plain(value) for name, value in fields["feed"].items()})
+        return cls(**{**{name: plain(value) for name, value in fields.items()}, "feed": feed})
 
 
 @dataclass(frozen=True)

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from headstart.backbones import convert, files, graph, settled
+import numpy as np
+
+from headstart.backbones import convert, files, graph, settled, tried
 from headstart.backbones.card import Card
+from headstart.backbones.compiled import Graphs, Output, engine
 from headstart.backbones.cut import cut
 from headstart.backbones.entry import Input
 from headstart.backbones.fetch.contents import is_complete
-from headstart.backbones.graph import Anatomy
-from headstart.backbones.hints import RANGES, Feed, Hints, Options
+from headstart.backbones.hints import RANGES, Feed, Hints, Layers, Options
 from headstart.backbones.labels import labels_for
 from headstart.backbones.metadata import hints_of
 from headstart.backbones.network import NetworkBackbone
+from headstart.backbones.tried import Found
 from headstart.errors import BackboneError
 from headstart.images import READER_REVISION, View
 
 #: Share of the shorter side that most networks' own evaluations keep (224 of 256), where nothing is told.
 CROP = 0.875
 _RAW = RANGES["0..255"]
+Precision = Literal["float32", "bfloat16"]  # resolved
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,7 @@ class Local:
     top: Path | None = None
 
 
-def open_network(
-    source: Local, options: Options, precision: Literal["float32", "bfloat16"], folder: Path | None
-) -> NetworkBackbone:
+def open_network(source: Local, options: Options, precision: Precision, folder: Path | None) -> NetworkBackbone:
     """Read a network, find its parts, and make its card.
 
     Args:
@@ -58,34 +60,33 @@ def open_network(
     """
     weights = files.weights_hash(source.path)
     hints = _joined(source, hints_of(source.path, files.format_of(source.path), source.top))
-    model = _read(source, weights)
-    anatomy = graph.dissect(model, hints, source.handle)
-    labels = labels_for(_classes(anatomy), hints)
-    parameters = graph.parameters(model)
-    prepared = cut(model, anatomy, options.layers)
-    feed = _feed(source, options, hints, weights, anatomy.input)
-    dim = prepared.outputs[0].get_partial_shape()[1].get_length()
-    card = Card(
+    found = _found(source, hints, options, weights, precision, folder)
+    card = _card(source, hints, options, weights, precision, found)
+    network = NetworkBackbone(card, _builder(source, hints, card), labels_for(found.classes, hints), folder)
+    network.parameters = found.parameters
+    network.file_bytes = sum(file.stat().st_size for file in files.parts(source.path))
+    return network
+
+
+def _card(source: Local, hints: Hints, options: Options, weights: str, precision: Precision, found: Found) -> Card:
+    feed = _feed(source, options, hints, weights, found.input)
+    return Card(
         handle=source.handle,
         weights=weights,
         revision=graph.REVISION,
-        view=View(anatomy.input.height, anatomy.input.width),
+        view=View(found.input.height, found.input.width),
         channels=feed.channels,
         mean=feed.mean,
         scale=feed.scale,
-        output=anatomy.feature.how,
-        dim=dim,
+        output=found.how,
+        dim=found.dim,
         precision=precision,
-        classes=len(labels),
+        classes=len(labels_for(found.classes, hints)),
         crop=hints.crop if hints.crop is not None else CROP,
         licence=hints.licence,
         range_from=feed.origin,
         layers=options.layers,
     )
-    network = NetworkBackbone(card, _Once(prepared, _builder(source, hints, card)), labels, folder)
-    network.parameters = parameters
-    network.file_bytes = sum(file.stat().st_size for file in files.parts(source.path))
-    return network
 
 
 def reopen(source: Local, card: Card, folder: Path | None) -> NetworkBackbone:
@@ -122,23 +123,93 @@ def _joined(source: Local, own: Hints) -> Hints:
     )
 
 
-def _read(source: Local, weights: str) -> Any:
+# --- the graph ---
+
+
+def _found(
+    source: Local, hints: Hints, options: Options, weights: str, precision: Precision, folder: Path | None
+) -> Found:
+    """What is in a graph, as it was found before; else a child finds it, and keeps the compiled graph in `folder`."""
     kind = files.format_of(source.path)
-    if kind in files.FOREIGN:
-        why = "a Keras file" if kind == "keras" else "a module of TensorFlow Hub's first format"
-        return files.read(convert.converted(source.path, weights, source.handle, why), source.handle)
+    itself = _readable(source, weights)
+    key = [weights, kind, graph.REVISION, engine().__version__, precision, options.layers]
+    key += [hints.size, hints.kind, len(hints.labels)]
+    if (known := tried.recall(key)) is not None:
+        return known
+    question = {
+        "handle": source.handle,
+        "source": str(source.path),
+        "weights": weights,
+        "hints": asdict(hints),
+        "options": asdict(options),
+        "precision": precision,
+        "folder": folder and str(folder),
+    }
+
+    def ask(path: Path) -> Found:
+        size = sum(file.stat().st_size for file in files.parts(path))
+        asked = {**question, "path": str(path)}
+        return Found.from_json(tried.ask("headstart.backbones.local:try_out", asked, source.handle, size))
+
     try:
-        return files.read(source.path, source.handle)
+        found = ask(itself)
     except BackboneError as error:
-        if kind != "savedmodel":
-            raise
-        if not is_complete(source.path):
+        if kind == "savedmodel" and not is_complete(source.path):
             raise BackboneError(
                 f"{source.handle} is not whole: files of its variables are missing.\nExpected saved_model.pb and all "
                 "of variables/. Save or download it again."
             ) from error
-        why = f"a SavedModel that OpenVINO cannot read ({str(error).splitlines()[0][-200:]})"
-        return files.read(convert.converted(source.path, weights, source.handle, why), source.handle)
+        if kind != "savedmodel" or not isinstance(error, files.UnreadableError):
+            raise
+        found = ask(_readable(source, weights, str(error).splitlines()[0][-200:]))
+    tried.keep(key, found)
+    return found
+
+
+def try_out(data: bytes) -> bytes:
+    """In the child of `_found`: do once with a network what will be done with it later."""
+
+    def work(asked: dict[str, Any]) -> dict[str, Any]:
+        source, path = Local(asked["handle"], Path(asked["source"])), Path(asked["path"])
+        hints, options, weights = Hints.from_json(asked["hints"]), Options(**asked["options"]), asked["weights"]
+        prepared, found = _graph(source, path, hints, weights, options.layers)
+        card = _card(source, hints, options, weights, asked["precision"], found)
+        again = _Once(prepared, lambda: _graph(source, path, hints, weights, options.layers)[0])
+        graphs = Graphs(card, again, asked["folder"] and Path(asked["folder"]))
+        for output in get_args(Output)[: 2 if card.classes else 1]:
+            ready = graphs.get(output)
+            # Noise and not a blank picture: some networks divide by the picture's deviation.
+            shape = (ready.batch, card.view.height, card.view.width, 3)
+            ready.network(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+        return asdict(found)
+
+    return tried.answer(data, work)
+
+
+def _readable(source: Local, weights: str, refused: str = "") -> Path:
+    """What OpenVINO reads of a network: itself, or what TensorFlow made of it; `refused`: why it cannot be itself."""
+    kind = files.format_of(source.path)
+    if kind not in files.FOREIGN and not refused:
+        return source.path
+    why = "a Keras file" if kind == "keras" else "a module of TensorFlow Hub's first format"
+    if refused:
+        why = f"a SavedModel that OpenVINO cannot read ({refused})"
+    return convert.converted(source.path, weights, source.handle, why)
+
+
+def _graph(source: Local, path: Path, hints: Hints, weights: str, layers: Layers) -> tuple[Any, Found]:
+    """The graph cut at its feature, and what was found in it."""
+    if files.weights_hash(source.path) != weights:
+        raise BackboneError(f"{source.handle} was changed while it was in use.\nExpected the same file. Start again.")
+    model = files.read(path, source.handle)
+    anatomy = graph.dissect(model, hints, source.handle)
+    scores = anatomy.scores
+    # Marks that are independent of each other are not classes, of which a picture has one.
+    classes = 0 if scores is None or scores.scale == "independent" else scores.classes
+    parameters = graph.parameters(model)
+    prepared = cut(model, anatomy, layers)
+    dim = prepared.outputs[0].get_partial_shape()[1].get_length()
+    return prepared, Found(anatomy.input, anatomy.feature.how, dim, classes, parameters, path != source.path)
 
 
 def _feed(source: Local, options: Options, hints: Hints, weights: str, entry: Input) -> Feed:
@@ -166,12 +237,6 @@ def _usual(entry: Input) -> str:
     return "imagenet" if entry.layout == "NCHW" else "-1..1"
 
 
-def _classes(anatomy: Anatomy) -> int:
-    """Classes that a picture has one of; marks that are independent of each other are not classes."""
-    scores = anatomy.scores
-    return 0 if scores is None or scores.scale == "independent" else scores.classes
-
-
 class _Once:
     """Gives the graph that was read already, the first time; reads it again after that, so that none is held."""
 
@@ -185,13 +250,13 @@ class _Once:
 
 def _builder(source: Local, hints: Hints, card: Card) -> Callable[[], Any]:
     def build() -> Any:
-        model = _read(source, card.weights)
-        anatomy = graph.dissect(model, hints, source.handle)
-        prepared = cut(model, anatomy, card.layers)
-        dim = prepared.outputs[0].get_partial_shape()[1].get_length()
-        if (anatomy.feature.how, dim) != (card.output, card.dim):
+        options = Options(layers=card.layers)
+        found = _found(source, hints, options, card.weights, card.precision, None)
+        path = _readable(source, card.weights, "as it was found before" if found.converted else "")
+        prepared, found = _graph(source, path, hints, card.weights, card.layers)
+        if (found.how, found.dim) != (card.output, card.dim):
             raise BackboneError(
-                f"{source.handle} gives another feature than its card says: {anatomy.feature.how}, {dim} numbers.\n"
+                f"{source.handle} gives another feature than its card says: {found.how}, {found.dim} numbers.\n"
                 f"Expected {card.output}, {card.dim} numbers. Bring back what lay beside it, such as config.json, or "
                 "train anew."
             )

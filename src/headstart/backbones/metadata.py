@@ -6,17 +6,18 @@ schema of TensorFlow Lite Support (`metadata_schema.fbs`), and its label list is
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import mmap
 import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 from headstart.backbones.files import Format
 from headstart.backbones.hints import Channels, Feed, Hints, Kind, Triple
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, reason
 
 
 def hints_of(path: Path, kind: Format, top: Path | None = None) -> Hints:
@@ -40,25 +41,33 @@ def hints_of(path: Path, kind: Format, top: Path | None = None) -> Hints:
 # --- TFLite ---
 
 _MODEL_BUFFERS, _MODEL_METADATA = 4, 6
+#: The label list may have so many bytes: ImageNet-21k's has 600,000. It is looked for in the file's last bytes.
+_LABELS, _TAIL = 10_000_000, 20_000_000
+#: A vector may have so many tables (one for each tensor), a text so many bytes.
+_TABLES, _TEXT = 100_000, 100_000
+#: The files beside an ONNX file may have so many bytes, pictures such sides.
+_JSON, _LARGEST_SIDE = 10_000_000, 10_000
 _NORMALISATION = 1  # ProcessUnitOptions.NormalizationOptions
 
 
 def _tflite(path: Path) -> Hints:
-    data = path.read_bytes()
-    try:
-        feed, licence = _described(data)
-    except (struct.error, IndexError, ValueError) as error:
-        raise BackboneError(f"The TFLite file {path} is damaged: {error}.\nDownload it again.") from error
-    return Hints(feed=feed, labels=_tflite_labels(path), licence=licence)
+    if not path.stat().st_size:
+        raise BackboneError(f"The TFLite file {path} is damaged: it is empty.\nDownload it again.")
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        try:
+            feed, licence = _described(data)
+        except (struct.error, IndexError, ValueError) as error:
+            raise BackboneError(f"The TFLite file {path} is damaged: {reason(error)}.\nDownload it again.") from error
+        return Hints(feed=feed, labels=_tflite_labels(data[-_TAIL:], path), licence=licence)
 
 
-def _described(data: bytes) -> tuple[Feed | None, str]:
+def _described(data: bytes | mmap.mmap) -> tuple[Feed | None, str]:
     """Input range and licence by the metadata, where there are any."""
     model = _Table(data, struct.unpack_from("<I", data)[0])
     for entry in model.tables(_MODEL_METADATA):
         if entry.text(0) != "TFLITE_METADATA":
             continue
-        blob = model.tables(_MODEL_BUFFERS)[entry.number(1, "<I")].blob(0)
+        blob = model.tables(_MODEL_BUFFERS)[entry.number(1, "<I")].blob(0, _TAIL)
         about = _Table(blob, struct.unpack_from("<I", blob)[0])
         licence = " ".join(about.text(5).split())[:80]
         for tensor in [t for graph in about.tables(3)[:1] for t in graph.tables(2)[:1]]:
@@ -70,23 +79,32 @@ def _described(data: bytes) -> tuple[Feed | None, str]:
     return None, ""
 
 
-def _tflite_labels(path: Path) -> tuple[str, ...]:
-    if not zipfile.is_zipfile(path):
-        return ()
+def _tflite_labels(tail: bytes, path: Path) -> tuple[str, ...]:
+    """The label list in the zip archive that a TFLite file ends in; `tail`: its last bytes."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if "label" in name.lower() and name.endswith(".txt")]
-            if len(names) != 1 or archive.getinfo(names[0]).file_size > 10_000_000:
+        if not zipfile.is_zipfile(io.BytesIO(tail)):
+            return ()
+        with zipfile.ZipFile(io.BytesIO(tail)) as archive:
+            found = [one for one in archive.infolist() if "label" in one.filename.lower()]
+            found = [one for one in found if one.filename.endswith(".txt")]
+            if len(found) != 1:
                 return ()
-            return tuple(archive.read(names[0]).decode().splitlines())
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OSError) as error:
-        raise BackboneError(f"The labels in {path} cannot be read: {error}.\nDownload it again.") from error
+            if found[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                # The metadata's writers use no other, and zipfile unpacks others without a limit.
+                raise ValueError("they are neither stored nor deflated")
+            with archive.open(found[0]) as file:
+                text = file.read(_LABELS + 1)
+            if len(text) > _LABELS:
+                raise ValueError(f"they unpack to more than {_LABELS:,} bytes")
+            return tuple(text.decode().splitlines())
+    except Exception as error:  # of many kinds: zipfile lets through what its decompressors and parsers raise
+        raise BackboneError(f"The labels in {path} cannot be read: {reason(error)}.\nDownload it again.") from error
 
 
 class _Table:
     """A table of a flatbuffer: fields by number, each with a default where it is absent."""
 
-    def __init__(self, data: bytes, at: int) -> None:
+    def __init__(self, data: bytes | mmap.mmap, at: int) -> None:
         self._data, self._at = data, at
         self._fields = at - self._read("<i", at)
 
@@ -97,14 +115,16 @@ class _Table:
     def text(self, field: int) -> str:
         return self.blob(field).decode()
 
-    def blob(self, field: int) -> bytes:
+    def blob(self, field: int, most: int = _TEXT) -> bytes:
         start, count = self._vector(field)
-        if start + count > len(self._data):
-            raise IndexError("a text ends outside")
+        if start + count > len(self._data) or count > most:
+            raise IndexError("a text ends outside, or is too long")
         return self._data[start : start + count]
 
     def floats(self, field: int) -> tuple[float, ...]:
         start, count = self._vector(field)
+        if count > 3:
+            raise IndexError("there are more numbers than channels")
         return struct.unpack_from(f"<{count}f", self._data, start)
 
     def table(self, field: int) -> _Table | None:
@@ -113,6 +133,8 @@ class _Table:
 
     def tables(self, field: int) -> list[_Table]:
         start, count = self._vector(field)
+        if count > _TABLES:
+            raise IndexError("there are too many tables")
         places = range(start, start + 4 * count, 4)
         return [_Table(self._data, at + self._read("<I", at)) for at in places]
 
@@ -150,14 +172,15 @@ def _hugging_face(path: Path, top: Path | None) -> Hints:
     config = next((found for folder in folders if (found := _json(folder / "config.json"))), {})
     try:
         names = config.get("id2label") or {}
-        labels = tuple(str(names[str(i)]) for i in range(len(names)))
+        labels = tuple(_words(names[str(i)]) for i in range(len(names)))
         architecture = " ".join(config.get("architectures") or [])
         kind: Kind | None = "classification" if "Classification" in architecture else None
         size, crop = _size(pre)
-        return Hints(_feed(pre), size, crop, labels, kind, str(config.get("license") or ""))
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        return Hints(_feed(pre), size, crop, labels, kind, _words(config.get("license") or ""))
+    except Exception as error:  # anything may stand where something else was expected
         raise BackboneError(
-            f"The files preprocessor_config.json and config.json beside {path} are not understood: {error!r}.\n"
+            f"The files preprocessor_config.json and config.json beside {path} are not understood: "
+            f"{type(error).__name__}, {reason(error)}.\n"
             "Expected them as Hugging Face's image processors write them. Say --input-range, and move them away."
         ) from error
 
@@ -182,24 +205,43 @@ def _size(pre: dict[str, Any]) -> tuple[tuple[int, int] | None, float | None]:
     def pair(value: Any) -> tuple[int, int] | None:
         if isinstance(value, dict):
             side = value.get("shortest_edge")
-            return (int(side), int(side)) if side else (int(value["height"]), int(value["width"]))
-        return (int(value), int(value)) if value else None
+            sides = (int(side), int(side)) if side else (int(value["height"]), int(value["width"]))
+        elif value:
+            sides = int(value), int(value)
+        else:
+            return None
+        if not all(1 <= side <= _LARGEST_SIDE for side in sides):
+            raise ValueError(f"pictures of {sides[0]}x{sides[1]}")
+        return sides
 
     resized, cropped = pair(pre.get("size")), pair(pre.get("crop_size"))
     if pre.get("do_center_crop") and cropped:
         return cropped, min(1.0, cropped[0] / resized[0]) if resized else None
-    share = pre.get("crop_pct")
-    return resized, float(share) if share else None
+    share = float(pre.get("crop_pct") or 1)
+    if not 0.1 <= share <= 1:
+        raise ValueError(f"a crop to {share} of the picture")
+    return resized, share if pre.get("crop_pct") else None
 
 
 def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        read = json.loads(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            data = file.read(_JSON + 1)
+        if len(data) > _JSON:
+            raise ValueError(f"it has more than {_JSON:,} bytes")
+        read = json.loads(data)
     except (OSError, ValueError, RecursionError) as error:
-        raise BackboneError(f"{path} cannot be read: {error}.\nDownload it again, or say --input-range.") from error
+        raise BackboneError(
+            f"{path} cannot be read: {reason(error)}.\nDownload it again, or say --input-range."
+        ) from error
     return read if isinstance(read, dict) else {}
+
+
+def _words(value: Any) -> str:
+    """As text that can be written: JSON can hold half a character."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def _range(mean: Triple, scale: Triple, channels: Channels = "RGB") -> Feed:

@@ -16,7 +16,7 @@ from headstart.backbones import ending
 from headstart.backbones.base import Backbone, Tag, Vectors
 from headstart.backbones.card import Card
 from headstart.backbones.compiled import Compiled, Graphs, Output
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, reason
 from headstart.images import Images
 
 #: Milliseconds after which a wait for the engine looks whether Ctrl-C was pressed.
@@ -146,11 +146,11 @@ class NetworkBackbone(Backbone):
 
 @contextmanager
 def _translated(handle: str) -> Iterator[None]:
-    """OpenVINO's errors are RuntimeErrors; ours tell which network it was."""
+    """OpenVINO's errors are of many kinds; ours tell which network it was."""
     try:
         yield
-    except RuntimeError as error:
-        raise BackboneError(f"{handle} failed in OpenVINO: {error}") from error
+    except Exception as error:
+        raise BackboneError(f"{handle} failed in OpenVINO: {reason(error)}") from error
 
 
 def _size(card: Card) -> tuple[int, int]:
