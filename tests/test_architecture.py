@@ -18,6 +18,7 @@ LONGEST = 350
 
 #: A module imports only from those above it, imports inside functions counted. docs/architecture.md shows the same.
 ORDER = [
+    "printable",
     "errors",
     "home",
     "formats",
@@ -117,6 +118,7 @@ ORDER = [
     "samples_unpack",
     "samples_download",
     "samples",
+    "cli.terminal",
     "cli.console",
     "cli.options",
     "cli.report",

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headstart.errors import DataError
+from headstart.printable import show
 from headstart.splits import stratified_share
 
 _TRAIN = {"train"}
@@ -148,11 +149,6 @@ def find_files(sources: Iterable[str | Path]) -> list[str]:
         else:
             raise DataError(_missing(path))
     return found
-
-
-def show(path: str | Path) -> str:
-    """A path that can be printed anywhere: bytes that are not UTF-8 appear escaped, in hex."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _scan_folder(root: Path) -> Source:

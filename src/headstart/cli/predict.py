@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headstart.cli import options
-from headstart.cli.console import Bar, print_json, say, say_skipped
+from headstart.cli.console import Bar, print_json, put, say, say_skipped
+from headstart.printable import show
 
 if TYPE_CHECKING:
     from headstart.features import Skipped
@@ -49,9 +50,10 @@ def predict(
             }
         )
     elif csv is None:
-        width = max((len(label) for label in answer.labels), default=0)
-        for path, label, row in zip(answer.paths, answer.labels, answer.probabilities, strict=True):
-            print(f"{label:{width}}  {100 * row.max():5.1f} %  {path}")
+        labels = [show(label) for label in answer.labels]
+        width = max(map(len, labels), default=0)
+        for path, label, row in zip(answer.paths, labels, answer.probabilities, strict=True):
+            put(f"{label:{width}}  {100 * row.max():5.1f} %  {path}")
 
 
 def classify(
@@ -86,9 +88,9 @@ def classify(
         )
         return
     for photo in answer.photos:
-        print(photo.path)
+        put(photo.path)
         for one in photo.guesses:
-            print(f"  {100 * one.probability:5.1f} %  {one.label}")
+            put(f"  {100 * one.probability:5.1f} %  {one.label}")
 
 
 def _skipped(skipped: Sequence[Skipped]) -> list[dict[str, str]]:

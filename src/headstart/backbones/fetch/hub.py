@@ -21,6 +21,7 @@ from headstart.backbones.fetch import archive
 from headstart.backbones.fetch.handles import Handle
 from headstart.backbones.fetch.trying import AGAIN, NO_NETWORK, PASSING_STATUS, PassingError, patiently, retry_after
 from headstart.backbones.fetch.watching import Watcher, failure
+from headstart.printable import show
 
 #: Seconds without a byte, to connect or to read, before a try is given up.
 TIMEOUT = 30.0
@@ -167,7 +168,7 @@ def _check_room(handle: Handle, folder: Path, needed: int) -> None:
 def _answered(handle: Handle, error: urllib.error.HTTPError) -> Exception:
     """The server's answer is not the network."""
     host = urlsplit(error.url).netloc
-    what = f"the server {host} answered {error.code} ({error.reason})"
+    what = f"the server {host} answered {error.code} ({show(error.reason)})"
     if error.code in PASSING_STATUS:
         return PassingError(what, retry_after(error.headers.get("Retry-After")))
     if 300 <= error.code < 400:
