@@ -24,6 +24,7 @@ ORDER = [
     "formats",
     "images",
     "splits",
+    "spreadsheet",
     "photos",
     "backbones.hints",
     "backbones.card",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 
 _NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 #: Invisible, though Unicode counts them as letters, marks or symbols: fillers and the empty braille.
@@ -52,6 +53,12 @@ def show(text: str | os.PathLike[str]) -> str:
 def show_lines(text: str) -> str:
     """Several lines that can be printed anywhere: as `show`, but line breaks stay."""
     return "\n".join(map(show, text.split("\n")))
+
+
+def show_all(names: Sequence[str]) -> str:
+    """Names for a message, the first ten of them."""
+    shown = [f"'{show(name)}'" for name in names[:10]]
+    return ", ".join(shown) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def _visible(character: str) -> bool:

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 def predict(
     model: options.Model,
     photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
-    csv: Annotated[Path | None, typer.Option(help="Write a table to this file.")] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a table to this file; an apostrophe before =, +, - or @ keeps spreadsheets from running names."
+        ),
+    ] = None,
     backbone: options.Elsewhere = "",
     as_json: options.Json = False,
 ) -> None:
@@ -98,15 +103,12 @@ def _skipped(skipped: Sequence[Skipped]) -> list[dict[str, str]]:
 
 
 def _write_csv(path: Path, answer: Predictions) -> None:
-    import csv
-
+    from headstart import spreadsheet
     from headstart.errors import DataError
 
     try:
-        with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["path", "label", "probability", *answer.classes])
-            for name, label, row in zip(answer.paths, answer.labels, answer.probabilities, strict=True):
-                writer.writerow([name, label, f"{row.max():.6f}", *(f"{p:.6f}" for p in row)])
+        spreadsheet.write(
+            path, answer.classes, zip(answer.paths, answer.labels, answer.probabilities.tolist(), strict=True)
+        )
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}.\nChoose another file with --csv.") from error
