@@ -132,3 +132,9 @@ def test_columns_without_a_name_are_no_split(tmp_path: Path) -> None:
 def test_text_that_no_file_is_called_can_be_written(tmp_path: Path) -> None:
     spreadsheet.write(tmp_path / "out.csv", ["\ud800"], [("1.jpg", "\ud800", [1.0])])
     assert scan(tmp_path / "out.csv").train.labels == (r"\ud800",)
+
+
+@given(st.lists(st.sampled_from(["a", "b c", ".", "..", "", "\n", "'"]), max_size=5).map("/".join), st.booleans())
+def test_rows_are_joined_as_pathlib_does(name: str, below: bool) -> None:
+    folder = Path("x/y" if below else ".")
+    assert spreadsheet._joined(folder, name, True, {}) == (os.fspath(folder / name) if name else "")

@@ -176,9 +176,12 @@ class _Run:
         for start in range(0, len(rows), _READ_CHUNK):
             part = rows[start : start + _READ_CHUNK]
             digests = [self.hashes[i] or b"" for i in part]
-            out = np.empty((len(part), self.card.dim), np.float32)
-            good = self.store.get(self.card, digests, out)
-            self.vectors[np.array(part)[good]] = out[good]
+            place = {digest: i for i, digest in enumerate(dict.fromkeys(digests))}  # copies are read once
+            out = np.empty((len(place), self.card.dim), np.float32)
+            found = self.store.get(self.card, list(place), out)
+            places = np.array([place[digest] for digest in digests])
+            good = found[places]
+            self.vectors[np.array(part)[good]] = out[places[good]]
             lacking += [row for row, ok in zip(part, good.tolist(), strict=True) if not ok]
         return lacking
 

@@ -39,7 +39,7 @@ def safe(cell: str) -> str:
 
 def original(cell: str) -> str:
     """What `safe` was given."""
-    return _MADE_SAFE.sub("", cell)
+    return _MADE_SAFE.sub("", cell) if "'" in cell else cell
 
 
 def write(path: Path, classes: Sequence[str], rows: Iterable[tuple[str, str, Sequence[float]]]) -> None:
@@ -104,7 +104,8 @@ def _rows(path: Path, text: str, strange: DataError | None) -> Iterator[tuple[in
     ours = tuple(columns[: len(PREDICTED)]) == PREDICTED  # names are as they are, spaces around them too
     name_at, label_at = columns.index("path"), columns.index("label")
     split_at = len(columns) - 1 - columns[::-1].index("split") if "split" in columns else None
-    joined: dict[str, str] = {}  # rows may name the same photo, and pathlib takes its time
+    joined: dict[str, str] = {}  # rows may name the same photo
+    starts: dict[str, str] = {}  # and most are of few folders: pathlib takes its time
     for row in filter(None, reader):
         row += [""] * (len(columns) - len(row))
         name, label = row[name_at], row[label_at]
@@ -114,7 +115,7 @@ def _rows(path: Path, text: str, strange: DataError | None) -> Iterator[tuple[in
         elif _PROBABILITY.fullmatch(split):  # of a class that is called so
             split = ""
         if name not in joined:
-            joined[name] = _joined(path.parent, name, ours)
+            joined[name] = _joined(path.parent, name, ours, starts)
         # A file of these very bytes? And a class of them only in what was written from folders' names.
         if strange is not None and (
             not (_is_utf8(name) or os.path.lexists(joined[name])) or not (_is_utf8(label) or ours)
@@ -134,12 +135,17 @@ def _opened(text: str) -> tuple[Any, list[str]]:
     return reader, columns
 
 
-def _joined(folder: Path, name: str, ours: bool) -> str:
+def _joined(folder: Path, name: str, ours: bool, starts: dict[str, str]) -> str:
     """The file that a row names; in a CSV that is not ours an apostrophe may be part of the name."""
     plain = original(name)
     if plain != name and not ours and os.path.lexists(folder / name):
         plain = name
-    return os.fspath(folder / plain) if plain else ""
+    start, slash, last = plain.rpartition("/")
+    if last in ("", ".") or os.name == "nt":
+        return os.fspath(folder / plain) if plain else ""
+    if start + slash not in starts:
+        starts[start + slash] = os.fspath(folder / f"{start}{slash}x")[:-1]
+    return starts[start + slash] + last
 
 
 def _is_utf8(text: str) -> bool:
