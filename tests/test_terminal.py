@@ -81,6 +81,9 @@ def model(photos: Path, graphs: Path, tmp_path_factory: pytest.TempPathFactory) 
     harmless(result.stdout, result.stderr)
     for part in (r"a\x1b[2K\x1b]0;owned\x07\x9b31m\u202e\u2066\u200b[red]{task}\r\nError: forged\nforged", r"c\xe9"):
         assert part in result.stdout
+    forged = r"\r\nError: forged\nforged"
+    assert f"{forged}.png: the same photo is labelled" in result.stderr
+    assert f"{forged}.jpg: " in result.stderr
     return model
 
 

@@ -23,6 +23,7 @@ import numpy as np
 from headstart import images
 from headstart.backbones.base import Backbone, Vectors
 from headstart.errors import DataError, PhotoError, StoreError
+from headstart.printable import show
 from headstart.reading import FilePhoto, Photo
 from headstart.store import Store
 
@@ -120,7 +121,7 @@ def extract(
 def require_all(skipped: Sequence[Skipped]) -> None:
     """Raise `DataError` if any photo could not be used."""
     if skipped:
-        listed = "; ".join(f"{one.path}: {one.reason}" for one in skipped[:5])
+        listed = "; ".join(f"{show(one.path)}: {one.reason}" for one in skipped[:5])
         more = f" and {len(skipped) - 5} more" if len(skipped) > 5 else ""
         raise DataError(f"{len(skipped)} photo(s) cannot be used: {listed}{more}.\nExpected readable photos only.")
 

@@ -79,7 +79,7 @@ def put(line: str) -> None:
 def say_skipped(skipped: Sequence[Skipped], most: int | None = None) -> None:
     """A line for each photo that is not used; beyond `most`, how many more there are."""
     for one in skipped[:most]:
-        say(f"Skipped {one.path}: {one.reason}" + (f" ({one.detail})" if one.detail else ""))
+        say(f"Skipped {show(one.path)}: {one.reason}" + (f" ({show(one.detail)})" if one.detail else ""))
     if most is not None and len(skipped) > most:
         say(f"Skipped {len(skipped) - most} more; --json lists all.")
 

@@ -130,10 +130,10 @@ def _solved(
 ) -> Iterable[_Candidate]:
     """Logistic and ridge; where most photos are copies, each is solved for once, with the weight of all of them."""
     everyone: npt.NDArray[np.intp] | slice = slice(None)
-    first: dict[tuple[bytes, int, int], int] = {}
-    number = [first.setdefault(key, len(first)) for key in zip(groups, labels.tolist(), folds.tolist(), strict=False)]
-    if 0 < 2 * len(first) <= len(number):
-        everyone = np.array(number, np.intp)
+    if groups and 2 * len(set(groups)) <= len(groups):
+        first: dict[tuple[bytes, int, int], int] = {}
+        keys = zip(groups, labels.tolist(), folds.tolist(), strict=True)
+        everyone = np.array([first.setdefault(key, len(first)) for key in keys], np.intp)
         ones = np.unique(everyone, return_index=True)[1]
         features, labels, folds = features[ones], labels[ones], folds[ones]
         weights = np.bincount(everyone, weights).astype(np.float64)
