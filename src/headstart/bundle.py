@@ -40,7 +40,8 @@ def check_target(folder: str | Path, overwrite: bool = False) -> None:
                 "or replace it with --overwrite."
             )
         if extra := sorted(set(os.listdir(path)) - {_MANIFEST, _ARRAYS}):
-            raise BundleError(f"{folder} holds more than a saved classifier: {', '.join(map(show, extra))}.\nIt is not replaced.")
+            beside = ", ".join(map(show, extra))
+            raise BundleError(f"{folder} holds more than a saved classifier: {beside}.\nIt is not replaced.")
     above = Path(os.path.realpath(path)).parent
     if len(os.fsencode(path.name)) > 200:
         raise BundleError(f"The name {path.name[:40]}... is too long.\nExpected at most 200 bytes.")
