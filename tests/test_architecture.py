@@ -18,6 +18,7 @@ LONGEST = 350
 
 #: A module imports only from those above it, imports inside functions counted. docs/architecture.md shows the same.
 ORDER = [
+    "printable",
     "errors",
     "child",
     "untrusted",
@@ -29,6 +30,7 @@ ORDER = [
     "weighing",
     "images",
     "splits",
+    "spreadsheet",
     "photos",
     "backbones.hints",
     "backbones.card",
@@ -129,6 +131,7 @@ ORDER = [
     "samples_unpack",
     "samples",
     "cli.interrupt",
+    "cli.terminal",
     "cli.console",
     "cli.options",
     "cli.report",

@@ -252,6 +252,8 @@ def test_file_names_that_are_not_utf8_do_not_stop_anything(tiles: Path, tmp_path
     predicted = run("predict", tmp_path / "model", photos / "test", "--csv", tmp_path / "out.csv")
     assert predicted.returncode == 0, predicted.stderr
     assert len(json.loads(run("predict", tmp_path / "model", photos / "test", "--json").stdout)["photos"]) == 24
+    learnt = json.loads(run("train", tmp_path / "out.csv", "--json").stdout)  # what was written is read back
+    assert learnt["photos"]["used"] == learnt["features"]["from_store"] == 24
 
 
 def test_ctrl_c_keeps_what_was_extracted(tmp_path: Path, tiles: Path, home: Path) -> None:

@@ -775,3 +775,25 @@ def test_a_disk_that_fills_up_is_told_and_the_next_run_continues(
     found = extract(FakeBackbone(), album, Store(tmp_path))
     assert counts(found) == (200 - stored, stored, 0, 0)
     assert np.array_equal(found.vectors, undisturbed)
+
+
+def test_many_rows_of_few_photos_cost_a_look_at_each_photo(
+    tmp_path: Path, settled: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = write_photos(tmp_path / "photos", {"red": 3, "lime": 3}, suffix=".png")
+    shutil.copyfile(paths[0], tmp_path / "copy.png")
+    rows = [*paths, str(tmp_path / "copy.png")] * 300
+    settled()
+    first = extract(FakeBackbone(), rows, Store())
+    looks, read = [], []
+    fingerprint, get = store_module.fingerprint, Store.get
+    monkeypatch.setattr(store_module, "fingerprint", lambda path: looks.append(path) or fingerprint(path))
+    monkeypatch.setattr(
+        Store, "get", lambda self, card, hashes, out: read.append(len(hashes)) or get(self, card, hashes, out)
+    )
+    again = extract(FakeBackbone(), rows, Store())
+    assert (again.computed, again.from_store) == (0, 2100)
+    assert len(looks) == 7
+    assert max(read) == 6
+    assert np.array_equal(again.vectors, first.vectors)
+    assert np.array_equal(again.vectors, np.tile(again.vectors[:7], (300, 1)))

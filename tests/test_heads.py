@@ -268,3 +268,36 @@ def test_an_unknown_head_and_a_single_class_are_refused() -> None:
         fit("logistic", features, np.zeros(15, np.intp), folds)
     with pytest.raises(HeadError, match="two different photos"):
         fit("logistic", features, labels, labels)
+
+
+@pytest.mark.parametrize("kind", ["logistic", "ridge"])
+@pytest.mark.parametrize(("n", "dim"), [(12, 100), (60, 20)], ids=["few photos", "many photos"])
+def test_copies_are_solved_for_once_with_the_weight_of_all(
+    kind: str, n: int, dim: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features, labels, folds = clouds(n, dim)
+    copies = np.random.default_rng(1).permutation(np.repeat(np.arange(3 * n), 1 + np.arange(3 * n) % 5))
+    features, labels, folds = features[copies], labels[copies], folds[copies]
+    groups = [bytes([i // 256, i % 256]) for i in copies]
+    solved: list[int] = []
+
+    class Counting(Basis):
+        def __init__(self, features: Floats, weights: npt.NDArray[np.float64]) -> None:
+            solved.append(len(features))
+            super().__init__(features, weights)
+
+    monkeypatch.setattr(fitting, "Basis", Counting)
+    slow, fast = fit(kind, features, labels, folds), fit(kind, features, labels, folds, groups)
+    assert solved == [len(copies), 3 * n]
+    assert fast.strength == slow.strength
+    np.testing.assert_allclose(fast.held_out, slow.held_out, atol=1e-3)
+    np.testing.assert_allclose(fast.head.predict_proba(features), slow.head.predict_proba(features), atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["logistic", "ridge"])
+def test_few_copies_change_no_bit(kind: str) -> None:
+    features, labels, folds = clouds(20, 64)
+    rows = np.array([*range(60), *range(50)])  # 110 photos, 60 different ones
+    data = features[rows], labels[rows], folds[rows]
+    plain, told = fit(kind, *data), fit(kind, *data, [bytes([i]) for i in rows])
+    assert np.array_equal(plain.held_out, told.held_out)

@@ -168,7 +168,7 @@ def test_a_tab_or_line_break_in_a_name_shifts_no_row(tmp_path: Path) -> None:
     projector.write(tmp_path, measured, np.eye(2, dtype=np.float32))
     rows = (tmp_path / "photos.tsv").read_text("utf-8").splitlines()
     assert [len(row.split("\t")) for row in rows] == [5, 5, 5]
-    assert rows[1].endswith("a b c.jpg")
+    assert rows[1].endswith(r"a\tb\nc.jpg")
 
 
 # --- pictures ---

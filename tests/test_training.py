@@ -165,9 +165,9 @@ def test_copies_are_never_in_two_folds(tiles: Path, tmp_path: Path, monkeypatch:
     seen: list[tuple[np.ndarray, np.ndarray]] = []
     fit = protocol.fit
 
-    def watch(kind: str, vectors: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> object:
+    def watch(kind: str, vectors: np.ndarray, labels: np.ndarray, folds: np.ndarray, groups: object) -> object:
         seen.append((vectors.copy(), folds.copy()))
-        return fit(kind, vectors, labels, folds)  # type: ignore[arg-type]
+        return fit(kind, vectors, labels, folds, groups)  # type: ignore[arg-type]
 
     monkeypatch.setattr(protocol, "fit", watch)
     train(photos)

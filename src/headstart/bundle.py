@@ -17,6 +17,7 @@ from typing import Any
 from headstart import disk, untrusted
 from headstart.errors import BundleError
 from headstart.heads.head import Arrays
+from headstart.printable import show
 
 FORMAT = 1
 _MANIFEST = "headstart.json"
@@ -46,7 +47,8 @@ def check_target(folder: str | Path, overwrite: bool = False) -> None:
                 "or replace it with --overwrite."
             )
         if extra := sorted(set(os.listdir(path)) - {_MANIFEST, _ARRAYS}):
-            raise BundleError(f"{folder} holds more than a saved classifier: {', '.join(extra)}.\nIt is not replaced.")
+            beside = ", ".join(map(show, extra))
+            raise BundleError(f"{folder} holds more than a saved classifier: {beside}.\nIt is not replaced.")
     above = Path(os.path.realpath(path)).parent
     if len(os.fsencode(path.name)) > 200:
         raise BundleError(f"The name {path.name[:40]}... is too long.\nExpected at most 200 bytes.")

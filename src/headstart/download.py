@@ -28,6 +28,7 @@ from headstart import disk
 from headstart.backbones.fetch import archive, trying
 from headstart.backbones.fetch.trying import DownloadError, Pace, PassingError
 from headstart.backbones.fetch.watching import Watcher
+from headstart.printable import show
 
 #: What a server may send, one after the other, before the file; each header line is shorter than 64 KiB, see
 #: `http.client`, which also admits no more than 100 of them.
@@ -292,7 +293,7 @@ def _answered(partial: _Partial, error: urllib.error.HTTPError) -> Exception:
         return PassingError("what was here is not the start of the server's file")
     if 300 <= error.code < 400:
         return DownloadError(f"the server {host} redirects in a circle or more than {MOST_REDIRECTS} times")
-    what = f"the server {host} answered {error.code} ({error.reason})"
+    what = f"the server {host} answered {error.code} ({show(error.reason)})"
     if error.code in trying.PASSING_STATUS:
         return PassingError(what, trying.retry_after(error.headers.get("Retry-After")))
     kinds = {401: "forbidden", 403: "forbidden", 404: "missing", 410: "missing"}

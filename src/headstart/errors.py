@@ -17,6 +17,8 @@ libraries are translated once, where they enter, with `raise ... from`.
 
 from __future__ import annotations
 
+from headstart.printable import show_lines
+
 
 def reason(error: BaseException, most: int = 300) -> str:
     """What an error of another library says, fit for the end of a line of ours: its last `most` characters, printable.
@@ -29,7 +31,14 @@ def reason(error: BaseException, most: int = 300) -> str:
 
 
 class HeadstartError(Exception):
-    """Base of all errors that headstart raises on purpose."""
+    """Base of all errors that headstart raises on purpose. Its text can be printed: see `printable`.
+
+    Args:
+        message: what happened, what was expected, what to do; lines of ours are parted by line breaks.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(show_lines(message))
 
 
 class PhotoError(HeadstartError):

@@ -22,6 +22,7 @@ import numpy as np
 from headstart import images
 from headstart.backbones.base import Backbone, Vectors
 from headstart.errors import DataError, PhotoError, StoreError
+from headstart.printable import show
 from headstart.reading import FilePhoto, Photo, processors, readers
 from headstart.store import Store
 
@@ -119,7 +120,7 @@ def extract(
 def require_all(skipped: Sequence[Skipped]) -> None:
     """Raise `DataError` if any photo could not be used."""
     if skipped:
-        listed = "; ".join(f"{one.path}: {one.reason}" for one in skipped[:5])
+        listed = "; ".join(f"{show(one.path)}: {one.reason}" for one in skipped[:5])
         more = f" and {len(skipped) - 5} more" if len(skipped) > 5 else ""
         raise DataError(f"{len(skipped)} photo(s) cannot be used: {listed}{more}.\nExpected readable photos only.")
 
@@ -183,9 +184,12 @@ class _Run:
         for start in range(0, len(rows), _READ_CHUNK):
             part = rows[start : start + _READ_CHUNK]
             digests = [self.hashes[i] or b"" for i in part]
-            out = np.empty((len(part), self.card.dim), np.float32)
-            good = self.store.get(self.card, digests, out)
-            self.vectors[np.array(part)[good]] = out[good]
+            place = {digest: i for i, digest in enumerate(dict.fromkeys(digests))}  # copies are read once
+            out = np.empty((len(place), self.card.dim), np.float32)
+            found = self.store.get(self.card, list(place), out)
+            places = np.array([place[digest] for digest in digests])
+            good = found[places]
+            self.vectors[np.array(part)[good]] = out[places[good]]
             lacking += [row for row, ok in zip(part, good.tolist(), strict=True) if not ok]
         return lacking
 

@@ -6,16 +6,16 @@ what operating systems and notebooks leave behind, are neither photos nor classe
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from headstart import spreadsheet
 from headstart.errors import DataError
+from headstart.printable import show, show_all
 from headstart.splits import stratified_share
 
 _TRAIN = {"train"}
@@ -124,8 +124,8 @@ def check_classes(train: Sequence[str], other: Sequence[str], what: str) -> None
     if unknown:
         hints = [f"'{u}' looks like '{m[0]}'" for u in unknown if (m := difflib.get_close_matches(u, train, n=1))]
         raise DataError(
-            f"{what} has classes that training does not know: {_names(unknown)}.\n"
-            f"Expected only {_names(train)}.\nRename the folders or labels{': ' + '; '.join(hints) if hints else ''}."
+            f"{what} has classes that training does not know: {show_all(unknown)}.\n"
+            f"Expected only {show_all(train)}.\nRename the folders or labels{': ' + '; '.join(hints) if hints else ''}."
         )
 
 
@@ -159,11 +159,6 @@ def named(path: str | Path) -> Path:
     if not os.fspath(path):
         raise DataError("A path is empty.\nExpected a folder of photos, a photo or a CSV; '.' is the working folder.")
     return Path(path)
-
-
-def show(path: str | Path) -> str:
-    """A path that can be printed anywhere: bytes that are not UTF-8 appear escaped, in hex."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _scan_folder(root: Path) -> Source:
@@ -263,39 +258,15 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _scan_csv(path: Path) -> Source:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{show(path)} is not UTF-8 (byte {error.start}).\nSave it as 'CSV UTF-8'.") from error
-    except OSError as error:
-        raise DataError(f"{show(path)} cannot be read: {error.strerror}.") from error
-    header = next(iter(text.splitlines()), "")
-    delimiter = max((",", ";", "\t"), key=header.count)
-    try:
-        return _read_rows(path, csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
-    except csv.Error as error:
-        raise DataError(f"{show(path)} cannot be read as CSV: {error}.\nSave it anew as 'CSV UTF-8'.") from error
-
-
-def _read_rows(path: Path, reader: csv.DictReader[str]) -> Source:
-    columns = [name.strip().lower() for name in reader.fieldnames or ()]
-    if missing := [name for name in ("path", "label") if name not in columns]:
-        raise DataError(
-            f"{show(path)} has no column {_names(missing)}.\nExpected a first line path,label or path,label,split; "
-            f"received {_names(columns) or 'an empty file'}."
-        )
-    reader.fieldnames = columns
     sides: dict[str, tuple[list[str], list[str]]] = {side: ([], []) for side in ("train", "test", "validation")}
-    for row in reader:
-        name, label = (row["path"] or "").strip(), (row["label"] or "").strip()
-        side = (row.get("split") or "train").strip().lower()
-        side = "validation" if side in _VALIDATION else side
+    for line, name, label, split in spreadsheet.photos(path):
+        side = "validation" if split in _VALIDATION else split or "train"
         if not name or not label or side not in sides:
             raise DataError(
-                f"Line {reader.line_num} of {show(path)} is not complete: path '{name}', label '{label}', split "
-                f"'{side}'.\nExpected a path, a label and as split train, test or val (or nothing)."
+                f"Line {line} of {show(path)} is not complete: path '{show(name)}', label '{show(label)}', split "
+                f"'{show(side)}'.\nExpected a path, a label and as split train, test or val (or nothing)."
             )
-        sides[side][0].append(os.fspath(path.parent / name))
+        sides[side][0].append(name)
         sides[side][1].append(label)
     sets = {side: PhotoSet(tuple(paths), tuple(labels)) for side, (paths, labels) in sides.items()}
     if not len(sets["train"]):
@@ -315,8 +286,3 @@ def _missing(path: Path) -> str:
         near = difflib.get_close_matches(path.name, [e.name for e in _entries(path.parent)], n=3)
     hint = f" Did you mean {' or '.join(show(path.parent / name) for name in near)}?" if near else ""
     return f"{show(path)} does not exist.{hint}\nExpected a folder of photos, a photo or a CSV."
-
-
-def _names(names: Sequence[str]) -> str:
-    shown = [f"'{show(name)}'" for name in names[:10]]
-    return ", ".join(shown) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

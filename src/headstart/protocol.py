@@ -114,8 +114,12 @@ def check_complete(expected: Sequence[str], clean: Clean, skipped: Sequence[Skip
 
 
 def group_keys(features: Features) -> tuple[bytes, ...]:
-    """A key of each photo, equal for equal vectors: 16 bytes."""
-    return tuple(hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in features.vectors)
+    """A key of each photo, equal for equal vectors: 16 bytes. Photos of equal content have equal vectors."""
+    keys: dict[bytes, bytes] = {}
+    for digest, row in zip(features.hashes, features.vectors, strict=True):
+        if digest not in keys:
+            keys[digest] = hashlib.blake2b(row.tobytes(), digest_size=16).digest()
+    return tuple(keys[digest] for digest in features.hashes)
 
 
 def take(features: Features, rows: list[int]) -> Features:
@@ -179,7 +183,7 @@ def cross_validate(
     fits, folds = [], np.empty((repeats, len(labels)), np.int8)
     for r in range(repeats):
         own = stratified_folds(labels, keys, k, seed + r)
-        fits.append(fit(kind, clean.features.vectors, labels, own))
+        fits.append(fit(kind, clean.features.vectors, labels, own, clean.groups))
         folds[r] = own
     return CrossValidated(fits[0], [one.held_out for one in fits], folds)
 

@@ -257,7 +257,8 @@ def _existing(sample: Sample, target: Path) -> Got:
 
 def _problems(sample: Sample, folder: Path) -> str:
     """What is not as it should be in a folder, the first few; empty: all photos are there."""
-    from headstart.photos import scan, show
+    from headstart.photos import scan
+    from headstart.printable import show
 
     try:
         found = scan(folder)

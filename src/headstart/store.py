@@ -138,7 +138,8 @@ class Store:
 
     def known(self, paths: Sequence[str]) -> list[bytes | None]:
         """Content hashes of files that are as they were when they were last read; None for the others."""
-        prints = [fingerprint(path) for path in paths]
+        known = {path: fingerprint(path) for path in dict.fromkeys(paths)}
+        prints = [known[path] for path in paths]
         asked = [i for i, mark in enumerate(prints) if mark is not None]
         out = np.empty((len(asked), KEY_BYTES), np.uint8)
         good = self._path_table().read([prints[i] or b"" for i in asked], out)

@@ -16,6 +16,7 @@ from headstart.backbones import fetch
 from headstart.classifier import Classifier, source_of
 from headstart.features import Features, Skipped, Watcher
 from headstart.photos import PhotoSet, Source, check_classes, scan
+from headstart.printable import show
 from headstart.results import Measured
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def learn(classifier: Classifier, source: Source, features: Features, say: Liste
     seconds["evaluate"] = time.perf_counter() - clock
     torn = [one for one in skipped if one.reason == "conflicting labels"]
     for one in torn[:_CONFLICTS_SAID]:
-        say.said(f"{one.path}: {one.detail}; it is left out.")
+        say.said(f"{show(one.path)}: {show(one.detail)}; it is left out.")
     if len(torn) > _CONFLICTS_SAID:
         say.said(f"{len(torn) - _CONFLICTS_SAID:,} more photos have conflicting labels and are left out.")
     count, unseen = len(classifier.measured_.paths), None if source.test is None else held
@@ -174,7 +175,7 @@ def _announce(source: Source, say: Listener) -> None:
         say.said(note)
     test = source.test.counts if source.test else {}
     parts = [
-        f"{name} {count:,}" + (f" + {test.get(name, 0):,}" if source.test else "")
+        f"{show(name)} {count:,}" + (f" + {test.get(name, 0):,}" if source.test else "")
         for name, count in source.train.counts.items()
     ]
     shown = ", ".join(parts[:30]) + (f" and {len(parts) - 30} more" if len(parts) > 30 else "")

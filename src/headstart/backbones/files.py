@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from headstart.backbones.compiled import engine
 from headstart.errors import BackboneError, reason
+from headstart.printable import show
 
 Format = Literal["savedmodel", "tflite", "onnx", "openvino", "keras", "tf1hub"]
 ENDINGS: dict[str, Format] = {
@@ -45,7 +46,7 @@ def format_of(path: Path) -> Format:
             return "tf1hub"
         if (path / "saved_model.pb").is_file():
             return "savedmodel"
-        held = ", ".join(sorted(os.listdir(path))[:8]) or "nothing"
+        held = ", ".join(map(show, sorted(os.listdir(path))[:8])) or "nothing"
         raise BackboneError(f"The folder {path} holds no SavedModel.\nExpected saved_model.pb in it; it holds {held}.")
     if not path.exists():
         raise BackboneError(f"There is no network {path}.\nExpected {READABLE}.")

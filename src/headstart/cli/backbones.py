@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headstart.cli.console import Bar, print_json, say
+from headstart.cli.console import Bar, print_json, put, say
 
 if TYPE_CHECKING:
     from headstart.backbones.fetch import Kept
@@ -30,7 +30,7 @@ def list_(as_json: Json = False) -> None:
         print_json({"networks": [_document(entry) for entry in kept], "bytes": sum(entry.bytes for entry in kept)})
         return
     for entry in kept:
-        print(f"{entry.handle}  {entry.bytes / 1e6:,.1f} MB  {entry.time[:10]}  {entry.source}")
+        put(f"{entry.handle}  {entry.bytes / 1e6:,.1f} MB  {entry.time[:10]}  {entry.source}")
     if not kept:
         say("No networks are kept. Fetch one: headstart backbones get HANDLE")
 
@@ -52,7 +52,7 @@ def get(
         print_json({"networks": [{"handle": one.handle, "path": str(one.path)} for one in found]})
         return
     for one in found:
-        print(f"{one.handle}  {one.path}")
+        put(f"{one.handle}  {one.path}")
 
 
 @app.command()
@@ -74,8 +74,8 @@ def verify(
         )
     else:
         for one in damaged:
-            print(f"{one.handle} is damaged: {one.problem}.")
-        print(f"{len(checked) - len(damaged)} sound, {len(damaged)} damaged.")
+            put(f"{one.handle} is damaged: {one.problem}.")
+        put(f"{len(checked) - len(damaged)} sound, {len(damaged)} damaged.")
         if damaged:
             say("Fetch them again: headstart backbones get HANDLE. Or drop them: headstart backbones remove HANDLE")
     return 1 if damaged else 0
@@ -92,7 +92,7 @@ def remove(handles: Handles, as_json: Json = False) -> None:
         print_json({"removed": removed})
         return
     for handle in removed:
-        print(f"{handle} is removed.")
+        put(f"{handle} is removed.")
 
 
 @app.command()
@@ -110,8 +110,8 @@ def pack(
         print_json({"file": str(output), "networks": [_document(entry) for entry in packed]})
         return
     count = "1 network" if len(packed) == 1 else f"{len(packed)} networks"
-    print(f"{count}, {sum(entry.bytes for entry in packed) / 1e6:,.1f} MB, packed in {output}.")
-    print(f"On the other machine: headstart backbones unpack {output.name}")
+    put(f"{count}, {sum(entry.bytes for entry in packed) / 1e6:,.1f} MB, packed in {output}.")
+    put(f"On the other machine: headstart backbones unpack {output.name}")
 
 
 @app.command()
@@ -129,7 +129,7 @@ def unpack(
         return
     for one in found:
         if one.new:
-            print(f"{one.kept.handle}  {one.kept.path}")
+            put(f"{one.kept.handle}  {one.kept.path}")
 
 
 def _document(entry: Kept) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from headstart.cli.console import say
+from headstart.printable import show
 
 
 def board(
@@ -25,7 +26,7 @@ def board(
     from headstart import tensorboard
 
     address = tensorboard.serve(logdir, host, port)
-    print(f"TensorBoard shows {logdir} at {address}", flush=True)
+    print(show(f"TensorBoard shows {logdir} at {address}"), flush=True)
     say("Ctrl-C ends it.")
     try:
         while True:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from headstart.cli.console import print_json
+from headstart.cli.console import print_json, put
 
 app = typer.Typer(help="The feature store: what is kept, is it sound, make room.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -26,9 +26,9 @@ def info(as_json: Json = False) -> None:
     if as_json:
         print_json({"path": str(store.folder), "vectors": vectors, "bytes": store.size, "cards": cards})
         return
-    print(f"{store.folder}: {vectors:,} vectors, {store.size / 1e6:,.1f} MB (set HEADSTART_HOME to move it)")
+    put(f"{store.folder}: {vectors:,} vectors, {store.size / 1e6:,.1f} MB (set HEADSTART_HOME to move it)")
     for shelf in shelves:
-        print(f"  {shelf.backbone}, view {shelf.view}: {shelf.vectors:,} vectors, {shelf.bytes / 1e6:,.1f} MB")
+        put(f"  {shelf.backbone}, view {shelf.view}: {shelf.vectors:,} vectors, {shelf.bytes / 1e6:,.1f} MB")
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headstart.cli import options
-from headstart.cli.console import Bar, command_line, print_json, say, say_skipped
+from headstart.cli.console import Bar, command_line, print_json, put, say, say_skipped
 
 if TYPE_CHECKING:
     from headstart.comparison import Comparison
@@ -92,9 +92,9 @@ def show(result: Comparison) -> None:
         say_skipped(result.best.skipped, most=5)
     print(comparison_table(document))
     print()
-    print(document["verdict"])
+    put(document["verdict"])
     if document["learning_curve"]:
-        print(curve_text(document["learning_curve"]))
+        put(curve_text(document["learning_curve"]))
     print(cautions(document))
     if result.failures:
         names = ", ".join(failure.network for failure in result.failures)

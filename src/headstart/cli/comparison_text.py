@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 
 from headstart.cli.report import percent, table
+from headstart.printable import show
 
 _LONGEST_NAME = 36
 
@@ -65,7 +66,7 @@ def cautions(document: dict[str, Any]) -> str:
     words += ["--layers", best["layers"]] if best["layers"] != "last" else []
     if best["input_range_from"] == "given":
         words += ["--input-range", best["input_range"]]
-    lines.append(f"Keep the best: {shlex.join([*words, '-o', 'NAME'])}")
+    lines.append(f"Keep the best: {show(shlex.join([*words, '-o', 'NAME']))}")
     return "\n".join(lines)
 
 

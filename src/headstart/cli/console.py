@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from headstart.cli import terminal
 from headstart.cli.interrupt import INTERRUPTED
 from headstart.errors import HeadstartError
+from headstart.printable import show
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -28,9 +31,9 @@ def run(app: Callable[..., Any]) -> int:
     # Pillow warns about odd metadata of single photos; what matters to the user is told as an outcome.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     warnings.showwarning = lambda message, *_, **__: say(f"Warning: {message}")
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
+    if sys.stdin is not None and hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
+    terminal.guard()
     if "" in sys.argv[1:]:  # as a path it would mean the working folder
         say("Error: An argument is empty. Expected a value; is a variable of your shell not set?")
         return 2
@@ -41,7 +44,7 @@ def run(app: Callable[..., Any]) -> int:
     except HeadstartError as error:
         if os.environ.get("HEADSTART_DEBUG") == "1":
             raise
-        say(f"Error: {' '.join(str(error).split())}")
+        say(f"Error: {error}")
         code = 1
     except KeyboardInterrupt:
         code = INTERRUPTED
@@ -55,19 +58,24 @@ def run(app: Callable[..., Any]) -> int:
 
 def _usage(error: Exception) -> int:
     """Typer's own errors: whether it imports click or carries it, they have an exit code and can show themselves."""
-    code, show = getattr(error, "exit_code", None), getattr(error, "show", None)
+    code, explain = getattr(error, "exit_code", None), getattr(error, "show", None)
     if type(error).__name__ == "Abort":  # how typer passes Ctrl-C on
         return INTERRUPTED
     if code is None:
         raise error
-    if show is not None:
-        show()
+    if explain is not None:
+        explain(sys.stderr)
     return int(code)
 
 
 def say(message: str = "") -> None:
-    """A line for the user, on stderr."""
-    print(message, file=sys.stderr, flush=True)
+    """A line for the user, on stderr: the parts of a message follow each other, whatever stands in it."""
+    print(show(re.sub(r"\s*\n\s*", " ", message.rstrip())), file=sys.stderr, flush=True)
+
+
+def put(line: str) -> None:
+    """A line of the results, on stdout: whatever stands in it, it stays one line."""
+    print(show(line))
 
 
 def agreed(question: str) -> bool:
@@ -81,14 +89,14 @@ def agreed(question: str) -> bool:
 def say_skipped(skipped: Sequence[Skipped], most: int | None = None) -> None:
     """A line for each photo that is not used; beyond `most`, how many more there are."""
     for one in skipped[:most]:
-        say(f"Skipped {one.path}: {one.reason}" + (f" ({one.detail})" if one.detail else ""))
+        say(f"Skipped {show(one.path)}: {one.reason}" + (f" ({show(one.detail)})" if one.detail else ""))
     if most is not None and len(skipped) > most:
         say(f"Skipped {len(skipped) - most} more; --json lists all.")
 
 
 def print_json(document: dict[str, Any]) -> None:
-    """The one document on stdout; names that are not UTF-8 are escaped."""
-    print(json.dumps(document, indent=2))
+    r"""The one document on stdout, in ASCII: other characters are escaped (`\u202e`), DEL too, which JSON need not."""
+    print(json.dumps(document, indent=2).replace("\x7f", r"\u007f"))
 
 
 def command_line() -> list[str]:
@@ -130,7 +138,6 @@ class Bar:
 
     def _start_download(self, name: str) -> None:
         from rich.console import Console
-        from rich.markup import escape
         from rich.progress import (
             BarColumn,
             DownloadColumn,
@@ -141,14 +148,14 @@ class Bar:
         )
 
         self._download = Progress(
-            TextColumn(f"Downloading {escape(name)}"),
+            TextColumn("Downloading {task.fields[name]}", markup=False),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=Console(file=terminal.for_bars()),
         )
-        self._download_task = self._download.add_task("", total=None)
+        self._download_task = self._download.add_task("", total=None, name=show(name))
         self._download.start()
 
     def planned(self, photos: int, new: int, seconds: float) -> None:
@@ -168,7 +175,7 @@ class Bar:
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]} photos/s"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=Console(file=terminal.for_bars()),
         )
         self._task = self._progress.add_task("", total=new, rate="-")
         self._progress.start()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headstart.cli import options
-from headstart.cli.console import Bar, print_json, say, say_skipped
+from headstart.cli.console import Bar, print_json, put, say, say_skipped
+from headstart.printable import show
 
 if TYPE_CHECKING:
     from headstart.features import Skipped
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 def predict(
     model: options.Model,
     photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
-    csv: Annotated[Path | None, typer.Option(help="Write a table to this file.")] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a table to this file; an apostrophe before =, +, - or @ keeps spreadsheets from running names."
+        ),
+    ] = None,
     backbone: options.Elsewhere = "",
     fetch: options.Fetch = False,
     as_json: options.Json = False,
@@ -50,9 +56,10 @@ def predict(
             }
         )
     elif csv is None:
-        width = max((len(label) for label in answer.labels), default=0)
-        for path, label, row in zip(answer.paths, answer.labels, answer.probabilities, strict=True):
-            print(f"{label:{width}}  {100 * row.max():5.1f} %  {path}")
+        labels = [show(label) for label in answer.labels]
+        width = max(map(len, labels), default=0)
+        for path, label, row in zip(answer.paths, labels, answer.probabilities, strict=True):
+            put(f"{label:{width}}  {100 * row.max():5.1f} %  {path}")
 
 
 def classify(
@@ -87,9 +94,9 @@ def classify(
         )
         return
     for photo in answer.photos:
-        print(photo.path)
+        put(photo.path)
         for one in photo.guesses:
-            print(f"  {100 * one.probability:5.1f} %  {one.label}")
+            put(f"  {100 * one.probability:5.1f} %  {one.label}")
 
 
 def _skipped(skipped: Sequence[Skipped]) -> list[dict[str, str]]:
@@ -97,15 +104,12 @@ def _skipped(skipped: Sequence[Skipped]) -> list[dict[str, str]]:
 
 
 def _write_csv(path: Path, answer: Predictions) -> None:
-    import csv
-
+    from headstart import spreadsheet
     from headstart.errors import DataError
 
     try:
-        with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["path", "label", "probability", *answer.classes])
-            for name, label, row in zip(answer.paths, answer.labels, answer.probabilities, strict=True):
-                writer.writerow([name, label, f"{row.max():.6f}", *(f"{p:.6f}" for p in row)])
+        spreadsheet.write(
+            path, answer.classes, zip(answer.paths, answer.labels, answer.probabilities.tolist(), strict=True)
+        )
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}.\nChoose another file with --csv.") from error

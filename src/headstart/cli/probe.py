@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headstart.cli import options
-from headstart.cli.console import Bar, print_json, say
+from headstart.cli.console import Bar, print_json, put, say
 
 if TYPE_CHECKING:
     from headstart.probe import Probed
@@ -45,7 +45,7 @@ def show(found: Probed) -> None:
     for one in found.candidates:
         figures = [one.similarity, one.belief, one.agreement, one.accuracy]
         cells = ["-" if figure is None else f"{figure:.3f}" for figure in figures]
-        print(f"{one.feed.name:15}  {cells[0]:>10}  {cells[1]:>7}  {cells[2]:>10}  {cells[3]:>9}")
+        put(f"{one.feed.name:15}  {cells[0]:>10}  {cells[1]:>7}  {cells[2]:>10}  {cells[3]:>9}")
     print()
     what = (
         "the probability it gives to what the built-in network sees"
@@ -57,4 +57,4 @@ def show(found: Probed) -> None:
         f"{100 * found.held:.0f} % of random halves of them."
     )
     if found.card:
-        print(f"Kept in {found.card}: later runs use it.")
+        put(f"Kept in {found.card}: later runs use it.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from headstart.printable import show
+
 _SHOWN = 10
 
 
@@ -64,7 +66,8 @@ def curve_text(curve: dict[str, Any]) -> str:
 
 
 def table(rows: list[list[str]]) -> str:
-    """Columns of equal width; those of figures stand right, their heading with them."""
+    """Columns of equal width; those of figures stand right, their heading with them. Cells are printable."""
+    rows = [[show(cell) for cell in row] for row in rows]
     columns = list(zip(*rows, strict=True))
     widths = [max(len(cell) for cell in column) for column in columns]
     figures = [all(_is_figure(cell) for cell in column[1:] or column) for column in columns]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headstart.cli.console import Bar, print_json, say
+from headstart.cli.console import Bar, print_json, put, say
 from headstart.cli.options import Json
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def list_(as_json: Json = False) -> None:
         print_json({"samples": [_document(sample) for sample in SAMPLES]})
         return
     for sample in SAMPLES:
-        print(f"{sample.name:27}  {_contents(sample)}; {sample.megabytes:,} MB")
+        put(f"{sample.name:27}  {_contents(sample)}; {sample.megabytes:,} MB")
     for licence in dict.fromkeys(sample.licence for sample in SAMPLES):
         names = ", ".join(sample.name for sample in SAMPLES if sample.licence == licence)
         say(f"{names}: {licence}.")
@@ -49,7 +49,7 @@ def get(
     if as_json:
         print_json({**_document(got.sample), "path": str(got.path), "new": got.new})
         return
-    print(f"{got.path}: {_contents(got.sample)}{'' if got.new else '; it was here already, complete'}.")
+    put(f"{got.path}: {_contents(got.sample)}{'' if got.new else '; it was here already, complete'}.")
     say(f"Terms: {got.sample.licence}.")
     say(f"Next: headstart train {got.path} -o MODEL")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headstart.cli import options
-from headstart.cli.console import Bar, command_line, print_json, say, say_skipped
+from headstart.cli.console import Bar, command_line, print_json, put, say, say_skipped
 
 if TYPE_CHECKING:
     from headstart.training import Training
@@ -98,8 +98,8 @@ def show(result: Training) -> None:
         f"store; {seconds['total']:.1f} s in all."
     )
     if document["learning_curve"]:
-        print(curve_text(document["learning_curve"]))
+        put(curve_text(document["learning_curve"]))
     if result.model is None:
         say("Not saved: add -o NAME to keep the classifier.")
     else:
-        print(f"Saved in {result.model}. Try it: headstart predict {result.model} PHOTO")
+        put(f"Saved in {result.model}. Try it: headstart predict {result.model} PHOTO")

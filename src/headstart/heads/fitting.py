@@ -5,7 +5,7 @@ Heads see vectors and class numbers, never pictures, names or paths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -52,7 +52,13 @@ class _Candidate:
 
 
 @one_thread()
-def fit(kind: Kind, features: Vectors, labels: npt.NDArray[np.intp], folds: npt.NDArray[np.intp]) -> Fitted:
+def fit(
+    kind: Kind,
+    features: Vectors,
+    labels: npt.NDArray[np.intp],
+    folds: npt.NDArray[np.intp],
+    groups: Sequence[bytes] = (),
+) -> Fitted:
     """Train a head.
 
     Classes weigh the same however many photos they have (each photo counts `1 / (k * photos of its class)`).
@@ -62,6 +68,7 @@ def fit(kind: Kind, features: Vectors, labels: npt.NDArray[np.intp], folds: npt.
         features: float32 `(n, dim)`, finite; not changed, and not copied when n >= dim (but for knn).
         labels: intp `(n,)`, `0..k-1`, every class present, k >= 2.
         folds: intp `(n,)`, `0..folds-1`; every class must be present outside every fold.
+        groups: a key for each photo, equal for equal features, if that is known.
 
     Raises:
         HeadError: unknown kind, fewer than two classes, or a class that is missing outside a fold.
@@ -78,7 +85,7 @@ def fit(kind: Kind, features: Vectors, labels: npt.NDArray[np.intp], folds: npt.
             raise HeadError("A class has all its photos in one fold.\nExpected two different photos of every class.")
     fold_weights = (weights[:, None] * problems).astype(np.float32)
     fold_weights /= fold_weights.sum(axis=0)
-    candidates = _candidates(kind, features, labels, weights, fold_weights, folds)
+    candidates = _candidates(kind, features, labels, weights, fold_weights, folds, groups)
     return _choose(candidates, labels, folds, leave_early=kind == "logistic")
 
 
@@ -96,6 +103,7 @@ def _candidates(
     weights: npt.NDArray[np.float64],
     fold_weights: Vectors,
     folds: npt.NDArray[np.intp],
+    groups: Sequence[bytes] = (),
 ) -> Iterable[_Candidate]:
     if kind == "centroid":
         means, bias, held_out = closed_form.centroids(features, labels, fold_weights, folds)
@@ -110,12 +118,34 @@ def _candidates(
                 lambda t, k=k: NeighbourHead(vectors, numbers, centre, k, int(labels.max()) + 1, t),  # type: ignore[misc]
             )
     else:
-        basis = Basis(features, weights)
-        solve = logistic.path if kind == "logistic" else closed_form.ridge_path
-        for l2, inside, intercept, held_out in solve(basis, labels, fold_weights, folds, STRENGTHS):
-            outside = basis.back(inside)
-            bias = intercept - basis.mean @ outside
-            yield _Candidate(l2, held_out, lambda t, w=outside, b=bias: LinearHead(w, b, t))  # type: ignore[misc]
+        yield from _solved(kind, features, labels, weights, fold_weights, folds, groups)
+
+
+def _solved(
+    kind: Kind,
+    features: Vectors,
+    labels: npt.NDArray[np.intp],
+    weights: npt.NDArray[np.float64],
+    fold_weights: Vectors,
+    folds: npt.NDArray[np.intp],
+    groups: Sequence[bytes],
+) -> Iterable[_Candidate]:
+    """Logistic and ridge; where most photos are copies, each is solved for once, with the weight of all of them."""
+    everyone: npt.NDArray[np.intp] | slice = slice(None)
+    if groups and 2 * len(set(groups)) <= len(groups):
+        first: dict[tuple[bytes, int, int], int] = {}
+        keys = zip(groups, labels.tolist(), folds.tolist(), strict=True)
+        everyone = np.array([first.setdefault(key, len(first)) for key in keys], np.intp)
+        ones = np.unique(everyone, return_index=True)[1]
+        features, labels, folds = features[ones], labels[ones], folds[ones]
+        weights = np.bincount(everyone, weights).astype(np.float64)
+        fold_weights = np.stack([np.bincount(everyone, one) for one in fold_weights.T], axis=1).astype(np.float32)
+    basis = Basis(features, weights)
+    solve = logistic.path if kind == "logistic" else closed_form.ridge_path
+    for l2, inside, intercept, held_out in solve(basis, labels, fold_weights, folds, STRENGTHS):
+        outside = basis.back(inside)
+        bias = intercept - basis.mean @ outside
+        yield _Candidate(l2, held_out[everyone], lambda t, w=outside, b=bias: LinearHead(w, b, t))  # type: ignore[misc]
 
 
 def _choose(

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import html
-import re
+
+from headstart.printable import show, show_lines
 
 Attribute = str | int | float | bool | None
 
 _VOID = {"meta", "img", "br"}
-#: Bytes that are no text, and the marks that make `gpj.exe` look like `exe.jpg`.
-_HIDDEN = re.compile(r"[\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-#: Characters that HTML does not allow in text.
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
 class Markup(str):
@@ -41,25 +38,15 @@ def tag(name: str, *content: str, **attributes: Attribute) -> Markup:
 
 def inline(*content: str) -> Markup:
     """One after the other: text is escaped, `Markup` is not."""
-    return Markup("".join(one if isinstance(one, Markup) else html.escape(plain(one)) for one in content))
+    return Markup("".join(one if isinstance(one, Markup) else html.escape(show_lines(one)) for one in content))
 
 
 def foreign(text: str) -> Markup:
     """A name that somebody else chose: whichever way it is written, what stands beside it stays in its place."""
-    return tag("bdi", text)
-
-
-def plain(text: str) -> str:
-    r"""Text that a page can hold: what is no text is spelled (`\xe9`, `\u202e`), control characters are a mark."""
-    return _FORBIDDEN.sub("\ufffd", _HIDDEN.sub(_spelled, text))
-
-
-def _spelled(match: re.Match[str]) -> str:
-    code = ord(match.group())
-    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+    return tag("bdi", show(text))
 
 
 def _attribute(value: str | int | float) -> str:
     if isinstance(value, str):
-        return html.escape(plain(value))
+        return html.escape(show_lines(value))
     return f"{value:.1f}".removesuffix(".0")

@@ -8,6 +8,8 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
+from headstart.printable import show
+
 Colour = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Pen = ImageDraw.ImageDraw
@@ -61,7 +63,7 @@ def width_of(text: str, size: int) -> int:
 
 def shortened(text: str, size: int, width: int) -> str:
     """As much of a line as fits, the middle left out: both ends of a name tell. Accents go where no font has them."""
-    text = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
+    text = " ".join(show(text).split())
     if not any(_covers(font, text) for font in _fonts(size)):
         text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     if width_of(text, size) <= width:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from headstart.heads.head import Vectors
 from headstart.linear_algebra import one_thread
+from headstart.printable import show
 from headstart.results import Measured
 from headstart.tracking.thumbnails import squares
 
@@ -120,7 +121,7 @@ def _words(measured: Measured, row: int) -> list[str]:
         f"{float(p[predicted]):.3f}",
         Path(measured.paths[row]).name,
     ]
-    return [" ".join(word.encode("utf-8", "replace").decode("utf-8").split()) or "?" for word in words]
+    return [" ".join(show(word).split()) or "?" for word in words]
 
 
 def _told(measured: Measured, rows: npt.NDArray[np.intp], cut: tuple[int, int, float], missing: int) -> str:

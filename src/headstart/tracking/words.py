@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from headstart.printable import show
 from headstart.tracking.run import Run
 
 _PACKAGES = ("headstart", "numpy", "openvino", "pillow", "tensorboardX")
@@ -46,7 +47,7 @@ def settings(run: Run) -> str:
     words = [Path(sys.argv[0]).name or "python", *sys.argv[1:]]
     table = _table(["setting", "value"], [[name, _plain(value)] for name, value in run.columns().items()])
     # Indented text is shown as it is: no character of a path is taken for Markdown.
-    return f"    {shlex.join(words)}\n\n{table}".encode("utf-8", "replace").decode("utf-8")
+    return f"    {show(shlex.join(words))}\n\n{table}"
 
 
 def versions() -> str:
@@ -68,7 +69,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _escaped(cell: str) -> str:
     """Names are shown as they are, not as Markdown."""
-    clean = " ".join(cell.encode("utf-8", "replace").decode("utf-8").split())
+    clean = " ".join(show(cell).split())
     return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>()#+-!|" else letter for letter in clean)
 
 

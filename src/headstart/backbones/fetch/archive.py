@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from headstart.printable import show
+
 if TYPE_CHECKING:
     import tarfile
 
@@ -112,7 +114,7 @@ def kind_of(head: bytes) -> str:
         return "empty"
     if re.match(r"<(!doctype html|html|head|body)", text, re.IGNORECASE):
         title = re.search(r"<title[^>]*>([^<]{1,80})", text, re.IGNORECASE)
-        return "an HTML page" + (f" ('{' '.join(title[1].split())}')" if title else "")
+        return "an HTML page" + (f" ('{show(' '.join(title[1].split()))}')" if title else "")
     for start, words in (("<", "an XML document"), ("{", "a JSON document"), ("PK\x03\x04", "a zip archive")):
         if text.startswith(start):
             return words
