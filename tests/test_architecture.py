@@ -238,13 +238,16 @@ def test_help_and_the_catalogue_are_light(arguments: list[str]) -> None:
     assert not loaded_by(code) & HEAVY
 
 
-def test_predicting_needs_neither_scikit_learn_nor_scipy(tiles: Path, tmp_path: Path, samples: dict[str, Path]) -> None:
+def test_training_and_predicting_load_no_package_of_an_extra(
+    tiles: Path, tmp_path: Path, samples: dict[str, Path]
+) -> None:
     model, photo = tmp_path / "model", samples["temple"]  # not in the store: the network runs
-    headstart.train(tiles, output=model)
+    extras = {"sklearn", "scipy", "matplotlib", "tensorboardX", "tensorboard", "tensorflow"}
+    assert not loaded_by(f"import headstart; headstart.train({str(tiles)!r}, output={str(model)!r})") & extras
     code = f"import headstart; print(headstart.load({str(model)!r}).predict({str(photo)!r}))"
     loaded = loaded_by(code)
     assert "openvino" in loaded
-    assert not loaded & {"sklearn", "scipy"}
+    assert not loaded & {*extras, "mpmath"}
 
 
 def test_openvino_is_loaded_without_its_telemetry() -> None:
