@@ -67,7 +67,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`{train,test}/{temple,flower}/*.png`: 48 tiles of the two photos that scikit-learn ships."""
+    """`{train,test}/{temple,flower}/*.png`: 48 tiles of the demo's two photos."""
     root = tmp_path_factory.mktemp("photos") / "tiles"
     cut_tiles(sample_photos(), root)
     long_ago = 1_600_000_000
@@ -78,5 +78,5 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def samples() -> dict[str, Path]:
-    """The two photos themselves."""
+    """The demo's two photos themselves."""
     return sample_photos()

@@ -88,6 +88,7 @@ ORDER = [
     "heads.closed_form",
     "heads.fitting",
     "heads.history",
+    "distributions",
     "evaluation",
     "paired",
     "protocol",
@@ -224,7 +225,19 @@ def loaded_by(code: str) -> set[str]:
     return set(result.stdout.splitlines()[-1].split())
 
 
-HEAVY = {"numpy", "openvino", "sklearn", "scipy", "PIL", "pillow_heif", "safetensors", "tensorflow", "torch"}
+HEAVY = {
+    "numpy",
+    "openvino",
+    "sklearn",
+    "scipy",
+    "mpmath",
+    "matplotlib",
+    "PIL",
+    "pillow_heif",
+    "safetensors",
+    "tensorflow",
+    "torch",
+}
 
 
 def test_import_headstart_is_light() -> None:
@@ -240,13 +253,16 @@ def test_help_and_the_catalogue_are_light(arguments: list[str]) -> None:
     assert not loaded_by(code) & HEAVY
 
 
-def test_predicting_needs_neither_scikit_learn_nor_scipy(tiles: Path, tmp_path: Path, samples: dict[str, Path]) -> None:
+def test_training_and_predicting_load_no_package_of_an_extra(
+    tiles: Path, tmp_path: Path, samples: dict[str, Path]
+) -> None:
     model, photo = tmp_path / "model", samples["temple"]  # not in the store: the network runs
-    headstart.train(tiles, output=model)
+    extras = {"sklearn", "scipy", "matplotlib", "tensorboardX", "tensorboard", "tensorflow"}
+    assert not loaded_by(f"import headstart; headstart.train({str(tiles)!r}, output={str(model)!r})") & extras
     code = f"import headstart; print(headstart.load({str(model)!r}).predict({str(photo)!r}))"
     loaded = loaded_by(code)
     assert "openvino" in loaded
-    assert not loaded & {"sklearn", "scipy"}
+    assert not loaded & {*extras, "mpmath"}
 
 
 def test_openvino_is_loaded_without_its_telemetry() -> None:
@@ -272,8 +288,42 @@ except SystemExit as end: assert not end.code, end.code
         loaded_by(code.format(arguments))
 
 
+def test_only_the_extractor_imports_scikit_learn_and_nothing_imports_scipy() -> None:
+    found: dict[str, set[str]] = {"sklearn": set(), "scipy": set()}
+    for name, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            named += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for package in {target.split(".")[0] for target in named} & set(found):
+                found[package].add(name)
+    assert found == {"sklearn": {"extractor"}, "scipy": set()}
+
+
+def without_scikit_learn(code: str) -> str:
+    """What a process prints in which scikit-learn and SciPy cannot be imported."""
+    hide = "import sys; sys.modules.update(dict.fromkeys(['sklearn', 'sklearn.base', 'scipy', 'scipy.special']))\n"
+    result = subprocess.run([sys.executable, "-c", hide + code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_without_its_extra_the_extractor_says_what_to_install() -> None:
+    said = without_scikit_learn("""
+import headstart
+for ask in (lambda: headstart.FeatureExtractor, lambda: exec("from headstart import FeatureExtractor")):
+    try: ask()
+    except ImportError as error: print(isinstance(error, headstart.HeadstartError), error)
+""")
+    assert said.count("True FeatureExtractor needs scikit-learn") == 2
+    assert said.count("pip install 'headstart[sklearn]'") == 2
+
+
+def test_without_the_extractors_extra_everything_else_can_be_looked_at() -> None:
+    without_scikit_learn("import headstart, inspect; from headstart import *; inspect.getmembers(headstart); train")
+
+
 def test_everything_that_is_promised_can_be_imported() -> None:
-    for name in headstart.__all__:
+    for name in [*headstart.__all__, "FeatureExtractor"]:
         assert getattr(headstart, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = headstart.nonsense

@@ -134,6 +134,7 @@ def test_the_demo_runs_and_says_what_it_does(tmp_path: Path) -> None:
         result = subprocess.run([HEADSTART, "demo"], capture_output=True, text=True, cwd=tmp_path, check=False)
         assert result.returncode == 0, result.stderr
         assert "daisy" in result.stdout
+        assert "danielbuechele and vultilion" in result.stderr
         assert "Accuracy" in result.stdout
         assert "headstart train" in result.stderr
         assert sorted(os.listdir(tmp_path)) == ["demo-model"]

@@ -10,7 +10,18 @@ from scipy.stats import binom
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, precision_recall_fscore_support
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from headstart.evaluation import calibration_error, evaluate, log_loss, wilson, wilson_corrected
+from headstart.evaluation import (
+    Bin,
+    Confusion,
+    bins,
+    calibration_error,
+    evaluate,
+    log_loss,
+    reliability,
+    top_confusions,
+    wilson,
+    wilson_corrected,
+)
 
 
 def random_case(n: int = 200, k: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -126,3 +137,34 @@ def test_the_document_has_names_not_numbers() -> None:
     assert document["mistakes"] == [{"path": "b", "label": "dog", "predicted": "cat", "probability": 0.8}]
     assert document["per_class"]["dog"] == {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "support": 2}
     assert document["interval"][0] < document["accuracy"] < document["interval"][1]
+
+
+def test_the_bins_are_those_of_the_calibration_error() -> None:
+    labels, p = random_case(200)
+    found = bins(p, labels)
+    assert sum(one.photos for one in found) == 200
+    error = sum(one.photos * abs(one.accuracy - one.confidence) for one in found) / 200
+    assert error == pytest.approx(calibration_error(p, labels))
+    assert all(one.low <= one.confidence <= one.high for one in found)
+    assert reliability(p, labels)[0] == {
+        "low": found[0].low,
+        "high": found[0].high,
+        "photos": found[0].photos,
+        "confidence": found[0].confidence,
+        "accuracy": found[0].accuracy,
+    }
+
+
+def test_certainty_is_in_the_last_bin() -> None:
+    (one,) = bins(np.eye(2)[[0, 1, 1]], np.array([0, 1, 0]))
+    assert one == Bin(low=14 / 15, high=1.0, photos=3, confidence=1.0, accuracy=2 / 3)
+
+
+def test_the_most_frequent_confusions_come_first_and_hardly_any_are_none() -> None:
+    counts = [[8, 2, 0.4], [3, 5, 0], [0, 2, 0]]
+    assert top_confusions(["a", "b", "c"], counts, 2) == [
+        Confusion(3, "b", "a", 3 / 8),
+        Confusion(2, "a", "b", 2 / 10.4),
+    ]
+    assert [one.label for one in top_confusions(["a", "b", "c"], counts, 9)] == ["b", "a", "c"]
+    assert top_confusions(["a", "b"], [[3, 0.4], [0, 0]], 9) == []

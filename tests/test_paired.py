@@ -240,8 +240,8 @@ def test_folds_that_do_not_fit_are_refused() -> None:
         by_cross_validation(right, right, np.zeros((2, 4), int))
 
 
-def test_scipy_is_loaded_only_when_something_is_compared() -> None:
-    code = "import sys, headstart.paired; sys.exit('scipy' in sys.modules)"
+def test_mpmath_is_loaded_only_when_something_is_compared() -> None:
+    code = "import sys, headstart.paired; sys.exit('mpmath' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -236,7 +236,7 @@ def test_tracking_changes_nothing_that_is_saved(tiles: Path, tmp_path: Path) -> 
         assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "tracked" / name).read_bytes()
 
 
-@pytest.mark.parametrize("package", ["tensorboardX", "tensorboard"])
+@pytest.mark.parametrize("package", ["tensorboardX", "matplotlib", "tensorboard"])
 def test_a_missing_package_is_told_with_the_line_that_installs_it(
     package: str, tiles: Path, logdir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

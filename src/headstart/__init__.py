@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from headstart.classifier import Classifier
     from headstart.comparing import compare
     from headstart.errors import HeadstartError
-    from headstart.extractor import FeatureExtractor
+    from headstart.extractor import FeatureExtractor as FeatureExtractor
     from headstart.training import train
 
-__all__ = ["Classifier", "FeatureExtractor", "HeadstartError", "Options", "classify", "compare", "load", "train"]
+# FeatureExtractor is not listed, nor in `dir`: without its extra, `import *` and `help` would raise its error.
+__all__ = ["Classifier", "HeadstartError", "Options", "classify", "compare", "load", "train"]
 __version__ = "0.1.0"
 
 # Imported on first use: `import headstart` stays light, and so does `headstart --help`.
@@ -51,4 +52,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted({*globals(), *__all__})

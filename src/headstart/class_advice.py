@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from headstart.distributions import normal_cdf
 from headstart.evaluation import Z95
 from headstart.heads import logistic
 from headstart.heads.basis import Basis
@@ -130,8 +131,6 @@ def advise(
 
 
 def _told(names: Sequence[str], lost: npt.NDArray[np.float32], removed: int) -> Advice:
-    from scipy.special import ndtr  # type: ignore[import-untyped]
-
     worth = [_mean(one) for one in lost]
     order = np.argsort([-gain for gain, _ in worth], kind="stable").tolist()
     listed = tuple(
@@ -143,7 +142,7 @@ def _told(names: Sequence[str], lost: npt.NDArray[np.float32], removed: int) -> 
     first, last = order[0], order[-1]
     gain, error = _mean(lost[first] - lost[last])
     pairs = len(order) * (len(order) - 1) / 2
-    p = min(1.0, 2 * float(ndtr(-gain / error)) * pairs)
+    p = min(1.0, 2 * normal_cdf(-gain / error) * pairs)
     photos = "one more photo" if removed == 1 else f"{removed} more photos"
     if p < 0.05 and worth[first][0] > 0:
         text = f"{photos[0].upper()}{photos[1:]} of '{names[first]}' are worth more than {removed} of '{names[last]}'."

@@ -9,7 +9,8 @@
     ├── HeadError         a head cannot be trained or applied
     ├── BundleError       a saved classifier cannot be written, read or trusted
     ├── TrackingError     a training cannot be written for TensorBoard, or not be shown in it
-    └── ReportError       a report cannot be written
+    ├── ReportError       a report cannot be written
+    └── MissingExtraError an optional extra is not installed; an ImportError too
 
 Every message says what happened, what was expected, what was received and what to do. Errors of other
 libraries are translated once, where they enter, with `raise ... from`.
@@ -92,3 +93,7 @@ class TrackingError(HeadstartError):
 
 class ReportError(HeadstartError):
     """A report cannot be written."""
+
+
+class MissingExtraError(HeadstartError, ImportError):
+    """Something was asked for that needs an optional extra, which is not installed."""

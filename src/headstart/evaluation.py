@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,37 @@ class Mistake:
     label: int
     predicted: int
     probability: float
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Photos that were predicted with about the same confidence.
+
+    Attributes:
+        low, high: 0..1, edges of the confidence.
+        photos: how many. confidence: their mean. accuracy: share of them that was right.
+    """
+
+    low: float
+    high: float
+    photos: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Photos of one class that were taken for another.
+
+    Attributes:
+        photos: how many; a mean over repeats. label, predicted: names of the classes.
+        share: of all photos of the class, 0..1.
+    """
+
+    photos: float
+    label: str
+    predicted: str
+    share: float
 
 
 @dataclass(frozen=True)
@@ -180,32 +212,53 @@ def log_loss(probabilities: Probabilities, labels: Labels) -> float:
 
 def calibration_error(probabilities: Probabilities, labels: Labels) -> float:
     """Expected calibration error of the predicted class (Guo et al. 2017, equation 3), 15 bins of equal width."""
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gap = np.bincount(bins, weights=right - confidence, minlength=CALIBRATION_BINS)
+    confidence, right, places = _binned(probabilities, labels)
+    gap = np.bincount(places, weights=right - confidence, minlength=CALIBRATION_BINS)
     return float(np.abs(gap).sum() / len(labels))
 
 
-def reliability(probabilities: npt.NDArray[np.floating[Any]], labels: Labels) -> list[dict[str, float]]:
-    """The bins of `calibration_error` that have photos: what was said of them, and what came true.
+def bins(probabilities: npt.NDArray[np.floating[Any]], labels: Labels) -> tuple[Bin, ...]:
+    """The bins of `calibration_error` that have photos: what was said of them, and what came true."""
+    confidence, right, places = _binned(probabilities, labels)
+    return tuple(
+        Bin(
+            low=place / CALIBRATION_BINS,
+            high=(place + 1) / CALIBRATION_BINS,
+            photos=int((places == place).sum()),
+            confidence=float(confidence[places == place].mean()),
+            accuracy=float(right[places == place].mean()),
+        )
+        for place in np.unique(places).tolist()
+    )
 
-    Returns:
-        for each bin `low` and `high` (0..1, edges of the confidence), `photos`, `confidence` and `accuracy` (means).
+
+def reliability(probabilities: npt.NDArray[np.floating[Any]], labels: Labels) -> list[dict[str, float]]:
+    """The `bins` as the document that `--json` prints."""
+    return [asdict(one) for one in bins(probabilities, labels)]
+
+
+def top_confusions(classes: Sequence[str], counts: Sequence[Sequence[float]], most: int) -> list[Confusion]:
+    """Which class was taken for which, the most frequent first; those of half a photo or more.
+
+    Args:
+        classes: k names. counts: `(k, k)`, rows true, columns predicted. most: so many at most.
     """
+    found = [
+        Confusion(n, classes[i], classes[j], n / sum(row))
+        for i, row in enumerate(counts)
+        for j, n in enumerate(row)
+        if i != j and n >= 0.5
+    ]
+    return sorted(found, key=lambda one: -one.photos)[:most]
+
+
+def _binned(
+    probabilities: npt.NDArray[np.floating[Any]], labels: Labels
+) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.bool_], Labels]:
+    """For each photo: the confidence of its prediction, whether it was right, and its bin."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    return [
-        {
-            "low": place / CALIBRATION_BINS,
-            "high": (place + 1) / CALIBRATION_BINS,
-            "photos": int((bins == place).sum()),
-            "confidence": float(confidence[bins == place].mean()),
-            "accuracy": float(right[bins == place].mean()),
-        }
-        for place in np.unique(bins).tolist()
-    ]
+    return confidence, right, np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
 
 
 def _mistakes(labels: Labels, probabilities: Probabilities) -> tuple[Mistake, ...]:

@@ -1,4 +1,7 @@
-"""`FeatureExtractor`: a backbone as a scikit-learn transformer, for pipelines and cross-validation."""
+"""`FeatureExtractor`: a backbone as a scikit-learn transformer, for pipelines and cross-validation.
+
+The only module that imports scikit-learn, which is in the extra `headstart[sklearn]`.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,21 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from headstart import backbones
 from headstart.backbones.base import Backbone, Vectors
-from headstart.errors import DataError
+from headstart.errors import DataError, MissingExtraError
 from headstart.features import extract, require_all
 from headstart.images import Fit
 from headstart.store import Store
+
+try:
+    from sklearn.base import BaseEstimator, TransformerMixin
+except ImportError as error:
+    raise MissingExtraError(
+        f"FeatureExtractor needs scikit-learn, which cannot be imported: {error}.\n"
+        "Install it: pip install 'headstart[sklearn]'"
+    ) from error
 
 
 class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from headstart.distributions import coin_cdf, t_cdf, t_quantile
 from headstart.evaluation import Z95
 
 Right = npt.NDArray[np.bool_]
@@ -99,8 +100,6 @@ def by_cross_validation(first: Right, second: Right, folds: npt.NDArray[np.integ
     Raises:
         ValueError: the arrays differ in shape, are not bool `(r, n)`, are empty, or a repeat has one fold.
     """
-    from scipy.special import stdtr, stdtrit  # type: ignore[import-untyped]
-
     _check(first, second, 2)
     if folds.shape != first.shape:
         raise ValueError(f"The folds have shape {folds.shape}.\nExpected {first.shape}: a fold for each answer.")
@@ -119,8 +118,8 @@ def by_cross_validation(first: Right, second: Right, folds: npt.NDArray[np.integ
     variance = (1 / count + 1 / (per_repeat - 1)) * spread / (count - 1)
     b, c = float((first & ~second).mean(axis=0).sum()), float((second & ~first).mean(axis=0).sum())
     error = max(float(np.sqrt(variance)), tango(0, 0, n)[1] / Z95)
-    half = float(stdtrit(count - 1, 0.975)) * error
-    p = 2 * float(stdtr(count - 1, -abs(value) / error))
+    half = t_quantile(0.975, count - 1) * error
+    p = 2 * t_cdf(-abs(value) / error, count - 1)
     return Difference(n, value, (max(-1.0, value - half), min(1.0, value + half)), p, b, c)
 
 
@@ -137,11 +136,9 @@ def mcnemar(first_only: int, second_only: int) -> float:
     Returns:
         `2 P(X < min(b, c)) + P(X = min(b, c))` for X binomial (b + c, 1/2); 1 if b == c.
     """
-    from scipy.special import bdtr
-
     m, least = first_only + second_only, min(first_only, second_only)
-    below = float(bdtr(least - 1, m, 0.5)) if least else 0.0
-    return min(1.0, below + float(bdtr(least, m, 0.5)))
+    below = coin_cdf(least - 1, m) if least else 0.0
+    return min(1.0, below + coin_cdf(least, m))
 
 
 def tango(first_only: float, second_only: float, n: int) -> tuple[float, float]:

@@ -31,7 +31,7 @@ def require(package: str) -> None:
     """Is this package of the extra there? Nothing is loaded.
 
     Args:
-        package: `tensorboardX` to write, `tensorboard` to look.
+        package: `tensorboardX` and `matplotlib` to write, `tensorboard` to look.
 
     Raises:
         TrackingError: it is not, with the line that installs it.

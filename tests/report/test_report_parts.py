@@ -18,6 +18,7 @@ import pytest
 from fakes import write_photo
 from headstart import report
 from headstart.errors import ReportError
+from headstart.evaluation import Bin
 from headstart.report import axes, figures, words
 from headstart.report.markup import foreign, inline, tag
 from headstart.report.style import DARK, LIGHT
@@ -160,7 +161,7 @@ def test_entries_are_told_apart_by_their_heads_where_there_are_several(document:
 
 def test_what_is_calibrated_is_said_with_its_tendency() -> None:
     def said(error: float, sure: float, right: float, n: int = 1000) -> str:
-        bins = [{"photos": n, "confidence": sure, "accuracy": right}]
+        bins = [Bin(0.8, 1.0, n, sure, right)]
         return Page(words.calibration({"calibration_error": error, "n": n}, bins)).words
 
     assert "taken at their word" in said(0.01, 0.90, 0.91)

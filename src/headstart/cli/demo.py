@@ -1,8 +1,7 @@
-"""`headstart demo`: the whole way, offline, on two real photos that scikit-learn ships."""
+"""`headstart demo`: the whole way, offline, on two real photos that come with headstart."""
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Annotated
 import typer
 
 from headstart.cli.console import say
-from headstart.errors import DataError
 
 _MODEL = Path("demo-model")
+_PHOTOS = Path(__file__).with_name("demo_photos")
 _COLUMNS, _ROWS = 3, 4
 
 
@@ -29,7 +28,8 @@ def demo(
     again = _saved_by_a_demo(output)  # only what an earlier demo saved is replaced
     check_target(output, overwrite=again)
     photos = sample_photos()
-    say("1. A network as it is, on two photos that scikit-learn ships. Its classes are ImageNet's 1,000.")
+    say("1. A network as it is, on two photos. Its classes are ImageNet's 1,000.")
+    say("   Photos: danielbuechele and vultilion, flickr.com, licence CC BY 2.0; see CREDITS.md beside them.")
     say(f"   $ headstart classify {' '.join(str(path) for path in photos.values())} --top 3")
     classify(list(photos.values()), top=3)
     with tempfile.TemporaryDirectory(prefix="headstart-demo-") as folder:
@@ -83,9 +83,5 @@ def cut_tiles(photos: dict[str, Path], root: Path) -> None:
 
 
 def sample_photos() -> dict[str, Path]:
-    """The files behind `sklearn.datasets.load_sample_images`, found without importing scikit-learn (2 s)."""
-    spec = importlib.util.find_spec("sklearn")
-    if spec is None or spec.origin is None:
-        raise DataError("scikit-learn, whose photos the demo uses, is missing.\nInstall it: pip install scikit-learn")
-    folder = Path(spec.origin).parent / "datasets" / "images"
-    return {"temple": folder / "china.jpg", "flower": folder / "flower.jpg"}
+    """The two photos that come with headstart; `CREDITS.md` beside them names their authors and their licence."""
+    return {"temple": _PHOTOS / "china.jpg", "flower": _PHOTOS / "flower.jpg"}

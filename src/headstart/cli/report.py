@@ -32,21 +32,17 @@ def summary(evaluation: dict[str, Any], seen: int = 0) -> str:
 
 def details(evaluation: dict[str, Any]) -> str:
     """Table of the classes, what is confused with what, and the most confident mistakes."""
+    from headstart.evaluation import top_confusions
+
     rows = [["class", "photos", "precision", "recall", "F1"]]
     for name, row in evaluation["per_class"].items():
         figures = [percent(row[key]) for key in ("precision", "recall", "f1")]
         rows.append([name, f"{row['support']:,}", *figures])
     parts = [table(rows)]
-    classes, counts = evaluation["confusion"]["classes"], evaluation["confusion"]["counts"]
-    pairs = [
-        (counts[i][j], f"{classes[i]} taken for {classes[j]}")
-        for i in range(len(classes))
-        for j in range(len(classes))
-        if i != j and counts[i][j] >= 0.5
-    ]
-    if pairs:
-        pairs.sort(key=lambda pair: -pair[0])
-        parts.append("Most frequent confusions:\n" + table([["  ", _count(n), what] for n, what in pairs[:_SHOWN]]))
+    confusion = evaluation["confusion"]
+    if found := top_confusions(confusion["classes"], confusion["counts"], _SHOWN):
+        confused = [["  ", _count(one.photos), f"{one.label} taken for {one.predicted}"] for one in found]
+        parts.append("Most frequent confusions:\n" + table(confused))
     if evaluation["mistakes"]:
         lines = [
             [f"  {percent(m['probability'])}", f"{m['label']} taken for {m['predicted']}", m["path"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from headstart.evaluation import Bin
 from headstart.report.axes import (
     FOOT,
     LEFT,
@@ -55,26 +56,25 @@ def interval(key: str, accuracy: float, ends: Sequence[float], span: tuple[float
     )
 
 
-def reliability(bins: Sequence[Row]) -> Markup:
+def reliability(bins: Sequence[Bin]) -> Markup:
     """How often it was right, by how sure it was; a circle's area is its number of photos."""
     width, height = NARROW, NARROW
     across = Scale(0, 1, LEFT, width - 2 * RIGHT)
     upright = Scale(0, 1, height - FOOT, 2 * TOP)
-    most = max(row["photos"] for row in bins)
+    most = max(one.photos for one in bins)
     stems, circles = [], []
-    for row in bins:
-        x, y, even = across.at(row["confidence"]), upright.at(row["accuracy"]), upright.at(row["confidence"])
-        said = f"{percent_text(row['confidence'])} sure, {percent_text(row['accuracy'])} right: "
-        said += f"{photos_text(row['photos'])} photos"
-        measured = {"data_value": row["accuracy"], "data_sure": row["confidence"], "data_photos": row["photos"]}
+    for one in bins:
+        x, y, even = across.at(one.confidence), upright.at(one.accuracy), upright.at(one.confidence)
+        said = f"{percent_text(one.confidence)} sure, {percent_text(one.accuracy)} right: "
+        said += f"{photos_text(one.photos)} photos"
+        measured = {"data_value": one.accuracy, "data_sure": one.confidence, "data_photos": one.photos}
         numbers = {key: exact(value) for key, value in measured.items()}
-        radius = max(2.5, 15 * (row["photos"] / most) ** 0.5)
+        radius = max(2.5, 15 * (one.photos / most) ** 0.5)
         stems.append(line(x, y, x, even, "gap"))
         circles.append(tag("circle", tag("title", said), cx=x, cy=y, r=radius, class_="bubble", **numbers))
     described = [
-        f"{percent_text(row['confidence'])} sure: {percent_text(row['accuracy'])} right of "
-        f"{photos_text(row['photos'])} photos"
-        for row in bins
+        f"{percent_text(one.confidence)} sure: {percent_text(one.accuracy)} right of {photos_text(one.photos)} photos"
+        for one in bins
     ]
     return picture(
         "reliability",

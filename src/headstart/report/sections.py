@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from headstart.evaluation import Bin
 from headstart.report import charts, facts, figures, tables, words
 from headstart.report.axes import both
 from headstart.report.cost import cost as accuracy_by_speed
@@ -86,7 +87,7 @@ def evaluation(measured: Row, bins: Sequence[Row], curve: Row | None, name: str)
         Section("classes", "Classes", inline("Each class", *of), tables.classes(measured["per_class"])),
     ]
     if bins:
-        found.append(_calibration(measured, bins, name))
+        found.append(_calibration(measured, [Bin(**one) for one in bins], name))
     if curve:
         found.append(_learning(curve))
     wrong = round(measured["n"] * (1 - measured["accuracy"]))
@@ -140,7 +141,7 @@ def again(command: Sequence[str] | None) -> list[Section]:
     return [_section("again", "Run it again", "How to run it again", line)]
 
 
-def _calibration(measured: Row, bins: Sequence[Row], name: str) -> Section:
+def _calibration(measured: Row, bins: Sequence[Bin], name: str) -> Section:
     caption = "The area of a circle is its number of photos. On the dashed line, what it says comes true."
     drawn = tag("figure", tag("div", charts.reliability(bins), class_="single"))
     said = tag("div", tag("p", words.calibration(measured, bins)), tag("p", caption, class_="quiet"))

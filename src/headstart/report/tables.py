@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from headstart.evaluation import top_confusions
 from headstart.report import charts, figures, words
 from headstart.report.axes import span_of
 from headstart.report.markup import Markup, foreign, inline, tag
@@ -122,11 +123,12 @@ def _count(n: float, total: float, right: bool) -> Markup:
 
 
 def _pairs(matrix: Row) -> Markup:
-    found = words.confused(matrix, _PAIRS)
+    found = top_confusions(matrix["classes"], matrix["counts"], _PAIRS)
     if not found:
         return tag("p", words.confusions(matrix))
     body = [
-        [foreign(true), foreign(other), figures.photos(n), f"{100 * share:.0f} %"] for n, true, other, share in found
+        [foreign(one.label), foreign(one.predicted), figures.photos(one.photos), f"{100 * one.share:.0f} %"]
+        for one in found
     ]
     caption = f"With {len(matrix['classes']):,} classes, only the most frequent confusions are shown."
     columns = [("Is", False), ("Taken for", False), ("Photos", True), ("Share of the class", True)]

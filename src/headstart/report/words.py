@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from headstart.evaluation import Bin, top_confusions
 from headstart.report import figures
 from headstart.report.markup import Markup, foreign, inline, tag
 
@@ -54,36 +55,25 @@ def behind(difference: Row) -> Markup:
     )
 
 
-def confused(confusion: Row, most: int) -> list[tuple[float, str, str, float]]:
-    """Photos, what they are, what they were taken for, and their share of what they are; the most frequent first."""
-    names, counts = confusion["classes"], confusion["counts"]
-    pairs = [
-        (row[j], names[i], names[j], row[j] / sum(row))
-        for i, row in enumerate(counts)
-        for j in range(len(names))
-        if i != j and row[j] >= 0.5
-    ]
-    return sorted(pairs, key=lambda pair: -pair[0])[:most]
-
-
 def confusions(confusion: Row) -> Markup:
     """The three most frequent confusions, a sentence."""
-    found = confused(confusion, 3)
+    found = top_confusions(confusion["classes"], confusion["counts"], 3)
     if not found:
         wrong = any(n for i, row in enumerate(confusion["counts"]) for j, n in enumerate(row) if i != j)
         return inline(f"{'Hardly any' if wrong else 'No'} photo was taken for another class.")
     said = [
-        inline(foreign(true), " taken for ", foreign(other), " (", figures.photos(n), ")")
-        for n, true, other, _ in found
+        inline(foreign(one.label), " taken for ", foreign(one.predicted), " (", figures.photos(one.photos), ")")
+        for one in found
     ]
     return inline("Most often ", *_listed(said), ".")
 
 
-def calibration(evaluation: Row, bins: Sequence[Row]) -> Markup:
+def calibration(evaluation: Row, bins: Sequence[Bin]) -> Markup:
     """What its probabilities are worth."""
     error, n = evaluation["calibration_error"], evaluation["n"]
-    photos = sum(row["photos"] for row in bins)
-    said, right = (sum(row["photos"] * row[key] for row in bins) / photos for key in ("confidence", "accuracy"))
+    photos = sum(one.photos for one in bins)
+    said = sum(one.photos * one.confidence for one in bins) / photos
+    right = sum(one.photos * one.accuracy for one in bins) / photos
     tendency = "too sure" if said - right > 0.02 else "too timid" if right - said > 0.02 else "as sure as it should be"
     worth = (
         "Its probabilities can be taken at their word."

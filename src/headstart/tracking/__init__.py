@@ -27,9 +27,10 @@ def check(logdir: str | Path) -> None:
     """Raise before the training what would else be raised after it.
 
     Raises:
-        TrackingError: tensorboardX is not installed, or the folder cannot be made or written.
+        TrackingError: tensorboardX or matplotlib is not installed, or the folder cannot be made or written.
     """
     tensorboard.require("tensorboardX")
+    tensorboard.require("matplotlib")
     try:
         os.makedirs(logdir, exist_ok=True)
     except (OSError, ValueError) as error:
@@ -45,7 +46,7 @@ def record(logdir: str | Path, run: Run) -> Path:
         its folder, a new one.
 
     Raises:
-        TrackingError: tensorboardX is not installed, or the disk is full or read-only.
+        TrackingError: tensorboardX or matplotlib is not installed, or the disk is full or read-only.
     """
     check(logdir)
     try:

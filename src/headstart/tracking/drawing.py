@@ -1,120 +1,129 @@
-"""Letters and colours for pictures drawn with Pillow alone."""
+"""What the pictures of a run share: a sheet, colours, letters. Drawn by matplotlib's objects: pyplot's state is global.
+
+matplotlib is in the extra `headstart[tensorboard]` and is loaded when something is drawn.
+"""
 
 from __future__ import annotations
 
+import io
 import unicodedata
-from collections.abc import Iterator
-from functools import lru_cache
+from bisect import bisect_left
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from headstart.printable import show
 
-Colour = tuple[int, int, int]
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-Pen = ImageDraw.ImageDraw
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-PAPER: Colour = (255, 255, 255)
-INK: Colour = (31, 41, 51)
-MUTED: Colour = (104, 117, 130)
-FAINT: Colour = (226, 231, 236)
-RIGHT: Colour = (11, 93, 122)
-WRONG: Colour = (190, 58, 38)
-
-#: Asked for in this order where Pillow's own font, which has little but ASCII, lacks a letter of a class name.
-_OTHERS = (
-    "DejaVuSans.ttf",
-    "NotoSansCJK-Regular.ttc",
-    "NotoSans-Regular.ttf",
-    "Arial Unicode.ttf",
-    "msyh.ttc",
-    "arial.ttf",
-    "wqy-microhei.ttc",
+PAPER, INK, MUTED, FAINT = "#ffffff", "#1f2933", "#687582", "#e2e7ec"
+RIGHT, WRONG = "#0b5d7a", "#be3a26"
+TITLE, SMALL = 14.0, 10.0
+_DPI = 100
+_EDGE = 24
+#: Asked in this order for letters that matplotlib's own font lacks; those that this machine has.
+_FAMILIES = (
+    "DejaVu Sans",
+    "Noto Sans",
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "Hiragino Sans",
+    "WenQuanYi Micro Hei",
+    "Malgun Gothic",
+    "Nirmala UI",
+    "Arial Unicode MS",
+    "Arial",
 )
-_NO_LETTER = "\U0010ffff"
+_NO_LETTER = "\N{WHITE SQUARE}"
 
 
-def canvas(width: int, height: int) -> tuple[Image.Image, Pen]:
-    """An empty sheet and the pen for it."""
-    sheet = Image.new("RGB", (width, height), PAPER)
-    return sheet, ImageDraw.Draw(sheet)
+def sheet(width: float, height: float) -> Figure:
+    """An empty sheet; its sides in pixels. What is drawn may stand outside it, such as the names beside a matrix."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure((width / _DPI, height / _DPI), dpi=_DPI)
+    FigureCanvasAgg(figure)
+    return figure
 
 
-def mix(low: Colour, high: Colour, share: float) -> Colour:
-    """The colour at `share` (0..1) of the way from `low` to `high`."""
-    a, b, c = (round(x + (y - x) * share) for x, y in zip(low, high, strict=True))
-    return a, b, c
+def picture(figure: Figure, title: str, *lines: str) -> Image.Image:
+    """All that was drawn, in the sheet or outside it, below a heading: RGB."""
+    from matplotlib.transforms import Bbox
+
+    box = figure.get_tightbbox()  # in inches
+    wide, high = figure.get_size_inches()
+    boxes = [box]
+    heading = [(title, letters(TITLE)), *((line, letters(SMALL, MUTED)) for line in lines)]
+    for place, (text, style) in enumerate(reversed(heading)):
+        written = figure.text(box.x0 / wide, (box.y1 + (18 + 19 * place) / _DPI) / high, text, **style)
+        boxes.append(Bbox(written.get_window_extent().get_points() / _DPI))
+    packed = io.BytesIO()
+    whole = Bbox.union(boxes).padded(_EDGE / _DPI)
+    figure.savefig(packed, format="png", dpi=_DPI, facecolor=PAPER, transparent=False, bbox_inches=whole)
+    return Image.open(packed).convert("RGB")
 
 
-def readable_on(colour: Colour) -> Colour:
+def points(pixels: float) -> float:
+    """A height in pixels as the size of a font."""
+    return pixels * 72 / _DPI
+
+
+def mix(low: str, high: str, share: float) -> tuple[float, float, float]:
+    """The colour, 0..1, at `share` (0..1) of the way from `low` to `high`."""
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = (x + (y - x) * share for x, y in zip(to_rgb(low), to_rgb(high), strict=True))
+    return red, green, blue
+
+
+def readable_on(colour: tuple[float, float, float]) -> str:
     """Ink or paper, by the luminance of what is behind (ITU-R BT.601 weights)."""
-    return INK if 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] > 140 else PAPER
+    red, green, blue = colour
+    return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else PAPER
 
 
-def font_for(text: str, size: int) -> Font:
-    """Pillow's own font, or one of this machine's that has the letters it lacks; where none has, they are boxes."""
-    return next((font for font in _fonts(size) if _covers(font, text)), _own(size))
+def letters(size: float, colour: str = INK) -> dict[str, Any]:
+    """How text is set, as matplotlib's arguments: a `$` in a name is no formula."""
+    return {"fontsize": size, "color": colour, "fontfamily": _families(), "parse_math": False}
 
 
-def width_of(text: str, size: int) -> int:
-    """Pixels that a line takes."""
-    return round(font_for(text, size).getlength(text))
+def shortened(text: str, size: float, width: float) -> str:
+    """As much of a name as fits into so many pixels, the middle left out: both ends of a name matter.
 
+    What no font of this machine has becomes a box; what is not to be seen (control characters) is left out.
+    """
+    text = unicodedata.normalize("NFC", " ".join(show(text).split()))
+    text = "".join(letter for letter in text if not unicodedata.category(letter).startswith("C"))
+    text = "".join(letter if ord(letter) in _known() else _NO_LETTER for letter in text)
+    written = sheet(1, 1).text(0, 0, text, **letters(size))
 
-def shortened(text: str, size: int, width: int) -> str:
-    """As much of a line as fits, the middle left out: both ends of a name tell. Accents go where no font has them."""
-    text = " ".join(show(text).split())
-    if not any(_covers(font, text) for font in _fonts(size)):
-        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    if width_of(text, size) <= width:
+    def cut(kept: int) -> str:
+        return f"{text[: -(-kept // 2)].rstrip()}..{text[len(text) - kept // 2 :].lstrip()}"
+
+    def is_too_wide(shown: str) -> bool:
+        written.set_text(shown)
+        return bool(written.get_window_extent().width > width)
+
+    if not is_too_wide(text):
         return text
-    for kept in range(len(text) - 1, 0, -1):
-        front = text[: -(-kept // 2)].rstrip()
-        back = text[len(text) - kept // 2 :].lstrip()
-        if width_of(f"{front}..{back}", size) <= width:
-            return f"{front}..{back}"
-    return ".."
+    return cut(max(1, bisect_left(range(1, len(text)), True, key=lambda kept: is_too_wide(cut(kept)))))
 
 
-def write(pen: Pen, place: tuple[float, float], text: str, size: int, colour: Colour = INK, anchor: str = "la") -> None:
-    """One line of text; `anchor` as Pillow names it."""
-    pen.text(place, text, fill=colour, font=font_for(text, size), anchor=anchor)
+@cache
+def _families() -> list[str]:
+    from matplotlib.font_manager import get_font_names
+
+    return [name for name in _FAMILIES if name in get_font_names()]
 
 
-def upwards(sheet: Image.Image, place: tuple[int, int], text: str, size: int, colour: Colour = INK) -> None:
-    """One line of text from the bottom up; `place` is the middle of its lower end."""
-    length = max(width_of(text, size), 1)
-    strip = Image.new("L", (length + 2, size * 3 // 2), 0)
-    ImageDraw.Draw(strip).text((0, strip.height // 2), text, fill=255, font=font_for(text, size), anchor="lm")
-    turned = strip.transpose(Image.Transpose.ROTATE_90)
-    sheet.paste(colour, (place[0] - turned.width // 2, place[1] - turned.height), turned)
+@cache
+def _known() -> frozenset[int]:
+    """Code points that the fonts of this machine have: matplotlib warns of others."""
+    from matplotlib.font_manager import findfont, get_font
 
-
-def _fonts(size: int) -> Iterator[Font]:
-    yield _own(size)
-    for name in _OTHERS:
-        if (other := _installed(name, size)) is not None:
-            yield other
-
-
-@lru_cache(maxsize=32)
-def _own(size: int) -> Font:
-    return ImageFont.load_default(size)
-
-
-@lru_cache(maxsize=64)
-def _installed(name: str, size: int) -> Font | None:
-    try:
-        return ImageFont.truetype(name, size)
-    except OSError:
-        return None
-
-
-def _covers(font: Font, text: str) -> bool:
-    return not any(_lacks(font, letter) for letter in set(text) if not letter.isascii())
-
-
-@lru_cache(maxsize=4096)
-def _lacks(font: Font, letter: str) -> bool:
-    """A letter that a font lacks is drawn as the box that every such letter is drawn as."""
-    return bytes(font.getmask(letter)) == bytes(font.getmask(_NO_LETTER))
+    return frozenset[int]().union(*(get_font(findfont(name)).get_charmap() for name in _families()))

@@ -6,25 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from headstart.evaluation import CALIBRATION_BINS, Evaluation, wilson
+from headstart.evaluation import Evaluation, bins, wilson
 from headstart.results import Measured
 from headstart.tracking import drawing
-from headstart.tracking.drawing import FAINT, INK, MUTED, PAPER, RIGHT, WRONG, Pen
+from headstart.tracking.drawing import FAINT, INK, MUTED, PAPER, RIGHT, SMALL, WRONG, letters
 
-_EDGE = 24
-_TITLE = 22
-_SMALL = 14
 #: Pixels of a cell by the most classes that have it; with more classes, 1,200 pixels are shared.
 _CELLS = {6: 84, 10: 66, 16: 50, 25: 38, 35: 30, 50: 26}
+#: Pixels of a class name beside the matrix.
+_NAME = 170
 _MISTAKES_DRAWN = 24
 _COLUMNS = 6
-_PRECISION = "precision, %"
-_CAME_TRUE = drawing.mix(PAPER, RIGHT, 0.72)
-_TOO_TIMID = drawing.mix(PAPER, RIGHT, 0.38)
-_TOO_SURE = drawing.mix(PAPER, WRONG, 0.5)
 THUMBNAIL = 168
 
 
@@ -38,52 +32,61 @@ def confusion(evaluation: Evaluation, classes: Sequence[str], title: str) -> Ima
     Returns:
         RGB; names and numbers up to 50 classes, beyond that colours and as many names as are legible.
     """
-    matrix = evaluation.confusion
-    k = len(classes)
-    cell = next((pixels for most, pixels in _CELLS.items() if k <= most), max(1200 // k, 2))
-    numbers = cell >= 26
-    faintest, lines = (0.1, FAINT) if numbers else (0.4, drawing.mix(PAPER, FAINT, 0.5))
-    size = min(16, max(10, round(cell * 0.5)))
-    names = [drawing.shortened(name, size, 170) for name in classes] if cell >= 11 else []
-    margin = max([drawing.width_of(name, size) for name in names], default=0) + 12
-    margin = max(margin, drawing.width_of(_PRECISION, _SMALL) if numbers else 0)
-    left, top = _EDGE + 26 + margin, _EDGE + 84 + margin
-    ends = 64 if numbers else 0
-    note = "" if names else f"{k:,} classes in alphabetical order: names do not fit"
-    heading = [title, _subtitle(evaluation), note]
-    width = max(left + k * cell + ends + _EDGE, *(drawing.width_of(t, _TITLE) + 2 * _EDGE for t in heading[:2]))
-    sheet, pen = drawing.canvas(width, top + k * cell + (40 if numbers else 0) + _EDGE)
-    _heading(pen, heading)
-    totals, found = matrix.sum(axis=1), matrix.sum(axis=0)
-    for i in range(k):
-        for j in range(k):
-            share = float(matrix[i, j] / totals[i]) if totals[i] else 0.0
-            # The root and the least strength let a few confusions be seen beside many.
-            strength = faintest + (1 - faintest) * share**0.5 if share else 0.0
-            colour = drawing.mix(PAPER, RIGHT if i == j else WRONG, strength)
-            x, y = left + j * cell, top + i * cell
-            pen.rectangle((x, y, x + cell - 1, y + cell - 1), fill=colour, outline=lines if cell >= 11 else None)
-            if numbers and matrix[i, j] >= 0.05:
-                text = _count(float(matrix[i, j]))
-                fitting = min(18, int(cell * 0.42), int(cell * 0.86 * 10 / max(drawing.width_of(text, 10), 1)))
-                middle = (x + cell / 2, y + cell / 2)
-                drawing.write(pen, middle, text, fitting, drawing.readable_on(colour), "mm")
-    for i, name in enumerate(names):
-        along = i * cell + cell // 2
-        drawing.write(pen, (left - 8, top + along), name, size, INK, "rm")
-        drawing.upwards(sheet, (left + along, top - 8), name, size)
+    matrix, k = evaluation.confusion, len(classes)
+    cell = next((pixels for most, pixels in _CELLS.items() if k <= most), max(1200 / k, 2))
+    totals = matrix.sum(axis=1, keepdims=True)
+    share = np.divide(matrix, totals, out=np.zeros_like(matrix), where=totals > 0)
+    numbers, names = cell >= 26, cell >= 11
+    # The root and the least strength let a few confusions be seen beside many.
+    least = 0.1 if numbers else 0.4
+    strength = np.where(share > 0, least + (1 - least) * np.sqrt(share), 0)[..., None]
+    full = np.where(np.eye(k, dtype=bool)[..., None], drawing.mix(RIGHT, RIGHT, 0), drawing.mix(WRONG, WRONG, 0))
+    colours = 1 - strength * (1 - full)
+    figure = drawing.sheet(k * cell, k * cell)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.imshow(np.round(255 * colours).astype(np.uint8), interpolation="nearest", aspect="auto")
+    axes.spines[:].set_color(FAINT)
+    axes.tick_params(which="both", length=0)
+    axes.xaxis.set_ticks_position("top")
+    axes.xaxis.set_label_position("top")
+    axes.set_xlabel("predicted", loc="left", **letters(SMALL, MUTED))
+    axes.set_ylabel("true", loc="top", **letters(SMALL, MUTED))
+    axes.set_xticks([])
+    axes.set_yticks([])
+    size = drawing.points(min(16, max(10, cell * 0.5)))
+    low, high = evaluation.interval
+    accuracy = f"Accuracy {100 * evaluation.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+    heading = [f"{accuracy} on {evaluation.n:,} photos"]
+    if names:
+        short = [drawing.shortened(name, size, _NAME) for name in classes]
+        axes.set_xticks(range(k), short, rotation=90, **letters(size))
+        axes.set_yticks(range(k), short, **letters(size))
+        for ticks in (axes.set_xticks, axes.set_yticks):
+            ticks(np.arange(1, k) - 0.5, minor=True)
+        axes.grid(which="minor", color=FAINT, linewidth=0.7)
+        axes.tick_params(which="minor", length=0)
+    else:
+        heading.append(f"{k:,} classes in alphabetical order: names do not fit")
     if numbers:
-        for i, row in enumerate(evaluation.per_class()):
-            along, small = i * cell + cell // 2, min(_SMALL, size)
-            recall = f"{100 * row['recall']:.0f} %" if totals[i] else "-"
-            precision = f"{100 * row['precision']:.0f}" if found[i] else "-"
-            drawing.write(pen, (left + k * cell + 10, top + along), recall, small, MUTED, "lm")
-            drawing.write(pen, (left + along, top + k * cell + 16), precision, small, MUTED, "mm")
-        drawing.write(pen, (left + k * cell + 10, top - 10), "recall", _SMALL, MUTED, "ls")
-        drawing.write(pen, (left - 8, top + k * cell + 16), _PRECISION, _SMALL, MUTED, "rm")
-    drawing.write(pen, (left, top - margin - 8), "predicted", _SMALL, MUTED, "ls")
-    drawing.upwards(sheet, (_EDGE + 8, top + drawing.width_of("true", _SMALL)), "true", _SMALL, MUTED)
-    return sheet
+        per_class, found = evaluation.per_class(), matrix.sum(axis=0)
+        recall = [
+            f"{100 * row['recall']:.0f} %" if total else "-" for row, total in zip(per_class, totals, strict=True)
+        ]
+        precision = [f"{100 * row['precision']:.0f}" if n else "-" for row, n in zip(per_class, found, strict=True)]
+        right, bottom = axes.secondary_yaxis("right"), axes.secondary_xaxis("bottom")
+        right.set_yticks(range(k), recall, **letters(min(SMALL, size), MUTED))
+        bottom.set_xticks(range(k), precision, **letters(min(SMALL, size), MUTED))
+        right.set_ylabel("recall", loc="top", **letters(SMALL, MUTED))
+        bottom.set_xlabel("precision, %", loc="left", **letters(SMALL, MUTED))
+        for side in (right, bottom):
+            side.tick_params(length=0)
+            side.spines[:].set_visible(False)
+        for i, j in np.argwhere(matrix >= 0.05):
+            text = _count(float(matrix[i, j]))
+            fitting = drawing.points(min(18, cell * 0.42, cell * 1.35 / len(text)))
+            ink = drawing.readable_on(tuple(colours[i, j]))
+            axes.text(j, i, text, ha="center", va="center_baseline", **letters(fitting, ink))
+    return drawing.picture(figure, title, *heading)
 
 
 def reliability(measured: Measured, title: str) -> Image.Image:
@@ -91,50 +94,44 @@ def reliability(measured: Measured, title: str) -> Image.Image:
 
     The bars are those of `evaluation.calibration_error`, whiskers are 95 % intervals of the share.
     """
-    side, foot = 520, 110
-    left, top = _EDGE + 52, _EDGE + 76
-    sheet, pen = drawing.canvas(left + side + _EDGE + 20, top + side + foot + 92 + _EDGE)
+    found = bins(measured.probabilities, measured.labels)
+    middles = np.array([(one.low + one.high) / 2 for one in found])
+    right, sure = np.array([one.accuracy for one in found]), np.array([one.confidence for one in found])
+    photos = [one.photos for one in found]
+    width = 0.88 * (found[0].high - found[0].low)
+    figure = drawing.sheet(560, 720)
+    upper, lower = figure.add_axes((0, 0.2, 1, 0.8)), figure.add_axes((0, 0, 1, 0.15))
+    handles: list[Any] = [upper.bar(middles, right, width, color=drawing.mix(PAPER, RIGHT, 0.72), label="right")]
+    for word, colour, these in (
+        ("too sure", drawing.mix(PAPER, WRONG, 0.5), right < sure),
+        ("too timid", drawing.mix(PAPER, RIGHT, 0.38), right > sure),
+    ):  # the gap between what was said and what came true
+        gap = np.where(these, np.abs(right - sure), 0)
+        handles.append(upper.bar(middles, gap, width, np.minimum(right, sure), color=colour, label=word))
+    ends = np.array([wilson(one.accuracy, one.photos) for one in found])
+    handles.append(upper.vlines(middles, ends[:, 0], ends[:, 1], color=INK, linewidth=1.5, label="95 %"))
+    handles += upper.plot([0, 1], [0, 1], "--", color=INK, linewidth=1.5, label="perfect")
+    counts = lower.bar(middles, photos, width, color=drawing.mix(PAPER, MUTED, 0.6))
+    lower.bar_label(counts, [f"{n:,}" for n in photos], **letters(SMALL * 0.7, MUTED))
+    for axes in (upper, lower):
+        axes.set_xlim(0, 1)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(length=0, labelsize=SMALL, labelcolor=MUTED)
+        axes.set_axisbelow(True)
+    fifths = np.linspace(0, 1, 6)
+    upper.set_ylim(0, 1)
+    upper.set_yticks(fifths, [f"{100 * share:.0f} %" for share in fifths])
+    upper.set_xticks([])
+    upper.grid(axis="y", color=FAINT)
+    lower.set_xticks(fifths, [f"{100 * share:.0f} %" for share in fifths])
+    lower.set_yticks([])
+    upper.set_ylabel("how often it was right", **letters(SMALL, MUTED))
+    lower.set_ylabel("photos", **letters(SMALL, MUTED))
+    lower.set_xlabel("how sure it was (probability of the predicted class)", **letters(SMALL, MUTED))
+    below = {"bbox_to_anchor": (0.5, -0.08), "ncols": 5, "frameon": False, "fontsize": SMALL, "labelcolor": MUTED}
+    figure.legend(handles=handles, loc="upper center", **below)
     error = f"Calibration error {100 * measured.evaluation.calibration_error:.1f} % on {measured.evaluation.n:,} photos"
-    _heading(pen, [title, error])
-    bottom = top + side
-    for step in range(0, 11, 2):
-        along = side * step // 10
-        pen.line((left, bottom - along, left + side, bottom - along), fill=FAINT)
-        drawing.write(pen, (left - 8, bottom - along), f"{10 * step} %", _SMALL, MUTED, "rm")
-    confidence, right, counts = _bins(measured)
-    most = max(int(counts.max()), 1)
-    base = bottom + 26 + foot
-    wide = side / CALIBRATION_BINS
-    for place, (sure, hits, count) in enumerate(zip(confidence, right, counts, strict=True)):
-        if not count:
-            continue
-        x = left + place * wide
-        share = hits / count
-        pen.rectangle((x + 2, bottom - side * share, x + wide - 2, bottom), fill=_CAME_TRUE)
-        upper, lower = sorted((bottom - side * share, bottom - side * sure))
-        if lower - upper >= 1:  # the gap between what was said and what came true
-            pen.rectangle((x + 2, upper, x + wide - 2, lower), fill=_TOO_SURE if share < sure else _TOO_TIMID)
-        low, high = wilson(float(share), int(count))
-        pen.line((x + wide / 2, bottom - side * high, x + wide / 2, bottom - side * low), fill=INK, width=2)
-        pen.rectangle((x + 2, base - foot * count / most, x + wide - 2, base), fill=drawing.mix(PAPER, MUTED, 0.6))
-        text = f"{count:,}"
-        size = min(12, int(wide * 0.95 * 12 / drawing.width_of(text, 12)))
-        drawing.write(pen, (x + wide / 2, base - foot * count / most - 2), text, max(size, 8), MUTED, "ms")
-    for dash in range(0, side, 12):
-        pen.line((left + dash, bottom - dash, left + dash + 6, bottom - dash - 6), fill=INK, width=2)
-    pen.line((left, bottom, left + side, bottom), fill=INK)
-    pen.line((left, base, left + side, base), fill=INK)
-    for step in range(0, 11, 2):
-        drawing.write(pen, (left + side * step // 10, base + 8), f"{10 * step} %", _SMALL, MUTED, "ma")
-    drawing.write(pen, (left, base + 32), "how sure it was (probability of the predicted class)", _SMALL, MUTED)
-    drawing.write(pen, (left, top - 22), "how often it was right", _SMALL, MUTED)
-    x = float(left)
-    for colour, word in ((_CAME_TRUE, "right"), (_TOO_SURE, "too sure"), (_TOO_TIMID, "too timid"), (INK, "95 %")):
-        pen.rectangle((x, base + 60, x + 12, base + 72), fill=colour)
-        drawing.write(pen, (x + 18, base + 66), word, _SMALL, MUTED, "lm")
-        x += 18 + drawing.width_of(word, _SMALL) + 22
-    drawing.write(pen, (x, base + 66), "- -  perfect", _SMALL, MUTED, "lm")
-    return sheet
+    return drawing.picture(figure, title, error)
 
 
 def mistakes_drawn(measured: Measured) -> list[int]:
@@ -153,52 +150,28 @@ def mistakes(measured: Measured, thumbnails: Sequence[Image.Image], title: str) 
     shown = measured.evaluation.mistakes[: len(thumbnails)]
     wrong = round(measured.evaluation.n * (1 - measured.evaluation.accuracy))
     which = f"The {len(shown)} that it was most sure of, of {max(wrong, len(shown)):,} mistakes" if shown else "None"
-    how_many = f"{which} on {measured.evaluation.n:,} photos"
-    columns = min(_COLUMNS, max(len(shown), 3))
-    rows = -(-len(shown) // columns)
+    rows, columns = max(-(-len(shown) // _COLUMNS), 1), min(_COLUMNS, max(len(shown), 3))
     wide, high = THUMBNAIL + 18, THUMBNAIL + 62
-    needed = max(drawing.width_of(title, _TITLE), drawing.width_of(how_many, _SMALL)) + 2 * _EDGE
-    sheet, pen = drawing.canvas(max(2 * _EDGE + columns * wide - 18, needed), _EDGE + 66 + rows * high + _EDGE)
-    _heading(pen, [title, how_many])
-    for place, (one, picture) in enumerate(zip(shown, thumbnails, strict=True)):
-        x, y = _EDGE + place % columns * wide, _EDGE + 66 + place // columns * high
-        pen.rectangle((x, y, x + THUMBNAIL - 1, y + THUMBNAIL - 1), fill=drawing.mix(PAPER, FAINT, 0.55))
-        sheet.paste(picture, (x + (THUMBNAIL - picture.width) // 2, y + (THUMBNAIL - picture.height) // 2))
+    figure = drawing.sheet(columns * wide - 18, rows * high if shown else 1)
+    across, down = figure.get_size_inches() * figure.dpi
+    for place, (one, photo) in enumerate(zip(shown, thumbnails, strict=True)):
+        left, top = place % columns * wide, down - place // columns * high
+        corner = (left + (THUMBNAIL - photo.width) // 2, top - (THUMBNAIL + photo.height) // 2)
+        axes = figure.add_axes((corner[0] / across, corner[1] / down, photo.width / across, photo.height / down))
+        axes.imshow(photo, aspect="auto", interpolation="nearest")
+        axes.set_axis_off()
         sure = f"{100 * min(one.probability, 0.999):.0f} %" if one.probability < 0.995 else "> 99 %"
-        room = THUMBNAIL - drawing.width_of(sure, _SMALL) - 8
-        predicted = drawing.shortened(measured.classes[one.predicted], _SMALL, room)
-        drawing.write(pen, (x, y + THUMBNAIL + 6), predicted, _SMALL, WRONG)
-        drawing.write(pen, (x + THUMBNAIL, y + THUMBNAIL + 6), sure, _SMALL, WRONG, "ra")
-        true = drawing.shortened(f"is {measured.classes[one.label]}", _SMALL, THUMBNAIL)
-        drawing.write(pen, (x, y + THUMBNAIL + 27), true, _SMALL, RIGHT)
-    return sheet
-
-
-def _heading(pen: Pen, lines: Sequence[str]) -> None:
-    drawing.write(pen, (_EDGE, _EDGE - 6), lines[0], _TITLE)
-    for number, line in enumerate(lines[1:]):
-        drawing.write(pen, (_EDGE, _EDGE + 24 + 19 * number), line, _SMALL, MUTED)
-
-
-def _subtitle(evaluation: Evaluation) -> str:
-    low, high = evaluation.interval
-    return (
-        f"Accuracy {100 * evaluation.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f}) on {evaluation.n:,} photos"
-    )
+        predicted = drawing.shortened(measured.classes[one.predicted], SMALL, THUMBNAIL - 54)
+        true = drawing.shortened(f"is {measured.classes[one.label]}", SMALL, THUMBNAIL)
+        for x, y, side, text, colour in (
+            (left, 8, "left", predicted, WRONG),
+            (left + THUMBNAIL, 8, "right", sure, WRONG),
+            (left, 28, "left", true, RIGHT),
+        ):
+            figure.text(x / across, (top - THUMBNAIL - y) / down, text, ha=side, va="top", **letters(SMALL, colour))
+    return drawing.picture(figure, title, f"{which} on {measured.evaluation.n:,} photos")
 
 
 def _count(photos: float) -> str:
     """Whole photos, or a mean over repeats with its fraction."""
     return f"{photos:.0f}" if photos >= 9.95 or abs(photos - round(photos)) < 0.05 else f"{photos:.1f}"
-
-
-def _bins(
-    measured: Measured,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[Any], npt.NDArray[np.intp]]:
-    """For each bin of `calibration_error`: mean confidence, right predictions, predictions."""
-    confidence = measured.probabilities.max(axis=1).astype(np.float64)
-    right = (measured.probabilities.argmax(axis=1) == measured.labels).astype(np.float64)
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    counts = np.bincount(bins, minlength=CALIBRATION_BINS)
-    sums, hits = (np.bincount(bins, weights=w, minlength=CALIBRATION_BINS) for w in (confidence, right))
-    return sums / np.maximum(counts, 1), hits, counts

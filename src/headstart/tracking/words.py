@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from headstart.evaluation import top_confusions
 from headstart.printable import show
 from headstart.tracking.run import Run
 
@@ -56,10 +57,9 @@ def versions() -> str:
 
 
 def _confused(confusion: dict[str, Any]) -> list[list[str]]:
-    names, counts = confusion["classes"], confusion["counts"]
-    pairs = [(counts[i][j], names[i], names[j]) for i in range(len(names)) for j in range(len(names)) if i != j]
-    most = sorted((pair for pair in pairs if pair[0] >= 0.5), key=lambda pair: -pair[0])[:_CONFUSIONS]
-    return [[f"{n:.0f}" if n == round(n) else f"{n:.1f}", true, predicted] for n, true, predicted in most]
+    found = top_confusions(confusion["classes"], confusion["counts"], _CONFUSIONS)
+    photos = (f"{one.photos:.0f}" if one.photos == round(one.photos) else f"{one.photos:.1f}" for one in found)
+    return [[n, one.label, one.predicted] for n, one in zip(photos, found, strict=True)]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
