@@ -1,7 +1,8 @@
-"""Ctrl-C: heard once, and two seconds later the process is gone, whatever it was doing."""
+"""Ctrl-C: heard once, and within two seconds the process is gone, whatever it was doing."""
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from typing import NoReturn
 
 INTERRUPTED = 130
 #: Seconds that the command has to end by itself, writing what is computed.
-_GRACE = 1.5
+_GRACE = 1.0
 _MESSAGE = "Stopped. What was done is kept; the same command continues there."
 
 _pressed = False
@@ -37,6 +38,8 @@ def watch() -> None:
     signal.signal(signal.SIGINT, _raise)
     signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     threading.Thread(target=_insist, args=(heard,), name="headstart-interrupt", daemon=True).start()
+    # What is registered first is done last: after it Python would have Ctrl-C kill a process that has done its work.
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
 def pressed() -> bool:
