@@ -167,10 +167,12 @@ def close_lock(descriptor: int) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, keep: bool = True) -> Iterator[None]:
     """Hold a lock, waiting for it; folder and file are made if they are missing. Other threads wait, too.
 
-    Who holds it may remove the file: those who wait notice.
+    Args:
+        path: the lock's file. Who holds it may remove it: those who wait notice.
+        keep: whether it stays afterwards.
 
     Raises:
         OSError: the folder cannot be written, or its file system has no locks.
@@ -179,6 +181,9 @@ def locked(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        if not keep:
+            with suppress(OSError):  # Windows keeps what is open
+                path.unlink()
         close_lock(descriptor)
 
 

@@ -50,7 +50,8 @@ def converted(path: Path, weights: str, handle: str, why: str) -> Path:
             "converts is kept and used without it."
         )
     try:
-        with disk.locked(target.with_suffix(".lock")), tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        lock = disk.locked(target.with_suffix(".lock"), keep=False)
+        with lock, tempfile.TemporaryDirectory(dir=target.parent) as folder:
             if _sound(target):  # another process, or thread, has just converted it
                 return target
             frozen = Path(folder) / "frozen.pb"
