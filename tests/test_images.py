@@ -738,6 +738,66 @@ def test_a_file_above_the_limit_is_too_large_and_is_not_read(tmp_path: Path, mon
     assert refused(sparse(tmp_path / "d.png", start, 2**34)) == "too large"
 
 
+def test_a_large_file_is_not_held_and_gives_the_same_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "PPM", "GIF", "HEIF", "AVIF"):
+        data = saved(Image.fromarray(landscape(200, 150)), kind)
+        (tmp_path / "a b.jpg").write_bytes(data)
+        held = load(tmp_path / "a b.jpg", VIEWS[1])
+        with monkeypatch.context() as patch:
+            patch.setattr(images, "HELD_BYTES", 100)
+            large = read(tmp_path / "a b.jpg")
+            assert isinstance(large, images.LargeFile)
+            assert content_hash(large) == content_hash(data)
+            assert np.array_equal(decode(large, VIEWS[1]), held)
+
+
+def test_a_large_file_that_changes_before_it_is_decoded_is_unreadable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "HELD_BYTES", 100)
+    path = tmp_path / "a.png"
+    path.write_bytes(saved(plain(RED)))
+    os.utime(path, (1_600_000_000, 1_600_000_000))  # a file that is large in earnest is hashed longer than a tick
+    before = read(path)
+    path.write_bytes(saved(plain(BLUE)))
+    for change in (lambda: None, path.unlink):
+        change()
+        with pytest.raises(PhotoError, match="unreadable"):
+            decode(before, SIXTEEN)
+
+
+def test_a_file_that_grows_while_it_is_read_is_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(saved(plain(RED)).ljust(1_000, b"\0"))
+    stamp = images._stamp
+    for limit in ("HELD_BYTES", "MAX_BYTES"):
+        with monkeypatch.context() as patch:
+            patch.setattr(images, "HELD_BYTES", 500)
+            patch.setattr(images, limit, 500)
+            size = 400 if limit == "HELD_BYTES" else 500
+            patch.setattr(images, "_stamp", lambda descriptor, size=size: (size, *stamp(descriptor)[1:]))
+            if limit == "MAX_BYTES":
+                patch.setattr(images, "HELD_BYTES", 450)
+            with pytest.raises(PhotoError, match="it grew"):
+                read(path)
+
+
+def test_a_photo_decoded_apart_has_the_pixels_of_one_decoded_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = [saved(Image.fromarray(landscape(300, 200)), kind) for kind in ("JPEG", "PNG", "WEBP", "HEIF")]
+    data += [turned(landscape(), 6, "TIFF"), saved(plain((0, 51), "LA"))]
+    here = [decode(one, view) for one in data for view in (SIXTEEN, VIEWS[2])]
+    monkeypatch.setattr(images, "unusual", lambda *_: True)
+    apart = [decode(one, view) for one in data for view in (SIXTEEN, VIEWS[2])]
+    assert all(np.array_equal(a, b) and b.flags.writeable for a, b in zip(here, apart, strict=True))
+
+
+def test_a_photo_that_takes_too_long_apart_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "unusual", lambda *_: True)
+    monkeypatch.setattr(images, "SECONDS", 0.01)
+    with pytest.raises(PhotoError, match=r"too large: .*more than 0 seconds"):
+        decode(saved(plain(RED)), SIXTEEN)
+
+
 # --- identity ---
 
 

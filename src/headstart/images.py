@@ -13,6 +13,7 @@ import json
 import os
 import stat
 import struct
+import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -58,7 +59,7 @@ MAX_PIXELS = 2**28
 #: Bytes for decoding, of all threads and of the processes that they start: a gigabyte less what an extraction itself
 #: takes (210 MB), a file held for the next photo, `_STACKS`, what is not counted, and a reserve.
 MEMORY = 520_000_000
-#: A photo that takes longer in a process of its own is too large.
+#: A photo that takes longer to read and to decode in a process of its own is too large.
 SECONDS = 8.0
 #: What such a process takes before it does anything.
 _CHILD = 36_000_000
@@ -78,12 +79,14 @@ class LargeFile:
         head: its first 32 bytes.
         digest: SHA-256 of its bytes.
         stamp: what changes when the file does.
+        seconds: that reading it took; they count.
     """
 
     path: str
     head: bytes
     digest: bytes
     stamp: tuple[int, ...]
+    seconds: float
 
 
 #: What `read` gives and `decode` takes.
@@ -107,7 +110,9 @@ def read(path: str | Path) -> Data:
             if stamp[0] > MAX_BYTES:
                 raise PhotoError("too large", f"{stamp[0]:,} bytes; at most {MAX_BYTES:,} are read")
             if stamp[0] > HELD_BYTES:
-                return LargeFile(os.fspath(path), head, _digest(file, head), stamp)
+                began = time.monotonic()
+                digest = _digest(file, head)
+                return LargeFile(os.fspath(path), head, digest, stamp, time.monotonic() - began)
             data = head + file.read(HELD_BYTES)
             if len(data) > HELD_BYTES:
                 raise PhotoError("unreadable", "it grew while it was read")
@@ -258,8 +263,10 @@ def _decode_apart(data: Data, view: View, fill: bool, memory: int) -> Images:
     """Decode in a process that may take so many bytes, and `SECONDS`."""
     held = data if isinstance(data, bytes) else b""
     request: dict[str, Any] = {"view": asdict(view), "fill": fill}
+    seconds = SECONDS
     if isinstance(data, LargeFile):
         request["path"], request["stamp"] = os.fsencode(data.path).hex(), data.stamp
+        seconds = max(SECONDS - data.seconds, 1.0)
     size = min(memory + len(held) + _CHILD, MEMORY)
     limit = size - _CHILD - len(held) + _STACKS
     with _BUDGET.hold(size):
@@ -268,7 +275,7 @@ def _decode_apart(data: Data, view: View, fill: bool, memory: int) -> Images:
                 "headstart.images:answer",
                 held,
                 json.dumps(request),
-                seconds=SECONDS,
+                seconds=round(seconds, 1),
                 megabytes=limit // 10**6,
                 cancel=cancel_event(),
             )
