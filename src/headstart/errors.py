@@ -21,7 +21,7 @@ from __future__ import annotations
 from headstart.printable import show_lines
 
 
-def reason(error: BaseException, most: int = 300) -> str:
+def reason(error: BaseException | str, most: int = 300) -> str:
     """What an error of another library says, fit for the end of a line of ours: its last `most` characters, printable.
 
     An engine's message that is no UTF-8 arrives as `UnicodeDecodeError`; it is shown as far as it can be read.

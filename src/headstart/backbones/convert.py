@@ -23,7 +23,7 @@ from typing import Any
 from headstart import disk
 from headstart.backbones import files, tried
 from headstart.backbones.compiled import engine
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, reason
 from headstart.home import home
 
 PIP = "pip install 'headstart[tensorflow]'"
@@ -74,7 +74,7 @@ def _run(path: Path, frozen: Path, handle: str) -> None:
     if done.returncode or not frozen.is_file():
         lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
         raise BackboneError(
-            f"{handle} cannot be read by TensorFlow either: {lines[-1] if lines else 'it ended without a word'}\n"
+            f"{handle} cannot be read by TensorFlow either: {reason(lines[-1]) if lines else 'it ended without a word'}\n"
             "Expected a whole Keras model, a Hub module or a SavedModel with a signature."
         )
 

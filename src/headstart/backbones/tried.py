@@ -21,7 +21,7 @@ from typing import Any
 from headstart import child
 from headstart.backbones.entry import Input
 from headstart.backbones.files import UnreadableError
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, reason
 from headstart.home import home
 
 #: A child may take so much memory, and so many times its network's size: weights of 0.8 GB took 6 times as much in
@@ -75,7 +75,7 @@ def ask(work: str, question: dict[str, Any], handle: str, size: int) -> Any:
         told = json.loads(child.call(work, json.dumps(question).encode(), seconds=seconds, megabytes=megabytes))
     except child.ChildError as error:
         raise BackboneError(
-            f"{handle} cannot be used. It was tried in a process of its own, and {error}.\nExpected a network for "
+            f"{handle} cannot be used. It was tried in a process of its own, and {reason(error, 2200)}.\nExpected a network for "
             "pictures, saved whole. Download it again, or choose another."
         ) from error
     if "error" in told:
