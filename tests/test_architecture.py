@@ -322,6 +322,14 @@ def test_without_the_extractors_extra_everything_else_can_be_looked_at() -> None
     without_scikit_learn("import headstart, inspect; from headstart import *; inspect.getmembers(headstart); train")
 
 
+def test_every_photo_that_comes_with_the_package_is_credited() -> None:
+    found = [path for path in SOURCE.rglob("*") if path.suffix in {".jpg", ".jpeg", ".png", ".webp"}]
+    assert len(found) == 2
+    for path in found:
+        (credit,) = re.findall(rf"\| `{path.name}` \|.*", (path.parent / "CREDITS.md").read_text("utf-8"))
+        assert "https://www.flickr.com/" in credit
+
+
 def test_everything_that_is_promised_can_be_imported() -> None:
     for name in [*headstart.__all__, "FeatureExtractor"]:
         assert getattr(headstart, name) is not None
