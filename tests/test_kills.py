@@ -15,6 +15,7 @@ from test_samples import FILE, ZIP, serves
 KILLS = 200 if os.environ.get("HEADSTART_STRESS") == "1" else 12
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the attacker forks")
 @pytest.mark.parametrize("attack", ["Appending", "Compacting", "Training", "Downloading", "Exporting"])
 def test_nothing_is_lost_or_wrong_after_kills(attack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

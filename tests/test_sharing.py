@@ -226,6 +226,7 @@ def test_a_child_forked_after_use_can_let_go_of_the_network_and_end(work: str) -
     assert lines_of(f"load()\nfor _ in range(5): print(forked(lambda: bool({work})))") == ["False"] * 5
 
 
+@pytest.mark.slow
 @forks
 def test_a_child_forked_while_other_threads_compute_or_load_refuses_too() -> None:
     lines = lines_of(

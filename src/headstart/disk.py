@@ -31,7 +31,7 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 def beside(path: Path) -> Path:
     """A new name in the same folder, for what is to take the place of `path`."""
-    return path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.new")
+    return path.with_name(f".{path.name}.{secrets.token_hex(6)}.new")
 
 
 @contextmanager
