@@ -73,8 +73,9 @@ def _run(path: Path, frozen: Path, handle: str) -> None:
         raise BackboneError(f"{handle} was not converted by TensorFlow within {_MINUTES} minutes.") from error
     if done.returncode or not frozen.is_file():
         lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
+        why = reason(lines[-1]) if lines else "it ended without a word"
         raise BackboneError(
-            f"{handle} cannot be read by TensorFlow either: {reason(lines[-1]) if lines else 'it ended without a word'}\n"
+            f"{handle} cannot be read by TensorFlow either: {why}\n"
             "Expected a whole Keras model, a Hub module or a SavedModel with a signature."
         )
 

@@ -75,8 +75,8 @@ def ask(work: str, question: dict[str, Any], handle: str, size: int) -> Any:
         told = json.loads(child.call(work, json.dumps(question).encode(), seconds=seconds, megabytes=megabytes))
     except child.ChildError as error:
         raise BackboneError(
-            f"{handle} cannot be used. It was tried in a process of its own, and {reason(error, 2200)}.\nExpected a network for "
-            "pictures, saved whole. Download it again, or choose another."
+            f"{handle} cannot be used. It was tried in a process of its own, and {reason(error, 2200)}.\n"
+            "Expected a network for pictures, saved whole. Download it again, or choose another."
         ) from error
     if "error" in told:
         raise (UnreadableError if told["unreadable"] else BackboneError)(told["error"])
