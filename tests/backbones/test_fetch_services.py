@@ -403,7 +403,7 @@ def test_a_network_that_asks_to_sign_in_says_why_no_token_was_sent(hf: HubServer
     hf.on("/api/models/owner/net", lambda r: r.send(b"{}", 401))
     with pytest.raises(BackboneError, match=r"Your token was not sent(?s:.*)headstart backbones get hf:owner/net"):
         fetch("hf:owner/net", anonymous=True)
-    fails("hf:owner/net", "sign in as Hugging Face's own package does")
+    fails("hf:owner/net", "sign in as the service's own package does")
 
 
 @hugging_face
