@@ -23,11 +23,12 @@ FORMAT = 1
 _MANIFEST = "headstart.json"
 _ARRAYS = "head.safetensors"
 #: Bytes of each file. The confusion matrix of 4,000 classes is 256 MB of JSON; neighbours of a million photos are 4 GB.
-_MOST = {_MANIFEST: 2**28, _ARRAYS: 2**32 + 2**28}
+MOST_MANIFEST, MOST_HEAD = 2**28, 2**32 + 2**28
+_MOST = {_MANIFEST: MOST_MANIFEST, _ARRAYS: MOST_HEAD}
 #: Bytes of the header of the arrays: names, types and shapes; ours have about 600.
-_LONGEST_HEADER = 2**16
+LONGEST_HEADER = 2**16
 #: How deep the JSON may be: what we write is 6 deep. It is indented by two spaces a level.
-_DEEPEST = 20
+DEEPEST = 20
 
 
 def check_target(folder: str | Path, overwrite: bool = False) -> None:
@@ -114,7 +115,7 @@ def read(folder: str | Path) -> tuple[dict[str, Any], Arrays]:
         sound = _canonical(manifest) == text and hashlib.sha256(_canonical(without)).hexdigest() == manifest["sha256"]
     except (ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
         raise _changed(path) from error
-    if not sound or b"\n" + 2 * (_DEEPEST + 1) * b" " in text:
+    if not sound or b"\n" + 2 * (DEEPEST + 1) * b" " in text:
         raise _changed(path)
     data = _read(path, _ARRAYS)
     if manifest.get("files") != {_ARRAYS: hashlib.sha256(data).hexdigest()}:
@@ -134,7 +135,7 @@ def _read(path: Path, name: str) -> bytes:
 def _arrays(path: Path, data: bytes) -> Arrays:
     from safetensors.numpy import load
 
-    if int.from_bytes(data[:8], "little") > _LONGEST_HEADER:
+    if int.from_bytes(data[:8], "little") > LONGEST_HEADER:
         raise _changed(path)
     try:
         return load(data)
