@@ -38,7 +38,12 @@ def guard() -> None:
     with `HEADSTART_DEBUG=1` descriptor 2 stays as it is. For a process of ours only: a program that uses headstart as
     a library keeps its descriptors.
     """
-    if sys.stderr is not None:
+    if sys.stdout is None:  # closed by whoever started us
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # kept
+    sys.stdout = Printable(sys.stdout)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # kept; print would take None for stdout
+    else:
         own = os.dup(2)
         faulthandler.enable(own)
         sys.stderr = Printable(open(own, "w", 1, sys.stderr.encoding, "backslashreplace"))  # noqa: SIM115  # kept
@@ -46,8 +51,6 @@ def guard() -> None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 2)
             os.close(nowhere)
-    if sys.stdout is not None:
-        sys.stdout = Printable(sys.stdout)
 
 
 def for_bars() -> TextIO:
