@@ -159,6 +159,15 @@ def test_a_crash_is_still_seen(tmp_path: Path) -> None:
     assert "Fatal Python error: Aborted" in result.stderr
 
 
+@pytest.mark.parametrize(("closed", "code", "answer"), [("1>&-", 0, ""), ("2>&-", 0, "top-1")])
+def test_a_closed_stream_is_a_silent_one(closed: str, code: int, answer: str) -> None:
+    result = subprocess.run(["sh", "-c", f"{HEADSTART} models mobilenet {closed}"], capture_output=True, text=True)
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout.split()[:1] == ([answer] if answer else [])
+    assert "Source:" not in result.stdout
+
+
 def test_what_python_writes_at_any_moment_is_printable() -> None:
     code = (
         "import sys, warnings; from headstart.cli.console import run\n"

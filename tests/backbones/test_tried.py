@@ -361,7 +361,7 @@ def damaged(data: bytes, rng: np.random.Generator) -> bytes:
 SEEDS = {
     "savedmodel graph": "mobilenet_v2_0.35_224_savedmodel/saved_model.pb",
     "savedmodel index": "mobilenet_v2_0.35_224_savedmodel/variables/variables.index",
-    "savedmodel data": "mobilenet_v2_0.35_224_savedmodel/variables/variables.data-00000-of-00001",
+    "savedmodel data": "mobilenet_v2_0.35_224_savedmodel/variables/variables.data-00001-of-00002",
     "tflite": "mobilenet_v1_0.25_224_float.tflite",
     "tflite quantised": "mobilenet_v1_1.0_224_quant_embedding_extractor.tflite",
     "onnx": "mobilenet_v2_0.35_224.onnx",

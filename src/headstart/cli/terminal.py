@@ -38,7 +38,13 @@ def guard() -> None:
     with `HEADSTART_DEBUG=1` descriptor 2 stays as it is. For a process of ours only: a program that uses headstart as
     a library keeps its descriptors.
     """
-    if _has_descriptor(sys.stderr):
+    if sys.stdout is None:  # closed by whoever started us
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # kept
+    if _has_descriptor(sys.stdout):
+        sys.stdout = Printable(sys.stdout)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # kept; print would take None for stdout
+    elif _has_descriptor(sys.stderr):
         own = os.dup(2)
         faulthandler.enable(own)
         sys.stderr = Printable(open(own, "w", 1, sys.stderr.encoding, "backslashreplace"))  # noqa: SIM115  # kept
@@ -46,12 +52,10 @@ def guard() -> None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 2)
             os.close(nowhere)
-    if _has_descriptor(sys.stdout):
-        sys.stdout = Printable(sys.stdout)
 
 
-def _has_descriptor(stream: TextIO | None) -> bool:
-    """False where it was closed, or where a program keeps in memory what its call of the command line writes."""
+def _has_descriptor(stream: TextIO) -> bool:
+    """False where a program keeps in memory what its call of the command line writes."""
     return hasattr(stream, "buffer")
 
 
