@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -109,3 +112,28 @@ def test_a_pool_that_is_done_finishes_its_work() -> None:
         futures = [pool.submit(lambda: time.sleep(0.01)) for _ in range(5)]
     assert all(future.result() is None for future in futures)
     assert cancel_event() is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_process_does_not_wait_for_threads_that_it_has_not() -> None:
+    code = """
+import os, signal, sys, threading, warnings
+from headstart import images
+warnings.simplefilter("ignore")
+held, go = threading.Event(), threading.Event()
+def hold():
+    with images._BUDGET.hold(images.MEMORY):
+        held.set()
+        go.wait(30)
+threading.Thread(target=hold).start()
+held.wait(30)
+child = os.fork()
+if child == 0:
+    signal.alarm(5)
+    with images._BUDGET.hold(images.MEMORY):
+        os._exit(7)
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+go.set()
+sys.exit(status)
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 7

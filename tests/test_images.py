@@ -754,11 +754,12 @@ def test_a_large_file_is_not_held_and_gives_the_same_pixels(tmp_path: Path, monk
 def test_a_large_file_that_changes_before_it_is_decoded_is_unreadable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images, "HELD_BYTES", 100)
+    monkeypatch.setattr(images, "HELD_BYTES", 50)
     path = tmp_path / "a.png"
     path.write_bytes(saved(plain(RED)))
     os.utime(path, (1_600_000_000, 1_600_000_000))  # a file that is large in earnest is hashed longer than a tick
     before = read(path)
+    assert isinstance(before, images.LargeFile)
     path.write_bytes(saved(plain(BLUE)))
     for change in (lambda: None, path.unlink):
         change()
@@ -795,6 +796,13 @@ def test_a_photo_that_takes_too_long_apart_is_too_large(monkeypatch: pytest.Monk
     monkeypatch.setattr(images, "unusual", lambda *_: True)
     monkeypatch.setattr(images, "SECONDS", 0.01)
     with pytest.raises(PhotoError, match=r"too large: .*more than 0 seconds"):
+        decode(saved(plain(RED)), SIXTEEN)
+
+
+def test_no_process_to_decode_in_is_an_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "unusual", lambda *_: True)
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    with pytest.raises(PhotoError, match="unreadable: no process could be started"):
         decode(saved(plain(RED)), SIXTEEN)
 
 

@@ -59,6 +59,10 @@ class Budget:
 
     def __init__(self, total: int, free: int) -> None:
         self.total, self._free = total, free
+        self.reset()
+
+    def reset(self) -> None:
+        """Nobody holds anything: so it is in a forked process, in which the threads that did are not."""
         self._used = 0
         self._waiting: deque[object] = deque()
         self._changed = threading.Condition()

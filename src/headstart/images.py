@@ -68,6 +68,8 @@ _STACKS = 64_000_000
 _AVIF_THREADS = 2
 _CHUNK = 2**20
 _BUDGET = Budget(MEMORY, free=2**24)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_BUDGET.reset)
 
 
 @dataclass(frozen=True)
@@ -284,6 +286,8 @@ def _decode_apart(data: Data, view: View, fill: bool, memory: int) -> Images:
                 raise CancelledError from None
             reason = {"time": "too large", "memory": "too large"}.get(error.reason, "corrupt")
             raise PhotoError(reason, f"decoding it apart: {error}") from error
+        except OSError as error:
+            raise PhotoError("unreadable", f"no process could be started to decode it: {error}") from error
     if answer[:1] == b"{":
         found = json.loads(answer)
         raise PhotoError(found["reason"], found["detail"])
