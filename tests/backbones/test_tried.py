@@ -151,6 +151,12 @@ def test_a_loop_without_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyP
         load(toy(tmp_path / "toy.xml", looping))
 
 
+def test_no_process_to_try_a_network_in_is_an_error_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    with pytest.raises(BackboneError, match="no process could be started"):
+        tried.ask("headstart.backbones.local:try_out", {}, "a.onnx", 1)
+
+
 def test_a_constant_of_100_gb_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BackboneError, match=r"(?i)toy.xml cannot .*(memory|alloc)"):
         load(toy(tmp_path / "toy.xml", huge))

@@ -78,6 +78,11 @@ def ask(work: str, question: dict[str, Any], handle: str, size: int) -> Any:
             f"{handle} cannot be used. It was tried in a process of its own, and {reason(error, 2200)}.\n"
             "Expected a network for pictures, saved whole. Download it again, or choose another."
         ) from error
+    except OSError as error:
+        raise BackboneError(
+            f"{handle} cannot be tried: no process could be started for it ({reason(error)}).\n"
+            "Expected Python where it was when this process began, and room for one more process."
+        ) from error
     if "error" in told:
         raise (UnreadableError if told["unreadable"] else BackboneError)(told["error"])
     return told["answer"]
