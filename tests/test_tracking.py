@@ -270,7 +270,7 @@ def test_names_in_any_script_are_drawn_without_a_warning_and_without_formulas() 
 def test_letters_that_no_font_has_are_boxes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "_known", lambda: frozenset(range(0x500)))
     assert drawing.shortened("漢字 crème Ёж", 10, 400) == "□□ crème Ёж"
-    assert drawing.shortened("\x1b[31mred\u202e", 10, 400) == "[31mred"
+    assert drawing.shortened("\x1b[31mred\u202e", 10, 400) == r"\x1b[31mred\u202e"
 
 
 def test_drawing_leaves_matplotlibs_global_state_alone() -> None:
