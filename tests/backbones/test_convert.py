@@ -278,7 +278,7 @@ def test_a_savedmodel_that_openvino_refuses_is_converted(
 
     def refuse(path: Path, handle: str) -> Any:
         if path.is_dir():
-            raise BackboneError("OpenVINO refuses it")
+            raise files.UnreadableError("OpenVINO refuses it")
         return read(path, handle)
 
     monkeypatch.setattr(files, "read", refuse)
