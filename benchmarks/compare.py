@@ -37,9 +37,9 @@ from dataclasses import replace
 from headstart import backbones
 from headstart.comparing import compare
 from headstart.images import View
-from headstart.trial import Listener
+from headstart.trial import Progress
 
-class Told(Listener):
+class Told(Progress):
     def planned(self, photos, new, seconds):
         print(json.dumps({"new": new}), file=sys.stderr, flush=True)
     def advanced(self, done):
@@ -52,7 +52,7 @@ network = backbones.load("builtin:efficientnet-lite0")
 views = [View(224, 224, fit, 0.55 + 0.015 * i if fit == "crop" else 1.0) for i, fit in enumerate(["crop"] * 28)]
 views += [View(224, 224, "squash"), View(224, 224, "pad")]
 networks = [network.with_card(replace(network.card, view=view)) for view in views]
-found = compare(sys.argv[1], networks=networks, heads=["logistic", "centroid", "knn"], listener=Told())
+found = compare(sys.argv[1], networks=networks, heads=["logistic", "centroid", "knn"], progress=Told())
 print(json.dumps({"entries": len(found.entries), "computed": sum(e.outcome.computed for e in found.entries) // 3,
                   "seconds": found.seconds, "verdict": found.verdict}))
 """

@@ -156,7 +156,7 @@ def zeros(claimed: int, unpacked: int) -> bytes:
 
 
 class Heard:
-    """A Watcher that remembers."""
+    """A Progress that remembers."""
 
     def __init__(self) -> None:
         self.blocks: list[tuple[str, int, int | None]] = []
@@ -165,8 +165,8 @@ class Heard:
     def downloading(self, name: str, done: int, total: int | None) -> None:
         self.blocks.append((name, done, total))
 
-    def said(self, message: str) -> None:
-        self.lines.append(message)
+    def message(self, text: str) -> None:
+        self.lines.append(text)
 
 
 def stand_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

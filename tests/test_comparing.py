@@ -10,25 +10,25 @@ import numpy as np
 import pytest
 
 from fakes import FakeBackbone, start_python, write_photo, write_photos
-from headstart import training
+from headstart import tracking, training
 from headstart.backbones.hints import Options
 from headstart.comparing import QUICK_PER_CLASS, compare
 from headstart.errors import BackboneError, DataError, HeadError
 from headstart.images import Images
+from headstart.progress import Silent
 from headstart.store import Store
-from headstart.trial import Listener
 
 CLASSES = {"red": 12, "tomato": 12, "lime": 12}
 
 
-class Notes(Listener):
+class Notes(Silent):
     """Keeps what it is told."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def said(self, message: str) -> None:
-        self.lines.append(message)
+    def message(self, text: str) -> None:
+        self.lines.append(text)
 
 
 class Blurred(FakeBackbone):
@@ -150,7 +150,7 @@ def test_another_folder_to_measure_on(split: Path) -> None:
 def test_a_network_that_fails_is_told_and_the_others_go_on(split: Path) -> None:
     notes = Notes()
     broken = Broken(weights="broken")
-    found = compare(split, networks=["no-such-network", broken, *pair()], listener=notes)
+    found = compare(split, networks=["no-such-network", broken, *pair()], progress=notes)
     assert [entry.name for entry in found.entries] == ["sharp", "blurred"]
     assert [one.network for one in found.failures] == ["no-such-network", "fake:broken"]
     assert "not finite" in found.failures[1].error
@@ -166,7 +166,7 @@ def test_when_none_is_left_all_reasons_are_told(split: Path) -> None:
 
 def test_the_same_network_twice_counts_once(split: Path) -> None:
     notes = Notes()
-    found = compare(split, networks=[*pair(), FakeBackbone(weights="sharp")], listener=notes)
+    found = compare(split, networks=[*pair(), FakeBackbone(weights="sharp")], progress=notes)
     assert len(found.entries) == 2
     assert "fake:sharp is the same network as fake:sharp." in found.notes
     assert found.notes[-1] in notes.lines
@@ -256,7 +256,7 @@ def test_an_input_range_is_for_networks_that_do_not_tell_theirs(tiles: Path, tmp
     ov.save_model(model({"features": op.concat([pooled(image)] * 50, 1)}, image), path, compress_to_fp16=False)
     notes = Notes()
     networks = ["builtin:efficientnet-lite0", str(path)]
-    found = compare(tiles, networks=networks, options=Options("0..1"), listener=notes)
+    found = compare(tiles, networks=networks, options=Options("0..1"), progress=notes)
     assert not found.failures
     ranges = {entry.name: entry.card.feed.name for entry in found.entries}
     assert ranges["untold"] == "0..1"
@@ -272,7 +272,7 @@ def test_a_quick_ranking_lets_the_best_third_go_on(tmp_path: Path) -> None:
         Blurred(weights=f"blurred {i}") for i in range(4)
     ]
     notes = Notes()
-    found = compare(tmp_path / "photos", networks=networks, quick=True, listener=notes)
+    found = compare(tmp_path / "photos", networks=networks, quick=True, progress=notes)
     assert {entry.card.handle for entry in found.entries} == {"fake:sharp 0", "fake:sharp 1", "fake:sharp 2"}
     assert len(found.left_out) == 4
     assert found.best.n == 120
@@ -295,11 +295,11 @@ def test_what_the_quick_ranking_left_out_undecided_is_named(tmp_path: Path) -> N
 
 def test_quick_is_no_quicker_with_few_photos_or_networks(split: Path, tmp_path: Path) -> None:
     notes = Notes()
-    found = compare(split, networks=pair(), quick=True, listener=notes)
+    found = compare(split, networks=pair(), quick=True, progress=notes)
     assert found.quick is None
     assert any("No quick ranking first: there are few photos." in line for line in notes.lines)
     write_photos(tmp_path / "photos", {"red": 60, "tomato": 60})
-    compare(tmp_path / "photos", networks=pair(), quick=True, listener=notes)
+    compare(tmp_path / "photos", networks=pair(), quick=True, progress=notes)
     assert any("there are few networks" in line for line in notes.lines)
 
 
@@ -319,15 +319,15 @@ import sys, time
 from pathlib import Path
 from fakes import FakeBackbone
 from headstart.comparing import compare
-from headstart.trial import Listener
+from headstart.trial import Progress
 
-class Told(Listener):
+class Told(Progress):
     def advanced(self, done):
         if done >= 400:
             print("far", flush=True)
             time.sleep(60)
 
-compare(sys.argv[1], networks=[FakeBackbone(weights=str(i)) for i in range(5)], listener=Told())
+compare(sys.argv[1], networks=[FakeBackbone(weights=str(i)) for i in range(5)], progress=Told())
 """
 
 
@@ -356,7 +356,10 @@ def test_what_was_killed_continues(tmp_path: Path, home: Path) -> None:
 def test_every_network_and_head_is_a_run(split: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    found = compare(split, networks=pair(), heads=["logistic", "centroid"], logdir=tmp_path / "runs")
+    def write(trained: training.Training) -> None:
+        tracking.record(tmp_path / "runs", trained)
+
+    found = compare(split, networks=pair(), heads=["logistic", "centroid"], each=write)
     folders = sorted(path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     assert len(folders) == 4
     seen = set()

@@ -49,9 +49,9 @@ def over() -> Iterator[threading.Event]:
     event.set()
 
 
-def load(server: HubServer, room: Path, watcher: Heard | None = None, most: int = 10**7, sha256: str = "") -> bytes:
+def load(server: HubServer, room: Path, progress: Heard | None = None, most: int = 10**7, sha256: str = "") -> bytes:
     wanted = Wanted(server.url + PATH, "file", "a zip", most, sha256=sha256)
-    return download.download(wanted, room, watcher or Heard())[0].read_bytes()
+    return download.download(wanted, room, progress or Heard())[0].read_bytes()
 
 
 def ends(server: HubServer, room: Path, words: str, seconds: float = 5.0) -> None:
@@ -161,10 +161,10 @@ def test_every_slow_try_is_reported_and_the_next_goes_on(
 
     server.on(PATH, slow, lambda r: parts(r, len(DATA)))
     monkeypatch.setattr(trying, "TIMEOUT", 0.7)
-    watcher = Heard()
-    assert load(server, tmp_path / "room", watcher) == DATA
-    assert "trying again" in watcher.lines[0]
-    assert watcher.lines[1] == "file: going on after 0.1 of 0.4 MB."
+    progress = Heard()
+    assert load(server, tmp_path / "room", progress) == DATA
+    assert "trying again" in progress.lines[0]
+    assert progress.lines[1] == "file: going on after 0.1 of 0.4 MB."
 
 
 def test_a_slow_line_that_keeps_the_least_rate_is_borne(
@@ -376,12 +376,12 @@ def arriving() -> list[Path]:
 
 def test_a_network_that_was_interrupted_at_90_per_cent_goes_on_there(server: HubServer) -> None:
     handle = interrupted(server)
-    watcher = Heard()
-    got = fetch(handle, watcher)
+    progress = Heard()
+    got = fetch(handle, progress)
     assert (got.path / "assets/noise").stat().st_size == 1_000_000
     start = int(server.requests[1][2]["Range"].removeprefix("bytes=").removesuffix("-"))
     assert start >= 0.9 * len(NET)
-    assert watcher.lines == [f"{handle}: going on after {start / 1e6:,.1f} of {len(NET) / 1e6:,.1f} MB."]
+    assert progress.lines == [f"{handle}: going on after {start / 1e6:,.1f} of {len(NET) / 1e6:,.1f} MB."]
     assert arriving() == []
 
 

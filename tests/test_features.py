@@ -22,7 +22,7 @@ from headstart import features as features_module
 from headstart import images
 from headstart import store as store_module
 from headstart.errors import BackboneError, DataError, StoreError
-from headstart.features import FLUSH, Features, Skipped, Watcher, extract, processors, require_all
+from headstart.features import FLUSH, Features, Progress, Skipped, extract, processors, require_all
 from headstart.store import Store
 
 
@@ -57,7 +57,7 @@ def undisturbed(album: list[str], tmp_path_factory: pytest.TempPathFactory) -> n
     return extract(FakeBackbone(), album, Store(tmp_path_factory.mktemp("undisturbed"))).vectors
 
 
-class Recorder(Watcher):
+class Recorder(Progress):
     def __init__(self) -> None:
         self.plans: list[tuple[int, int, float]] = []
         self.steps: list[int] = []
@@ -122,13 +122,13 @@ def test_the_second_run_reads_no_file_and_embeds_nothing(
         raise AssertionError(f"{path} was read again")
 
     monkeypatch.setattr(images, "read", refuse)
-    backbone, watcher = FakeBackbone(), Recorder()
-    second = extract(backbone, paths, Store(tmp_path / "store"), watcher)
+    backbone, progress = FakeBackbone(), Recorder()
+    second = extract(backbone, paths, Store(tmp_path / "store"), progress)
     assert counts(second) == (0, 13, 0, 0)
     assert (backbone.embedded, backbone.probed) == (0, 0)
     assert np.array_equal(first.vectors, second.vectors)
     assert first.hashes == second.hashes
-    assert (watcher.plans, watcher.steps) == ([(13, 0, 0.0)], [])
+    assert (progress.plans, progress.steps) == ([(13, 0, 0.0)], [])
 
 
 def test_a_store_that_is_used_again_knows_what_it_kept(tmp_path: Path, settled: Callable[[], None]) -> None:
@@ -336,22 +336,22 @@ def test_copies_of_a_broken_photo_are_told_too(tmp_path: Path) -> None:
 
 def test_photos_that_are_all_broken_give_no_vectors(tmp_path: Path) -> None:
     broken = broken_photos(tmp_path)
-    backbone, watcher = FakeBackbone(), Recorder()
-    found = extract(backbone, list(broken), Store(tmp_path / "store"), watcher)
+    backbone, progress = FakeBackbone(), Recorder()
+    found = extract(backbone, list(broken), Store(tmp_path / "store"), progress)
     assert found.vectors.shape == (0, 8)
     assert (found.paths, found.rows.tolist(), found.hashes) == ((), [], ())
     assert [one.reason for one in found.skipped] == list(broken.values())
     assert backbone.embedded == 0
-    assert [plan[:2] for plan in watcher.plans] == [(5, 5)]
-    assert watcher.steps[-1] == 5
+    assert [plan[:2] for plan in progress.plans] == [(5, 5)]
+    assert progress.steps[-1] == 5
 
 
 def test_no_photos_give_no_vectors_and_leave_no_trace(tmp_path: Path) -> None:
-    watcher = Recorder()
-    found = extract(FakeBackbone(), [], Store(tmp_path / "store"), watcher)
+    progress = Recorder()
+    found = extract(FakeBackbone(), [], Store(tmp_path / "store"), progress)
     assert found.vectors.shape == (0, 8)
     assert counts(found) == (0, 0, 0, 0)
-    assert watcher.plans == []
+    assert progress.plans == []
     assert not (tmp_path / "store").exists()
 
 
@@ -371,7 +371,7 @@ def test_where_all_photos_are_needed_the_broken_ones_are_named() -> None:
         require_all([Skipped(f"{i}.jpg", "empty") for i in range(7)])
 
 
-# --- what the watcher is told ---
+# --- what the progress is told ---
 
 
 def test_the_plan_comes_once_and_the_count_reaches_the_new_photos(tmp_path: Path, settled: Callable[[], None]) -> None:
@@ -379,27 +379,27 @@ def test_the_plan_comes_once_and_the_count_reaches_the_new_photos(tmp_path: Path
     extract(FakeBackbone(), paths[:8], Store(tmp_path / "store"))
     (tmp_path / "broken.jpg").write_bytes(b"?")
     paths += [str(tmp_path / "broken.jpg"), paths[10], str(shutil.copy(paths[0], tmp_path / "copy.jpg"))]
-    watcher = Recorder()
-    found = extract(FakeBackbone(), paths, Store(tmp_path / "store"), watcher)
-    assert [plan[:2] for plan in watcher.plans] == [(24, 16)]
-    assert watcher.steps == list(range(1, 17))
+    progress = Recorder()
+    found = extract(FakeBackbone(), paths, Store(tmp_path / "store"), progress)
+    assert [plan[:2] for plan in progress.plans] == [(24, 16)]
+    assert progress.steps == list(range(1, 17))
     assert counts(found) == (13, 10, 1, 0)
 
 
 def test_the_time_is_estimated_from_a_probe_of_a_few_photos(tmp_path: Path) -> None:
     paths = write_photos(tmp_path, {"a": 20})
-    watcher, backbone = Recorder(), FakeBackbone(delay=0.01)
-    extract(backbone, paths, Store(tmp_path / "store"), watcher)
+    progress, backbone = Recorder(), FakeBackbone(delay=0.01)
+    extract(backbone, paths, Store(tmp_path / "store"), progress)
     # Two batches of four, and 20 photos at 1/400 s each, on all processors.
     assert backbone.probed == 8
-    assert 20 / 400 / processors() < watcher.plans[0][2] < 60
+    assert 20 / 400 / processors() < progress.plans[0][2] < 60
     assert backbone.embedded == 20
 
 
 def test_a_few_photos_are_not_probed(tmp_path: Path) -> None:
-    watcher, backbone = Recorder(), FakeBackbone()
-    extract(backbone, write_photos(tmp_path, {"a": 4}), Store(tmp_path / "store"), watcher)
-    assert (backbone.probed, watcher.plans) == (0, [(4, 4, 0.0)])
+    progress, backbone = Recorder(), FakeBackbone()
+    extract(backbone, write_photos(tmp_path, {"a": 4}), Store(tmp_path / "store"), progress)
+    assert (backbone.probed, progress.plans) == (0, [(4, 4, 0.0)])
 
 
 def test_the_time_is_estimated_from_the_last_long_run(tmp_path: Path, small_flush: int) -> None:
@@ -410,9 +410,9 @@ def test_the_time_is_estimated_from_the_last_long_run(tmp_path: Path, small_flus
     extract(FakeBackbone(), paths[7:20], store)
     assert (store.rate(card) or 0) > 1
     store.note_rate(card, 4.0)
-    watcher, backbone = Recorder(), FakeBackbone()
-    extract(backbone, paths[20:], store, watcher)
-    assert watcher.plans == [(10, 10, 2.5)]
+    progress, backbone = Recorder(), FakeBackbone()
+    extract(backbone, paths[20:], store, progress)
+    assert progress.plans == [(10, 10, 2.5)]
     assert backbone.probed == 0
 
 
@@ -546,7 +546,7 @@ def test_a_failing_store_costs_nothing_that_was_written(
 def test_a_failing_watcher_costs_nothing_that_was_computed(
     tmp_path: Path, album: list[str], error: BaseException
 ) -> None:
-    class Breaking(Watcher):
+    class Breaking(Progress):
         def advanced(self, done: int) -> None:
             if done == 90:
                 raise error
@@ -616,7 +616,7 @@ from pathlib import Path
 from fakes import FakeBackbone
 from headstart import features
 from headstart.errors import StoreError
-from headstart.features import Watcher, extract
+from headstart.features import Progress, extract
 from headstart.store import Store
 
 photos, store, first, last, delay, limit, features.FLUSH = *sys.argv[1:7], int(sys.argv[7])
@@ -627,7 +627,7 @@ class Telling(FakeBackbone):
         os.write(1, b"." * len(images))  # computed, not yet written
         return vectors
 
-class Starting(Watcher):
+class Starting(Progress):
     def planned(self, photos, new, seconds):
         os.write(1, b"started\\n")
 

@@ -13,7 +13,7 @@ from fakes import FakeBackbone, write_photos
 from headstart import images, many
 from headstart import store as store_module
 from headstart.errors import BackboneError, StoreError
-from headstart.features import Watcher, extract
+from headstart.features import Progress, extract
 from headstart.images import View
 from headstart.many import extract_all
 from headstart.store import Store
@@ -39,7 +39,7 @@ class Releasing(FakeBackbone):
         self.released += 1
 
 
-class Recorder(Watcher):
+class Recorder(Progress):
     def __init__(self) -> None:
         self.plans: list[tuple[int, int, float]] = []
         self.steps: list[int] = []
@@ -212,22 +212,22 @@ def test_many_networks_do_not_stay_in_memory_together(tmp_path: Path, monkeypatc
 
 def test_progress_counts_photos_times_networks(tmp_path: Path) -> None:
     paths = write_photos(tmp_path, {"red": 10, "lime": 9})
-    store, watcher = Store(tmp_path / "store"), Recorder()
+    store, progress = Store(tmp_path / "store"), Recorder()
     extract(networks(1)[0], paths[:9], store)
-    extract_all(networks(2), paths, store, watcher)
-    assert watcher.plans == [(38, 29, 0.0)]
-    assert watcher.steps == sorted(watcher.steps)
-    assert watcher.steps[-1] == 29
+    extract_all(networks(2), paths, store, progress)
+    assert progress.plans == [(38, 29, 0.0)]
+    assert progress.steps == sorted(progress.steps)
+    assert progress.steps[-1] == 29
 
 
 def test_the_time_is_told_when_all_speeds_are_known(tmp_path: Path) -> None:
     paths = write_photos(tmp_path, {"red": 10})
-    store, watcher = Store(tmp_path / "store"), Recorder()
+    store, progress = Store(tmp_path / "store"), Recorder()
     for network, rate in zip(networks(2), (10.0, 2.0), strict=True):
         store.prepare(network.card)
         store.note_rate(network.card, rate, "network")
-    extract_all(networks(2), paths, store, watcher)
-    assert watcher.plans == [(20, 20, 6.0)]
+    extract_all(networks(2), paths, store, progress)
+    assert progress.plans == [(20, 20, 6.0)]
 
 
 def test_a_photo_that_changes_between_two_networks_is_not_taken_for_the_old_one(tmp_path: Path) -> None:

@@ -149,11 +149,11 @@ def test_what_is_found_is_kept_used_by_the_next_load_and_told(
     assert backbones.load(str(path)).card.range_from == "assumed"
     steps: list[str] = []
 
-    class Watcher:
+    class Progress:
         def said(self, words: str) -> None:
             steps.append(words)
 
-    found = probe(str(path), photos, Watcher())  # type: ignore[arg-type]
+    found = probe(str(path), photos, Progress())  # type: ignore[arg-type]
     assert [one.feed.name for one in sorted(found.candidates, key=lambda c: c.feed.name)] == [
         "0..1", "0..1, BGR", "0..255", "0..255, BGR",
     ]  # fmt: skip

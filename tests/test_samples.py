@@ -69,7 +69,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServe
 
 
 @pytest.fixture
-def watcher() -> Heard:
+def progress() -> Heard:
     return Heard()
 
 
@@ -119,11 +119,11 @@ def ranges(server: HubServer) -> list[str | None]:
 
 
 def fails(
-    place: Path, *words: str, sample: Sample = TINY, watcher: Heard | None = None, file: Path | None = None
+    place: Path, *words: str, sample: Sample = TINY, progress: Heard | None = None, file: Path | None = None
 ) -> str:
     """Getting it fails as it should: one error of ours that names the address; nothing is in its place."""
     with pytest.raises(DataError) as caught:
-        get(sample, place, watcher, file)
+        get(sample, place, progress, file)
     text = str(caught.value)
     for word in (sample.url, *words):
         assert word in text
@@ -139,12 +139,12 @@ def nothing_is_left(place: Path) -> None:
 # --- it works ---
 
 
-def test_a_zip_is_loaded_unpacked_and_put_in_place(server: HubServer, place: Path, watcher: Heard) -> None:
-    got = get(TINY, place, watcher)
+def test_a_zip_is_loaded_unpacked_and_put_in_place(server: HubServer, place: Path, progress: Heard) -> None:
+    got = get(TINY, place, progress)
     assert got == Got(TINY, place / "tiny", new=True)
     assert files_of(got.path) == photos(TINY)
     assert [path.name for path in place.iterdir()] == ["tiny"]
-    assert watcher.lines == ["Unpacking 7 photos."]
+    assert progress.lines == ["Unpacking 7 photos."]
     assert server.requests[0][2]["User-Agent"].startswith("headstart/")
 
 
@@ -179,19 +179,19 @@ def test_what_machines_leave_behind_is_left_out(kind: str, server: HubServer, pl
     assert files_of(get(TINY, place).path) == photos(TINY)
 
 
-def test_the_bar_hears_bytes_up_to_the_end(server: HubServer, place: Path, watcher: Heard) -> None:
-    get(TINY, place, watcher)
-    names, done, totals = zip(*watcher.blocks, strict=True)
+def test_the_bar_hears_bytes_up_to_the_end(server: HubServer, place: Path, progress: Heard) -> None:
+    get(TINY, place, progress)
+    names, done, totals = zip(*progress.blocks, strict=True)
     assert set(names) == {"tiny"}
     assert list(done) == sorted(done)
     assert done[-1] == totals[-1] == len(ZIP)
 
 
-def test_what_is_there_and_whole_is_not_loaded_again(server: HubServer, place: Path, watcher: Heard) -> None:
+def test_what_is_there_and_whole_is_not_loaded_again(server: HubServer, place: Path, progress: Heard) -> None:
     get(TINY, place)
-    assert get(TINY, place, watcher) == Got(TINY, place / "tiny", new=False)
+    assert get(TINY, place, progress) == Got(TINY, place / "tiny", new=False)
     assert len(server.requests) == 1
-    assert watcher.lines == []
+    assert progress.lines == []
 
 
 def test_two_processes_do_not_disturb_each_other(server: HubServer, place: Path) -> None:
@@ -210,15 +210,15 @@ def test_two_processes_do_not_disturb_each_other(server: HubServer, place: Path)
 # --- the line breaks ---
 
 
-def test_a_server_that_dies_half_way_is_asked_for_the_rest(server: HubServer, place: Path, watcher: Heard) -> None:
+def test_a_server_that_dies_half_way_is_asked_for_the_rest(server: HubServer, place: Path, progress: Heard) -> None:
     middle = len(ZIP) // 2
     server.on(FILE, serves(ZIP, upto=middle), serves(ZIP))
-    assert files_of(get(TINY, place, watcher).path) == photos(TINY)
+    assert files_of(get(TINY, place, progress).path) == photos(TINY)
     assert ranges(server) == [None, f"bytes={middle}-"]
     assert server.requests[1][2]["If-Range"] == '"one"'
-    assert [done for _, done, _ in watcher.blocks] == sorted(done for _, done, _ in watcher.blocks)
-    assert "broke off" in watcher.lines[0]
-    assert "going on after 0.2 of 0.4 MB" in watcher.lines[1]
+    assert [done for _, done, _ in progress.blocks] == sorted(done for _, done, _ in progress.blocks)
+    assert "broke off" in progress.lines[0]
+    assert "going on after 0.2 of 0.4 MB" in progress.lines[1]
 
 
 @pytest.mark.parametrize("how", ["resets", "falls silent"])
@@ -392,11 +392,11 @@ def test_a_line_that_breaks_at_the_same_place_is_given_up(server: HubServer, pla
 
 
 @pytest.mark.parametrize(("status", "tries"), [(401, 1), (403, 1), (404, 1), (410, 1), (500, 4), (503, 4)])
-def test_an_answer_that_is_no_file(status: int, tries: int, server: HubServer, place: Path, watcher: Heard) -> None:
+def test_an_answer_that_is_no_file(status: int, tries: int, server: HubServer, place: Path, progress: Heard) -> None:
     server.on(FILE, lambda r: r.send(b"<html>no</html>", status))
-    fails(place, f"answered {status}", f"headstart samples get tiny {place} --from FILE", watcher=watcher)
+    fails(place, f"answered {status}", f"headstart samples get tiny {place} --from FILE", progress=progress)
     assert len(server.requests) == tries
-    assert len(watcher.lines) == tries - 1
+    assert len(progress.lines) == tries - 1
     nothing_is_left(place)
 
 
@@ -510,13 +510,13 @@ def test_a_server_that_cannot_be_reached(
 
 
 def test_http_to_another_machine_is_said(
-    tmp_path: Path, place: Path, watcher: Heard, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, place: Path, progress: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_alone(tmp_path, monkeypatch)
     monkeypatch.setenv("HEADSTART_SAMPLES_URL", "http://intranet/data")
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: (_ for _ in ()).throw(socket.gaierror(-2, "no")))
-    fails(place, "the name intranet", watcher=watcher)
-    assert "not encrypted" in watcher.lines[0]
+    fails(place, "the name intranet", progress=progress)
+    assert "not encrypted" in progress.lines[0]
 
 
 @pytest.mark.parametrize("address", ["mirror/data", "file:///data", "ftp://h/data", "https://me:secret@h/data", "h"])

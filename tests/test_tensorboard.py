@@ -22,7 +22,7 @@ import headstart
 from headstart import tensorboard, tracking
 from headstart.errors import TrackingError
 from headstart.tensorboard import Events
-from headstart.training import Listener, train
+from headstart.training import train
 
 pytest.importorskip("tensorboardX")
 pytest.importorskip("tensorboard")
@@ -36,14 +36,6 @@ FIGURES = {
 }  # fmt: skip
 
 
-class Notes(Listener):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def said(self, message: str) -> None:
-        self.lines.append(message)
-
-
 @pytest.fixture(scope="module")
 def logdir(tiles: Path, graphs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five runs: each head measured on a test set, and one by cross-validation."""
@@ -54,8 +46,8 @@ def logdir(tiles: Path, graphs: Path, tmp_path_factory: pytest.TempPathFactory) 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADSTART_HOME", str(folder / "home"))
         for head in HEADS:
-            train(tiles, head=head, logdir=folder / "runs")  # type: ignore[arg-type]
-        train(tiles / "train", fraction=0.9, view="crop", logdir=folder / "runs")
+            tracking.record(folder / "runs", train(tiles, head=head))  # type: ignore[arg-type]
+        tracking.record(folder / "runs", train(tiles / "train", fraction=0.9, view="crop"))
     return folder / "runs"
 
 
@@ -220,45 +212,47 @@ def test_the_text_says_how_it_was_measured_and_what_an_epoch_is(logdir: Path) ->
 
 def test_a_run_never_overwrites_another(tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
-    notes = Notes()
-    for _ in range(2):
-        train(tiles, logdir=tmp_path / "runs", listener=notes)
+    trained = train(tiles)
+    folders = [tracking.record(tmp_path / "runs", trained) for _ in range(2)]
     one, two = sorted(folder.name for folder in (tmp_path / "runs").iterdir())
     assert one.startswith("efficientnet-lite0-logistic-2027")
     assert two == f"{one}-2"
-    assert sum(f"Tracked in {tmp_path / 'runs' / one}" in line for line in notes.lines) == 2
+    assert [folder.name for folder in folders] == [one, two]
 
 
-def test_tracking_changes_nothing_that_is_saved(tiles: Path, tmp_path: Path) -> None:
-    train(tiles, output=tmp_path / "plain")
-    train(tiles, output=tmp_path / "tracked", logdir=tmp_path / "runs")
+def test_tracking_changes_nothing_that_is_saved(tiles: Path, home: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "HEADSTART_HOME": str(home)}
+    for name, more in (("plain", []), ("tracked", ["--logdir", str(tmp_path / "runs")])):
+        command = [HEADSTART, "train", str(tiles), "-o", str(tmp_path / name), *more]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert f"Tracked in {tmp_path / 'runs'}" in done.stderr
     for name in ("head.safetensors", "headstart.json"):
         assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "tracked" / name).read_bytes()
 
 
 @pytest.mark.parametrize("package", ["tensorboardX", "matplotlib", "tensorboard"])
 def test_a_missing_package_is_told_with_the_line_that_installs_it(
-    package: str, tiles: Path, logdir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    package: str, logdir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = importlib.util.find_spec
     monkeypatch.setattr(tensorboard, "find_spec", lambda name: None if name == package else there(name))
-    notes = Notes()
     told = pytest.raises(TrackingError, match=r"pip install 'headstart\[tensorboard\]'")
     if package == "tensorboard":
         with told:
             tensorboard.serve(logdir)
     else:
         with told:
-            train(tiles, logdir=tmp_path / "runs", listener=notes)
-    assert notes.lines == [], "before anything is done"
+            tracking.check(tmp_path / "runs")
+        assert not (tmp_path / "runs").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_the_training(tiles: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    notes = Notes()
-    with pytest.raises(TrackingError, match="cannot be written"):
-        train(tiles, logdir=tmp_path / "file", listener=notes)
-    assert notes.lines == []
+    command = [HEADSTART, "train", str(tiles), "--logdir", str(tmp_path / "file")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr
+    assert len(done.stderr.splitlines()) == 1, "before anything is done"
 
 
 def test_classes_whose_names_become_the_same_tag_stay_apart() -> None:

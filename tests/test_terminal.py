@@ -189,7 +189,7 @@ def test_a_name_beside_a_bar_is_no_markup_and_no_control_code() -> None:
         "import sys; from headstart.cli.console import Bar, run\n"
         "def app(**_):\n"
         "    with Bar() as bar:\n"
-        f"        bar.downloading({EVIL!r}, 1, 10); bar.said({EVIL!r}); bar.downloading({EVIL!r}, 5, 10)\n"
+        f"        bar.downloading({EVIL!r}, 1, 10); bar.message({EVIL!r}); bar.downloading({EVIL!r}, 5, 10)\n"
         "run(app)"
     )
     leader, follower = pty.openpty()

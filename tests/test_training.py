@@ -15,17 +15,18 @@ import headstart
 from headstart import bundle, protocol
 from headstart.classifier import Classifier
 from headstart.errors import BackboneError, BundleError, DataError, HeadError
-from headstart.training import Listener, train
+from headstart.progress import Silent
+from headstart.training import train
 
 
-class Notes(Listener):
+class Notes(Silent):
     """Keeps what it is told."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def said(self, message: str) -> None:
-        self.lines.append(message)
+    def message(self, text: str) -> None:
+        self.lines.append(text)
 
 
 def one_sided(tiles: Path, folder: Path) -> Path:
@@ -91,7 +92,7 @@ def test_every_head_works_and_is_told(tiles: Path, tmp_path: Path, head: str) ->
 
 def test_a_share_is_trained_on_and_all_is_tested_on(tiles: Path) -> None:
     notes = Notes()
-    result = train(tiles, fraction=0.5, listener=notes)
+    result = train(tiles, fraction=0.5, progress=notes)
     assert (result.train, result.test) == (12, 24)
     assert any("0.5 of the 24 training photos: 12" in line for line in notes.lines)
 
@@ -100,16 +101,16 @@ def test_classes_and_counts_are_told_before_any_work(tiles: Path) -> None:
     events: list[str] = []
 
     class Order(Notes):
-        def said(self, message: str) -> None:
-            events.append(message)
+        def message(self, text: str) -> None:
+            events.append(text)
 
         def planned(self, photos: int, new: int, seconds: float) -> None:
             events.append(f"planned {photos} {new}")
 
-    train(tiles, listener=Order())
+    train(tiles, progress=Order())
     assert "flower 12 + 12, temple 12 + 12" in events[0]
     assert events[1] == "planned 48 48"
-    train(tiles, listener=Order())
+    train(tiles, progress=Order())
     assert events[3] == "planned 48 0"
 
 
@@ -118,7 +119,7 @@ def test_a_photo_on_both_sides_is_not_trained_on(tiles: Path, tmp_path: Path) ->
     leak = tmp_path / "photos" / "train" / "temple" / "leak.png"
     shutil.copy(tmp_path / "photos" / "test" / "temple" / "03.png", leak)
     notes = Notes()
-    result = train(tmp_path / "photos", listener=notes)
+    result = train(tmp_path / "photos", progress=notes)
     assert (result.train, result.test) == (24, 24)
     assert [(one.path, one.reason) for one in result.skipped] == [(str(leak), "duplicate")]
     assert "03.png" in result.skipped[0].detail
@@ -129,7 +130,7 @@ def test_the_same_photo_under_two_labels_is_left_out_and_told(tiles: Path, tmp_p
     photos = one_sided(tiles, tmp_path / "photos")
     shutil.copy(photos / "temple" / "00.png", photos / "flower" / "copy.png")
     notes = Notes()
-    result = train(photos, listener=notes)
+    result = train(photos, progress=notes)
     assert result.train == 23
     assert sorted(one.reason for one in result.skipped) == ["conflicting labels"] * 2
     assert result.to_json()["photos"]["reasons"] == {"conflicting labels": 2}
@@ -257,7 +258,7 @@ def test_an_unusable_output_is_told_before_the_work(tiles: Path, tmp_path: Path)
     notes = Notes()
     (tmp_path / "model").mkdir()
     with pytest.raises(BundleError, match="exists already"):
-        train(tiles, output=tmp_path / "model", listener=notes)
+        train(tiles, output=tmp_path / "model", progress=notes)
     assert not notes.lines
 
 

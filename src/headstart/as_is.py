@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from headstart import backbones, images
-from headstart.backbones import fetch
 from headstart.errors import PhotoError
 from headstart.features import Skipped
 from headstart.photos import find_files
+from headstart.progress import Progress
 from headstart.reading import readers
 from headstart.store import Store
 
@@ -57,7 +57,7 @@ def classify(
     backbone: str = backbones.DEFAULT,
     top: int = 5,
     options: backbones.Options | None = None,
-    watcher: fetch.Watcher | None = None,
+    progress: Progress | None = None,
 ) -> Classified:
     """Use a pre-trained network as it is, in its own view.
 
@@ -66,13 +66,13 @@ def classify(
         backbone: a handle.
         top: guesses for each photo.
         options: what you know of the network: its input range.
-        watcher: is told of downloads.
+        progress: is told of downloads.
 
     Raises:
         DataError: a path does not exist. BackboneError: the network has no classes of its own.
     """
     paths = find_files([photos] if isinstance(photos, (str, os.PathLike)) else photos)
-    network = backbones.load(backbone, folder=Store().compiled, options=options, watcher=watcher).with_fit("crop")
+    network = backbones.load(backbone, folder=Store().compiled, options=options, progress=progress).with_fit("crop")
     recognised: list[Recognised] = []
     skipped: list[Skipped] = []
 

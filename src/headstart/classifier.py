@@ -12,16 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart import backbones, saved
-from headstart.backbones import fetch
 from headstart.backbones.base import Backbone
 from headstart.backbones.card import Card
 from headstart.errors import DataError, HeadError
 from headstart.evaluation import evaluate
-from headstart.features import Features, Skipped, Watcher, extract, require_all
+from headstart.features import Features, Skipped, extract, require_all
 from headstart.heads import power
 from headstart.heads.head import Head, Kind
 from headstart.images import Fit
 from headstart.photos import PhotoSet, Source, check_classes, find_files, from_lists, scan
+from headstart.progress import Progress
 from headstart.results import Measured, Predictions, about, answers_of, mean_of
 from headstart.store import Store
 
@@ -83,9 +83,9 @@ class Classifier:
     def backbone(self, network: Backbone) -> None:
         self._loaded = [network]
 
-    def _load(self, watcher: fetch.Watcher | None) -> Backbone:
+    def _load(self, progress: Progress | None) -> Backbone:
         if not self._loaded:
-            found = backbones.load(self._handle, folder=self.store.compiled, options=self._options, watcher=watcher)
+            found = backbones.load(self._handle, folder=self.store.compiled, options=self._options, progress=progress)
             self._loaded.append(found.with_fit(self._view))
         return self._loaded[0]  # of two threads that load it at once, the first one's
 
@@ -110,9 +110,9 @@ class Classifier:
         self.fit_features(*self._labelled(given), expected=given.classes)
         return self
 
-    def extract(self, paths: Sequence[str], watcher: Watcher | None = None) -> Features:
+    def extract(self, paths: Sequence[str], progress: Progress | None = None) -> Features:
         """Vectors of photos by this classifier's backbone, power-normalised: what its head is trained on and sees."""
-        features = extract(self.backbone, paths, self.store, watcher)
+        features = extract(self.backbone, paths, self.store, progress)
         power.normalise(features.vectors)
         return features
 
@@ -167,15 +167,15 @@ class Classifier:
         require_all(answer.skipped)
         return answer.probabilities
 
-    def predictions(self, photos: Photos, watcher: Watcher | None = None) -> Predictions:
+    def predictions(self, photos: Photos, progress: Progress | None = None) -> Predictions:
         """Predict what can be predicted, and tell what cannot."""
         head = self._trained()
         paths = find_files([photos] if isinstance(photos, (str, os.PathLike)) else photos)
-        features = self.extract(paths, watcher)
+        features = self.extract(paths, progress)
         return Predictions(features.paths, head.predict_proba(features.vectors), self.classes_, features.skipped)
 
     def evaluate(
-        self, photos: Photos | PhotoSet, labels: Sequence[str] | None = None, watcher: Watcher | None = None
+        self, photos: Photos | PhotoSet, labels: Sequence[str] | None = None, progress: Progress | None = None
     ) -> Measured:
         """Measure on photos with known classes: the test part of a folder or CSV, or all of it if it has no parts.
 
@@ -185,7 +185,7 @@ class Classifier:
         source = source_of(photos, labels)
         given = source.train if source.test is None else source.test
         check_classes(self.classes_, given.classes, "The set measured on")
-        measured = self.evaluate_features(*self._labelled(given, watcher))
+        measured = self.evaluate_features(*self._labelled(given, progress))
         return replace(measured, notes=source.notes)
 
     def evaluate_features(self, features: Features, labels: Sequence[str]) -> Measured:
@@ -210,9 +210,9 @@ class Classifier:
             seen=int(np.isin(fingerprints(clean.features.hashes), self._seen).sum()),
         )
 
-    def _labelled(self, photos: PhotoSet, watcher: Watcher | None = None) -> tuple[Features, tuple[str, ...]]:
+    def _labelled(self, photos: PhotoSet, progress: Progress | None = None) -> tuple[Features, tuple[str, ...]]:
         self._check_options()
-        features = self.extract(photos.paths, watcher)
+        features = self.extract(photos.paths, progress)
         return features, tuple(photos.labels[i] for i in features.rows)
 
     # --- saving ---
@@ -238,7 +238,7 @@ class Classifier:
         *,
         store: str | Path | None = None,
         backbone: str = "",
-        watcher: fetch.Watcher | None = None,
+        progress: Progress | None = None,
         fetch: bool = False,
     ) -> Classifier:
         """Read a saved classifier; nothing in it is run, and nothing leaves this machine unasked.
@@ -247,7 +247,7 @@ class Classifier:
             folder: that `save` made.
             store: folder of the feature store; the user's if not given.
             backbone: where its network lies now, if that is not where it was. A handle given here is fetched.
-            watcher: is told of downloads.
+            progress: is told of downloads.
             fetch: whether its network may be downloaded from where the bundle says, if it is not here. No token
                 is sent: whoever made the bundle has chosen the address.
 
@@ -259,7 +259,7 @@ class Classifier:
         found = saved.read(folder)
         card = found.card
         self = cls(card.handle, head=found.kind, view=card.view.fit, seed=found.seed, store=store)
-        self.backbone = backbones.load_card(card, self.store.compiled, backbone, watcher, fetch)
+        self.backbone = backbones.load_card(card, self.store.compiled, backbone, progress, fetch)
         if self.card.precision != card.precision:
             self.notes_ = (
                 f"Trained in {card.precision}, which this processor lacks: vectors are computed in "
@@ -273,12 +273,12 @@ class Classifier:
         """Add to what is saved with the classifier about its training."""
         self._about = {**self._about, **facts}
 
-    def check(self, watcher: fetch.Watcher | None = None) -> None:
+    def check(self, progress: Progress | None = None) -> None:
         """Raise now what would else be raised after the photos were read: an unknown network, view, head or seed.
 
-        A network that is not on this disk is fetched; `watcher` is told.
+        A network that is not on this disk is fetched; `progress` is told.
         """
-        self._load(watcher)
+        self._load(progress)
         self._check_options()
 
     def _check_options(self) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headstart import comparison, tracking
-from headstart.backbones import fetch
+from headstart import comparison
 from headstart.backbones.base import Backbone
-from headstart.backbones.fetch.watching import Silent
 from headstart.backbones.hints import Options
 from headstart.classifier import Classifier
 from headstart.comparison import Comparison, Entry, Failure
@@ -20,9 +18,10 @@ from headstart.heads.head import Kind
 from headstart.images import Fit
 from headstart.many import Outcome, extract_all
 from headstart.photos import Source
+from headstart.progress import Progress, Silent
 from headstart.store import Store
 from headstart.training import Training
-from headstart.trial import Listener, Trial, curve_of, learn, paths_of, read_source
+from headstart.trial import Trial, curve_of, learn, paths_of, read_source
 
 if TYPE_CHECKING:
     from headstart.learning_curve import LearningCurve
@@ -33,14 +32,10 @@ QUICK_PER_CLASS = 20
 _QUICK_LEAST, _QUICK_SHARE = 3, 1 / 3
 
 
-class _Nobody(Silent, Listener):
-    """Does not listen."""
-
-
 class _Fetching(Silent):
     """Hears of downloads, and of nothing else."""
 
-    def __init__(self, say: fetch.Watcher) -> None:
+    def __init__(self, say: Progress) -> None:
         self._say = say
 
     def downloading(self, name: str, done: int, total: int | None) -> None:
@@ -68,10 +63,10 @@ def compare(
     seed: int = 0,
     quick: bool = False,
     curve: bool = False,
-    logdir: str | Path | None = None,
+    each: Callable[[Training], None] | None = None,
     store: str | Path | None = None,
     command: Sequence[str] = (),
-    listener: Listener | None = None,
+    progress: Progress | None = None,
 ) -> Comparison:
     """Train and measure several networks and heads on the same photos, and say which differences are more than luck.
 
@@ -90,19 +85,17 @@ def compare(
         seed: of the share and of the folds.
         quick: rank on a small share first; the best third goes on.
         curve: also follow the best one's accuracy against the number of photos.
-        logdir: folder in which a run for TensorBoard is written for each network and head.
+        each: called with the training of every network and head, as soon as it is measured. Its vectors are not kept.
         store: folder of the feature store; the user's if not given.
         command: how it was called, for the document.
-        listener: is told what happens.
+        progress: is told what happens.
 
     Raises:
         BackboneError: none of the networks can be used; the message tells why for each.
         HeadstartError: see `training.train`.
     """
-    say = listener or _Nobody()
+    say = progress or Silent()
     started = time.perf_counter()
-    if logdir is not None:
-        tracking.check(logdir)
     job = _Job(Store(store), view, options, seed, fraction, say)
     candidates = job.open(networks, heads)
     clock = time.perf_counter()
@@ -112,7 +105,7 @@ def compare(
     told: dict[str, Any] | None = None
     if quick:
         candidates, left_out, told = job.quick(candidates, source)
-    entries = comparison.ranked(job.measure(candidates, source, logdir))
+    entries = comparison.ranked(job.measure(candidates, source, each))
     found: LearningCurve | None = None
     if curve:
         clock = time.perf_counter()
@@ -141,7 +134,7 @@ class _Job:
     """What all steps of a comparison share."""
 
     def __init__(
-        self, store: Store, view: Fit, options: Options | None, seed: int, fraction: float | None, say: Listener
+        self, store: Store, view: Fit, options: Options | None, seed: int, fraction: float | None, say: Progress
     ) -> None:
         self.store, self.view, self.options = store, view, options
         self.seed, self.fraction, self.say = seed, fraction, say
@@ -165,7 +158,7 @@ class _Job:
                 continue
             if network.card.key in found:
                 self.notes.append(f"{handle} is the same network as {found[network.card.key].network.card.handle}.")
-                self.say.said(self.notes[-1])
+                self.say.message(self.notes[-1])
                 continue
             found[network.card.key] = _Candidate(network, kinds)
         if not found:
@@ -186,7 +179,7 @@ class _Job:
         network = self._network(handle, replace(said, input_range=""), _Fetching(self.say))
         return self._network(handle, said, self.say) if network.card.range_from == "assumed" else network
 
-    def _network(self, handle: str, options: Options, say: fetch.Watcher) -> Backbone:
+    def _network(self, handle: str, options: Options, say: Progress) -> Backbone:
         classifier = Classifier(handle, view=self.view, options=options, store=self.store.folder)
         classifier.check(say)
         return classifier.backbone
@@ -199,7 +192,7 @@ class _Job:
     def _failed(self, handle: str, error: BackboneError | DataError) -> None:
         self.failures.append(Failure(handle, str(error)))
         self.errors.append(error)
-        self.say.said(f"{handle} is left out: {error}")
+        self.say.message(f"{handle} is left out: {error}")
 
     def _none_left(self) -> BackboneError | DataError:
         """What to raise when every network failed: photos that suit none are the photos' fault."""
@@ -209,7 +202,7 @@ class _Job:
         return BackboneError(f"None of the networks can be used:\n{told}")
 
     def measure(
-        self, candidates: Sequence[_Candidate], source: Source, logdir: str | Path | None = None
+        self, candidates: Sequence[_Candidate], source: Source, each: Callable[[Training], None] | None = None
     ) -> list[Entry]:
         """Compute what vectors are missing, then train and measure every head of every network.
 
@@ -219,18 +212,17 @@ class _Job:
         clock = time.perf_counter()
         paths = paths_of(source)
         if len(candidates) > 1:
-            self.say.said(f"{len(paths):,} photos through {len(candidates)} networks, counted together:")
+            self.say.message(f"{len(paths):,} photos through {len(candidates)} networks, counted together:")
         outcomes = extract_all([one.network for one in candidates], paths, self.store, self.say)
         self.seconds["extract"] += time.perf_counter() - clock
         clock = time.perf_counter()
         entries: list[Entry] = []
-        runs: list[Path] = []
         for candidate, outcome in zip(candidates, outcomes, strict=True):
             if outcome.error is not None:
                 self._failed(candidate.network.card.handle, outcome.error)
                 continue
             try:
-                measured = self._measure_one(candidate, source, outcome, logdir, runs)
+                measured = self._measure_one(candidate, source, outcome, each)
             except (BackboneError, DataError) as error:
                 self._failed(candidate.network.card.handle, error)
                 continue
@@ -241,13 +233,11 @@ class _Job:
                 entries.append(replace(one, answered=shared))
         if not entries:
             raise self._none_left()
-        if runs and logdir is not None:
-            self.say.said(f"Tracked {len(runs)} runs in {logdir}. Look at them: headstart board {logdir}")
         self.seconds["heads"] += time.perf_counter() - clock
         return entries
 
     def _measure_one(
-        self, candidate: _Candidate, source: Source, outcome: Outcome, logdir: str | Path | None, runs: list[Path]
+        self, candidate: _Candidate, source: Source, outcome: Outcome, each: Callable[[Training], None] | None
     ) -> list[Entry]:
         network, found = candidate.network, []
         date = time.time()
@@ -258,22 +248,19 @@ class _Job:
                 features = classifier.extract(paths_of(source))
             trial = learn(classifier, source, features, self.say)
             found.append(comparison.entry(trial, network, features, outcome))
-            if logdir is not None:
-                document = self._training(trial, source, outcome, found[-1].from_store).to_json()
-                runs.append(tracking.record(logdir, tracking.Run(trial, self.fraction or 1.0, document, date)))
+            if each is not None:
+                each(self._training(trial, source, outcome, found[-1].from_store, date))
         return found
 
-    def _training(self, trial: Trial, source: Source, outcome: Outcome, from_store: int) -> Training:
-        """The same trial as `train` would tell it, for the run in TensorBoard."""
+    def _training(self, trial: Trial, source: Source, outcome: Outcome, from_store: int, date: float) -> Training:
+        """The trial as `train` would return it."""
         seconds = {"scan": self.seconds["scan"], "extract": outcome.seconds, **trial.seconds}
         return Training(
-            classifier=trial.classifier,
-            measured=trial.measured,
+            trial=trial,
+            fraction=self.fraction or 1.0,
+            started=date,
             model=None,
-            train=trial.train,
-            test=trial.test,
             found=len(paths_of(source)),
-            skipped=trial.skipped,
             computed=outcome.computed,
             from_store=from_store,
             photos_per_second=outcome.photos_per_second,
@@ -288,10 +275,10 @@ class _Job:
         least = max(_QUICK_LEAST, round(_QUICK_SHARE * len(candidates)))
         if share > 0.5 or len(candidates) <= least:
             why = "there are few photos" if share > 0.5 else "there are few networks"
-            self.say.said(f"No quick ranking first: {why}.")
+            self.say.message(f"No quick ranking first: {why}.")
             return candidates, (), None
         small = Source(source.train.share(share, self.seed), None)
-        self.say.said(f"Quick: ranked on {len(small.train):,} photos first.")
+        self.say.message(f"Quick: ranked on {len(small.train):,} photos first.")
         entries = comparison.ranked(self.measure(candidates, small))
         order = list(dict.fromkeys(entry.card for entry in entries))
         kept = set(order[:least])
@@ -308,12 +295,12 @@ class _Job:
             f"{len(order)} networks were ranked on {per_class} photos a class; {len(kept)} went on. {doubt} A network "
             "that gains more than others from many photos can be missed, too; without --quick none is."
         )
-        self.say.said(text)
+        self.say.message(text)
         return [one for one in candidates if one.network.card in kept], left_out, {"per_class": per_class, "text": text}
 
     def curve(self, candidate: _Candidate, best: Entry, source: Source) -> LearningCurve:
         """Follow the best one's accuracy against the number of photos, from the vectors in the store."""
         kind: Kind = best.head  # type: ignore[assignment]  # it was given as one
         classifier = self._classifier(candidate.network, kind)
-        trial = learn(classifier, source, classifier.extract(paths_of(source)), _Nobody())
+        trial = learn(classifier, source, classifier.extract(paths_of(source)), Silent())
         return curve_of(trial, self.seed)

@@ -27,8 +27,8 @@ from urllib.parse import urlsplit
 from headstart import disk
 from headstart.backbones.fetch import archive, trying
 from headstart.backbones.fetch.trying import DownloadError, Pace, PassingError
-from headstart.backbones.fetch.watching import Watcher
 from headstart.printable import show
+from headstart.progress import Progress
 
 #: What a server may send, one after the other, before the file; each header line is shorter than 64 KiB, see
 #: `http.client`, which also admits no more than 100 of them.
@@ -48,7 +48,7 @@ class Wanted:
 
     Attributes:
         url: `http` or `https`.
-        name: what the watcher is told.
+        name: what the progress is told.
         expected: what it should be, in words.
         most: bytes that it may have.
         copies: how many times its size the disk must have room for: 2 if it is to be unpacked.
@@ -63,13 +63,13 @@ class Wanted:
     sha256: str = ""
 
 
-def download(wanted: Wanted, room: Path, watcher: Watcher) -> tuple[Path, str]:
+def download(wanted: Wanted, room: Path, progress: Progress) -> tuple[Path, str]:
     """Load a file, or the rest of it.
 
     Args:
         wanted: which.
         room: a folder for it alone, made if it is missing; what is in it from an earlier run is continued.
-        watcher: told of every block.
+        progress: told of every block.
 
     Returns:
         The file in `room`, complete, and the address that it came from, after redirects, without its query: that may
@@ -83,7 +83,7 @@ def download(wanted: Wanted, room: Path, watcher: Watcher) -> tuple[Path, str]:
     room.mkdir(parents=True, exist_ok=True)
     partial = _Partial(room, wanted.url)
     try:
-        trying.patiently(wanted.name, watcher, lambda pace: _get(wanted, partial, pace, watcher))
+        trying.patiently(wanted.name, progress, lambda pace: _get(wanted, partial, pace, progress))
         if wanted.sha256:
             with partial.file.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -193,7 +193,7 @@ class Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _get(wanted: Wanted, partial: _Partial, pace: Pace, watcher: Watcher) -> None:
+def _get(wanted: Wanted, partial: _Partial, pace: Pace, progress: Progress) -> None:
     """One try."""
     from headstart import __version__
 
@@ -215,13 +215,13 @@ def _get(wanted: Wanted, partial: _Partial, pace: Pace, watcher: Watcher) -> Non
         raise _unreached(wanted.url, error) from error
     try:
         with response:
-            _receive(response, wanted, partial, pace, watcher)
+            _receive(response, wanted, partial, pace, progress)
     finally:
         pace.kept = partial.size
 
 
 def _receive(
-    response: http.client.HTTPResponse, wanted: Wanted, partial: _Partial, pace: Pace, watcher: Watcher
+    response: http.client.HTTPResponse, wanted: Wanted, partial: _Partial, pace: Pace, progress: Progress
 ) -> None:
     """Write a body to the file, behind what is there if the server goes on from there."""
     goes_on = response.status == 206
@@ -231,7 +231,7 @@ def _receive(
     block = _read(response, wanted.url, head=True)
     if goes_on:
         of = f" of {partial.total / 1e6:,.1f}" if partial.total else ""
-        watcher.said(f"{wanted.name}: going on after {partial.size / 1e6:,.1f}{of} MB.")
+        progress.message(f"{wanted.name}: going on after {partial.size / 1e6:,.1f}{of} MB.")
     else:
         kind = archive.kind_of(block)
         if kind == "empty" or kind.startswith(("an HTML", "an XML", "a JSON")):  # what is here is not replaced by it
@@ -249,12 +249,12 @@ def _receive(
             _check_size(wanted, partial, done)
             if total is None:
                 _check_room(partial.file.parent, SPARE)
-            watcher.downloading(wanted.name, done, total)
+            progress.downloading(wanted.name, done, total)
             block = b"" if done == total else _read(response, wanted.url)
     if total is not None and done != total:
         raise PassingError(f"the server broke off after {done:,} of {total:,} bytes")
     partial.finish()
-    watcher.downloading(wanted.name, done, done)
+    progress.downloading(wanted.name, done, done)
 
 
 def _read(response: http.client.HTTPResponse, url: str, head: bool = False) -> bytes:

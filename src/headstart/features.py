@@ -15,7 +15,6 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from headstart import images
 from headstart.backbones.base import Backbone, Vectors
 from headstart.errors import DataError, PhotoError, StoreError
 from headstart.printable import show
+from headstart.progress import Progress
 from headstart.reading import FilePhoto, Photo, processors, readers
 from headstart.store import Store
 
@@ -68,26 +68,11 @@ class Features:
     seconds: float
 
 
-class Watcher(Protocol):
-    """Is told how an extraction goes."""
-
-    def planned(self, photos: int, new: int, seconds: float) -> None:
-        """Before the work: how many photos, how many of them not seen before, about how many seconds it will take.
-
-        A renamed or copied photo counts as new here; when it is read, it turns out to be known.
-        """
-        return
-
-    def advanced(self, done: int) -> None:
-        """So many of the new photos are done."""
-        return
-
-
 def extract(
     backbone: Backbone,
     paths: Sequence[str],
     store: Store,
-    watcher: Watcher | None = None,
+    progress: Progress | None = None,
     read: Callable[[str], Photo] | None = None,
 ) -> Features:
     """Turn photos into vectors.
@@ -96,7 +81,7 @@ def extract(
         backbone: whose vectors.
         paths: n photos.
         store: where known vectors come from and new ones go.
-        watcher: is told of the progress.
+        progress: is told of the progress.
         read: how a photo is read, if not by `FilePhoto.read`; called by several threads at once.
 
     Raises:
@@ -104,14 +89,14 @@ def extract(
         BackboneError: the network failed. What was computed before either is kept.
     """
     started = time.perf_counter()
-    run = _Run(backbone, paths, store, watcher, read)
+    run = _Run(backbone, paths, store, progress, read)
     run.look_up()
     if run.todo:
         store.prepare(backbone.card)
         run.compute()
     elif len(paths):
-        if watcher is not None:
-            watcher.planned(len(paths), 0, 0.0)
+        if progress is not None:
+            progress.planned(len(paths), 0, 0.0)
         with suppress(StoreError):  # the shelf was used: pruning should know, but reading needs no writable disk
             store.prepare(backbone.card)
     return run.result(started)
@@ -148,14 +133,14 @@ class _Run:
         backbone: Backbone,
         paths: Sequence[str],
         store: Store,
-        watcher: Watcher | None,
+        progress: Progress | None,
         read: Callable[[str], Photo] | None,
     ) -> None:
         self.backbone = backbone
         self.card = backbone.card
         self.paths = paths
         self.store = store
-        self.watcher = watcher
+        self.progress = progress
         self.read = read
         self.vectors = np.empty((len(paths), self.card.dim), np.float32)
         self.hashes: list[bytes | None] = [None] * len(paths)
@@ -195,8 +180,8 @@ class _Run:
 
     def compute(self) -> None:
         """Embed what is missing; afterwards give copies their vector."""
-        if self.watcher is not None:
-            self.watcher.planned(len(self.paths), len(self.todo), self._estimate() if self.read is None else 0.0)
+        if self.progress is not None:
+            self.progress.planned(len(self.paths), len(self.todo), self._estimate() if self.read is None else 0.0)
         started = time.perf_counter()
         try:
             with readers() as pool:
@@ -242,8 +227,8 @@ class _Run:
                 yield rows, np.stack(pictures)
                 rows, pictures = [], []
             self._flush(FLUSH)
-            if self.watcher is not None:
-                self.watcher.advanced(done)
+            if self.progress is not None:
+                self.progress.advanced(done)
         if pictures:
             yield rows, np.stack(pictures)
 

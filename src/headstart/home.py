@@ -1,4 +1,4 @@
-"""Where headstart keeps things: one folder, `HEADSTART_HOME` or the user's cache folder."""
+"""What the environment says: where headstart keeps things, and whether it may use the internet."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def home() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("headstart", appauthor=False))
+
+
+def offline() -> bool:
+    """Whether `HEADSTART_OFFLINE` forbids the network."""
+    return os.environ.get("HEADSTART_OFFLINE", "").strip().lower() in {"1", "true", "yes", "on"}

@@ -16,8 +16,9 @@ import numpy as np
 
 from headstart.backbones.base import Backbone
 from headstart.errors import BackboneError, HeadstartError, StoreError
-from headstart.features import FLUSH, Watcher, extract
+from headstart.features import FLUSH, extract
 from headstart.images import View
+from headstart.progress import Progress, Silent
 from headstart.reading import Album, readers
 from headstart.store import Store
 
@@ -47,7 +48,7 @@ class Outcome:
 
 
 def extract_all(
-    networks: Sequence[Backbone], paths: Sequence[str], store: Store, watcher: Watcher | None = None
+    networks: Sequence[Backbone], paths: Sequence[str], store: Store, progress: Progress | None = None
 ) -> list[Outcome]:
     """Put vectors of photos into the store; `features.extract` finds them there.
 
@@ -55,7 +56,7 @@ def extract_all(
         networks: whose vectors. One that fails is left aside, the others go on.
         paths: n photos.
         store: where known vectors are and new ones go.
-        watcher: is told of the progress, counted in photos times networks.
+        progress: is told of the total_progress, counted in photos times networks.
 
     Returns:
         an outcome for each network.
@@ -64,18 +65,18 @@ def extract_all(
         StoreError: the store cannot be read or written.
     """
     todo = _missing(networks, paths, store)
-    progress = _Progress(sum(map(len, todo)), watcher)
+    total_progress = _Sum(sum(map(len, todo)), progress)
     speeds = [store.rate(network.card, "network") for network in networks]
-    if watcher is not None:
+    if progress is not None:
         seconds = sum(len(rows) / (speed or np.inf) for rows, speed in zip(todo, speeds, strict=True))
-        watcher.planned(len(paths) * len(networks), progress.total, seconds if all(speeds) else 0.0)
+        progress.planned(len(paths) * len(networks), total_progress.total, seconds if all(speeds) else 0.0)
     views: dict[View, list[_Member]] = {}
     members = [_Member(network, rows, speed) for network, rows, speed in zip(networks, todo, speeds, strict=True)]
     for member in members:
         views.setdefault(member.network.card.view, []).append(member)
     with readers() as pool:
         for view, group in views.items():
-            _extract(view, group, paths, store, progress, pool)
+            _extract(view, group, paths, store, total_progress, pool)
     return [Outcome(one.computed, one.seconds, one.speed, one.error) for one in members]
 
 
@@ -105,7 +106,7 @@ class _Member:
 
 
 def _extract(
-    view: View, group: list[_Member], paths: Sequence[str], store: Store, progress: _Progress, pool: Executor
+    view: View, group: list[_Member], paths: Sequence[str], store: Store, total_progress: _Sum, pool: Executor
 ) -> None:
     """Send what is missing through all networks of one view."""
     album = Album(view)
@@ -118,7 +119,7 @@ def _extract(
             own = [paths[row] for row in rows if row in member.todo]
             if own and member.error is None:
                 with _told(member):
-                    _embed(member, own, store, progress.part(len(own)), album)
+                    _embed(member, own, store, total_progress.part(len(own)), album)
             if len(group) > _LOADED:
                 member.network.release()
     for member in group:
@@ -128,7 +129,7 @@ def _extract(
         member.network.release()
 
 
-def _embed(member: _Member, paths: list[str], store: Store, part: Watcher, album: Album) -> None:
+def _embed(member: _Member, paths: list[str], store: Store, part: Progress, album: Album) -> None:
     _ = member.network.batch  # loads or compiles it, which is not its speed
     found = extract(member.network, paths, store, part, album.read)
     member.computed += found.computed
@@ -173,32 +174,29 @@ def _told(member: _Member) -> Iterator[None]:
         member.error.__cause__ = error
 
 
-class _Progress:
-    """Photos times networks that are done, told to a watcher."""
+class _Sum:
+    """Photos times networks that are done, told to a progress."""
 
-    def __init__(self, total: int, watcher: Watcher | None) -> None:
+    def __init__(self, total: int, progress: Progress | None) -> None:
         self.total = total
-        self._watcher = watcher
+        self._progress = progress
         self._begun = 0
 
-    def part(self, expected: int) -> Watcher:
-        """A watcher of the next extraction, of so many photos."""
+    def part(self, expected: int) -> Progress:
+        """A progress of the next extraction, of so many photos."""
         part = _Part(self, self._begun)
         self._begun += expected
         return part
 
     def reached(self, done: int) -> None:
         """So many are done."""
-        if self._watcher is not None:
-            self._watcher.advanced(min(done, self.total))
+        if self._progress is not None:
+            self._progress.advanced(min(done, self.total))
 
 
-class _Part(Watcher):
-    def __init__(self, whole: _Progress, before: int) -> None:
+class _Part(Silent):
+    def __init__(self, whole: _Sum, before: int) -> None:
         self._whole, self._before = whole, before
-
-    def planned(self, photos: int, new: int, seconds: float) -> None:
-        return
 
     def advanced(self, done: int) -> None:
         self._whole.reached(self._before + done)

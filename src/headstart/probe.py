@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart import backbones, images
-from headstart.backbones import fetch, labels, settled
+from headstart.backbones import labels, settled
 from headstart.backbones.base import Backbone, Vectors
 from headstart.backbones.hints import RANGES, Feed, Options, feed_of
 from headstart.backbones.source import plugins
@@ -27,6 +27,7 @@ from headstart.heads import fitting, power
 from headstart.images import Images
 from headstart.linear_algebra import one_thread
 from headstart.photos import PhotoSet, find_files, scan
+from headstart.progress import Progress
 from headstart.reading import readers
 from headstart.splits import stratified_folds
 
@@ -121,23 +122,23 @@ class _Tried:
 
 @one_thread()
 def probe(
-    handle: str, photos: str | Path | Sequence[str | Path], watcher: fetch.Watcher | None = None, keep: bool = True
+    handle: str, photos: str | Path | Sequence[str | Path], progress: Progress | None = None, keep: bool = True
 ) -> Probed:
     """Find out a network's input range, and keep it for all later runs.
 
     Args:
         handle: of the network; what is known of its range already is left aside.
         photos: a folder of class folders, a CSV, a folder, or files; at least 20, the more varied the better.
-        watcher: is told of downloads and of the steps.
+        progress: is told of downloads and of the steps.
         keep: write what was found; not done either when it is doubtful.
 
     Raises:
         DataError: too few photos can be used.
         BackboneError: the network cannot be read, or is the built-in one.
     """
-    say = watcher.said if watcher is not None else lambda _: None
+    say = progress.message if progress is not None else lambda _: None
     paths, classes = _photos(photos)
-    first = backbones.load(handle, watcher=watcher, doubts=False)
+    first = backbones.load(handle, progress=progress, doubts=False)
     if first.card.handle == backbones.DEFAULT:
         raise BackboneError(f"The input range of {handle} is known: {first.card.feed.name}.\nExpected another network.")
     if handle.partition(":")[0] in plugins():

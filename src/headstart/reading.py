@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -13,7 +15,9 @@ from headstart import images
 from headstart.budget import ReadingPool
 from headstart.errors import PhotoError
 from headstart.images import Images, View
-from headstart.store import fingerprint
+
+#: A file changed this recently may change again within the clock's tick: its content is hashed again.
+_RACY_SECONDS = 2.0
 
 
 def processors() -> int:
@@ -34,6 +38,18 @@ def readers() -> Iterator[Executor]:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def fingerprint(path: str) -> bytes | None:
+    """32 bytes that change when the file does; None if it is missing or changed just now."""
+    try:
+        info = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if time.time() - max(info.st_mtime, info.st_ctime) < _RACY_SECONDS:
+        return None
+    facts = f"{info.st_size} {info.st_mtime_ns} {info.st_ctime_ns} {info.st_ino} {info.st_dev} "
+    return hashlib.blake2b(facts.encode() + os.fsencode(os.path.abspath(path)), digest_size=32).digest()
 
 
 class Photo(Protocol):

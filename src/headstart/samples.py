@@ -18,10 +18,9 @@ from urllib.parse import urlsplit
 
 from headstart.backbones.fetch import locks
 from headstart.backbones.fetch.archive import ArchiveError
-from headstart.backbones.fetch.handles import offline
-from headstart.backbones.fetch.watching import Silent, Watcher
 from headstart.errors import DataError
-from headstart.home import home
+from headstart.home import home, offline
+from headstart.progress import Progress, Silent
 
 _FOOD_VISION = "https://storage.googleapis.com/ztm_tf_course/food_vision"
 _TENSORFLOW = "https://storage.googleapis.com/download.tensorflow.org/example_images"
@@ -134,13 +133,13 @@ def find(name: str) -> Sample:
     return known[name]
 
 
-def get(sample: Sample, folder: str | Path = ".", watcher: Watcher | None = None, file: Path | None = None) -> Got:
+def get(sample: Sample, folder: str | Path = ".", progress: Progress | None = None, file: Path | None = None) -> Got:
     """Put a data set into `<folder>/<name>`; if it is there already and whole, nothing is done.
 
     Args:
         sample: which.
         folder: made if it is missing.
-        watcher: told how it goes.
+        progress: told how it goes.
         file: its zip or tar.gz, if that was fetched otherwise; then nothing is downloaded. It is only read.
 
     Raises:
@@ -148,20 +147,20 @@ def get(sample: Sample, folder: str | Path = ".", watcher: Watcher | None = None
             `HEADSTART_OFFLINE` is set; the file is damaged, evil or holds something else; the disk is full or
             read-only. What has arrived of a download stays, unless it is complete and no good.
     """
-    watcher = watcher or Silent()
+    progress = progress or Silent()
     target = Path(folder) / sample.name
     key = hashlib.sha256(os.fsencode(target.absolute())).hexdigest()[:12]
     with _telling(f"{sample.name} cannot be put into {folder}"):
         if os.path.lexists(target):
             return _existing(sample, target)
         lock = home() / "samples" / f"{sample.name}-{key}"
-        with locks.held(lock, f"gets {sample.name}", watcher.said):
+        with locks.held(lock, f"gets {sample.name}", progress.message):
             if os.path.lexists(target):  # another process has just put it there
                 return _existing(sample, target)
             room = target.with_name(f".{sample.name}.part")
-            archive = file or _downloaded(sample, room, watcher)
+            archive = file or _downloaded(sample, room, progress)
             try:
-                _settle(sample, archive, room, target, watcher)
+                _settle(sample, archive, room, target, progress)
             except ArchiveError as error:
                 if file is None:
                     shutil.rmtree(room)
@@ -170,7 +169,7 @@ def get(sample: Sample, folder: str | Path = ".", watcher: Watcher | None = None
     return Got(sample, target, new=True)
 
 
-def _downloaded(sample: Sample, room: Path, watcher: Watcher) -> Path:
+def _downloaded(sample: Sample, room: Path, progress: Progress) -> Path:
     """Its file, whole, from its server."""
     from headstart import download
     from headstart.backbones.fetch.trying import DownloadError
@@ -182,11 +181,11 @@ def _downloaded(sample: Sample, room: Path, watcher: Watcher) -> Path:
         )
     parts = urlsplit(sample.url)
     if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-        watcher.said(f"{sample.url} is not encrypted: what arrives may have been changed on the way.")
+        progress.message(f"{sample.url} is not encrypted: what arrives may have been changed on the way.")
     most = sample.megabytes * 2_000_000  # what is known of its size, generously
     wanted = download.Wanted(sample.url, sample.name, "a zip or tar.gz", most, sha256=sample.sha256)
     try:
-        return download.download(wanted, room, watcher)[0]
+        return download.download(wanted, room, progress)[0]
     except DownloadError as error:
         raise DataError(
             f"{sample.name} cannot be fetched: {error}.\nTry again later: the same command goes on where it ended. Or "
@@ -211,7 +210,7 @@ def _otherwise(sample: Sample, folder: str | Path) -> str:
     return f"fetch {sample.url} in another way, then: headstart samples get {sample.name} {folder} --from FILE"
 
 
-def _settle(sample: Sample, file: Path, room: Path, target: Path, watcher: Watcher) -> None:
+def _settle(sample: Sample, file: Path, room: Path, target: Path, progress: Progress) -> None:
     """Unpack a file, check what was in it and put it in its place.
 
     Raises:
@@ -221,7 +220,7 @@ def _settle(sample: Sample, file: Path, room: Path, target: Path, watcher: Watch
 
     new = room / "new"
     shutil.rmtree(new, ignore_errors=True)  # of a process that was killed
-    watcher.said(f"Unpacking {sum(sample.train.values()) + sum(sample.test.values()):,} photos.")
+    progress.message(f"Unpacking {sum(sample.train.values()) + sum(sample.test.values()):,} photos.")
     try:
         samples_unpack.unpack(file, new)
         content = _inner(new, {"train", "test"} if sample.test else set(sample.train))

@@ -11,7 +11,6 @@ It knows photos by the SHA-256 of their bytes and networks by their card's key; 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -32,12 +31,11 @@ from headstart.backbones.base import Vectors
 from headstart.backbones.card import Card
 from headstart.errors import HeadstartError, StoreError
 from headstart.home import home
+from headstart.reading import fingerprint
 from headstart.records import KEY_BYTES, LOCK, Records, telling
 
 #: What a killed process left half made is removed after a day.
 _LEFT_SECONDS = 86400.0
-#: A file changed this recently may change again within the clock's tick: its content is hashed again.
-_RACY_SECONDS = 2.0
 _RATE_FILE = "rate.json"
 Speed = Literal["run", "network"]
 _SPEEDS = {"run": "photos_per_second", "network": "network_photos_per_second"}
@@ -273,18 +271,6 @@ class Store:
             if card.key == path.name:
                 found.append((path, card, self._table(card), used))
         return found
-
-
-def fingerprint(path: str) -> bytes | None:
-    """32 bytes that change when the file does; None if it is missing or changed just now."""
-    try:
-        info = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    if time.time() - max(info.st_mtime, info.st_ctime) < _RACY_SECONDS:
-        return None
-    facts = f"{info.st_size} {info.st_mtime_ns} {info.st_ctime_ns} {info.st_ino} {info.st_dev} "
-    return hashlib.blake2b(facts.encode() + os.fsencode(os.path.abspath(path)), digest_size=KEY_BYTES).digest()
 
 
 def _drop(shelf: Path, limit: float = math.inf) -> None:

@@ -5,26 +5,22 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headstart import backbones, bundle, tracking
-from headstart.backbones.fetch.watching import Silent
+from headstart import backbones, bundle
 from headstart.classifier import Classifier
 from headstart.evaluation import reliability
 from headstart.features import Skipped
 from headstart.heads.head import Kind
 from headstart.images import Fit
+from headstart.progress import Progress, Silent
 from headstart.results import Measured, about
-from headstart.trial import Listener, curve_of, learn, paths_of, read_source
+from headstart.trial import Trial, curve_of, learn, paths_of, read_source
 
 if TYPE_CHECKING:
     from headstart.learning_curve import LearningCurve
-
-
-class _Nobody(Silent, Listener):
-    """Does not listen."""
 
 
 @dataclass(frozen=True)
@@ -32,33 +28,54 @@ class Training:
     """A trained classifier and how it came about.
 
     Attributes:
-        classifier: ready to predict.
-        measured: the honest figures.
+        trial: what was trained and measured, on which features.
+        fraction: share of the training photos that was used, 0..1.
+        started: seconds since 1970.
         model: where it was saved, or None.
-        train, test: photos trained on and measured on (None: cross-validation).
-        found: photos that were looked at. skipped: those of them that were not used.
+        found: photos that were looked at.
         computed, from_store: where the vectors came from.
         photos_per_second: of those computed, None if there were none.
         seconds: `scan`, `extract`, `head`, `evaluate`, `total`; `curve` if it was asked for.
         curve: accuracy against photos per class; None if it was not asked for.
         command: how to run it again; empty: from Python.
-        tracked: the run's folder for TensorBoard, or None.
     """
 
-    classifier: Classifier
-    measured: Measured
+    trial: Trial
+    fraction: float
+    started: float
     model: str | None
-    train: int
-    test: int | None
     found: int
-    skipped: tuple[Skipped, ...]
     computed: int
     from_store: int
     photos_per_second: float | None
     seconds: dict[str, float]
     curve: LearningCurve | None = None
     command: tuple[str, ...] = ()
-    tracked: str | None = None
+
+    @property
+    def classifier(self) -> Classifier:
+        """Ready to predict."""
+        return self.trial.classifier
+
+    @property
+    def measured(self) -> Measured:
+        """The honest figures."""
+        return self.trial.measured
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Photos that were looked at and not used."""
+        return self.trial.skipped
+
+    @property
+    def train(self) -> int:
+        """Photos trained on."""
+        return self.trial.train
+
+    @property
+    def test(self) -> int | None:
+        """Photos measured on; None: cross-validation."""
+        return self.trial.test
 
     def to_json(self) -> dict[str, Any]:
         """The document that `headstart train --json` prints."""
@@ -95,7 +112,6 @@ class Training:
             },
             "learning_curve": curve,
             "seconds": self.seconds,
-            "tracked": self.tracked,
             "command": list(self.command) or None,
         }
 
@@ -114,9 +130,8 @@ def train(
     seed: int = 0,
     overwrite: bool = False,
     curve: bool = False,
-    logdir: str | Path | None = None,
     command: Sequence[str] = (),
-    listener: Listener | None = None,
+    progress: Progress | None = None,
 ) -> Training:
     """Train a classifier on folders of photos, measure it honestly, save it.
 
@@ -131,21 +146,18 @@ def train(
         seed: of the share and of the folds.
         overwrite: replace a classifier saved in `output`.
         curve: also follow the accuracy against the number of photos.
-        logdir: folder in which a run for TensorBoard is written.
         command: how it was called, for the document.
-        listener: is told what happens.
+        progress: is told what happens.
 
     Raises:
         HeadstartError: see the classes of `headstart.errors`.
     """
-    say = listener or _Nobody()
+    say = progress or Silent()
     started, date = time.perf_counter(), time.time()
-    if logdir is not None:
-        tracking.check(logdir)
     if output is not None:
         bundle.check_target(output, overwrite)
     classifier = Classifier(backbone, head=head, view=view, options=options, seed=seed)
-    classifier.check(listener)
+    classifier.check(progress)
     clock = time.perf_counter()
     source = read_source(photos, labels, test, fraction, seed, say)
     seconds = {"scan": time.perf_counter() - clock}
@@ -154,7 +166,7 @@ def train(
     everything = paths_of(source)
     features = classifier.extract(everything, say)
     if features.damaged:
-        say.said(f"{features.damaged} stored vectors were damaged and have been computed again.")
+        say.message(f"{features.damaged} stored vectors were damaged and have been computed again.")
     seconds["extract"] = time.perf_counter() - clock
     trial = learn(classifier, source, features, say)
     seconds |= trial.seconds
@@ -169,14 +181,12 @@ def train(
         followed = curve_of(trial, seed)
         seconds["curve"] = time.perf_counter() - clock
     seconds["total"] = time.perf_counter() - started
-    result = Training(
-        classifier=classifier,
-        measured=measured,
+    return Training(
+        trial=trial,
+        fraction=fraction or 1.0,
+        started=date,
         model=None if output is None else str(output),
-        train=trial.train,
-        test=trial.test,
         found=len(everything),
-        skipped=trial.skipped,
         computed=features.computed,
         from_store=features.from_store,
         photos_per_second=features.computed / features.seconds if features.computed else None,
@@ -184,9 +194,3 @@ def train(
         curve=followed,
         command=tuple(command),
     )
-    if logdir is not None:
-        run = tracking.Run(trial, fraction or 1.0, result.to_json(), date)
-        folder = tracking.record(logdir, run)
-        result = replace(result, tracked=str(folder))
-        say.said(f"Tracked in {folder}. Look at it: headstart board {logdir}")
-    return result

@@ -9,14 +9,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from headstart import protocol
-from headstart.backbones import fetch
 from headstart.classifier import Classifier, source_of
-from headstart.features import Features, Skipped, Watcher
+from headstart.features import Features, Skipped
 from headstart.photos import PhotoSet, Source, check_classes, scan
 from headstart.printable import show
+from headstart.progress import Progress
 from headstart.results import Measured
 
 if TYPE_CHECKING:
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
 
 _CONFLICTS_SAID = 5
-
-
-class Listener(Watcher, fetch.Watcher, Protocol):
-    """Is told how a training goes: messages, downloads, extraction."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,7 @@ def read_source(
     test: str | Path | None,
     fraction: float | None,
     seed: int,
-    say: Listener,
+    say: Progress,
 ) -> Source:
     """Find the photos, take the share that is wanted, and tell what there is.
 
@@ -75,7 +71,7 @@ def read_source(
     source = _with_test(source_of(photos, labels), test)
     if fraction is not None:
         chosen = source.train.share(fraction, seed)
-        say.said(f"{fraction:.3g} of the {len(source.train):,} training photos: {len(chosen):,}.")
+        say.message(f"{fraction:.3g} of the {len(source.train):,} training photos: {len(chosen):,}.")
         source = replace(source, train=chosen)
     _announce(source, say)
     return source
@@ -86,7 +82,7 @@ def paths_of(source: Source) -> tuple[str, ...]:
     return source.train.paths + (source.test.paths if source.test else ())
 
 
-def learn(classifier: Classifier, source: Source, features: Features, say: Listener) -> Trial:
+def learn(classifier: Classifier, source: Source, features: Features, say: Progress) -> Trial:
     """Train a head and measure it: on the source's test part or, if it has none, by cross-validation.
 
     Args:
@@ -112,7 +108,7 @@ def learn(classifier: Classifier, source: Source, features: Features, say: Liste
         labels = [labels[i] for i in kept]
         skipped += copies
         if copies:
-            say.said(f"{len(copies)} training photos are also measured on: they are left out of the training.")
+            say.message(f"{len(copies)} training photos are also measured on: they are left out of the training.")
     classifier.fit_features(replace(learnt, skipped=skipped), labels, source.train.classes, source.test is None)
     if classifier.measured_ is None:
         raise AssertionError("fit_features measures")
@@ -128,9 +124,9 @@ def learn(classifier: Classifier, source: Source, features: Features, say: Liste
     seconds["evaluate"] = time.perf_counter() - clock
     torn = [one for one in skipped if one.reason == "conflicting labels"]
     for one in torn[:_CONFLICTS_SAID]:
-        say.said(f"{show(one.path)}: {show(one.detail)}; it is left out.")
+        say.message(f"{show(one.path)}: {show(one.detail)}; it is left out.")
     if len(torn) > _CONFLICTS_SAID:
-        say.said(f"{len(torn) - _CONFLICTS_SAID:,} more photos have conflicting labels and are left out.")
+        say.message(f"{len(torn) - _CONFLICTS_SAID:,} more photos have conflicting labels and are left out.")
     count, unseen = len(classifier.measured_.paths), None if source.test is None else held
     return Trial(classifier, measured, learnt, labels, unseen, count, test, skipped, seconds)
 
@@ -170,9 +166,9 @@ def _with_test(source: Source, test: str | Path | None) -> Source:
     return Source(source.train, held_out, source.notes + other.notes + replaced)
 
 
-def _announce(source: Source, say: Listener) -> None:
+def _announce(source: Source, say: Progress) -> None:
     for note in source.notes:
-        say.said(note)
+        say.message(note)
     test = source.test.counts if source.test else {}
     parts = [
         f"{show(name)} {count:,}" + (f" + {test.get(name, 0):,}" if source.test else "")
@@ -180,7 +176,7 @@ def _announce(source: Source, say: Listener) -> None:
     ]
     shown = ", ".join(parts[:30]) + (f" and {len(parts) - 30} more" if len(parts) > 30 else "")
     kind = "to train + to test" if source.test else "each photo to train and, by cross-validation, to test"
-    say.said(f"{len(parts)} classes ({kind}): {shown}.")
+    say.message(f"{len(parts)} classes ({kind}): {shown}.")
 
 
 def _part(features: Features, start: int, stop: int) -> Features:

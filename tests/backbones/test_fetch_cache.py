@@ -32,9 +32,9 @@ CHILD = """
 import sys
 from hub_server import Heard
 from headstart.backbones.fetch import fetch
-watcher = Heard()
-print(fetch(sys.argv[1], watcher).path)
-print(watcher.lines)
+progress = Heard()
+print(fetch(sys.argv[1], progress).path)
+print(progress.lines)
 """
 
 
@@ -54,7 +54,7 @@ def net(hub: HubServer) -> str:
 
 
 @pytest.fixture
-def watcher() -> Heard:
+def progress() -> Heard:
     return Heard()
 
 
@@ -117,11 +117,11 @@ def test_the_folder_has_a_name_that_a_person_can_read(net: str, home: Path) -> N
     assert sorted(path.name for path in folder.iterdir()) == ["content", "manifest.json"]
 
 
-def test_the_second_use_makes_no_request(net: str, hub: HubServer, watcher: Heard) -> None:
+def test_the_second_use_makes_no_request(net: str, hub: HubServer, progress: Heard) -> None:
     for handle in (net, net + "/", net + "?tf-hub-format=compressed"):
-        assert fetch(handle, watcher).path == entry().folder
+        assert fetch(handle, progress).path == entry().folder
     assert hub.requests == []
-    assert watcher.lines == watcher.blocks == []
+    assert progress.lines == progress.blocks == []
 
 
 def test_the_second_use_makes_no_socket_and_imports_nothing_that_would(net: str) -> None:
@@ -238,14 +238,14 @@ def other_handle(folder: Path) -> None:
     ids=["byte", "size", "file gone", "all gone", "manifest", "format", "outside", "handle", "no manifest"],
 )
 def test_what_is_damaged_is_told_and_fetched_again(
-    spoil: Callable[[Path], None], words: str, net: str, hub: HubServer, watcher: Heard
+    spoil: Callable[[Path], None], words: str, net: str, hub: HubServer, progress: Heard
 ) -> None:
     spoil(entry().folder.parent)
-    got = fetch(net, watcher)
+    got = fetch(net, progress)
     assert len(hub.requests) == 1
-    assert watcher.lines[0].startswith(f"{net} is damaged: ")
-    assert words in watcher.lines[0]
-    assert watcher.lines[0].endswith("It is fetched again.")
+    assert progress.lines[0].startswith(f"{net} is damaged: ")
+    assert words in progress.lines[0]
+    assert progress.lines[0].endswith("It is fetched again.")
     assert (got.path / "variables/variables.data-00000-of-00001").read_bytes() == bytes(range(256)) * 200
     assert [one.problem for one in verify()] == [""]
     assert not (keeping.networks() / "making").exists()
@@ -321,7 +321,7 @@ def test_two_processes_fetch_a_network_once(hub: HubServer) -> None:
     assert f"fetches {handle}" in waited[0]
 
 
-def test_a_dead_owners_lock_is_taken_over_and_its_download_goes_on(hub: HubServer, watcher: Heard) -> None:
+def test_a_dead_owners_lock_is_taken_over_and_its_download_goes_on(hub: HubServer, progress: Heard) -> None:
     stuck = threading.Event()
     data = tar({**MODEL, "assets/noise": os.urandom(100_000)})
 
@@ -344,9 +344,9 @@ def test_a_dead_owners_lock_is_taken_over_and_its_download_goes_on(hub: HubServe
     os.kill(child.pid, signal.SIGKILL)
     child.communicate()
     assert list(root.glob("making/*"))  # what it left
-    fetch(handle, watcher)
-    assert f"Process {child.pid} on " in watcher.lines[0]
-    assert "has ended without finishing; taking over." in watcher.lines[0]
+    fetch(handle, progress)
+    assert f"Process {child.pid} on " in progress.lines[0]
+    assert "has ended without finishing; taking over." in progress.lines[0]
     assert not (root / "making").exists()
     assert not (root / "arriving").exists()
     assert [one.problem for one in verify()] == [""]
@@ -511,10 +511,10 @@ def test_the_same_networks_give_the_same_file(carried: Path, hub: HubServer, tmp
     assert (tmp_path / "again.tar").read_bytes() == carried.read_bytes()
 
 
-def test_what_is_here_already_the_same_is_said(carried: Path, watcher: Heard) -> None:
+def test_what_is_here_already_the_same_is_said(carried: Path, progress: Heard) -> None:
     unpack(carried)
-    assert [one.new for one in unpack(carried, watcher)] == [False, False]
-    assert [line.endswith("is here already, the same.") for line in watcher.lines] == [True, True]
+    assert [one.new for one in unpack(carried, progress)] == [False, False]
+    assert [line.endswith("is here already, the same.") for line in progress.lines] == [True, True]
 
 
 def test_what_is_here_already_is_not_replaced_by_something_else(carried: Path, hub: HubServer) -> None:

@@ -51,14 +51,14 @@ def hub(elsewhere: None) -> Iterator[HubServer]:
 
 
 @pytest.fixture
-def watcher() -> Heard:
+def progress() -> Heard:
     return Heard()
 
 
-def fails(handle: str, *words: str, watcher: Heard | None = None) -> str:
+def fails(handle: str, *words: str, progress: Heard | None = None) -> str:
     """Fetching fails as it should: one error of ours that names both addresses, and nothing is left."""
     with pytest.raises(BackboneError) as caught:
-        fetch(handle, watcher)
+        fetch(handle, progress)
     text = str(caught.value)
     first, *rest = text.splitlines()
     assert first.startswith(handle)
@@ -100,8 +100,8 @@ def half(data: bytes, **headers: str) -> Answer:
 # --- it works ---
 
 
-def test_the_hosting_protocol_is_spoken(hub: HubServer, watcher: Heard) -> None:
-    got = fetch(hub.url + "/google/net/1", watcher)
+def test_the_hosting_protocol_is_spoken(hub: HubServer, progress: Heard) -> None:
+    got = fetch(hub.url + "/google/net/1", progress)
     assert files_of(got.folder) == MODEL
     assert got.path == got.folder
     assert got.handle == hub.url + "/google/net/1"
@@ -110,28 +110,28 @@ def test_the_hosting_protocol_is_spoken(hub: HubServer, watcher: Heard) -> None:
     assert headers["User-Agent"].startswith("headstart/")
 
 
-def test_the_bar_is_told_every_block_and_the_end(hub: HubServer, watcher: Heard) -> None:
+def test_the_bar_is_told_every_block_and_the_end(hub: HubServer, progress: Heard) -> None:
     size = 3_000_000
     hub.on("/big/1", tar({**MODEL, "assets/noise": os.urandom(size)}))
-    fetch(hub.url + "/big/1", watcher)
-    names, done, totals = zip(*watcher.blocks, strict=True)
+    fetch(hub.url + "/big/1", progress)
+    names, done, totals = zip(*progress.blocks, strict=True)
     assert set(names) == {hub.url + "/big/1"}
     assert list(done) == sorted(done)
     assert len(done) > 5
     assert done[-1] == totals[-1] > size
-    assert watcher.lines == []
+    assert progress.lines == []
 
 
-def test_a_body_of_unknown_length_is_taken_whole(hub: HubServer, watcher: Heard) -> None:
+def test_a_body_of_unknown_length_is_taken_whole(hub: HubServer, progress: Heard) -> None:
     def answer(request: Request) -> None:
         request.send_response(200)
         request.end_headers()
         request.wfile.write(tar(MODEL))
 
     hub.on("/open/1", answer)
-    assert files_of(fetch(hub.url + "/open/1", watcher).folder) == MODEL
-    assert watcher.blocks[0][2] is None
-    assert watcher.blocks[-1][1] == watcher.blocks[-1][2]
+    assert files_of(fetch(hub.url + "/open/1", progress).folder) == MODEL
+    assert progress.blocks[0][2] is None
+    assert progress.blocks[-1][1] == progress.blocks[-1][2]
 
 
 def test_redirects_are_followed_and_the_source_is_noted_without_its_signature(hub: HubServer) -> None:
@@ -184,15 +184,15 @@ def test_an_archive_that_is_not_compressed_is_taken(hub: HubServer) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_server_that_is_busy_is_asked_again(status: int, hub: HubServer, watcher: Heard) -> None:
+def test_a_server_that_is_busy_is_asked_again(status: int, hub: HubServer, progress: Heard) -> None:
     hub.on("/busy/1", lambda r: r.send(b"", status), tar(MODEL))
-    fetch(hub.url + "/busy/1", watcher)
+    fetch(hub.url + "/busy/1", progress)
     assert len(hub.requests) == 2
-    assert f"answered {status}" in watcher.lines[0]
-    assert "trying again" in watcher.lines[0]
+    assert f"answered {status}" in progress.lines[0]
+    assert "trying again" in progress.lines[0]
 
 
-def test_a_download_that_broke_off_is_taken_up_where_it_ended(hub: HubServer, watcher: Heard) -> None:
+def test_a_download_that_broke_off_is_taken_up_where_it_ended(hub: HubServer, progress: Heard) -> None:
     data = tar({**MODEL, "assets/noise": os.urandom(1_000_000)})
 
     def rest(request: Request) -> None:
@@ -201,10 +201,10 @@ def test_a_download_that_broke_off_is_taken_up_where_it_ended(hub: HubServer, wa
         request.send(data[start:], 206, {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"})
 
     hub.on("/long/1", half(data, **{"Accept-Ranges": "bytes"}), rest)
-    fetch(hub.url + "/long/1", watcher)
+    fetch(hub.url + "/long/1", progress)
     assert len(hub.requests) == 2
-    assert watcher.blocks[-1][1:] == (len(data), len(data))
-    assert [done for _, done, _ in watcher.blocks] == sorted(done for _, done, _ in watcher.blocks)
+    assert progress.blocks[-1][1:] == (len(data), len(data))
+    assert [done for _, done, _ in progress.blocks] == sorted(done for _, done, _ in progress.blocks)
 
 
 @pytest.mark.parametrize("headers", [{"ETag": ""}, {"Accept-Ranges": "bytes", "ETag": 'W/"one"'}])
@@ -223,13 +223,13 @@ def test_a_file_that_changed_meanwhile_starts_again(hub: HubServer) -> None:
 
 @pytest.mark.parametrize("wait", ["7", (datetime.now(UTC) + timedelta(seconds=8)).isoformat()])
 def test_the_server_says_how_long_to_wait(
-    wait: str, hub: HubServer, watcher: Heard, monkeypatch: pytest.MonkeyPatch
+    wait: str, hub: HubServer, progress: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(trying.time, "sleep", pauses.append)
     when = wait if wait == "7" else format_datetime(datetime.now(UTC) + timedelta(seconds=8), usegmt=True)
     hub.on("/busy/1", lambda r: r.send(b"", 429, {"Retry-After": when}), tar(MODEL))
-    fetch(hub.url + "/busy/1", watcher)
+    fetch(hub.url + "/busy/1", progress)
     assert len(pauses) == 1
     assert 6 <= pauses[0] <= 8
 
@@ -255,11 +255,11 @@ def test_the_pauses_grow(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- it fails: each a clear error that names both addresses, nothing half-written left ---
 
 
-def test_a_server_that_dies_half_way(hub: HubServer, watcher: Heard) -> None:
+def test_a_server_that_dies_half_way(hub: HubServer, progress: Heard) -> None:
     hub.on("/net/1", half(tar(MODEL)))
-    fails(hub.url + "/net/1", "broke off after", watcher=watcher)
+    fails(hub.url + "/net/1", "broke off after", progress=progress)
     assert len(hub.requests) == 4
-    assert len(watcher.lines) == 3
+    assert len(progress.lines) == 3
 
 
 def test_a_server_that_dies_before_it_answers(hub: HubServer) -> None:
@@ -489,7 +489,7 @@ def test_a_folder_that_cannot_be_written(hub: HubServer, tmp_path: Path, monkeyp
     assert "HEADSTART_HOME" in str(caught.value)
 
 
-def test_http_to_another_machine_is_said(elsewhere: None, watcher: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_http_to_another_machine_is_said(elsewhere: None, progress: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: (_ for _ in ()).throw(socket.gaierror(-2, "no")))
-    fails("http://intranet/net/1", "the name intranet", watcher=watcher)
-    assert "not encrypted" in watcher.lines[0]
+    fails("http://intranet/net/1", "the name intranet", progress=progress)
+    assert "not encrypted" in progress.lines[0]

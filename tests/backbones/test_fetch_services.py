@@ -49,7 +49,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
 
 
 @pytest.fixture
-def watcher() -> Heard:
+def progress() -> Heard:
     return Heard()
 
 
@@ -126,8 +126,8 @@ def fails(handle: str, *words: str) -> str:
 
 
 @hugging_face
-def test_the_onnx_file_comes_with_what_belongs_to_it(hf: HubServer, watcher: Heard) -> None:
-    got = fetch("hf:owner/net", watcher)
+def test_the_onnx_file_comes_with_what_belongs_to_it(hf: HubServer, progress: Heard) -> None:
+    got = fetch("hf:owner/net", progress)
     assert got.handle == f"hf:owner/net@{NEW}:onnx/model.onnx"
     assert got.path == got.folder / "onnx/model.onnx"
     wanted = {"config.json", "preprocessor_config.json", "onnx/model.onnx", "onnx/model.onnx_data"}
@@ -135,8 +135,8 @@ def test_the_onnx_file_comes_with_what_belongs_to_it(hf: HubServer, watcher: Hea
     (entry,) = kept()
     assert entry.source == f"{hf.url}/owner/net/resolve/{NEW}/onnx/model.onnx"
     total = sum(len(REPO[name]) for name in wanted)
-    assert watcher.blocks[-1] == ("hf:owner/net@" + NEW + ":onnx/model.onnx", total, total)
-    assert [done for _, done, _ in watcher.blocks] == sorted(done for _, done, _ in watcher.blocks)
+    assert progress.blocks[-1] == ("hf:owner/net@" + NEW + ":onnx/model.onnx", total, total)
+    assert [done for _, done, _ in progress.blocks] == sorted(done for _, done, _ in progress.blocks)
 
 
 @hugging_face
@@ -344,7 +344,7 @@ def signed_in(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / ".kaggle"))
 
 
-def check_that_no_token_is_sent(server: HubServer, handle: str, watcher: Heard, host: str) -> None:
+def check_that_no_token_is_sent(server: HubServer, handle: str, progress: Heard, host: str) -> None:
     there = fetch(handle)
     assert authorised(server), "the user's own word carries the user's token"
     card = card_of(there.handle, there.path)
@@ -356,10 +356,10 @@ def check_that_no_token_is_sent(server: HubServer, handle: str, watcher: Heard, 
     assert server.requests == []
     assert caught.value.source == f"{there.handle} ({host})"
     assert f"headstart backbones get {there.handle}; then try again" in str(caught.value)
-    assert backbones.load_card(card, fetch=True, watcher=watcher).card == card
+    assert backbones.load_card(card, fetch=True, progress=progress).card == card
     assert server.requests
     assert authorised(server) == []
-    assert watcher.lines[0] == (
+    assert progress.lines[0] == (
         f"The classifier's network {there.handle} is downloaded from {host}, without your token."
     )
     remove(there.handle)
@@ -370,23 +370,23 @@ def check_that_no_token_is_sent(server: HubServer, handle: str, watcher: Heard, 
 @hugging_face
 @pytest.mark.usefixtures("signed_in")
 def test_a_saved_classifier_fetches_from_hugging_face_only_if_told_and_without_token(
-    hf: HubServer, watcher: Heard
+    hf: HubServer, progress: Heard
 ) -> None:
     publish(hf, {name: data for name, data in REPO.items() if not name.endswith(".json")}, NEW)
-    check_that_no_token_is_sent(hf, "hf:owner/net", watcher, hf.url.removeprefix("http://"))
+    check_that_no_token_is_sent(hf, "hf:owner/net", progress, hf.url.removeprefix("http://"))
 
 
 @kaggle
 @pytest.mark.usefixtures("signed_in")
 @pytest.mark.parametrize("way", ["kaggle.json", "access_token", "KAGGLE_API_TOKEN"])
 def test_a_saved_classifier_fetches_from_kaggle_only_if_told_and_without_token(
-    way: str, kg: HubServer, watcher: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    way: str, kg: HubServer, progress: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for other in {"kaggle.json", "access_token"} - {way}:
         (tmp_path / ".kaggle" / other).unlink()
     if way == "KAGGLE_API_TOKEN":
         monkeypatch.setenv("KAGGLE_API_TOKEN", "secret")
-    check_that_no_token_is_sent(kg, KAGGLE + "/2", watcher, "www.kaggle.com")
+    check_that_no_token_is_sent(kg, KAGGLE + "/2", progress, "www.kaggle.com")
 
 
 @kaggle
@@ -424,13 +424,13 @@ def test_what_was_fetched_is_compared_before_anything_reads_it(hf: HubServer, mo
 
 @kaggle
 @pytest.mark.parametrize("more", [False, True])
-def test_a_model_comes_from_kaggle(more: bool, kg: HubServer, watcher: Heard, tmp_path: Path) -> None:
+def test_a_model_comes_from_kaggle(more: bool, kg: HubServer, progress: Heard, tmp_path: Path) -> None:
     offer(kg, MODEL, 2, more)
-    got = fetch(KAGGLE + "/2", watcher)
+    got = fetch(KAGGLE + "/2", progress)
     assert got.handle == KAGGLE + "/2"
     assert files_of(got.folder) == MODEL
-    assert watcher.blocks[-1][1:] == (sum(map(len, MODEL.values())),) * 2
-    assert all(done != total for _, done, total in watcher.blocks[:-1])
+    assert progress.blocks[-1][1:] == (sum(map(len, MODEL.values())),) * 2
+    assert all(done != total for _, done, total in progress.blocks[:-1])
     (entry,) = kept()
     assert entry.source == "https://www.kaggle.com/models/" + KAGGLE.removeprefix("kaggle:") + "/2"
     kg.requests.clear()

@@ -50,7 +50,7 @@ def test_a_network_behind_a_redirect_is_fetched_once_and_gives_its_vectors(hub: 
     hub.on("/storage/net.tar.gz", archive)
     handle = hub.url + "/somebody/net/1"
     heard = Heard()
-    network = backbones.load(handle, watcher=heard)
+    network = backbones.load(handle, progress=heard)
     assert len(hub.requests) == 2
     assert network.card.handle == handle
     expected = backbones.load(str(tmp_path / "made" / "net.xml"), options=Options("-1..1"))
@@ -191,7 +191,7 @@ def test_the_range_is_known_of_families_that_keep_the_common_signature_and_assum
 def test_an_onnx_file_by_its_address_is_taken_as_the_same_file_on_disk_is(hub: HubServer, shared: Path) -> None:
     file = shared / "backbones" / "mobilenet_v2_1.0_224_uint8_nchw.onnx"
     hub.on("/nets/mine.onnx", file.read_bytes())
-    by_address = backbones.load(hub.url + "/nets/mine.onnx", watcher=Heard()).card
-    by_path = backbones.load(str(file), watcher=Heard()).card
+    by_address = backbones.load(hub.url + "/nets/mine.onnx", progress=Heard()).card
+    by_path = backbones.load(str(file), progress=Heard()).card
     assert by_address == replace(by_path, handle=by_address.handle)
     assert by_address.feed.name == "imagenet"

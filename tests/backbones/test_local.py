@@ -25,7 +25,6 @@ from headstart.backbones import files, labels, local, settled
 from headstart.backbones import source as sources
 from headstart.backbones.base import Backbone
 from headstart.backbones.card import Card
-from headstart.backbones.fetch.watching import Silent
 from headstart.backbones.hints import RANGES, Feed, Hints, Options, feed_of
 from headstart.backbones.local import Local
 from headstart.backbones.metadata import hints_of
@@ -33,6 +32,7 @@ from headstart.backbones.network import NetworkBackbone
 from headstart.classifier import Classifier
 from headstart.errors import BackboneError
 from headstart.extractor import FeatureExtractor
+from headstart.progress import Silent
 from toys import channels_first, conv, dense, model, numbers, op, pictures, pooled, save, softmax
 
 pytestmark = pytest.mark.usefixtures("toys_need_no_child")
@@ -607,12 +607,12 @@ def test_a_watcher_is_told_of_an_assumed_range_and_nobody_warned(tmp_path: Path)
     said: list[str] = []
 
     class Ear(Silent):
-        def said(self, message: str) -> None:
-            said.append(message)
+        def message(self, text: str) -> None:
+            said.append(text)
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        backbones.load(str(path), watcher=Ear())
+        backbones.load(str(path), progress=Ear())
     assert len(said) == 1
     assert "-1..1 is assumed" in said[0]
 

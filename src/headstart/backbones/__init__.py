@@ -18,8 +18,9 @@ from headstart.errors import BackboneError, NotFetchedError
 if TYPE_CHECKING:  # numpy and Pillow come with them: the catalogue, which is asked from the shell, needs neither
     from headstart.backbones.base import Backbone
     from headstart.backbones.card import Card, Precision
-    from headstart.backbones.fetch import Fetched, Watcher
+    from headstart.backbones.fetch import Fetched
     from headstart.backbones.local import Local
+    from headstart.progress import Progress
 
 __all__ = ["DEFAULT", "Layers", "Options", "load", "load_card"]
 
@@ -33,12 +34,12 @@ def load(
     precision: Precision = "auto",
     folder: Path | None = None,
     options: Options | None = None,
-    watcher: Watcher | None = None,
+    progress: Progress | None = None,
     doubts: bool = True,
 ) -> Backbone:
     """The network with this handle, in its default view.
 
-    An input range that is only assumed is told: to the watcher, or as a `UserWarning` where there is none.
+    An input range that is only assumed is told: to the progress, or as a `UserWarning` where there is none.
 
     Args:
         handle: `builtin:efficientnet-lite0`; a path; `https://tfhub.dev/...` or another address that speaks
@@ -47,7 +48,7 @@ def load(
         precision: `auto`, `float32` or `bfloat16`.
         folder: where compiled graphs are kept; None: nowhere.
         options: what the user says of it: input range, layers.
-        watcher: is told of downloads and doubts.
+        progress: is told of downloads and doubts.
         doubts: False for a caller that settles them itself.
 
     Raises:
@@ -69,17 +70,17 @@ def load(
         if options != Options():
             raise BackboneError(f"{handle} comes from a plugin.\nExpected no --input-range and no --layers with it.")
         return plugin
-    network = open_network(_local(handle, watcher), options, resolved, folder)
+    network = open_network(_local(handle, progress), options, resolved, folder)
     if doubts and network.card.doubt:
-        if watcher is None:
+        if progress is None:
             warnings.warn(network.card.doubt, stacklevel=2)
         else:
-            watcher.said(network.card.doubt)
+            progress.message(network.card.doubt)
     return network
 
 
 def load_card(
-    card: Card, folder: Path | None = None, elsewhere: str = "", watcher: Watcher | None = None, fetch: bool = False
+    card: Card, folder: Path | None = None, elsewhere: str = "", progress: Progress | None = None, fetch: bool = False
 ) -> Backbone:
     """The network of a saved card, in the card's view.
 
@@ -91,7 +92,7 @@ def load_card(
         card: of a saved classifier.
         folder: where compiled graphs are kept; None: nowhere.
         elsewhere: another handle or path where the same network lies now; the user's own word, so it is fetched.
-        watcher: is told of downloads.
+        progress: is told of downloads.
         fetch: whether what the card names may be fetched.
 
     Raises:
@@ -118,7 +119,7 @@ def load_card(
     else:
         network = load_plugin(handle)
     if network is None:
-        return reopen(_local(handle, watcher) if elsewhere else _named(handle, watcher, fetch), card, folder)
+        return reopen(_local(handle, progress) if elsewhere else _named(handle, progress, fetch), card, folder)
     here = replace(network.card.with_fit(card.view.fit), handle=card.handle)
     if card.key != here.key:
         theirs, ours = card.to_json(), here.to_json()
@@ -130,17 +131,18 @@ def load_card(
     return network.with_card(here)
 
 
-def _named(handle: str, watcher: Watcher | None, may_fetch: bool) -> Local:
+def _named(handle: str, progress: Progress | None, may_fetch: bool) -> Local:
     """The network that a saved classifier names: what is here, or what its user lets it fetch.
 
     Raises:
         BackboneError: there is none, or a path leads to something else.
     """
-    from headstart.backbones.fetch import fetch, found, is_remote, offline, origin
+    from headstart.backbones.fetch import fetch, found, is_remote, origin
+    from headstart.home import offline
 
     if not is_remote(handle):
         _check_path(Path(handle))
-        return _local(handle, watcher)
+        return _local(handle, progress)
     fetched = found(handle)
     if fetched is None:
         name, host = origin(handle)
@@ -151,9 +153,9 @@ def _named(handle: str, watcher: Watcher | None, may_fetch: bool) -> Local:
                 "then try again. Or let it be downloaded without your token: --fetch (in Python: fetch=True).",
                 f"{name} ({host})",
             )
-        if watcher is not None and not offline():
-            watcher.said(f"The classifier's network {name} is downloaded from {host}, without your token.")
-        fetched = fetch(handle, watcher, anonymous=True)
+        if progress is not None and not offline():
+            progress.message(f"The classifier's network {name} is downloaded from {host}, without your token.")
+        fetched = fetch(handle, progress, anonymous=True)
     return _placed(fetched)
 
 
@@ -211,13 +213,13 @@ def _looks_like_a_path(handle: str) -> bool:
     return bool(marked) or handle.lower().endswith(tuple(ENDINGS))
 
 
-def _local(handle: str, watcher: Watcher | None) -> Local:
+def _local(handle: str, progress: Progress | None) -> Local:
     """A network on this disk, fetched if it was not."""
     from headstart.backbones.fetch import fetch, is_remote
     from headstart.backbones.local import Local
 
     if is_remote(handle):
-        return _placed(fetch(handle, watcher))
+        return _placed(fetch(handle, progress))
     # A classifier is used from other folders than it was trained in.
     return Local(os.path.abspath(handle), Path(os.path.abspath(handle)))
 

@@ -49,6 +49,11 @@ def compare(
         from headstart.report import check
 
         check(report)
+    runs: list[Path] = []
+    if logdir is not None:
+        from headstart import tracking
+
+        tracking.check(logdir)
     with Bar() as bar:
         result = run(
             photos,
@@ -61,10 +66,12 @@ def compare(
             seed=seed,
             quick=quick,
             curve=curve or report is not None,
-            logdir=logdir,
+            each=None if logdir is None else lambda trained: runs.append(tracking.record(logdir, trained)),
             command=command_line(),
-            listener=bar,
+            progress=bar,
         )
+    if runs:
+        say(f"Tracked {len(runs)} runs in {logdir}. Look at them: headstart board {logdir}")
     document = result.to_json()
     if report is not None:
         from datetime import date

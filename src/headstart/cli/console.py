@@ -107,7 +107,7 @@ def command_line() -> list[str]:
 class Bar:
     """The progress of a download or an extraction: one line, and a bar with rate and time left on a terminal.
 
-    It is a `training.Listener` and a `fetch.Watcher`, protocols, without importing them, so that the shell stays
+    It is a `training.Progress` and a `Progress`, protocols, without importing them, so that the shell stays
     light.
     """
 
@@ -118,9 +118,9 @@ class Bar:
         self._started = 0.0
         self._total = 0
 
-    def said(self, message: str) -> None:
+    def message(self, text: str) -> None:
         """Pass a message on."""
-        say(message)
+        say(text)
 
     def downloading(self, name: str, done: int, total: int | None) -> None:
         """Move the bar of a download: bytes so far and in all; the line is for where no bar can be drawn."""

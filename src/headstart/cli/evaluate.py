@@ -22,7 +22,7 @@ def evaluate(
     from headstart.cli.report import details, summary
 
     with Bar() as bar:
-        measured = options.open_model(model, backbone, fetch, bar).evaluate(photos, watcher=bar)
+        measured = options.open_model(model, backbone, fetch, bar).evaluate(photos, progress=bar)
     for note in measured.notes:
         say(note)
     document = measured.to_json()

@@ -74,11 +74,11 @@ def open_model(model: Path, backbone: str, fetch: bool, bar: Bar) -> Classifier:
     from headstart.errors import NotFetchedError
 
     try:
-        classifier = Classifier.load(model, backbone=backbone, watcher=bar, fetch=fetch)
+        classifier = Classifier.load(model, backbone=backbone, progress=bar, fetch=fetch)
     except NotFetchedError as error:
         if not agreed(f"This classifier wants to download {error.source}. Download it?"):
             raise
-        classifier = Classifier.load(model, backbone=backbone, watcher=bar, fetch=True)
+        classifier = Classifier.load(model, backbone=backbone, progress=bar, fetch=True)
     for note in classifier.notes_:
         say(note)
     return classifier

@@ -44,6 +44,10 @@ def train(
         from headstart.report import check
 
         check(report)
+    if logdir is not None:
+        from headstart import tracking
+
+        tracking.check(logdir)
     with Bar() as bar:
         result = run(
             photos,
@@ -57,11 +61,14 @@ def train(
             seed=seed,
             overwrite=overwrite,
             curve=curve or report is not None,
-            logdir=logdir,
             command=command_line(),
-            listener=bar,
+            progress=bar,
         )
-    document = result.to_json()
+    document = {**result.to_json(), "tracked": None}
+    if logdir is not None:
+        folder = tracking.record(logdir, result)
+        document["tracked"] = str(folder)
+        say(f"Tracked in {folder}. Look at it: headstart board {logdir}")
     if report is not None:
         from datetime import date
 

@@ -14,8 +14,9 @@ from headstart.tracking import pictures, projector, words
 from headstart.tracking.curves import curves
 from headstart.tracking.run import Run, claim
 from headstart.tracking.thumbnails import wholes
+from headstart.training import Training
 
-__all__ = ["Run", "check", "record"]
+__all__ = ["check", "record"]
 
 _ZERO = (
     'In the HParams table 0 stands for "has none" or "not known": l2 of a head without it, parameters of a network '
@@ -39,7 +40,7 @@ def check(logdir: str | Path) -> None:
         raise _unwritable(logdir, PermissionError("no permission"))
 
 
-def record(logdir: str | Path, run: Run) -> Path:
+def record(logdir: str | Path, training: Training) -> Path:
     """Write a run.
 
     Returns:
@@ -49,6 +50,7 @@ def record(logdir: str | Path, run: Run) -> Path:
         TrackingError: tensorboardX or matplotlib is not installed, or the disk is full or read-only.
     """
     check(logdir)
+    run = Run(training.trial, training.fraction, training.to_json(), training.started)
     try:
         folder = claim(Path(logdir), run.name)
         _write(folder, run)

@@ -11,22 +11,22 @@ from pathlib import Path
 
 from headstart.backbones.fetch import keeping, tfhub_cache
 from headstart.backbones.fetch.archive import ArchiveError
-from headstart.backbones.fetch.handles import Handle, is_remote, offline, parse
+from headstart.backbones.fetch.failures import failure
+from headstart.backbones.fetch.handles import Handle, is_remote, parse
 from headstart.backbones.fetch.manifests import CONTENT, DamagedError, Kept, check
-from headstart.backbones.fetch.watching import Silent, Watcher, failure
 from headstart.errors import BackboneError
+from headstart.home import offline
+from headstart.progress import Progress, Silent
 
 __all__ = [
     "Checked",
     "Fetched",
     "Kept",
     "Unpacked",
-    "Watcher",
     "fetch",
     "found",
     "is_remote",
     "kept",
-    "offline",
     "origin",
     "pack",
     "remove",
@@ -88,12 +88,12 @@ class Unpacked:
     new: bool
 
 
-def fetch(handle: str, watcher: Watcher | None = None, refresh: bool = False, anonymous: bool = False) -> Fetched:
+def fetch(handle: str, progress: Progress | None = None, refresh: bool = False, anonymous: bool = False) -> Fetched:
     """The files of a network: those that are here, else those that the handle's server sends.
 
     Args:
         handle: `https://...`, `tfhub:...`, `kaggle:...` or `hf:...`.
-        watcher: told how it goes.
+        progress: told how it goes.
         refresh: ask the server also for what is here, and what a handle without a version means now.
         anonymous: send no token, whether or not the user has signed in: the handle is not the user's own word.
 
@@ -101,7 +101,7 @@ def fetch(handle: str, watcher: Watcher | None = None, refresh: bool = False, an
         BackboneError: the handle is not one, its server cannot be reached or sends something else, the disk is full,
             or it is not here and `HEADSTART_OFFLINE` is set.
     """
-    watcher = watcher or Silent()
+    progress = progress or Silent()
     asked = parse(handle)
     damage = ""
     if not refresh:
@@ -114,16 +114,16 @@ def fetch(handle: str, watcher: Watcher | None = None, refresh: bool = False, an
     if offline():
         what = f"is damaged: {damage}" if damage else "is not here" if not refresh else "cannot be asked for again"
         raise failure(str(asked), f"{what}, and HEADSTART_OFFLINE is set.", _CARRY.format(handle=asked))
-    with keeping.telling(f"{asked} cannot be kept"), keeping.held(asked, "fetches", watcher.said):
+    with keeping.telling(f"{asked} cannot be kept"), keeping.held(asked, "fetches", progress.message):
         if not refresh:
             try:
                 found = _look(asked, handle)  # another process may just have fetched it
             except DamagedError as error:
-                watcher.said(f"{asked} is damaged: {error}. It is fetched again.")
+                progress.message(f"{asked} is damaged: {error}. It is fetched again.")
             if found is not None:
                 return found
         try:
-            return _told(_fetch(asked, watcher, refresh, anonymous))
+            return _told(_fetch(asked, progress, refresh, anonymous))
         except ArchiveError as error:
             what, _, expected = str(error).partition("\n")
             advice = f"{expected or 'Expected a tar.gz of plain files, with a network in it'}. Nothing of it was kept."
@@ -178,12 +178,12 @@ def verify(handles: Sequence[str] = ()) -> list[Checked]:
     return results
 
 
-def remove(handle: str, watcher: Watcher | None = None) -> str:
+def remove(handle: str, progress: Progress | None = None) -> str:
     """Remove a network from the cache, and what has arrived of a download that broke off.
 
     Args:
         handle: of a network that is here, or the name of its folder, for one whose manifest is damaged.
-        watcher: told whom we wait for, if another process has it in work.
+        progress: told whom we wait for, if another process has it in work.
 
     Returns:
         The canonical handle, or the name.
@@ -191,7 +191,7 @@ def remove(handle: str, watcher: Watcher | None = None) -> str:
     Raises:
         BackboneError: there is none, or the disk cannot be written.
     """
-    said = (watcher or Silent()).said
+    said = (progress or Silent()).message
     unfinished = is_remote(handle) and keeping.abandon(parse(handle), said)
     try:
         name, entry = _entry(handle)
@@ -204,7 +204,7 @@ def remove(handle: str, watcher: Watcher | None = None) -> str:
     return entry.handle if isinstance(entry, Kept) else name
 
 
-def pack(handles: Sequence[str], file: str | Path, watcher: Watcher | None = None) -> list[Kept]:
+def pack(handles: Sequence[str], file: str | Path, progress: Progress | None = None) -> list[Kept]:
     """Write networks into one file, to carry them to a machine without a network; what is not here is fetched.
 
     Raises:
@@ -213,12 +213,12 @@ def pack(handles: Sequence[str], file: str | Path, watcher: Watcher | None = Non
     from headstart.backbones.fetch import packing
 
     packing.check_target(Path(file))
-    entries = {entry.handle: entry for entry in (_own(handle, watcher or Silent()) for handle in handles)}
+    entries = {entry.handle: entry for entry in (_own(handle, progress or Silent()) for handle in handles)}
     packing.write([entries[handle] for handle in sorted(entries)], Path(file))
     return list(entries.values())
 
 
-def unpack(file: str | Path, watcher: Watcher | None = None) -> list[Unpacked]:
+def unpack(file: str | Path, progress: Progress | None = None) -> list[Unpacked]:
     """Take the networks from a file that `pack` wrote, all or none.
 
     Raises:
@@ -226,7 +226,7 @@ def unpack(file: str | Path, watcher: Watcher | None = None) -> list[Unpacked]:
     """
     from headstart.backbones.fetch import packing
 
-    return [Unpacked(entry, new) for entry, new in packing.read(Path(file), watcher or Silent())]
+    return [Unpacked(entry, new) for entry, new in packing.read(Path(file), progress or Silent())]
 
 
 def _look(asked: Handle, given: str) -> Fetched | None:
@@ -247,7 +247,7 @@ def _told(entry: Kept) -> Fetched:
     return Fetched(entry.handle, entry.path, entry.folder)
 
 
-def _fetch(asked: Handle, watcher: Watcher, refresh: bool, anonymous: bool) -> Kept:
+def _fetch(asked: Handle, progress: Progress, refresh: bool, anonymous: bool) -> Kept:
     """Download a handle whose lock is held."""
     from headstart.backbones.fetch import hf, hub, kaggle
     from headstart.backbones.fetch.trying import DownloadError
@@ -256,7 +256,7 @@ def _fetch(asked: Handle, watcher: Watcher, refresh: bool, anonymous: bool) -> K
     name = keeping.key_of(str(asked))
     try:
         if asked.kind == "hf" and not wanted.pinned:
-            wanted = hf.resolve(asked, watcher, anonymous)
+            wanted = hf.resolve(asked, progress, anonymous)
             entry = keeping.sound(wanted)
             if entry is not None:
                 keeping.note_asked(asked, wanted)
@@ -265,12 +265,12 @@ def _fetch(asked: Handle, watcher: Watcher, refresh: bool, anonymous: bool) -> K
             content = making / "new" / CONTENT
             content.parent.mkdir()
             if asked.kind == "hub":
-                source = hub.download(wanted, content, room, watcher)
+                source = hub.download(wanted, content, room, progress)
             elif asked.kind == "hf":
-                source = hf.download(wanted, content, room, watcher, anonymous)
+                source = hf.download(wanted, content, room, progress, anonymous)
             else:
-                wanted, source = kaggle.download(wanted, content, room, watcher, anonymous)
-            return keeping.settle(content.parent, asked, wanted, source, watcher.said)
+                wanted, source = kaggle.download(wanted, content, room, progress, anonymous)
+            return keeping.settle(content.parent, asked, wanted, source, progress.message)
     except DownloadError as error:
         there = " What has arrived is kept: the next try goes on there." if keeping.has_arrived(name) else ""
         what = f"cannot be fetched: {error}.{there}"
@@ -278,23 +278,23 @@ def _fetch(asked: Handle, watcher: Watcher, refresh: bool, anonymous: bool) -> K
         raise failure(str(asked), what, _ADVICE[kind].format(handle=asked)) from error
 
 
-def _own(handle: str, watcher: Watcher) -> Kept:
+def _own(handle: str, progress: Progress) -> Kept:
     """The entry of a network in our own cache; one that only tensorflow_hub's has is copied."""
     import shutil
 
-    found = fetch(handle, watcher)
+    found = fetch(handle, progress)
     asked = parse(handle)
     entry = keeping.sound(parse(found.handle))
     if entry is not None:
         return entry
     with (
         keeping.telling(f"{asked} cannot be kept"),
-        keeping.held(asked, "copies", watcher.said),
+        keeping.held(asked, "copies", progress.message),
         keeping.making(keeping.key_of(str(asked))) as room,
     ):
         content = room / "new" / CONTENT
         shutil.copytree(found.folder, content)
-        return keeping.settle(content.parent, asked, asked, found.folder.as_uri(), watcher.said)
+        return keeping.settle(content.parent, asked, asked, found.folder.as_uri(), progress.message)
 
 
 def _entry(handle: str) -> tuple[str, Kept | DamagedError]:

@@ -16,8 +16,8 @@ from typing import Any
 from headstart.backbones.fetch import archive
 from headstart.backbones.fetch.handles import Handle
 from headstart.backbones.fetch.trying import PASSING_STATUS, DownloadError, Pace, PassingError, retry_after
-from headstart.backbones.fetch.watching import Watcher
 from headstart.errors import BackboneError
+from headstart.progress import Progress
 
 #: Only one thread at a time may have the environment changed.
 _ONE_AT_A_TIME = threading.Lock()
@@ -72,14 +72,14 @@ def changed(changes: Mapping[str, Any], needed: bool = False) -> Iterator[None]:
             setattr(module, name, value)
 
 
-def bar_for(handle: Handle, watcher: Watcher, pace: Pace, total: int | None = None) -> type[Any]:
-    """A class that the libraries take for tqdm's, and that tells the watcher the sum over all files.
+def bar_for(handle: Handle, progress: Progress, pace: Pace, total: int | None = None) -> type[Any]:
+    """A class that the libraries take for tqdm's, and that tells the progress the sum over all files.
 
     Its bars raise `DownloadError` when more arrives than any network has.
 
     Args:
-        handle: the name that the watcher is told.
-        watcher: told of every block.
+        handle: the name that the progress is told.
+        progress: told of every block.
         pace: counts what arrives.
         total: bytes of all files; None: the sum of what each bar says.
     """
@@ -103,7 +103,7 @@ def bar_for(handle: Handle, watcher: Watcher, pace: Pace, total: int | None = No
                 pace.arrived += max(int(n or 0), 0)
                 check_size(Told._done)
                 expected = total or Told._expected
-                watcher.downloading(str(handle), Told._done, expected if expected > Told._done else None)
+                progress.downloading(str(handle), Told._done, expected if expected > Told._done else None)
             return None
 
     return Told

@@ -121,11 +121,6 @@ def hugging_face() -> str:
     return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
 
 
-def offline() -> bool:
-    """Whether `HEADSTART_OFFLINE` forbids the network."""
-    return os.environ.get("HEADSTART_OFFLINE", "").strip().lower() in {"1", "true", "yes", "on"}
-
-
 def _hub(handle: str, address: str) -> Handle:
     expected = f"an address such as {_HUB}google/imagenet/mobilenet_v2_100_224/feature_vector/5"
     try:

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 from headstart.backbones.fetch import archive
 from headstart.backbones.fetch.contents import shorten
+from headstart.backbones.fetch.failures import failure
 from headstart.backbones.fetch.guests import bar_for, changed, check_size, invited, translated
 from headstart.backbones.fetch.handles import Handle, hugging_face
 from headstart.backbones.fetch.trying import TIMEOUT, DownloadError, Pace, patiently
-from headstart.backbones.fetch.watching import Watcher, failure
+from headstart.progress import Progress
 
 Result = TypeVar("Result")
 
@@ -40,25 +41,25 @@ _EXTERNAL = (
 )
 
 
-def resolve(handle: Handle, watcher: Watcher, anonymous: bool = False) -> Handle:
+def resolve(handle: Handle, progress: Progress, anonymous: bool = False) -> Handle:
     """Ask what a handle means now: the commit of its revision, and its ONNX file if none is named.
 
     Raises:
         BackboneError: the package is missing, or the network has no ONNX file or several.
         DownloadError: the service cannot be reached, or there is no such network.
     """
-    commit, sizes = _look(handle, watcher, anonymous)
+    commit, sizes = _look(handle, progress, anonymous)
     return handle.resolved(commit, _choose(handle, list(sizes)))
 
 
-def download(handle: Handle, folder: Path, room: Path, watcher: Watcher, anonymous: bool = False) -> str:
+def download(handle: Handle, folder: Path, room: Path, progress: Progress, anonymous: bool = False) -> str:
     """Download a network's file and what belongs to it.
 
     Args:
         handle: as `resolve` gave it.
         folder: for the content; made.
         room: holds the files that are complete; the library begins others anew.
-        watcher: told of every block.
+        progress: told of every block.
         anonymous: send no token.
 
     Returns:
@@ -69,7 +70,7 @@ def download(handle: Handle, folder: Path, room: Path, watcher: Watcher, anonymo
         ArchiveError: a file has a name that leads elsewhere.
         OSError: the disk is full or read-only.
     """
-    _, sizes = _look(handle, watcher, anonymous)
+    _, sizes = _look(handle, progress, anonymous)
     wanted = [name for name in sizes if name == handle.file or _belongs(name, handle.file)]
     if handle.file not in wanted:
         raise DownloadError("there is no such file in it", "missing")
@@ -80,7 +81,7 @@ def download(handle: Handle, folder: Path, room: Path, watcher: Watcher, anonymo
     room = room / handle.version  # what came of an earlier commit is left where it is
 
     def load(hub: Any, pace: Pace) -> None:
-        bar = bar_for(handle, watcher, pace, total)
+        bar = bar_for(handle, progress, pace, total)
         for name in wanted:  # those that are complete are not loaded again
             hub.hf_hub_download(
                 handle.place,
@@ -92,15 +93,15 @@ def download(handle: Handle, folder: Path, room: Path, watcher: Watcher, anonymo
                 token=_token(anonymous),
             )
 
-    _call(handle, watcher, load)
+    _call(handle, progress, load)
     shutil.rmtree(room / ".cache", ignore_errors=True)  # the library's notes
     room.rename(folder)
     arrived = sum((folder / name).stat().st_size for name in wanted)
-    watcher.downloading(str(handle), arrived, arrived)
+    progress.downloading(str(handle), arrived, arrived)
     return f"{hugging_face().rstrip('/')}/{handle.place}/resolve/{handle.version}/{handle.file}"
 
 
-def _look(handle: Handle, watcher: Watcher, anonymous: bool) -> tuple[str, dict[str, int]]:
+def _look(handle: Handle, progress: Progress, anonymous: bool) -> tuple[str, dict[str, int]]:
     """The commit of a handle's revision, and its files with their sizes (0: not told)."""
 
     def ask(hub: Any, _: Pace) -> Any:
@@ -108,11 +109,11 @@ def _look(handle: Handle, watcher: Watcher, anonymous: bool) -> tuple[str, dict[
         api = hub.HfApi(endpoint=hugging_face(), token=_token(anonymous))
         return api.model_info(handle.place, revision=revision, files_metadata=True, timeout=TIMEOUT)
 
-    info = _call(handle, watcher, ask)
+    info = _call(handle, progress, ask)
     return str(info.sha), {str(file.rfilename): int(file.size or 0) for file in info.siblings or ()}
 
 
-def _call(handle: Handle, watcher: Watcher, action: Callable[[Any, Pace], Result]) -> Result:
+def _call(handle: Handle, progress: Progress, action: Callable[[Any, Pace], Result]) -> Result:
     def once(pace: Pace) -> Result:
         with invited("huggingface_hub", handle, "hf", _QUIET) as hub, changed(_QUIET_AFTER_IMPORT):
             try:
@@ -120,7 +121,7 @@ def _call(handle: Handle, watcher: Watcher, action: Callable[[Any, Pace], Result
             except Exception as error:
                 raise translated(_SERVICE, error) from error
 
-    return patiently(str(handle), watcher, once)
+    return patiently(str(handle), progress, once)
 
 
 def _token(anonymous: bool) -> bool | None:

@@ -11,17 +11,17 @@ from urllib.parse import unquote, urlsplit
 from headstart import download as downloads
 from headstart.backbones.fetch import archive
 from headstart.backbones.fetch.handles import Handle
-from headstart.backbones.fetch.watching import Watcher
+from headstart.progress import Progress
 
 
-def download(handle: Handle, folder: Path, room: Path, watcher: Watcher) -> str:
+def download(handle: Handle, folder: Path, room: Path, progress: Progress) -> str:
     """Download what a handle names and unpack it.
 
     Args:
         handle: of kind `hub`.
         folder: for the content; made.
         room: holds what has arrived of the download.
-        watcher: told of every block.
+        progress: told of every block.
 
     Returns:
         The address that the bytes came from, after redirects, without its query: that may hold a signature.
@@ -32,10 +32,10 @@ def download(handle: Handle, folder: Path, room: Path, watcher: Watcher) -> str:
         OSError: the disk is full or read-only.
     """
     if not handle.encrypted:
-        watcher.said(f"{handle} is not encrypted: what arrives may have been changed on the way.")
+        progress.message(f"{handle} is not encrypted: what arrives may have been changed on the way.")
     expected, copies = ("a network", 1) if handle.is_file else ("an archive (tar.gz)", 2)
     wanted = downloads.Wanted(handle.request, str(handle), expected, archive.LIMITS.bytes, copies)
-    file, source = downloads.download(wanted, room, watcher)
+    file, source = downloads.download(wanted, room, progress)
     if handle.is_file:
         folder.mkdir()
         file.rename(folder / archive.safe_name(unquote(urlsplit(handle.place).path.rpartition("/")[2])))

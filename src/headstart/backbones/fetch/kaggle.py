@@ -13,7 +13,7 @@ from typing import Any
 from headstart.backbones.fetch.guests import bar_for, changed, invited, translated
 from headstart.backbones.fetch.handles import Handle
 from headstart.backbones.fetch.trying import TIMEOUT, Pace, patiently
-from headstart.backbones.fetch.watching import Watcher
+from headstart.progress import Progress
 
 _SERVICE = "Kaggle"
 #: The package cannot be asked to leave the user's token out: these are the places where it looks for one.
@@ -26,14 +26,16 @@ _NOBODY = {
 _NOWHERE = {"NETRC": os.devnull, "DISABLE_KAGGLE_CACHE": "true", "DISABLE_COLAB_CACHE": "true"}
 
 
-def download(handle: Handle, folder: Path, room: Path, watcher: Watcher, anonymous: bool = False) -> tuple[Handle, str]:
+def download(
+    handle: Handle, folder: Path, room: Path, progress: Progress, anonymous: bool = False
+) -> tuple[Handle, str]:
     """Download a network's files.
 
     Args:
         handle: with a version, or without: then the newest is taken.
         folder: for the content; made.
         room: holds what has arrived; the library continues it.
-        watcher: told of every block.
+        progress: told of every block.
         anonymous: send no token.
 
     Returns:
@@ -51,7 +53,7 @@ def download(handle: Handle, folder: Path, room: Path, watcher: Watcher, anonymo
     def once(pace: Pace) -> Path:
         with invited("kagglehub", handle, "kaggle", environment) as library:
             changes = {
-                "kagglehub.clients.tqdm": bar_for(handle, watcher, pace),
+                "kagglehub.clients.tqdm": bar_for(handle, progress, pace),
                 "kagglehub.clients.CHUNK_SIZE": 1 << 16,
                 "kagglehub.http_resolver.thread_map": _one_by_one,
                 "requests.Session": _impatient(),
@@ -72,13 +74,13 @@ def download(handle: Handle, folder: Path, room: Path, watcher: Watcher, anonymo
             finally:
                 logger.setLevel(level)
 
-    arrived = patiently(str(handle), watcher, once)
+    arrived = patiently(str(handle), progress, once)
     if room in arrived.parents:
         arrived.rename(folder)
     else:  # Kaggle's and Colab's own machines have some networks at hand, in a folder that is theirs
         shutil.copytree(arrived, folder)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    watcher.downloading(str(handle), size, size)
+    progress.downloading(str(handle), size, size)
     pinned = handle if handle.version else handle.resolved(arrived.name)
     return pinned, f"https://www.kaggle.com/models/{str(pinned).partition(':')[2]}"
 

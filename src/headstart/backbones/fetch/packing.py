@@ -18,8 +18,8 @@ from headstart.backbones.fetch import archive, keeping, locks
 from headstart.backbones.fetch.handles import Handle, parse
 from headstart.backbones.fetch.manifests import CONTENT, MANIFEST, DamagedError, Kept, check
 from headstart.backbones.fetch.manifests import read as read_manifest
-from headstart.backbones.fetch.watching import Watcher
 from headstart.errors import BackboneError
+from headstart.progress import Progress
 
 _PACK = "pack.json"
 _FORMAT = 1
@@ -75,7 +75,7 @@ def write(entries: Sequence[Kept], file: Path) -> None:
         ) from error
 
 
-def read(file: Path, watcher: Watcher) -> list[tuple[Kept, bool]]:
+def read(file: Path, progress: Progress) -> list[tuple[Kept, bool]]:
     """Take the entries of a file into the cache.
 
     Returns:
@@ -90,7 +90,7 @@ def read(file: Path, watcher: Watcher) -> list[tuple[Kept, bool]]:
     name = "unpack"
     with (
         keeping.telling(f"{file} cannot be unpacked"),
-        locks.held(keeping.networks() / "locks" / name, f"unpacks {file}", watcher.said),
+        locks.held(keeping.networks() / "locks" / name, f"unpacks {file}", progress.message),
         keeping.making(name) as room,
     ):
         try:
@@ -105,7 +105,7 @@ def read(file: Path, watcher: Watcher) -> list[tuple[Kept, bool]]:
             ) from error
         for handle, entry, _ in found:
             _refuse_other(file, handle, entry)
-        return [_take(handle, entry, asked, watcher) for handle, entry, asked in found]
+        return [_take(handle, entry, asked, progress) for handle, entry, asked in found]
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -154,15 +154,15 @@ def _refuse_other(file: Path, handle: Handle, entry: Kept) -> None:
         )
 
 
-def _take(handle: Handle, entry: Kept, asked: list[Handle], watcher: Watcher) -> tuple[Kept, bool]:
-    with keeping.held(handle, "unpacks", watcher.said):
+def _take(handle: Handle, entry: Kept, asked: list[Handle], progress: Progress) -> tuple[Kept, bool]:
+    with keeping.held(handle, "unpacks", progress.message):
         here = keeping.sound(handle)
         if here is None:
             for path in (*entry.folder.rglob("*"), entry.folder, entry.folder.parent):
                 disk.sync(path)
             here, new = keeping.place(entry.folder.parent, handle), True
         else:
-            watcher.said(f"{handle} is here already, the same.")
+            progress.message(f"{handle} is here already, the same.")
             new = False
         for other in asked:
             keeping.note_asked(other, handle)

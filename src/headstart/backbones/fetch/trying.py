@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from headstart.backbones.fetch.watching import Watcher
+from headstart.progress import Progress
 
 Result = TypeVar("Result")
 
@@ -75,7 +75,7 @@ class Pace:
         self.kept = 0
 
 
-def patiently(name: str, watcher: Watcher, action: Callable[[Pace], Result]) -> Result:
+def patiently(name: str, progress: Progress, action: Callable[[Pace], Result]) -> Result:
     """Do it, and again while it fails with `PassingError` or is too slow.
 
     Patience starts anew after tries that, pauses counted, have carried it on at `LEAST_RATE`: a poor line is borne,
@@ -83,7 +83,7 @@ def patiently(name: str, watcher: Watcher, action: Callable[[Pace], Result]) -> 
 
     Args:
         name: what the user is told.
-        watcher: told of every failure and pause.
+        progress: told of every failure and pause.
         action: one try; it counts what arrives.
 
     Raises:
@@ -102,7 +102,7 @@ def patiently(name: str, watcher: Watcher, action: Callable[[Pace], Result]) -> 
             if pause is None or wait > LONGEST_PAUSE:
                 asks = f" and asks to wait for {error.pause:.0f} s" if error.pause else ""
                 raise DownloadError(f"{error.what}{asks}") from error
-            watcher.said(f"{name}: {error.what}; trying again in {wait:.0f} s.")
+            progress.message(f"{name}: {error.what}; trying again in {wait:.0f} s.")
             time.sleep(wait)
 
 
