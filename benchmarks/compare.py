@@ -35,11 +35,11 @@ _MANY = """
 import json, sys
 from dataclasses import replace
 from headstart import backbones
-from headstart.comparing import compare
-from headstart.images import View
-from headstart.trial import Progress
+from headstart.classifier.comparing import compare
+from headstart.photos.images import View
+from headstart.progress import Silent
 
-class Told(Progress):
+class Told(Silent):
     def planned(self, photos, new, seconds):
         print(json.dumps({"new": new}), file=sys.stderr, flush=True)
     def advanced(self, done):

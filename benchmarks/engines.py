@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from common import DATA, machine, process
-from headstart import backbones, images
+from headstart import backbones
 from headstart.backbones.base import Backbone
-from headstart.backbones.compiled import has_bfloat16
-from headstart.images import View
+from headstart.backbones.runtimes.openvino.compiled import has_bfloat16
+from headstart.photos import images
+from headstart.photos.images import View
 
 _PHOTOS = 256
 

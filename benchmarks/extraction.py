@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from common import DATA, machine
-from headstart import backbones, images
-from headstart.features import extract, processors
-from headstart.photos import find_files
-from headstart.store import Store
+from headstart import backbones
+from headstart.features.extraction import extract, processors
+from headstart.features.store import Store
+from headstart.photos import images
+from headstart.photos.sources import find_files
 
 
 def main() -> None:

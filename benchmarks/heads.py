@@ -18,13 +18,13 @@ import numpy as np
 
 from common import DATA, machine
 from headstart import backbones
-from headstart.evaluation import log_loss
-from headstart.features import extract
+from headstart.evaluation.metrics import log_loss
+from headstart.features.extraction import extract
+from headstart.features.store import Store
 from headstart.heads import fitting, power
 from headstart.heads.fitting import fit
-from headstart.photos import PhotoSet, scan
-from headstart.splits import stratified_folds
-from headstart.store import Store
+from headstart.photos.sources import PhotoSet, scan
+from headstart.photos.splits import stratified_folds
 
 
 def vectors(photos: PhotoSet) -> tuple[np.ndarray, np.ndarray, list[bytes]]:

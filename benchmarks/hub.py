@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from common import DATA, headstart, machine, process
-from headstart import backbones, images
+from headstart import backbones
 from headstart.backbones import builtin
+from headstart.photos import images
 
 _PHOTOS = 50
 

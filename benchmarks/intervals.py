@@ -30,11 +30,11 @@ import numpy as np
 
 from common import DATA, machine
 from heads import vectors
-from headstart import paired, protocol
-from headstart.evaluation import Evaluation, evaluate, wilson
-from headstart.features import Features
+from headstart.evaluation import paired, protocol
+from headstart.evaluation.metrics import Evaluation, evaluate, wilson
+from headstart.features.extraction import Features
 from headstart.heads.head import Kind
-from headstart.photos import PhotoSet, scan
+from headstart.photos.sources import PhotoSet, scan
 
 SETS = ("clothing10", "food10-64")
 #: Standard deviation of the noise in units of that of the features (mean over dimensions).

@@ -16,10 +16,10 @@ import numpy as np
 
 from common import DATA, machine
 from headstart import backbones
-from headstart.classifier import Classifier
-from headstart.features import Features
-from headstart.photos import scan
-from headstart.splits import stratified_share
+from headstart.classifier.classifier import Classifier
+from headstart.features.extraction import Features
+from headstart.photos.sources import scan
+from headstart.photos.splits import stratified_share
 
 NETWORKS = {
     backbones.DEFAULT: "",

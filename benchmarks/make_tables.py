@@ -1,4 +1,4 @@
-"""Writes the catalogue's tables (`headstart/backbones/tables`) from the facts in `../shared/facts`.
+"""Writes the catalogue's tables (`headstart/backbones/catalogue/tables`) from the facts in `../shared/facts`.
 
     python benchmarks/make_tables.py [--facts DIR] [--output DIR]
 
@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 FACTS = ROOT.parent / "shared" / "facts"
-TABLES = ROOT / "src" / "headstart" / "backbones" / "tables"
+TABLES = ROOT / "src" / "headstart" / "backbones" / "catalogue" / "tables"
 HUB = "https://tfhub.dev/"
 
 SOURCES = {

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from common import DATA, headstart, machine
-from headstart.photos import scan
+from headstart.photos.sources import scan
 
 DIM = 1280
 

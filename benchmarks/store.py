@@ -24,7 +24,7 @@ import numpy as np
 
 from common import machine, own_peak_mb
 from headstart.backbones import builtin
-from headstart.store import Store
+from headstart.features.store import Store
 
 BATCH = 64  # vectors a transaction: what features.extract writes at once
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from headstart import child
-from headstart.cli.demo import cut_tiles, sample_photos
+from headstart.apps.cli.demo import cut_tiles, sample_photos
+from headstart.safety import child
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageColor
 import headstart
 from headstart.backbones.base import Backbone, Tag, Vectors
 from headstart.backbones.card import Card
-from headstart.images import Images, View
+from headstart.photos.images import Images, View
 
 #: Colours of classes that are not called by a colour's name, in the order of the classes.
 _PALETTE = ("red", "lime", "blue", "yellow", "cyan", "magenta", "orange", "purple", "white", "black")

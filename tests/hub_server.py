@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from headstart.backbones.fetch import trying
+from headstart.disk import retry
 
 Answer = Callable[["Request"], None]
 
@@ -171,7 +171,7 @@ class Heard:
 
 def stand_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No pauses, no other cache, no proxy; and the catalogue knows another address of whatever it is asked for."""
-    monkeypatch.setattr(trying, "PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(retry, "PAUSES", (0.0, 0.0, 0.0))
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "no-tfhub-cache"))
     monkeypatch.setenv("NO_PROXY", "*")
     for name in (

@@ -19,13 +19,15 @@ from pathlib import Path
 import numpy as np
 
 from fakes import FakeBackbone, write_photos
-from headstart import Classifier, bundle, report
+from headstart import Classifier
 from headstart.backbones import fetch
 from headstart.backbones.fetch import packing
-from headstart.features import extract
-from headstart.records import Records
-from headstart.samples import Sample, get
-from headstart.store import Store
+from headstart.classifier import bundle
+from headstart.features.extraction import extract
+from headstart.features.records import Records
+from headstart.features.store import Store
+from headstart.photos.samples import Sample, get
+from headstart.report import html
 from hub_server import MODEL, Heard
 
 WIDTH = 1200
@@ -178,7 +180,7 @@ class Exporting(Attack):
             packing.write(self.entries, self.folder / "networks.tar")
             self.journal("networks.tar")
         else:
-            report.write(self.folder / "report.html", chance.choice("abc") * 300_000)
+            html.write(self.folder / "report.html", chance.choice("abc") * 300_000)
             self.journal("report.html")
 
     def check(self) -> None:

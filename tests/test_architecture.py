@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+import statistics
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,184 +16,87 @@ import headstart
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "headstart"
-LONGEST = 350
-
-#: A module imports only from those above it, imports inside functions counted. docs/architecture.md shows the same.
-ORDER = [
-    "printable",
-    "errors",
-    "child",
-    "untrusted",
-    "home",
-    "disk",
-    "budget",
-    "formats",
-    "pixels",
-    "weighing",
-    "images",
-    "splits",
-    "spreadsheet",
-    "photos",
-    "backbones.hints",
-    "backbones.card",
-    "backbones.base",
-    "backbones.ending",
-    "backbones.forks",
-    "backbones.compiled",
-    "backbones.network",
-    "backbones.entry",
-    "backbones.graph",
-    "backbones.stages",
-    "backbones.cut",
-    "backbones.labels",
-    "backbones.builtin",
-    "backbones.files",
-    "backbones.metadata",
-    "backbones.tried",
-    "backbones.settled",
-    "backbones.convert",
-    "backbones.source",
-    "backbones.catalogue_tables",
-    "backbones.catalogue",
-    "backbones.fetch.handles",
-    "backbones.fetch.watching",
-    "backbones.fetch.trying",
-    "backbones.fetch.archive",
-    "backbones.fetch.contents",
-    "backbones.fetch.manifests",
-    "download",
-    "backbones.fetch.locks",
-    "backbones.fetch.keeping",
-    "backbones.fetch.tfhub_cache",
-    "backbones.fetch.guests",
-    "backbones.fetch.hf",
-    "backbones.fetch.hub",
-    "backbones.fetch.kaggle",
-    "backbones.fetch.packing",
-    "backbones.fetch",
-    "backbones.local",
-    "backbones",
-    "records",
-    "store",
-    "reading",
-    "features",
-    "many",
-    "extractor",
-    "as_is",
-    "linear_algebra",
-    "heads",
-    "heads.head",
-    "heads.power",
-    "heads.basis",
-    "heads.calibration",
-    "heads.logistic",
-    "heads.closed_form",
-    "heads.fitting",
-    "heads.history",
-    "distributions",
-    "evaluation",
-    "paired",
-    "protocol",
-    "results",
-    "ranking",
-    "extrapolation",
-    "class_advice",
-    "learning_curve",
-    "bundle",
-    "saved",
-    "classifier",
-    "trial",
-    "tensorboard",
-    "tracking.run",
-    "tracking.curves",
-    "tracking.drawing",
-    "tracking.pictures",
-    "tracking.thumbnails",
-    "tracking.projector",
-    "tracking.words",
-    "tracking",
-    "training",
-    "comparison",
-    "comparing",
-    "report.style",
-    "report.markup",
-    "report.figures",
-    "report.machine",
-    "report.words",
-    "report.facts",
-    "report.axes",
-    "report.charts",
-    "report.cost",
-    "report.tables",
-    "report.mistakes",
-    "report.sections",
-    "report.page",
-    "report",
-    "testing",
-    "probe",
-    "samples_unpack",
-    "samples",
-    "cli.interrupt",
-    "cli.terminal",
-    "cli.console",
-    "cli.options",
-    "cli.report",
-    "cli.train",
-    "cli.comparison_text",
-    "cli.compare",
-    "cli.board",
-    "cli.evaluate",
-    "cli.predict",
-    "cli.cache",
-    "cli.models_text",
-    "cli.models",
-    "cli.backbones",
-    "cli.probe",
-    "cli.samples",
-    "cli.demo",
-    "cli.commands",
-    "cli",
-]
-#: The package itself only re-exports, on first use.
-OUTSIDE = {"__init__"}
+PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+#: The rooms and loose modules, in the order of the page: a module imports from its own room and those above it.
+ROOMS = re.findall(r"^\| `([a-z]+)/?` \|", PAGE.partition("## Rooms")[2].partition("\n## ")[0], re.MULTILINE)
+LONGEST, MEDIAN = 350, 160
 
 
 def modules() -> dict[str, Path]:
+    """All modules below `headstart`, by dotted name; a package stands for its `__init__`."""
     found = {}
     for path in SOURCE.rglob("*.py"):
         parts = path.relative_to(SOURCE).with_suffix("").parts
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
-        found[name] = path
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
 
-def imported(path: Path) -> set[str]:
-    """Names of our modules that a file imports, anywhere in it."""
+MODULES = modules()
+
+
+def imported(text: str) -> set[str]:
+    """Names of our modules that a source imports, anywhere in it; `""` is the package headstart itself."""
     names: set[str] = set()
-    known = modules()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        targets: list[str] = []
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             targets = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            targets = [f"{node.module}.{alias.name}" for alias in node.names] + [node.module]
-        for target in targets:
-            inner = target.removeprefix("headstart.")
-            if target.startswith("headstart.") and inner in known:
-                names.add(inner)
-    # `from headstart.backbones import card` needs the package's __init__ only if it takes a name from it.
-    return {n for n in names if not any(other.startswith(n + ".") for other in names)}
+            names |= {target.removeprefix("headstart").removeprefix(".") for target in targets if is_ours(target)}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute"
+            if is_ours(node.module or ""):
+                package = (node.module or "").removeprefix("headstart").removeprefix(".")
+                inner = {f"{package}.{alias.name}".removeprefix(".") for alias in node.names}
+                names |= {name if name in MODULES else package for name in inner}
+    return names
 
 
-def test_every_module_has_its_place_in_the_order() -> None:
-    assert set(modules()) - OUTSIDE == set(ORDER)
+def is_ours(name: str) -> bool:
+    return f"{name}.".startswith("headstart.")
 
 
-@pytest.mark.parametrize("name", ORDER)
-def test_a_module_imports_only_from_those_above_it(name: str) -> None:
-    above = ORDER[: ORDER.index(name)]
-    below = sorted(imported(modules()[name]) - set(above) - {name})
-    assert not below, f"{name} imports {below}, which stand below it"
+def upwards(name: str, text: str) -> list[str]:
+    """What a module imports although it stands below it; `__version__` and such of the package itself are free."""
+    above = ROOMS[: ROOMS.index(name.partition(".")[0]) + 1]
+    return sorted(other for other in imported(text) if other and other.partition(".")[0] not in above)
+
+
+def test_the_page_shows_every_room_and_there_are_few() -> None:
+    entries = {path.stem for path in SOURCE.iterdir() if path.is_dir() or path.suffix == ".py"}
+    assert set(ROOMS) == entries - {"__init__", "__pycache__"}
+    assert len(ROOMS) == len(set(ROOMS))
+    assert len([name for name in ROOMS if (SOURCE / name).is_dir()]) <= 12
+    assert len([name for name in ROOMS if (SOURCE / f"{name}.py").is_file()]) <= 4
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - {""}))
+def test_a_module_imports_only_from_its_own_room_and_those_above_it(name: str) -> None:
+    assert not upwards(name, MODULES[name].read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("name", "planted", "found"),
+    [
+        ("disk.atomic", "from headstart import backbones", ["backbones"]),
+        ("disk.atomic", "from headstart import backbones\nfrom headstart.backbones import card", None),
+        ("disk.atomic", "from headstart.backbones import DEFAULT, card", ["backbones", "backbones.card"]),
+        ("disk.atomic", "def f():\n    import headstart.backbones.card", ["backbones.card"]),
+        ("heads.head", "if TYPE_CHECKING:\n    from headstart.apps.cli import console", ["apps.cli.console"]),
+        ("heads.head", "from headstart.features.store import Store\nfrom headstart import __version__", []),
+    ],
+)
+def test_a_planted_upward_import_is_seen(name: str, planted: str, found: list[str] | None) -> None:
+    assert upwards(name, planted) == (["backbones", "backbones.card"] if found is None else found)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {name: imported(path.read_text("utf-8")) - {name, ""} for name, path in MODULES.items() if name}
+    tuple(TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+def test_a_planted_circle_is_seen() -> None:
+    graph = {"a": imported("from headstart.disk import atomic"), "disk.atomic": {"a"}}
+    with pytest.raises(CycleError):
+        tuple(TopologicalSorter(graph).static_order())
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda p: str(p.relative_to(SOURCE)))
@@ -199,23 +104,21 @@ def test_no_module_is_longer_than_a_person_can_hold(path: Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= LONGEST
 
 
+def test_most_modules_are_short() -> None:
+    assert statistics.median(len(path.read_text("utf-8").splitlines()) for path in MODULES.values()) <= MEDIAN
+
+
 def test_there_is_no_drawer_for_everything() -> None:
     assert not [path for path in SOURCE.rglob("*.py") if path.stem in {"utils", "util", "helpers", "misc", "common"}]
 
 
 def test_nothing_is_unpickled_but_the_weights() -> None:
-    for name, path in modules().items():
+    for name, path in MODULES.items():
         text = path.read_text("utf-8")
         assert not re.search(r"\b(joblib|dill|cloudpickle|marshal|shelve)\b", text), name
         assert bool(re.search(r"\b(import|from) pickle\b", text)) == (name == "backbones.builtin"), name
         assert "allow_pickle=True" not in text, name
         assert not re.search(r"(?<!\.)\b(eval|exec)\(", text), name
-
-
-def test_the_architecture_page_names_every_module() -> None:
-    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    missing = [n for n in ORDER if f"`{n}`" not in page and f"`{n.removeprefix('cli.')}`" not in page]
-    assert not missing
 
 
 def loaded_by(code: str) -> set[str]:
@@ -248,7 +151,7 @@ def test_import_headstart_is_light() -> None:
     "arguments", [["--help"], ["models", "--best"], ["models", "--help"], ["samples", "list"]], ids=" ".join
 )
 def test_help_and_the_catalogue_are_light(arguments: list[str]) -> None:
-    code = f"import sys; sys.argv = ['headstart', *{arguments}]\nfrom headstart.cli import main\n"
+    code = f"import sys; sys.argv = ['headstart', *{arguments}]\nfrom headstart.apps.cli import main\n"
     code += "try: main()\nexcept SystemExit: pass"
     assert not loaded_by(code) & HEAVY
 
@@ -266,7 +169,9 @@ def test_training_and_predicting_load_no_package_of_an_extra(
 
 
 def test_openvino_is_loaded_without_its_telemetry() -> None:
-    assert "openvino_telemetry" not in loaded_by("from headstart.backbones.compiled import engine; engine()")
+    assert "openvino_telemetry" not in loaded_by(
+        "from headstart.backbones.runtimes.openvino.compiled import engine; engine()"
+    )
 
 
 def test_nothing_reaches_for_the_network(tiles: Path, tmp_path: Path, samples: dict[str, Path]) -> None:
@@ -275,7 +180,7 @@ def test_nothing_reaches_for_the_network(tiles: Path, tmp_path: Path, samples: d
 import socket, sys
 def refuse(*_, **__): raise AssertionError("a socket was made")
 socket.socket.__init__ = refuse
-from headstart.cli import main
+from headstart.apps.cli import main
 sys.argv = ["headstart", *{}]
 try: main()
 except SystemExit as end: assert not end.code, end.code
@@ -290,13 +195,13 @@ except SystemExit as end: assert not end.code, end.code
 
 def test_only_the_extractor_imports_scikit_learn_and_nothing_imports_scipy() -> None:
     found: dict[str, set[str]] = {"sklearn": set(), "scipy": set()}
-    for name, path in modules().items():
+    for name, path in MODULES.items():
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             named += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for package in {target.split(".")[0] for target in named} & set(found):
                 found[package].add(name)
-    assert found == {"sklearn": {"extractor"}, "scipy": set()}
+    assert found == {"sklearn": {"sklearn"}, "scipy": set()}
 
 
 def without_scikit_learn(code: str) -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headstart import backbones, images
+from headstart import backbones
 from headstart.backbones import labels
 from headstart.backbones.base import Backbone
-from headstart.images import Images
+from headstart.photos import images
+from headstart.photos.images import Images
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import bombs
-from headstart.images import REASONS
+from headstart.photos.images import REASONS
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
 
@@ -26,11 +26,13 @@ from contextlib import contextmanager
 warnings.simplefilter("ignore")
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
-from headstart import backbones, budget, features, images, reading
-from headstart.store import Store
+from headstart import backbones
+from headstart.features import extraction
+from headstart.photos import budget, reading
+from headstart.features.store import Store
 
 seconds, here = {}, threading.local()
-hold, read = budget.Budget.hold, features.FilePhoto.read
+hold, read = budget.Budget.hold, reading.FilePhoto.read
 
 @contextmanager
 def counted(self, size):
@@ -54,7 +56,7 @@ budget.Budget.hold = counted
 backbone = backbones.load(backbones.DEFAULT, folder=Store().compiled)
 backbone.batch
 print("ready", flush=True)
-found = features.extract(backbone, sys.argv[1:], Store(), read=Timed)
+found = extraction.extract(backbone, sys.argv[1:], Store(), read=Timed)
 outcomes = dict.fromkeys(found.paths, "used") | {one.path: one.reason for one in found.skipped}
 print(json.dumps({"outcomes": outcomes, "seconds": seconds}))
 """

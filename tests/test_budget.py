@@ -11,7 +11,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 
 import pytest
 
-from headstart.budget import Budget, ReadingPool, cancel_event, check_cancelled
+from headstart.photos.budget import Budget, ReadingPool, cancel_event, check_cancelled
 
 
 def until(condition: object, seconds: float = 10) -> None:
@@ -118,7 +118,7 @@ def test_a_pool_that_is_done_finishes_its_work() -> None:
 def test_a_forked_process_does_not_wait_for_threads_that_it_has_not() -> None:
     code = """
 import os, signal, sys, threading, warnings
-from headstart import images
+from headstart.photos import images
 warnings.simplefilter("ignore")
 held, go = threading.Event(), threading.Event()
 def hold():

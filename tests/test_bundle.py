@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headstart import bundle, disk
+from headstart.classifier import bundle
+from headstart.disk import atomic
 from headstart.errors import BundleError
 
 ARRAYS = {"weights": np.arange(6, dtype=np.float32).reshape(3, 2), "bias": np.zeros(2, np.float32)}
@@ -133,7 +134,7 @@ def test_a_failed_replacement_leaves_the_old_one(
 
     size = (saved / "head.safetensors").stat().st_size
     monkeypatch.setattr(Path, "rename", fail_second)
-    monkeypatch.setattr(disk, "_exchanged", fail if exchanging else lambda *_: False)
+    monkeypatch.setattr(atomic, "_exchanged", fail if exchanging else lambda *_: False)
     with pytest.raises(BundleError, match="Input/output error"):
         bundle.write(saved, {"seed": 9}, {**ARRAYS, "more": np.zeros(9, np.float32)}, overwrite=True)
     assert bundle.read(saved)[0]["seed"] == 0

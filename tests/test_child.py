@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from headstart.child import ChildError, call
+from headstart.safety.child import ChildError, call
 
 HERE = "test_child"
 

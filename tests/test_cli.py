@@ -148,7 +148,7 @@ def test_the_demo_does_not_replace_a_classifier_of_yours(model: Path, tmp_path: 
 
 
 def test_a_long_run_says_about_how_long_it_will_take(capsys: pytest.CaptureFixture[str]) -> None:
-    from headstart.cli.console import Bar
+    from headstart.apps.cli.console import Bar
 
     Bar().planned(2_400, 1_200, 12.3)
     assert capsys.readouterr().err == "2,400 photos, 1,200 of them new, about 12 s.\n"

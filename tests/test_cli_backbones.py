@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from headstart.cli.console import Bar
+from headstart.apps.cli.console import Bar
 from hub_server import HubServer, Request, serving, stand_alone, tar
 
 HEADSTART = str(Path(sys.executable).with_name("headstart"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from headstart.cli.comparison_text import cautions, comparison_table
+from headstart.report.text.comparison import cautions, comparison_table
 
 HEADSTART = Path(sys.executable).with_name("headstart")
 LITE = "builtin:efficientnet-lite0"

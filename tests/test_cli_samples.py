@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from headstart.samples import SAMPLES, find
+from headstart.photos.samples import SAMPLES, find
 from hub_server import HubServer, Request, serving, stand_alone
 
 HEADSTART = str(Path(sys.executable).with_name("headstart"))

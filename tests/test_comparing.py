@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from fakes import FakeBackbone, start_python, write_photo, write_photos
-from headstart import tracking, training
 from headstart.backbones.hints import Options
-from headstart.comparing import QUICK_PER_CLASS, compare
+from headstart.classifier import training
+from headstart.classifier.comparing import QUICK_PER_CLASS, compare
 from headstart.errors import BackboneError, DataError, HeadError
-from headstart.images import Images
+from headstart.features.store import Store
+from headstart.photos.images import Images
 from headstart.progress import Silent
-from headstart.store import Store
+from headstart.report import tensorboard
 
 CLASSES = {"red": 12, "tomato": 12, "lime": 12}
 
@@ -318,10 +319,10 @@ _COMPARE = """
 import sys, time
 from pathlib import Path
 from fakes import FakeBackbone
-from headstart.comparing import compare
-from headstart.trial import Progress
+from headstart.classifier.comparing import compare
+from headstart.progress import Silent
 
-class Told(Progress):
+class Told(Silent):
     def advanced(self, done):
         if done >= 400:
             print("far", flush=True)
@@ -357,7 +358,7 @@ def test_every_network_and_head_is_a_run(split: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     def write(trained: training.Training) -> None:
-        tracking.record(tmp_path / "runs", trained)
+        tensorboard.record(tmp_path / "runs", trained)
 
     found = compare(split, networks=pair(), heads=["logistic", "centroid"], each=write)
     folders = sorted(path for path in (tmp_path / "runs").iterdir() if path.is_dir())

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from headstart.distributions import coin_cdf, normal_cdf, t_cdf, t_quantile
+from headstart.evaluation.distributions import coin_cdf, normal_cdf, t_cdf, t_quantile
 
 DEGREES = [1, 2, 3, 4, 5, 9, 14, 24, 49, 199, 999, 10_000]
 

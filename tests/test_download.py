@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from headstart import download
 from headstart.backbones import fetch as fetching
-from headstart.backbones.fetch import fetch, keeping, trying
-from headstart.backbones.fetch.trying import DownloadError, Pace, PassingError, patiently
-from headstart.download import Wanted
+from headstart.backbones.fetch import cache, fetch
+from headstart.disk import download, retry
+from headstart.disk.download import Wanted
+from headstart.disk.retry import DownloadError, Pace, PassingError, patiently
 from headstart.errors import BackboneError
 from hub_server import MODEL, Heard, HubServer, Request, serving, stand_alone, tar
 
@@ -37,8 +37,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServe
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A window of half a second in place of a minute, and one try."""
-    monkeypatch.setattr(trying, "WINDOW", 0.5)
-    monkeypatch.setattr(trying, "PAUSES", ())
+    monkeypatch.setattr(retry, "WINDOW", 0.5)
+    monkeypatch.setattr(retry, "PAUSES", ())
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_redirects_that_drip_are_ended(server: HubServer, tmp_path: Path, over: 
 def test_a_server_that_never_answers_is_given_up(
     server: HubServer, tmp_path: Path, over: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trying, "TIMEOUT", 0.2)
+    monkeypatch.setattr(retry, "TIMEOUT", 0.2)
     server.on(PATH, lambda r: over.wait(20) and None)
     ends(server, tmp_path / "room", "did not answer in time")
     assert len(server.requests) == 4
@@ -153,14 +153,14 @@ def test_a_server_that_never_answers_is_given_up(
 def test_every_slow_try_is_reported_and_the_next_goes_on(
     server: HubServer, tmp_path: Path, over: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trying, "WINDOW", 0.5)
+    monkeypatch.setattr(retry, "WINDOW", 0.5)
 
     def slow(request: Request) -> None:
         request.send(DATA[:100_000], headers={"ETag": '"one"'}, claimed=len(DATA))
         over.wait(5)
 
     server.on(PATH, slow, lambda r: parts(r, len(DATA)))
-    monkeypatch.setattr(trying, "TIMEOUT", 0.7)
+    monkeypatch.setattr(retry, "TIMEOUT", 0.7)
     progress = Heard()
     assert load(server, tmp_path / "room", progress) == DATA
     assert "trying again" in progress.lines[0]
@@ -170,8 +170,8 @@ def test_every_slow_try_is_reported_and_the_next_goes_on(
 def test_a_slow_line_that_keeps_the_least_rate_is_borne(
     server: HubServer, tmp_path: Path, over: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trying, "WINDOW", 0.5)
-    monkeypatch.setattr(trying, "LEAST_RATE", 1_000)
+    monkeypatch.setattr(retry, "WINDOW", 0.5)
+    monkeypatch.setattr(retry, "LEAST_RATE", 1_000)
 
     def answer(request: Request) -> None:
         request.send(b"", claimed=120_000)
@@ -185,7 +185,7 @@ def test_a_slow_line_that_keeps_the_least_rate_is_borne(
 
 
 def test_a_byte_a_try_is_no_progress(server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trying, "LEAST_RATE", 10**6)
+    monkeypatch.setattr(retry, "LEAST_RATE", 10**6)
     server.on(PATH, lambda r: parts(r, 5_000), *[lambda r, n=n: parts(r, 5_000 + n) for n in range(1, 100)])
     ends(server, tmp_path / "room", "broke off", 20)
     assert len(server.requests) <= 6
@@ -196,9 +196,9 @@ def test_a_byte_a_try_is_no_progress(server: HubServer, tmp_path: Path, monkeypa
 
 def test_the_watchdog_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     # Tries that end just when they are interrupted: an answer or our error, and nothing raised later.
-    monkeypatch.setattr(trying, "WINDOW", 0.02)
-    monkeypatch.setattr(trying, "_LOOKS", 2)
-    monkeypatch.setattr(trying, "PAUSES", ())
+    monkeypatch.setattr(retry, "WINDOW", 0.02)
+    monkeypatch.setattr(retry, "_LOOKS", 2)
+    monkeypatch.setattr(retry, "PAUSES", ())
     outcomes = set()
     durations = [0.0, 1.0, *(0.016 + number % 20 * 1e-3 for number in range(80))]
     for duration in durations:
@@ -220,8 +220,8 @@ def test_the_watchdog_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_only_the_slow_thread_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trying, "WINDOW", 0.3)
-    monkeypatch.setattr(trying, "PAUSES", ())
+    monkeypatch.setattr(retry, "WINDOW", 0.3)
+    monkeypatch.setattr(retry, "PAUSES", ())
     outcomes: dict[str, str] = {}
 
     def run(name: str, bytes_a_turn: int) -> None:
@@ -371,7 +371,7 @@ def interrupted(server: HubServer) -> str:
 
 
 def arriving() -> list[Path]:
-    return list((keeping.networks() / "arriving").rglob("archive"))
+    return list((cache.networks() / "arriving").rglob("archive"))
 
 
 def test_a_network_that_was_interrupted_at_90_per_cent_goes_on_there(server: HubServer) -> None:
@@ -409,7 +409,7 @@ def test_what_nobody_came_back_for_is_swept_and_what_is_new_is_not(
     interrupted(server)
     fetch(server.url + "/google/net/1")
     assert len(arriving()) == 1
-    monkeypatch.setattr(keeping, "ABANDONED", 0.0)
+    monkeypatch.setattr(cache, "ABANDONED", 0.0)
     fetch(server.on("/other/1", tar(MODEL)))
     assert arriving() == []
 
@@ -448,8 +448,8 @@ def test_hugging_face_that_drips_is_ended(
     what: str, face: HubServer, over: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     importlib.import_module("huggingface_hub").HfApi  # noqa: B018  # its import takes longer than the window
-    monkeypatch.setattr(trying, "WINDOW", 1.0)
-    monkeypatch.setattr(trying, "PAUSES", ())
+    monkeypatch.setattr(retry, "WINDOW", 1.0)
+    monkeypatch.setattr(retry, "PAUSES", ())
     if what == "body":
         face.on(FILE, lambda r: onnx(r, over))
     else:
@@ -465,7 +465,7 @@ def test_hugging_face_that_never_answers_is_given_up(
     face: HubServer, over: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("headstart.backbones.fetch.hf.TIMEOUT", 0.3)
-    monkeypatch.setattr(trying, "PAUSES", ())
+    monkeypatch.setattr(retry, "PAUSES", ())
     face.on("/api/models/o/n", lambda r: over.wait(20) and None)
     with pytest.raises(BackboneError, match="cannot be reached"):
         fetch("hf:o/n")
@@ -517,8 +517,8 @@ def test_kaggle_that_does_not_get_on_is_ended(
     monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setitem(environments._env_to_endpoint, environments.KaggleEnv.LOCAL, server.url)
-    monkeypatch.setattr(trying, "WINDOW", 1.0)
-    monkeypatch.setattr(trying, "PAUSES", ())
+    monkeypatch.setattr(retry, "WINDOW", 1.0)
+    monkeypatch.setattr(retry, "PAUSES", ())
     monkeypatch.setattr("headstart.backbones.fetch.kaggle.TIMEOUT", 0.5 if what == "never answers" else 20.0)
     path = "/api/v1/models.ModelApiService/ListModelInstanceVersionFiles"
     server.on(path, (lambda r: drip(r, over)) if what == "drips" else (lambda r: over.wait(20) and None))

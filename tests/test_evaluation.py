@@ -10,7 +10,7 @@ from scipy.stats import binom
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, precision_recall_fscore_support
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from headstart.evaluation import (
+from headstart.evaluation.metrics import (
     Bin,
     Confusion,
     bins,

@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 
 from fakes import FakeBackbone, start_python, write_photo, write_photos
-from headstart import features as features_module
-from headstart import images
-from headstart import store as store_module
 from headstart.errors import BackboneError, DataError, StoreError
-from headstart.features import FLUSH, Features, Progress, Skipped, extract, processors, require_all
-from headstart.store import Store
+from headstart.features import extraction as features_module
+from headstart.features import store as store_module
+from headstart.features.extraction import FLUSH, Features, Progress, Skipped, extract, processors, require_all
+from headstart.features.store import Store
+from headstart.photos import images
 
 
 @pytest.fixture(autouse=True)
@@ -614,12 +614,13 @@ EXTRACTS = """
 import os, sys
 from pathlib import Path
 from fakes import FakeBackbone
-from headstart import features
 from headstart.errors import StoreError
-from headstart.features import Progress, extract
-from headstart.store import Store
+from headstart.features import extraction
+from headstart.features.extraction import extract
+from headstart.features.store import Store
+from headstart.progress import Silent
 
-photos, store, first, last, delay, limit, features.FLUSH = *sys.argv[1:7], int(sys.argv[7])
+photos, store, first, last, delay, limit, extraction.FLUSH = *sys.argv[1:7], int(sys.argv[7])
 
 class Telling(FakeBackbone):
     def _vectors(self, images):
@@ -627,7 +628,7 @@ class Telling(FakeBackbone):
         os.write(1, b"." * len(images))  # computed, not yet written
         return vectors
 
-class Starting(Progress):
+class Starting(Silent):
     def planned(self, photos, new, seconds):
         os.write(1, b"started\\n")
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from headstart.errors import PhotoError
-from headstart.formats import OPENERS, ends_early, sniff
-from headstart.images import View, decode
+from headstart.photos.formats import OPENERS, ends_early, sniff
+from headstart.photos.images import View, decode
 
 #: kind -> how Pillow is asked to write it
 WRITABLE = {

@@ -13,7 +13,7 @@ from headstart.heads.basis import Basis
 from headstart.heads.calibration import fit_temperature
 from headstart.heads.fitting import fit
 from headstart.heads.head import LinearHead, NeighbourHead, from_arrays, softmax, vote
-from headstart.splits import stratified_folds
+from headstart.photos.splits import stratified_folds
 
 KINDS = ["logistic", "ridge", "centroid", "knn"]
 Floats = npt.NDArray[np.float32]

@@ -24,9 +24,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile
 
-from headstart import images
 from headstart.errors import PhotoError
-from headstart.images import REASONS, Images, View, content_hash, decode, load, read
+from headstart.photos import images
+from headstart.photos.images import REASONS, Images, View, content_hash, decode, load, read
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared photos are not beside this checkout")
@@ -855,7 +855,7 @@ ODD = """
 import json, os, resource, sys
 from concurrent.futures import ThreadPoolExecutor
 from headstart.errors import PhotoError
-from headstart.images import View, load
+from headstart.photos.images import View, load
 
 folder, bombs = sys.argv[1], json.loads(sys.argv[2])
 

@@ -158,7 +158,7 @@ def test_ctrl_c_at_any_moment_ends_every_command_within_two_seconds(
 
 HOLDS = """
 import hashlib, sys, threading, time, types
-from headstart import cli
+from headstart.apps import cli
 from headstart.errors import DataError
 
 def ready():
@@ -207,7 +207,7 @@ def leaving():
     threading.Timer(0.1, ready).start()
     return 3  # what comes now is Python's own end, which waits for the thread
 
-commands = types.ModuleType("headstart.cli.commands")
+commands = types.ModuleType("headstart.apps.cli.commands")
 commands.app = lambda **_: globals()[sys.argv[1]]()
 sys.modules[commands.__name__] = commands
 cli.main()

@@ -7,12 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from headstart import class_advice, extrapolation, learning_curve
-from headstart.class_advice import advise
-from headstart.extrapolation import PowerLaw
+from headstart.evaluation.learning_curve import class_advice, extrapolation
+from headstart.evaluation.learning_curve import curve as learning_curve
+from headstart.evaluation.learning_curve.class_advice import advise
+from headstart.evaluation.learning_curve.curve import FOLDS
+from headstart.evaluation.learning_curve.extrapolation import PowerLaw
 from headstart.heads.fitting import fit
-from headstart.learning_curve import FOLDS
-from headstart.splits import stratified_folds
+from headstart.photos.splits import stratified_folds
 
 NAMES = ("left", "right", "up")
 

@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from headstart.heads.fitting import fit
 from headstart.heads.history import Examples, logistic_history
-from headstart.linear_algebra import one_thread
-from headstart.tracking.projector import principal
+from headstart.heads.linear_algebra import one_thread
+from headstart.report.tensorboard.projector import principal
 
 
 def threads() -> list[int]:
@@ -90,7 +90,7 @@ def test_a_forked_child_is_not_locked() -> None:
     code = """
 import os, sys, threading
 import numpy
-from headstart import linear_algebra
+from headstart.heads import linear_algebra
 linear_algebra._lock.acquire()  # as if another thread were just entering
 child = os.fork()
 if not child:
@@ -134,5 +134,5 @@ def test_the_solver_never_runs_on_more_than_one_thread(monkeypatch: pytest.Monke
 
 
 def test_neither_help_nor_predict_imports_it() -> None:
-    code = "import sys, headstart, headstart.cli, headstart.classifier; print('threadpoolctl' in sys.modules)"
+    code = "import sys, headstart, headstart.apps.cli, headstart.classifier; print('threadpoolctl' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

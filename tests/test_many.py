@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from fakes import FakeBackbone, write_photos
-from headstart import images, many
-from headstart import store as store_module
 from headstart.errors import BackboneError, StoreError
-from headstart.features import Progress, extract
-from headstart.images import View
-from headstart.many import extract_all
-from headstart.store import Store
+from headstart.features import several as many
+from headstart.features import store as store_module
+from headstart.features.extraction import Progress, extract
+from headstart.features.several import extract_all
+from headstart.features.store import Store
+from headstart.photos import images
+from headstart.photos.images import View
 
 
 class Broken(FakeBackbone):

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from headstart.evaluation import Z95, wilson
-from headstart.paired import Difference, by_cross_validation, mcnemar, on_test_set, tango
+from headstart.evaluation.metrics import Z95, wilson
+from headstart.evaluation.paired import Difference, by_cross_validation, mcnemar, on_test_set, tango
 
 DISCORDANT = [(0, 0, 7), (1, 7, 21), (5, 0, 30), (0, 6, 9), (12, 2, 50), (3, 4, 7), (40, 25, 400)]
 
@@ -241,7 +241,7 @@ def test_folds_that_do_not_fit_are_refused() -> None:
 
 
 def test_mpmath_is_loaded_only_when_something_is_compared() -> None:
-    code = "import sys, headstart.paired; sys.exit('mpmath' in sys.modules)"
+    code = "import sys, headstart.evaluation.paired; sys.exit('mpmath' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

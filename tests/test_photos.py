@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from headstart.errors import DataError
-from headstart.photos import PhotoSet, check_classes, find_files, from_lists, scan
-from headstart.printable import show
+from headstart.photos.sources import PhotoSet, check_classes, find_files, from_lists, scan
+from headstart.safety.printable import show
 
 posix = pytest.mark.skipif(os.name != "posix", reason="file names are text here, and links need rights")
 

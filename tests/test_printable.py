@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.errors import DataError, PhotoError
-from headstart.printable import show, show_lines
+from headstart.safety.printable import show, show_lines
 
 ANY_TEXT = st.text(st.characters(codec=None, categories=None))
 

@@ -13,13 +13,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import headstart.probe
+import headstart.classifier.probe
 from fakes import write_photos
-from headstart import backbones, images
-from headstart.backbones import builtin, files, settled
+from headstart import backbones
+from headstart.backbones import builtin
+from headstart.backbones.graph import files
 from headstart.backbones.hints import RANGES
+from headstart.backbones.ranges import known
+from headstart.classifier.probe import probe, procrustes
 from headstart.errors import BackboneError, DataError
-from headstart.probe import probe, procrustes
+from headstart.photos import images
 from toys import channels_first, conv, dense, model, numbers, op, pictures, pooled, save
 
 HEADSTART = str(Path(sys.executable).with_name("headstart"))
@@ -40,7 +43,7 @@ def photos(tiles: Path) -> Path:
 
 def said(sure: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every answer be sure, or none."""
-    monkeypatch.setattr(headstart.probe, "SURE", 0.0 if sure else 1.1)
+    monkeypatch.setattr(headstart.classifier.probe, "SURE", 0.0 if sure else 1.1)
 
 
 # --- how alike ---
@@ -144,7 +147,7 @@ def test_what_is_found_is_kept_used_by_the_next_load_and_told(
     tmp_path: Path, photos: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said(True, monkeypatch)
-    monkeypatch.setattr(headstart.probe, "RANGES", {"0..1": RANGES["0..1"], "0..255": RANGES["0..255"]})
+    monkeypatch.setattr(headstart.classifier.probe, "RANGES", {"0..1": RANGES["0..1"], "0..255": RANGES["0..255"]})
     path = toy(tmp_path / "toy.xml", kind="f32")
     assert backbones.load(str(path)).card.range_from == "assumed"
     steps: list[str] = []
@@ -223,12 +226,14 @@ def test_a_doubtful_answer_is_not_kept_and_says_so(
 def test_how_often_it_held_is_counted_on_halves_of_the_photos() -> None:
     # One candidate is the reference itself and wins in every half; of two equal ones the first is taken.
     x, y = centred(24, 5), centred(24, 5, seed=1)
-    mine, other = (headstart.probe._Tried(feed, g @ g.T, None, None, None) for feed, g in ((None, x), (None, y)))
-    assert headstart.probe._held([other, mine], x @ x.T, 1, "similarity") == 1
-    assert headstart.probe._held([other, mine], x @ x.T, 0, "similarity") == 0
+    mine, other = (
+        headstart.classifier.probe._Tried(feed, g @ g.T, None, None, None) for feed, g in ((None, x), (None, y))
+    )
+    assert headstart.classifier.probe._held([other, mine], x @ x.T, 1, "similarity") == 1
+    assert headstart.classifier.probe._held([other, mine], x @ x.T, 0, "similarity") == 0
     belief = np.tile([1.0, 0.0], 12)
-    one, two = (headstart.probe._Tried(None, x @ x.T, b, None, None) for b in (belief, 1 - belief))
-    assert 0.3 < headstart.probe._held([one, two], x @ x.T, 0, "belief") < 0.8
+    one, two = (headstart.classifier.probe._Tried(None, x @ x.T, b, None, None) for b in (belief, 1 - belief))
+    assert 0.3 < headstart.classifier.probe._held([one, two], x @ x.T, 0, "belief") < 0.8
 
 
 def test_too_few_photos_are_refused(tmp_path: Path, photos: Path) -> None:
@@ -262,7 +267,7 @@ def test_photos_without_classes_give_no_accuracy(tmp_path: Path, photos: Path) -
 
 
 def test_of_many_photos_a_share_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(headstart.probe, "ENOUGH", 24)
+    monkeypatch.setattr(headstart.classifier.probe, "ENOUGH", 24)
     write_photos(tmp_path / "photos", {"red": 30, "blue": 30})
     path = toy(tmp_path / "toy.xml")
     assert 20 <= probe(str(path), tmp_path / "photos", keep=False).photos <= 26
@@ -291,7 +296,7 @@ def test_a_damaged_kept_file_is_told_and_probed_anew_after_it_is_removed(
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, home: Path) -> None:
     (home / "feeds").write_text("a file")
     with pytest.raises(BackboneError, match=r"cannot be kept in (?s:.*)Set HEADSTART_HOME"):
-        settled.keep("0" * 64, backbones.hints.feed_of("0..1"), {})
+        known.keep("0" * 64, backbones.hints.feed_of("0..1"), {})
 
 
 # --- as a person and a script see it ---

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from headstart import paired
-from headstart.paired import Difference
-from headstart.ranking import Answered, Standing, difference, front, verdict
-from headstart.results import Answers
+from headstart.evaluation import paired
+from headstart.evaluation.paired import Difference
+from headstart.evaluation.ranking import Answered, Standing, difference, front, verdict
+from headstart.evaluation.results import Answers
 
 
 def on_test_set(right: list[int], names: str = "", once: list[int] | None = None) -> Answered:

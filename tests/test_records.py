@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes import start_python
-from headstart import records
 from headstart.errors import StoreError
-from headstart.records import KEY_BYTES, Records
+from headstart.features import records
+from headstart.features.records import KEY_BYTES, Records
 
 WIDTH = 24
 ENTRY = KEY_BYTES + 8  # bytes of a record in the file of keys
@@ -275,7 +275,7 @@ def test_compaction_drops_what_the_disk_gets_wrong_only_the_second_time(
 KILLED_IN_COMPACTION = """
 import os, signal, sys
 from pathlib import Path
-from headstart.records import Records
+from headstart.features.records import Records
 
 steps = int(sys.argv[2])
 
@@ -374,7 +374,7 @@ FILLS_THE_DISK = """
 import resource, sys
 from pathlib import Path
 from headstart.errors import StoreError
-from headstart.records import Records
+from headstart.features.records import Records
 from test_records import append
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
@@ -432,7 +432,7 @@ def test_a_disk_too_full_for_a_compaction_leaves_the_table_as_it_was(
 WRITES_IN_BATCHES = """
 import sys
 from pathlib import Path
-from headstart.records import Records
+from headstart.features.records import Records
 from test_records import append
 
 table = Records(Path(sys.argv[1]), "t", 24)
@@ -464,7 +464,7 @@ def test_what_several_processes_write_at_once_is_all_there(tmp_path: Path) -> No
 HOLDS_THE_LOCK = """
 import sys
 from pathlib import Path
-from headstart.records import Records
+from headstart.features.records import Records
 
 with Records(Path(sys.argv[1]), "t", 24).locked():
     print("held", flush=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headstart.cli.report import details, summary, table
+from headstart.report.text.evaluation import details, summary, table
 
 EVALUATION = {
     "protocol": "test set",

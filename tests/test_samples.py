@@ -21,11 +21,10 @@ from pathlib import Path
 
 import pytest
 
-from headstart import download, samples_unpack
-from headstart.backbones.fetch import trying
-from headstart.backbones.fetch.archive import ArchiveError, Limits
+from headstart.disk import download, retry, unpack
+from headstart.disk.archive import ArchiveError, Limits
 from headstart.errors import DataError
-from headstart.samples import SAMPLES, Got, Sample, find, get
+from headstart.photos.samples import SAMPLES, Got, Sample, find, get
 from hub_server import Answer, Heard, HubServer, Request, serving, stand_alone, tar, write_certificate, zeros
 
 PLACE = "https://example.invalid/data"
@@ -196,7 +195,7 @@ def test_what_is_there_and_whole_is_not_loaded_again(server: HubServer, place: P
 
 def test_two_processes_do_not_disturb_each_other(server: HubServer, place: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from headstart.samples import Sample, get\n"
+        "import sys; from pathlib import Path; from headstart.photos.samples import Sample, get\n"
         f"sample = Sample('tiny', {PLACE!r}, 'tiny.zip', 1, 'free', {TINY.train!r}, {TINY.test!r})\n"
         "print(get(sample, sys.argv[1]).new)"
     )
@@ -225,7 +224,7 @@ def test_a_server_that_dies_half_way_is_asked_for_the_rest(server: HubServer, pl
 def test_nothing_that_arrived_is_lost_with_the_line(
     how: str, server: HubServer, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trying, "TIMEOUT", 0.3)
+    monkeypatch.setattr(retry, "TIMEOUT", 0.3)
     heard, done = threading.Event(), threading.Event()
 
     class Hearing(Heard):
@@ -404,7 +403,7 @@ def test_a_server_that_is_busy_for_a_moment_is_asked_again(
     server: HubServer, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(trying.time, "sleep", pauses.append)
+    monkeypatch.setattr(retry.time, "sleep", pauses.append)
     server.on(FILE, lambda r: r.send(b"", 503, {"Retry-After": "7"}), serves(ZIP))
     get(TINY, place)
     assert pauses == [7]
@@ -634,14 +633,14 @@ def test_a_zip_that_claims_less_than_it_holds_is_refused(tmp_path: Path) -> None
     assert data.count(size) == 2  # beside the file and in the directory
     (tmp_path / "lie.zip").write_bytes(data.replace(size, (1000).to_bytes(4, "little")))
     with pytest.raises(ArchiveError, match="damaged"):
-        samples_unpack.unpack(tmp_path / "lie.zip", tmp_path / "new")
+        unpack.unpack(tmp_path / "lie.zip", tmp_path / "new")
     assert sum(path.stat().st_size for path in (tmp_path / "new").iterdir()) <= 1000
 
 
 def test_there_is_a_limit_of_files(tmp_path: Path) -> None:
     (tmp_path / "many.zip").write_bytes(ZIP)
     with pytest.raises(ArchiveError, match="more than 6 files"):
-        samples_unpack.unpack(tmp_path / "many.zip", tmp_path / "new", Limits(files=6))
+        unpack.unpack(tmp_path / "many.zip", tmp_path / "new", Limits(files=6))
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -651,7 +650,7 @@ def test_nothing_is_written_over(names: tuple[str, str], tmp_path: Path) -> None
         for name in names:
             opened.writestr(name, b"x")
     with pytest.raises(ArchiveError, match="same name twice"):
-        samples_unpack.unpack(tmp_path / "twice.zip", tmp_path / "new")
+        unpack.unpack(tmp_path / "twice.zip", tmp_path / "new")
 
 
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
@@ -659,14 +658,14 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
     at = data.index(b"PK\x01\x02") + 8
     (tmp_path / "secret.zip").write_bytes(data[:at] + b"\x01" + data[at + 1 :])
     with pytest.raises(ArchiveError, match="encrypted"):
-        samples_unpack.unpack(tmp_path / "secret.zip", tmp_path / "new")
+        unpack.unpack(tmp_path / "secret.zip", tmp_path / "new")
 
 
 def test_a_zip_that_is_packed_in_a_rare_way_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "rare.zip", "w", zipfile.ZIP_LZMA) as opened:
         opened.writestr("0.jpg", b"x")
     with pytest.raises(ArchiveError, match="rare way"):
-        samples_unpack.unpack(tmp_path / "rare.zip", tmp_path / "new")
+        unpack.unpack(tmp_path / "rare.zip", tmp_path / "new")
 
 
 def test_no_damage_to_a_zip_is_anything_but_an_error_of_ours(tmp_path: Path) -> None:
@@ -675,7 +674,7 @@ def test_no_damage_to_a_zip_is_anything_but_an_error_of_ours(tmp_path: Path) -> 
         for value in (0xFF, data[at] ^ 1):
             (tmp_path / "zip").write_bytes(data[:at] + bytes([value]) + data[at + 1 :])
             with suppress(ArchiveError):  # a changed date, for example, does no harm
-                samples_unpack.unpack(tmp_path / "zip", tmp_path / "new")
+                unpack.unpack(tmp_path / "zip", tmp_path / "new")
             shutil.rmtree(tmp_path / "new")
 
 

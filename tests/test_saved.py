@@ -25,13 +25,13 @@ from safetensors.numpy import save
 
 import headstart
 from fakes import FakeBackbone, write_photos
-from headstart import bundle
-from headstart.backbones import source as sources
+from headstart.apps.cli.commands import app
+from headstart.apps.cli.console import run
+from headstart.backbones import plugins as sources
 from headstart.backbones.base import Backbone
 from headstart.backbones.card import Card
-from headstart.classifier import Classifier
-from headstart.cli.commands import app
-from headstart.cli.console import run
+from headstart.classifier import bundle
+from headstart.classifier.classifier import Classifier
 from headstart.errors import BackboneError, BundleError, HeadError, HeadstartError
 from headstart.heads import head as heads
 from headstart.heads import power

@@ -16,10 +16,12 @@ import pytest
 
 import headstart
 from fakes import FakeBackbone, start_python, write_photos
-from headstart import Classifier, bundle, disk
+from headstart import Classifier
+from headstart.classifier import bundle
+from headstart.disk import atomic
 from headstart.errors import BundleError, DataError, HeadstartError, StoreError
-from headstart.photos import find_files, scan
-from headstart.store import Store
+from headstart.features.store import Store
+from headstart.photos.sources import find_files, scan
 
 MANY = os.environ.get("HEADSTART_STRESS") == "1"
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -131,7 +133,7 @@ def test_threads_that_save_to_one_place_leave_one_whole_classifier(photos: list[
 
 def test_threads_that_write_one_file_leave_one_whole_text_and_nothing_else(tmp_path: Path) -> None:
     texts = [chr(65 + i) * 10_000 for i in range(8)]
-    all_at_once([lambda text=text: disk.write(tmp_path / "file", text) for text in texts * 20])
+    all_at_once([lambda text=text: atomic.write(tmp_path / "file", text) for text in texts * 20])
     assert (tmp_path / "file").read_text() in texts
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
@@ -144,8 +146,8 @@ from pathlib import Path
 import numpy as np
 from headstart import backbones
 from headstart.errors import HeadstartError
-from headstart.features import extract
-from headstart.store import Store
+from headstart.features.extraction import extract
+from headstart.features.store import Store
 
 network = None
 pictures = np.random.default_rng(0).integers(0, 256, (4, 224, 224, 3), dtype=np.uint8)
@@ -282,15 +284,15 @@ def test_a_lock_that_a_thread_holds_while_another_forks_is_neither_kept_nor_wait
     tmp_path: Path,
 ) -> None:
     lines = lines_of(
-        "from headstart import disk\n"
+        "from headstart.disk import atomic\n"
         "lock = Path(sys.argv[1]) / 'lock'\n"
         "held, ended = threading.Event(), threading.Event()\n"
         "def hold():\n"
-        "    with disk.locked(lock):\n"
+        "    with atomic.locked(lock):\n"
         "        held.set()\n"
         "        ended.wait()\n"
         "def take():\n"
-        "    with disk.locked(lock): return 'taken'\n"
+        "    with atomic.locked(lock): return 'taken'\n"
         "thread = threading.Thread(target=hold)\n"
         "thread.start()\n"
         "held.wait()\n"
@@ -351,7 +353,7 @@ def test_a_classifier_asked_about_an_empty_path_does_not_walk_the_working_folder
 
 @pytest.mark.parametrize("words", [["predict", "model", ""], ["train", ""], ["cache", "prune", "--days", ""]])
 def test_an_empty_argument_is_told_on_the_command_line(words: list[str]) -> None:
-    script = "import sys; from headstart.cli import main; sys.argv = ['headstart', *sys.argv[1:]]; main()"
+    script = "import sys; from headstart.apps.cli import main; sys.argv = ['headstart', *sys.argv[1:]]; main()"
     child = start_python(script, *words)
     assert child.communicate(timeout=60) == (
         "",

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headstart.errors import DataError
-from headstart.splits import Indices, shuffled_rank, stratified_folds, stratified_share
+from headstart.photos.splits import Indices, shuffled_rank, stratified_folds, stratified_share
 
 SEEDS = st.integers(0, 2**32)
 FOLDS = st.integers(2, 10)

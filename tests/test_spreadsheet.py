@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart import spreadsheet
 from headstart.errors import DataError
-from headstart.photos import scan
-from headstart.spreadsheet import original, safe
+from headstart.photos import spreadsheet
+from headstart.photos.sources import scan
+from headstart.photos.spreadsheet import original, safe
 
 #: Text of what decides, and any other.
 HOSTILE = st.text(st.sampled_from("=+-@'\t\r\n ;,\"a\u3000\uff1d\udce9|")) | st.text()

@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 from fakes import FakeBackbone
-from headstart import store as store_module
 from headstart.backbones.card import Card
 from headstart.errors import StoreError
-from headstart.images import View
-from headstart.store import Store, fingerprint, home
+from headstart.features import store as store_module
+from headstart.features.store import Store, fingerprint, home
+from headstart.photos.images import View
 
 CARD = FakeBackbone(dim=4).card
 

@@ -19,10 +19,11 @@ import pytest
 from PIL import Image
 
 import headstart
-from headstart import tensorboard, tracking
+from headstart.classifier.training import train
 from headstart.errors import TrackingError
-from headstart.tensorboard import Events
-from headstart.training import train
+from headstart.report import tensorboard as tracking
+from headstart.report.tensorboard import events as tensorboard
+from headstart.report.tensorboard.events import Events
 
 pytest.importorskip("tensorboardX")
 pytest.importorskip("tensorboard")
@@ -324,7 +325,12 @@ def test_the_command_line_tracks_and_says_where(tiles: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "code", ["import headstart", "from headstart.classifier import Classifier", "import headstart.training"]
+    "code",
+    [
+        "import headstart",
+        "from headstart.classifier.classifier import Classifier",
+        "import headstart.classifier.training",
+    ],
 )
 def test_tensorboard_is_loaded_only_where_it_is_asked_for(code: str) -> None:
     show = "import sys; print([n for n in sys.modules if n.startswith(('tensorboard', 'google.protobuf'))])"

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from fakes import write_photos
-from headstart.printable import show
+from headstart.safety.printable import show
 from hub_server import HubServer, Request, serving
 
 HEADSTART = str(Path(sys.executable).with_name("headstart"))
@@ -153,7 +153,7 @@ def test_a_server_cannot_write_to_the_terminal(hub: HubServer) -> None:
 
 
 def test_a_crash_is_still_seen(tmp_path: Path) -> None:
-    code = "import os; from headstart.cli.console import run; run(lambda **_: os.abort())"
+    code = "import os; from headstart.apps.cli.console import run; run(lambda **_: os.abort())"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == -6
     assert "Fatal Python error: Aborted" in result.stderr
@@ -170,7 +170,7 @@ def test_a_closed_stream_is_a_silent_one(closed: str, code: int, answer: str) ->
 
 def test_what_python_writes_at_any_moment_is_printable() -> None:
     code = (
-        "import sys, warnings; from headstart.cli.console import run\n"
+        "import sys, warnings; from headstart.apps.cli.console import run\n"
         "def app(**_):\n"
         "    warnings.warn('\\x1b[31m\\u202e')\n"
         "    print('\\x1b]0;owned\\x07'); print('\\x9b', file=sys.stderr)\n"
@@ -186,7 +186,7 @@ def test_what_python_writes_at_any_moment_is_printable() -> None:
 
 def test_a_name_beside_a_bar_is_no_markup_and_no_control_code() -> None:
     code = (
-        "import sys; from headstart.cli.console import Bar, run\n"
+        "import sys; from headstart.apps.cli.console import Bar, run\n"
         "def app(**_):\n"
         "    with Bar() as bar:\n"
         f"        bar.downloading({EVIL!r}, 1, 10); bar.message({EVIL!r}); bar.downloading({EVIL!r}, 5, 10)\n"

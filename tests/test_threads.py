@@ -17,17 +17,18 @@ import numpy as np
 import pytest
 
 from fakes import FakeBackbone, start_python, write_photos
-from headstart import backbones, images
-from headstart import features as features_module
-from headstart.backbones import ending
+from headstart import backbones
 from headstart.backbones.base import Backbone, Tag, Vectors
-from headstart.backbones.network import NetworkBackbone
+from headstart.backbones.runtimes.openvino import shutdown
+from headstart.backbones.runtimes.openvino.network import NetworkBackbone
 from headstart.errors import BackboneError, PhotoError
-from headstart.features import extract
-from headstart.images import Images
-from headstart.many import extract_all
-from headstart.reading import readers
-from headstart.store import Store
+from headstart.features import extraction as features_module
+from headstart.features.extraction import extract
+from headstart.features.several import extract_all
+from headstart.features.store import Store
+from headstart.photos import images
+from headstart.photos.images import Images
+from headstart.photos.reading import readers
 
 STRESS = os.environ.get("HEADSTART_STRESS") == "1"
 
@@ -193,7 +194,7 @@ def test_a_process_that_ends_lets_nobody_into_the_engine(monkeypatch: pytest.Mon
     network = toy()
     assert network.embed(noise(2)).shape == (2, 3)
     with monkeypatch.context() as patch:
-        patch.setattr(ending, "_ending", True)
+        patch.setattr(shutdown, "_ending", True)
         for ask in (lambda: network.embed(noise(2)), lambda: network.batch, toy):
             with pytest.raises(BackboneError, match="the process is ending"):
                 ask()
@@ -214,7 +215,8 @@ print("released")
 ENDS = """
 import sys, threading, time
 from pathlib import Path
-from headstart import backbones, images
+from headstart import backbones
+from headstart.photos import images
 network = backbones.load(folder=Path(sys.argv[1]))
 pictures = images.load(sys.argv[2], network.card.view)[None]
 network.embed(pictures)

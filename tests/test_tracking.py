@@ -13,16 +13,17 @@ from PIL import Image, ImageColor
 
 from fakes import FakeBackbone, write_photos
 from headstart.backbones.card import short_name
-from headstart.classifier import Classifier
-from headstart.evaluation import evaluate
+from headstart.classifier.classifier import Classifier
+from headstart.evaluation.metrics import evaluate
+from headstart.evaluation.results import Measured, answers_of, mean_of
 from headstart.heads import logistic
 from headstart.heads.fitting import fit
 from headstart.heads.head import softmax
 from headstart.heads.history import Examples, logistic_history, point
-from headstart.results import Measured, answers_of, mean_of
-from headstart.splits import stratified_folds
-from headstart.tracking import drawing, pictures, projector, thumbnails
-from headstart.tracking.run import claim
+from headstart.photos import thumbnails
+from headstart.photos.splits import stratified_folds
+from headstart.report.tensorboard import drawing, pictures, projector
+from headstart.report.tensorboard.run import claim
 
 ROOT = Path(__file__).resolve().parents[1]
 COLOURS = {"red": 7, "lime": 5, "blue": 4, "yellow": 3}
@@ -277,7 +278,7 @@ def test_drawing_leaves_matplotlibs_global_state_alone() -> None:
     code = """
 import sys
 sys.path.insert(0, "tests")
-import headstart.tracking.pictures as pictures
+import headstart.report.tensorboard.pictures as pictures
 assert "matplotlib" not in sys.modules
 from test_tracking import guesses
 import matplotlib

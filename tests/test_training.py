@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 
 import headstart
-from headstart import bundle, protocol
-from headstart.classifier import Classifier
+from headstart.classifier import bundle
+from headstart.classifier.classifier import Classifier
+from headstart.classifier.training import train
 from headstart.errors import BackboneError, BundleError, DataError, HeadError
+from headstart.evaluation import protocol
 from headstart.progress import Silent
-from headstart.training import train
 
 
 class Notes(Silent):
@@ -395,7 +396,7 @@ def test_folds_are_more_where_photos_are_few(tiles: Path, tmp_path: Path) -> Non
 
 
 def test_the_interval_of_cross_validation_is_the_cautious_one(tiles: Path, tmp_path: Path) -> None:
-    from headstart.evaluation import wilson, wilson_corrected
+    from headstart.evaluation.metrics import wilson, wilson_corrected
 
     crossed = train(one_sided(tiles, tmp_path / "tiles")).measured.evaluation
     assert crossed.interval == wilson_corrected(crossed.accuracy, 24)

@@ -81,26 +81,26 @@ def put_networks(shared: Path) -> None:
     """Feature vectors of a small network, kept as if they had come from the Hub: in the place of the large ones."""
     import openvino as ov
 
-    from headstart.backbones import files, graph
-    from headstart.backbones.cut import cut
+    from headstart.backbones.fetch import cache
     from headstart.backbones.fetch import handles as forms
-    from headstart.backbones.fetch import keeping
+    from headstart.backbones.graph import anatomy, files
+    from headstart.backbones.graph.cut import cut
     from headstart.backbones.hints import Hints
 
     source = shared / "backbones" / "mobilenet_v2_0.35_224_savedmodel"
     model = files.read(source, str(source))
-    features = cut(model, graph.dissect(model, Hints(), str(source)), "last")
+    features = cut(model, anatomy.dissect(model, Hints(), str(source)), "last")
     vectors = next(port for port in features.outputs if "features" in port.names)
     for number, handle in enumerate(handles()):
         half = slice(number, None, 2) if number else slice(None)  # the same network, but for what it tells
         kept = np.arange(vectors.get_partial_shape()[1].get_length())[half]
         told = ov.opset13.gather(vectors.node.input_value(0), ov.opset13.constant(kept), ov.opset13.constant(1))
         named = forms.parse(handle)
-        with keeping.making("tutorial") as room:
+        with cache.making("tutorial") as room:
             (room / "content").mkdir()
             alone = ov.Model([ov.opset13.result(told)], features.get_parameters(), f"stand-in {number}")
             ov.save_model(alone, room / "content" / "network.xml", compress_to_fp16=False)
-            keeping.settle(room, named, named, handle, print)
+            cache.settle(room, named, named, handle, print)
 
 
 def run(command: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.backbones.compiled import engine
+from headstart.backbones.runtimes.openvino.compiled import engine
 
 ov = engine()
 op = ov.opset13

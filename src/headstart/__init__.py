@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from headstart.as_is import classify
     from headstart.backbones import Options
-    from headstart.classifier import Classifier
-    from headstart.comparing import compare
+    from headstart.classifier.as_is import classify
+    from headstart.classifier.classifier import Classifier
+    from headstart.classifier.comparing import compare
+    from headstart.classifier.training import train
     from headstart.errors import HeadstartError
-    from headstart.extractor import FeatureExtractor as FeatureExtractor
-    from headstart.training import train
+    from headstart.sklearn import FeatureExtractor as FeatureExtractor
 
 # FeatureExtractor is not listed, nor in `dir`: without its extra, `import *` and `help` would raise its error.
 __all__ = ["Classifier", "HeadstartError", "Options", "classify", "compare", "load", "train"]
@@ -22,13 +22,13 @@ __version__ = "0.1.0"
 
 # Imported on first use: `import headstart` stays light, and so does `headstart --help`.
 _HOMES = {
-    "Classifier": "headstart.classifier",
-    "FeatureExtractor": "headstart.extractor",
+    "Classifier": "headstart.classifier.classifier",
+    "FeatureExtractor": "headstart.sklearn",
     "HeadstartError": "headstart.errors",
     "Options": "headstart.backbones",
-    "classify": "headstart.as_is",
-    "compare": "headstart.comparing",
-    "train": "headstart.training",
+    "classify": "headstart.classifier.as_is",
+    "compare": "headstart.classifier.comparing",
+    "train": "headstart.classifier.training",
 }
 
 
@@ -40,7 +40,7 @@ def load(folder: str | Path, *, backbone: str = "", fetch: bool = False) -> Clas
         backbone: where its network lies now, if not where it was.
         fetch: whether its network may be downloaded from where the classifier says, if it is not here.
     """
-    from headstart.classifier import Classifier
+    from headstart.classifier.classifier import Classifier
 
     return Classifier.load(folder, backbone=backbone, fetch=fetch)
 

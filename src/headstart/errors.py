@@ -18,7 +18,7 @@ libraries are translated once, where they enter, with `raise ... from`.
 
 from __future__ import annotations
 
-from headstart.printable import show_lines
+from headstart.safety.printable import show_lines
 
 
 def reason(error: BaseException | str, most: int = 300) -> str:
@@ -46,7 +46,7 @@ class PhotoError(HeadstartError):
     """One photo cannot be used.
 
     Attributes:
-        reason: one of `headstart.images.REASONS`, the same words that counts and JSON use.
+        reason: one of `headstart.photos.images.REASONS`, the same words that counts and JSON use.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from headstart.backbones.base import Backbone
 from headstart.errors import BackboneError
-from headstart.images import Images
+from headstart.photos.images import Images
 
 __all__ = ["CLAUSES", "check_backbone", "noise"]
 

@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from headstart import backbones, images
-from headstart.backbones import builtin, compiled, labels
+from headstart import backbones
+from headstart.backbones import builtin, labels
 from headstart.backbones.builtin import TensorUnpickler
 from headstart.backbones.card import Card
+from headstart.backbones.runtimes.openvino import compiled
 from headstart.errors import BackboneError
-from headstart.images import View
+from headstart.photos import images
+from headstart.photos.images import View
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from headstart.errors import BackboneError
 
 ROOT = Path(__file__).resolve().parents[2]
 FACTS = ROOT.parent / "shared" / "facts"
-TABLES = ROOT / "src" / "headstart" / "backbones" / "tables"
+TABLES = ROOT / "src" / "headstart" / "backbones" / "catalogue" / "tables"
 MOBILENET = "imagenet/mobilenet_v2_100_224/feature_vector"
 HUB = f"https://tfhub.dev/google/{MOBILENET}/5"
 KAGGLE = "kaggle:google/mobilenet-v2/tensorFlow2/100-224-feature-vector/2"
@@ -330,5 +330,5 @@ def test_the_catalogue_itself_imports_nothing_heavy() -> None:
         modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         modules |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         ours = {m for m in modules if m and m.startswith("headstart")}
-        assert ours <= {"headstart.errors", "headstart.backbones.catalogue_tables"}
+        assert ours <= {"headstart.errors", "headstart.backbones.catalogue.facts"}
         assert all(m in sys.stdlib_module_names for m in (str(m).split(".")[0] for m in modules - ours))

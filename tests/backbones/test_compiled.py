@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from headstart.backbones.card import Card
-from headstart.backbones.compiled import Graphs
-from headstart.images import View
+from headstart.backbones.runtimes.openvino.compiled import Graphs
+from headstart.photos.images import View
 from toys import conv, dense, model, numbers, ov, pictures, pooled
 
 MANY = os.environ.get("HEADSTART_STRESS") == "1"

@@ -12,7 +12,7 @@ from conftest import SHARED
 from fakes import FakeBackbone
 from headstart import backbones
 from headstart.backbones.base import Backbone, Tag, Vectors
-from headstart.images import Images
+from headstart.photos.images import Images
 from headstart.testing import CLAUSES, check_backbone, noise
 
 NETWORKS = SHARED / "backbones"

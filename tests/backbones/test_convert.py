@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headstart import backbones, images
-from headstart.backbones import convert, files
+from headstart import backbones
+from headstart.backbones.graph import convert, files
 from headstart.backbones.hints import Options
 from headstart.errors import BackboneError
+from headstart.photos import images
 from toys import channels_first, conv, model, numbers, pictures, pooled, save
 
 pytestmark = pytest.mark.usefixtures("toys_need_no_child")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from headstart.backbones.fetch import archive
-from headstart.backbones.fetch.archive import ArchiveError, Limits, unpack
 from headstart.backbones.fetch.contents import find_network, is_complete
+from headstart.disk import archive
+from headstart.disk.archive import ArchiveError, Limits, unpack
 from hub_server import MODEL, tar, zeros
 
 

@@ -20,10 +20,11 @@ from pathlib import Path
 import pytest
 
 from fakes import start_python
-from headstart import disk
 from headstart.backbones import fetch as fetching
-from headstart.backbones.fetch import fetch, keeping, kept, locks, manifests, pack, remove, unpack, verify
+from headstart.backbones.fetch import cache as keeping
+from headstart.backbones.fetch import fetch, kept, manifests, pack, remove, unpack, verify
 from headstart.backbones.fetch.handles import parse
+from headstart.disk import atomic, locks
 from headstart.errors import BackboneError
 from hub_server import MODEL, OTHER, Heard, HubServer, Request, serving, stand_alone, tar
 
@@ -296,8 +297,8 @@ def test_a_cache_that_may_only_be_read_serves(net: str, settled: None, monkeypat
     def refuse(*_: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(disk, "write", refuse)
-    monkeypatch.setattr(disk, "open_lock", refuse)
+    monkeypatch.setattr(atomic, "write", refuse)
+    monkeypatch.setattr(atomic, "open_lock", refuse)
     assert fetch(net).path == entry().folder
 
 

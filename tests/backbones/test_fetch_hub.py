@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from headstart import download
 from headstart.backbones import fetch as fetching
-from headstart.backbones.fetch import archive, fetch, trying
+from headstart.backbones.fetch import fetch
+from headstart.disk import archive, download, retry
 from headstart.errors import BackboneError
 from hub_server import (
     MODEL,
@@ -226,7 +226,7 @@ def test_the_server_says_how_long_to_wait(
     wait: str, hub: HubServer, progress: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(trying.time, "sleep", pauses.append)
+    monkeypatch.setattr(retry.time, "sleep", pauses.append)
     when = wait if wait == "7" else format_datetime(datetime.now(UTC) + timedelta(seconds=8), usegmt=True)
     hub.on("/busy/1", lambda r: r.send(b"", 429, {"Retry-After": when}), tar(MODEL))
     fetch(hub.url + "/busy/1", progress)
@@ -241,15 +241,15 @@ def test_a_server_that_asks_for_an_hour_is_not_waited_for(hub: HubServer) -> Non
 
 
 def test_an_odd_wish_to_wait_is_no_wish() -> None:
-    assert trying.retry_after("soon") is None
-    assert trying.retry_after(None) is None
-    assert trying.retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert retry.retry_after("soon") is None
+    assert retry.retry_after(None) is None
+    assert retry.retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
 
 
 def test_the_pauses_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    assert list(trying.PAUSES) == sorted(trying.PAUSES)
-    assert 5 < sum(trying.PAUSES) < 30
+    assert list(retry.PAUSES) == sorted(retry.PAUSES)
+    assert 5 < sum(retry.PAUSES) < 30
 
 
 # --- it fails: each a clear error that names both addresses, nothing half-written left ---
@@ -420,7 +420,7 @@ def test_a_network_that_cannot_be_reached(elsewhere: None, monkeypatch: pytest.M
 
 
 def test_a_server_that_does_not_answer(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trying, "TIMEOUT", 0.1)
+    monkeypatch.setattr(retry, "TIMEOUT", 0.1)
     done = threading.Event()
     hub.on("/net/1", lambda r: done.wait(20) and None)
     fails(hub.url + "/net/1", "did not answer in time")

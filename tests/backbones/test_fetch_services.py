@@ -17,11 +17,12 @@ from pathlib import Path
 import pytest
 
 from headstart import backbones
-from headstart.backbones import files, graph, local
+from headstart.backbones import local
 from headstart.backbones.card import Card
-from headstart.backbones.fetch import fetch, guests, kept, pack, remove, unpack, verify
+from headstart.backbones.fetch import clients, fetch, kept, pack, remove, unpack, verify
+from headstart.backbones.graph import anatomy, files
 from headstart.errors import BackboneError, NotFetchedError
-from headstart.images import View
+from headstart.photos.images import View
 from hub_server import MODEL, OTHER, Heard, HubServer, Request, serving, stand_alone, tar
 
 OLD, NEW = "0" * 39 + "1", "0" * 39 + "2"
@@ -321,7 +322,7 @@ def card_of(handle: str, path: Path) -> Card:
     view = View(224, 224)
     triple = (1.0, 1.0, 1.0)
     weights = files.weights_hash(path)
-    return Card(handle, weights, graph.REVISION, view, "RGB", triple, triple, "output", 8, "float32")
+    return Card(handle, weights, anatomy.REVISION, view, "RGB", triple, triple, "output", 8, "float32")
 
 
 def authorised(server: HubServer) -> list[str]:
@@ -410,7 +411,7 @@ def test_a_network_that_asks_to_sign_in_says_why_no_token_was_sent(hf: HubServer
 def test_what_was_fetched_is_compared_before_anything_reads_it(hf: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     there = fetch("hf:owner/net")
     card = replace(card_of(there.handle, there.path), weights="0" * 64)
-    for place, name in ((files, "read"), (local, "hints_of"), (graph, "dissect")):
+    for place, name in ((files, "read"), (local, "hints_of"), (anatomy, "dissect")):
         monkeypatch.setattr(place, name, lambda *_: pytest.fail("it was read"))
     with pytest.raises(BackboneError, match="other weights"):
         backbones.load_card(card)
@@ -519,5 +520,5 @@ def test_no_way_to_kaggle_is_told(kg: HubServer, monkeypatch: pytest.MonkeyPatch
 def test_without_the_package_the_error_has_the_line_that_installs_it(
     handle: str, line: str, hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guests.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(clients.importlib.util, "find_spec", lambda name: None)
     fails(handle, "which is not installed", line)

@@ -18,11 +18,11 @@ import pytest
 import headstart
 from fakes import write_photos
 from headstart import backbones
+from headstart.apps.cli.commands import app
+from headstart.apps.cli.console import run
 from headstart.backbones import builtin, catalogue
 from headstart.backbones.hints import Options
-from headstart.classifier import Classifier
-from headstart.cli.commands import app
-from headstart.cli.console import run
+from headstart.classifier.classifier import Classifier
 from headstart.errors import NotFetchedError
 from hub_server import Heard, HubServer, serving, stand_alone, tar
 from toys import channels_first, conv, model, numbers, pictures, pooled, save

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headstart.backbones.cut import STAGE_SHARE, cut
-from headstart.backbones.graph import Anatomy, dissect, has_class_token
+from headstart.backbones.graph.anatomy import Anatomy, dissect, has_class_token
+from headstart.backbones.graph.cut import STAGE_SHARE, cut
 from headstart.backbones.hints import Hints
 from headstart.errors import BackboneError
 from toys import channels_first, channels_last, conv, dense, model, numbers, op, ov, pictures, pooled, relu, softmax

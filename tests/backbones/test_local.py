@@ -20,19 +20,21 @@ import pytest
 
 from fakes import FakeBackbone, write_photos
 from headstart import backbones
-from headstart.as_is import classify
-from headstart.backbones import files, labels, local, settled
-from headstart.backbones import source as sources
+from headstart.backbones import labels, local
+from headstart.backbones import plugins as sources
 from headstart.backbones.base import Backbone
 from headstart.backbones.card import Card
+from headstart.backbones.graph import files
+from headstart.backbones.graph.metadata import hints_of
 from headstart.backbones.hints import RANGES, Feed, Hints, Options, feed_of
 from headstart.backbones.local import Local
-from headstart.backbones.metadata import hints_of
-from headstart.backbones.network import NetworkBackbone
-from headstart.classifier import Classifier
+from headstart.backbones.ranges import known
+from headstart.backbones.runtimes.openvino.network import NetworkBackbone
+from headstart.classifier.as_is import classify
+from headstart.classifier.classifier import Classifier
 from headstart.errors import BackboneError
-from headstart.extractor import FeatureExtractor
 from headstart.progress import Silent
+from headstart.sklearn import FeatureExtractor
 from toys import channels_first, conv, dense, model, numbers, op, pictures, pooled, save, softmax
 
 pytestmark = pytest.mark.usefixtures("toys_need_no_child")
@@ -502,7 +504,7 @@ def test_who_knows_best_decides_the_range(tmp_path: Path) -> None:
     assert feed() == ("-1..1", "assumed")
     hub = Hints(feed=feed_of("0..1", "hub"))
     assert feed(None, hub) == ("0..1", "hub")
-    settled.keep(weights, feed_of("0..255"), {})
+    known.keep(weights, feed_of("0..255"), {})
     assert feed(None, hub) == ("0..255", "probe")
     assert feed(Options("imagenet,BGR"), hub) == ("imagenet, BGR", "given")
 
@@ -532,7 +534,7 @@ def test_the_built_in_network_takes_no_range() -> None:
 
 def test_the_order_of_a_quantised_network_that_was_probed_is_used(tmp_path: Path) -> None:
     path = toy(tmp_path / "toy.xml", kind="u8")
-    settled.keep(files.weights_hash(path), feed_of("0..255,BGR"), {})
+    known.keep(files.weights_hash(path), feed_of("0..255,BGR"), {})
     card = load(path).card
     assert (card.channels, card.range_from) == ("BGR", "network")
 
@@ -549,7 +551,7 @@ def test_the_order_of_a_quantised_network_that_was_probed_is_used(tmp_path: Path
 )  # fmt: skip
 def test_a_damaged_range_that_was_kept_is_told(tmp_path: Path, damage: str) -> None:
     path = toy(tmp_path / "toy.xml")
-    settled.keep(files.weights_hash(path), feed_of("0..255"), {}).write_text(damage)
+    known.keep(files.weights_hash(path), feed_of("0..255"), {}).write_text(damage)
     with pytest.raises(BackboneError, match=r"kept input range .* cannot be read: .*\nRemove it and run headstart"):
         load(path)
     assert load(path, Options("0..1")).card.range_from == "given"
@@ -798,7 +800,7 @@ def test_a_plugin_gives_networks_under_its_word() -> None:
         ("mine:broken", r"The source 'mine' \(.*:Own\) failed with mine:broken: KeyError\('good'\)"),
         ("mine:nothing", "The source 'mine' gave None for mine:nothing.\nExpected a Backbone"),
         ("mine:renamed", "The source 'mine' gave a network called mine:another.\nExpected .* mine:renamed"),
-        ("nosource:x", r"The source 'nosource' \(.*:NoSource\) is no headstart.backbones.source.Source"),
+        ("nosource:x", r"The source 'nosource' \(.*:NoSource\) is no headstart.backbones.plugins.Source"),
         ("failing:x", r"The source 'failing' \(.*\) cannot be loaded: RuntimeError\('no licence key'\)"),
         ("missing:x", "The source 'missing' .* cannot be loaded: ModuleNotFoundError"),
     ],

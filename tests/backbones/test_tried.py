@@ -20,13 +20,15 @@ import numpy as np
 import pytest
 from test_local import described
 
-from headstart import backbones, child
-from headstart.backbones import files, local, tried
-from headstart.backbones.graph import dissect
+from headstart import backbones
+from headstart.backbones import local
+from headstart.backbones.graph import files, sandbox
+from headstart.backbones.graph.anatomy import dissect
+from headstart.backbones.graph.metadata import hints_of
 from headstart.backbones.hints import Feed, Hints, Options
 from headstart.backbones.local import Local
-from headstart.backbones.metadata import hints_of
 from headstart.errors import BackboneError, reason
+from headstart.safety import child
 from toys import channels_first, conv, dense, model, numbers, op, ov, pictures, pooled, save
 
 #: Damaged files of each kind; HEADSTART_STRESS=1 for the bar of 500.
@@ -146,7 +148,7 @@ def huge(x: Any) -> Any:
 
 
 def test_a_loop_without_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tried, "SECONDS", 5.0)
+    monkeypatch.setattr(sandbox, "SECONDS", 5.0)
     with pytest.raises(BackboneError, match=r"toy.xml cannot be used. It was tried .* took more than 5.* seconds"):
         load(toy(tmp_path / "toy.xml", looping))
 
@@ -154,7 +156,7 @@ def test_a_loop_without_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_no_process_to_try_a_network_in_is_an_error_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with pytest.raises(BackboneError, match="no process could be started"):
-        tried.ask("headstart.backbones.local:try_out", {}, "a.onnx", 1)
+        sandbox.ask("headstart.backbones.local:try_out", {}, "a.onnx", 1)
 
 
 def test_a_constant_of_100_gb_is_refused(tmp_path: Path) -> None:
@@ -192,7 +194,7 @@ def test_a_network_without_outputs_is_told() -> None:
 def test_ctrl_c_ends_a_trial(tmp_path: Path) -> None:
     path = toy(tmp_path / "toy.xml", looping)
     code = (
-        f"import sys; sys.path.insert(0, {str(Path(tried.__file__).parents[2])!r})\nfrom headstart import backbones\n"
+        f"import sys; sys.path.insert(0, {str(Path(sandbox.__file__).parents[3])!r})\nfrom headstart import backbones\n"
     )
     code += f"print('go', flush=True)\nbackbones.load({str(path)!r})"
     command = [sys.executable, "-c", code]
@@ -410,7 +412,7 @@ def test_a_savedmodel_whose_index_makes_the_engine_crash_is_our_error(shared: Pa
 def test_a_damaged_network_gives_an_answer_or_our_error(
     name: str, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tried, "SECONDS", 30.0)
+    monkeypatch.setattr(sandbox, "SECONDS", 30.0)
     network, part = files_to_damage(name, shared, tmp_path)
     good = part.read_bytes()
     outcomes: list[str] = []

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from fakes import FakeBackbone, write_photo, write_photos
-from headstart import report
-from headstart.comparing import compare
+from headstart.classifier.comparing import compare
+from headstart.classifier.training import train
 from headstart.errors import ReportError
-from headstart.training import train
+from headstart.report import html as report
 
 DAY = date(2026, 11, 24)
 EVIL = "<script>alert('x')</script> & \"q\" ש 🍕"

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from fakes import write_photo
-from headstart import report
 from headstart.errors import ReportError
-from headstart.evaluation import Bin
-from headstart.report import axes, figures, words
-from headstart.report.markup import foreign, inline, tag
-from headstart.report.style import DARK, LIGHT
+from headstart.evaluation.metrics import Bin
+from headstart.report import html as report
+from headstart.report.html import axes, figures, words
+from headstart.report.html.markup import foreign, inline, tag
+from headstart.report.html.style import DARK, LIGHT
 
 DAY = date(2026, 11, 24)
 Document = dict[str, Any]

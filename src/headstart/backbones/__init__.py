@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headstart.backbones import forks
 from headstart.backbones.hints import Layers, Options
+from headstart.backbones.runtimes.openvino import forks
 from headstart.errors import BackboneError, NotFetchedError
 
 if TYPE_CHECKING:  # numpy and Pillow come with them: the catalogue, which is asked from the shell, needs neither
@@ -56,9 +56,9 @@ def load(
     """
     forks.enter()  # before the imports: in a forked child, who is at them may be a thread that is not there
     from headstart.backbones import builtin
-    from headstart.backbones.compiled import resolve_precision
     from headstart.backbones.local import open_network
-    from headstart.backbones.source import load_plugin
+    from headstart.backbones.plugins import load_plugin
+    from headstart.backbones.runtimes.openvino.compiled import resolve_precision
 
     options = options or Options()
     resolved = resolve_precision(precision)
@@ -101,9 +101,9 @@ def load_card(
     """
     forks.enter()
     from headstart.backbones import builtin
-    from headstart.backbones.compiled import has_bfloat16
     from headstart.backbones.local import reopen
-    from headstart.backbones.source import load_plugin
+    from headstart.backbones.plugins import load_plugin
+    from headstart.backbones.runtimes.openvino.compiled import has_bfloat16
 
     if card.precision == "bfloat16" and not has_bfloat16():
         card = replace(card, precision="float32")
@@ -138,7 +138,7 @@ def _named(handle: str, progress: Progress | None, may_fetch: bool) -> Local:
         BackboneError: there is none, or a path leads to something else.
     """
     from headstart.backbones.fetch import fetch, found, is_remote, origin
-    from headstart.home import offline
+    from headstart.disk.home import offline
 
     if not is_remote(handle):
         _check_path(Path(handle))
@@ -165,8 +165,8 @@ def _check_path(path: Path) -> None:
     Raises:
         BackboneError: it is not.
     """
-    from headstart.backbones.fetch.archive import LIMITS
-    from headstart.backbones.files import parts
+    from headstart.backbones.graph.files import parts
+    from headstart.disk.archive import LIMITS
 
     try:
         mode, size = (info := os.stat(path)).st_mode, info.st_size
@@ -189,7 +189,7 @@ def _known(handle: str) -> str:
     """The handle itself if its form tells where to look, else the one that the catalogue has for this name."""
     from headstart.backbones import catalogue
     from headstart.backbones.fetch import is_remote
-    from headstart.backbones.source import plugins
+    from headstart.backbones.plugins import plugins
 
     if handle == DEFAULT or is_remote(handle) or handle.partition(":")[0] in plugins():
         return handle
@@ -207,7 +207,7 @@ def _known(handle: str) -> str:
 
 
 def _looks_like_a_path(handle: str) -> bool:
-    from headstart.backbones.files import ENDINGS
+    from headstart.backbones.graph.files import ENDINGS
 
     marked = handle.startswith((".", "/", "~")) or "\\" in handle or re.match(r"[A-Za-z]:/", handle)
     return bool(marked) or handle.lower().endswith(tuple(ENDINGS))
@@ -227,7 +227,7 @@ def _local(handle: str, progress: Progress | None) -> Local:
 def _placed(fetched: Fetched) -> Local:
     """A fetched network, with what is known of it by where it came from."""
     from headstart.backbones import catalogue
-    from headstart.backbones.files import format_of
+    from headstart.backbones.graph.files import format_of
     from headstart.backbones.hints import Hints, feed_of
     from headstart.backbones.local import Local
 

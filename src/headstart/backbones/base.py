@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from headstart.backbones.card import Card
 from headstart.errors import BackboneError
-from headstart.images import Fit, Images
+from headstart.photos.images import Fit, Images
 
 Vectors = npt.NDArray[np.float32]
 Tag = TypeVar("Tag")

@@ -22,15 +22,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from headstart.backbones import graph
 from headstart.backbones.card import Card
-from headstart.backbones.compiled import engine
-from headstart.backbones.cut import cut
+from headstart.backbones.graph import anatomy as graph
+from headstart.backbones.graph.cut import cut
 from headstart.backbones.hints import Hints, Options
 from headstart.backbones.labels import imagenet
-from headstart.backbones.network import NetworkBackbone
+from headstart.backbones.runtimes.openvino.compiled import engine
+from headstart.backbones.runtimes.openvino.network import NetworkBackbone
 from headstart.errors import BackboneError
-from headstart.images import View
+from headstart.photos.images import View
 
 HANDLE = "builtin:efficientnet-lite0"
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"

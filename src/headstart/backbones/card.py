@@ -12,10 +12,10 @@ import shlex
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
-from headstart import untrusted
 from headstart.backbones.hints import Channels, Feed, Layers, Origin
 from headstart.errors import BackboneError
-from headstart.images import READER_REVISION, Fit, View
+from headstart.photos.images import READER_REVISION, Fit, View
+from headstart.safety import untrusted
 
 Precision = Literal["auto", "float32", "bfloat16"]
 

@@ -9,19 +9,21 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from headstart.backbones import convert, files, graph, settled, tried
 from headstart.backbones.card import Card
-from headstart.backbones.compiled import Graphs, Output, engine
-from headstart.backbones.cut import cut
-from headstart.backbones.entry import Input
 from headstart.backbones.fetch.contents import is_complete
+from headstart.backbones.graph import anatomy as graph
+from headstart.backbones.graph import convert, files, sandbox
+from headstart.backbones.graph.cut import cut
+from headstart.backbones.graph.inputs import Input
+from headstart.backbones.graph.metadata import hints_of
+from headstart.backbones.graph.sandbox import Found
 from headstart.backbones.hints import RANGES, Feed, Hints, Layers, Options
 from headstart.backbones.labels import labels_for
-from headstart.backbones.metadata import hints_of
-from headstart.backbones.network import NetworkBackbone
-from headstart.backbones.tried import Found
+from headstart.backbones.ranges import known as settled
+from headstart.backbones.runtimes.openvino.compiled import Graphs, Output, engine
+from headstart.backbones.runtimes.openvino.network import NetworkBackbone
 from headstart.errors import BackboneError
-from headstart.images import READER_REVISION, View
+from headstart.photos.images import READER_REVISION, View
 
 #: Share of the shorter side that most networks' own evaluations keep (224 of 256), where nothing is told.
 CROP = 0.875
@@ -134,7 +136,7 @@ def _found(
     itself = _readable(source, weights)
     key = [weights, kind, graph.REVISION, engine().__version__, precision, options.layers]
     key += [hints.size, hints.kind, len(hints.labels)]
-    if (known := tried.recall(key)) is not None:
+    if (known := sandbox.recall(key)) is not None:
         return known
     question = {
         "handle": source.handle,
@@ -149,7 +151,7 @@ def _found(
     def ask(path: Path) -> Found:
         size = sum(file.stat().st_size for file in files.parts(path))
         asked = {**question, "path": str(path)}
-        return Found.from_json(tried.ask("headstart.backbones.local:try_out", asked, source.handle, size))
+        return Found.from_json(sandbox.ask("headstart.backbones.local:try_out", asked, source.handle, size))
 
     try:
         found = ask(itself)
@@ -162,7 +164,7 @@ def _found(
         if kind != "savedmodel" or not isinstance(error, files.UnreadableError):
             raise
         found = ask(_readable(source, weights, str(error).splitlines()[0][-200:]))
-    tried.keep(key, found)
+    sandbox.keep(key, found)
     return found
 
 
@@ -183,7 +185,7 @@ def try_out(data: bytes) -> bytes:
             ready.network(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
         return asdict(found)
 
-    return tried.answer(data, work)
+    return sandbox.answer(data, work)
 
 
 def _readable(source: Local, weights: str, refused: str = "") -> Path:

@@ -17,7 +17,7 @@ from headstart.heads import closed_form, logistic
 from headstart.heads.basis import Basis
 from headstart.heads.calibration import fit_temperature
 from headstart.heads.head import Head, Kind, LinearHead, NeighbourHead, Vectors, softmax
-from headstart.linear_algebra import one_thread
+from headstart.heads.linear_algebra import one_thread
 
 #: l2 per sample, half decades from strong to weak, for features of unit mean variance.
 STRENGTHS = [float(10 ** (e / 2)) for e in range(4, -9, -1)]

@@ -16,7 +16,7 @@ from headstart.heads import logistic
 from headstart.heads.basis import Basis, Matrix
 from headstart.heads.fitting import class_weights
 from headstart.heads.head import Vectors, softmax
-from headstart.linear_algebra import one_thread
+from headstart.heads.linear_algebra import one_thread
 
 
 @dataclass(frozen=True)

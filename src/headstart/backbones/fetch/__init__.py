@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headstart.backbones.fetch import keeping, tfhub_cache
-from headstart.backbones.fetch.archive import ArchiveError
+from headstart.backbones.fetch import cache, tfhub_cache
 from headstart.backbones.fetch.failures import failure
 from headstart.backbones.fetch.handles import Handle, is_remote, parse
 from headstart.backbones.fetch.manifests import CONTENT, DamagedError, Kept, check
+from headstart.disk.archive import ArchiveError
+from headstart.disk.home import offline
 from headstart.errors import BackboneError
-from headstart.home import offline
 from headstart.progress import Progress, Silent
 
 __all__ = [
@@ -114,7 +114,7 @@ def fetch(handle: str, progress: Progress | None = None, refresh: bool = False, 
     if offline():
         what = f"is damaged: {damage}" if damage else "is not here" if not refresh else "cannot be asked for again"
         raise failure(str(asked), f"{what}, and HEADSTART_OFFLINE is set.", _CARRY.format(handle=asked))
-    with keeping.telling(f"{asked} cannot be kept"), keeping.held(asked, "fetches", progress.message):
+    with cache.telling(f"{asked} cannot be kept"), cache.held(asked, "fetches", progress.message):
         if not refresh:
             try:
                 found = _look(asked, handle)  # another process may just have fetched it
@@ -154,7 +154,7 @@ def origin(handle: str) -> tuple[str, str]:
 
 def kept() -> list[Kept]:
     """What is in the cache, in the order of the names; entries whose manifest is damaged are left out."""
-    return [entry for _, entry in keeping.everything() if isinstance(entry, Kept)]
+    return [entry for _, entry in cache.everything() if isinstance(entry, Kept)]
 
 
 def verify(handles: Sequence[str] = ()) -> list[Checked]:
@@ -167,7 +167,7 @@ def verify(handles: Sequence[str] = ()) -> list[Checked]:
         BackboneError: a handle is not one, or not here.
     """
     results = []
-    for name, entry in [_entry(handle) for handle in handles] if handles else keeping.everything():
+    for name, entry in [_entry(handle) for handle in handles] if handles else cache.everything():
         try:
             if isinstance(entry, DamagedError):
                 raise entry
@@ -192,15 +192,15 @@ def remove(handle: str, progress: Progress | None = None) -> str:
         BackboneError: there is none, or the disk cannot be written.
     """
     said = (progress or Silent()).message
-    unfinished = is_remote(handle) and keeping.abandon(parse(handle), said)
+    unfinished = is_remote(handle) and cache.abandon(parse(handle), said)
     try:
         name, entry = _entry(handle)
     except BackboneError:
         if unfinished:
             return str(parse(handle))
         raise
-    with keeping.telling(f"{handle} cannot be removed"):
-        keeping.drop(name, said)
+    with cache.telling(f"{handle} cannot be removed"):
+        cache.drop(name, said)
     return entry.handle if isinstance(entry, Kept) else name
 
 
@@ -235,7 +235,7 @@ def _look(asked: Handle, given: str) -> Fetched | None:
     Raises:
         DamagedError: our own cache has it, but not as it was kept.
     """
-    entry = keeping.find(asked)
+    entry = cache.find(asked)
     if entry is not None:
         check(entry)
         return _told(entry)
@@ -250,18 +250,18 @@ def _told(entry: Kept) -> Fetched:
 def _fetch(asked: Handle, progress: Progress, refresh: bool, anonymous: bool) -> Kept:
     """Download a handle whose lock is held."""
     from headstart.backbones.fetch import hf, hub, kaggle
-    from headstart.backbones.fetch.trying import DownloadError
+    from headstart.disk.retry import DownloadError
 
-    wanted = keeping.meant(asked) if not refresh else asked  # a damaged one is repaired, not replaced by a newer one
-    name = keeping.key_of(str(asked))
+    wanted = cache.meant(asked) if not refresh else asked  # a damaged one is repaired, not replaced by a newer one
+    name = cache.key_of(str(asked))
     try:
         if asked.kind == "hf" and not wanted.pinned:
             wanted = hf.resolve(asked, progress, anonymous)
-            entry = keeping.sound(wanted)
+            entry = cache.sound(wanted)
             if entry is not None:
-                keeping.note_asked(asked, wanted)
+                cache.note_asked(asked, wanted)
                 return entry
-        with keeping.making(name) as making, keeping.arriving(name) as room:
+        with cache.making(name) as making, cache.arriving(name) as room:
             content = making / "new" / CONTENT
             content.parent.mkdir()
             if asked.kind == "hub":
@@ -270,9 +270,9 @@ def _fetch(asked: Handle, progress: Progress, refresh: bool, anonymous: bool) ->
                 source = hf.download(wanted, content, room, progress, anonymous)
             else:
                 wanted, source = kaggle.download(wanted, content, room, progress, anonymous)
-            return keeping.settle(content.parent, asked, wanted, source, progress.message)
+            return cache.settle(content.parent, asked, wanted, source, progress.message)
     except DownloadError as error:
-        there = " What has arrived is kept: the next try goes on there." if keeping.has_arrived(name) else ""
+        there = " What has arrived is kept: the next try goes on there." if cache.has_arrived(name) else ""
         what = f"cannot be fetched: {error}.{there}"
         kind = "withheld" if anonymous and error.kind == "sign in" else error.kind
         raise failure(str(asked), what, _ADVICE[kind].format(handle=asked)) from error
@@ -284,17 +284,17 @@ def _own(handle: str, progress: Progress) -> Kept:
 
     found = fetch(handle, progress)
     asked = parse(handle)
-    entry = keeping.sound(parse(found.handle))
+    entry = cache.sound(parse(found.handle))
     if entry is not None:
         return entry
     with (
-        keeping.telling(f"{asked} cannot be kept"),
-        keeping.held(asked, "copies", progress.message),
-        keeping.making(keeping.key_of(str(asked))) as room,
+        cache.telling(f"{asked} cannot be kept"),
+        cache.held(asked, "copies", progress.message),
+        cache.making(cache.key_of(str(asked))) as room,
     ):
         content = room / "new" / CONTENT
         shutil.copytree(found.folder, content)
-        return keeping.settle(content.parent, asked, asked, found.folder.as_uri(), progress.message)
+        return cache.settle(content.parent, asked, asked, found.folder.as_uri(), progress.message)
 
 
 def _entry(handle: str) -> tuple[str, Kept | DamagedError]:
@@ -305,11 +305,11 @@ def _entry(handle: str) -> tuple[str, Kept | DamagedError]:
     """
     import difflib
 
-    entries = dict(keeping.everything())
+    entries = dict(cache.everything())
     if handle in entries:
         return handle, entries[handle]
     if is_remote(handle):
-        name = keeping.key_of(str(keeping.meant(parse(handle))))
+        name = cache.key_of(str(cache.meant(parse(handle))))
         if name in entries:
             return name, entries[name]
     known = sorted(entry.handle if isinstance(entry, Kept) else name for name, entry in entries.items())

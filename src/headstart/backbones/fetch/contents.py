@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from headstart.backbones.fetch.archive import ArchiveError
+from headstart.disk.archive import ArchiveError
 
 #: A folder with one of these is a SavedModel, or a module in TensorFlow Hub's older format.
 SAVED_MODEL = ("saved_model.pb", "tfhub_module.pb")

@@ -8,12 +8,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, TypeVar
 
-from headstart.backbones.fetch import archive
+from headstart.backbones.fetch.clients import bar_for, changed, check_size, invited, translated
 from headstart.backbones.fetch.contents import shorten
 from headstart.backbones.fetch.failures import failure
-from headstart.backbones.fetch.guests import bar_for, changed, check_size, invited, translated
 from headstart.backbones.fetch.handles import Handle, hugging_face
-from headstart.backbones.fetch.trying import TIMEOUT, DownloadError, Pace, patiently
+from headstart.disk import archive
+from headstart.disk.retry import TIMEOUT, DownloadError, Pace, patiently
 from headstart.progress import Progress
 
 Result = TypeVar("Result")

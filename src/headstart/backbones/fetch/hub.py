@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from headstart import download as downloads
-from headstart.backbones.fetch import archive
 from headstart.backbones.fetch.handles import Handle
+from headstart.disk import archive
+from headstart.disk import download as downloads
 from headstart.progress import Progress
 
 

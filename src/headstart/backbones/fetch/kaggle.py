@@ -10,9 +10,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from headstart.backbones.fetch.guests import bar_for, changed, invited, translated
+from headstart.backbones.fetch.clients import bar_for, changed, invited, translated
 from headstart.backbones.fetch.handles import Handle
-from headstart.backbones.fetch.trying import TIMEOUT, Pace, patiently
+from headstart.disk.retry import TIMEOUT, Pace, patiently
 from headstart.progress import Progress
 
 _SERVICE = "Kaggle"

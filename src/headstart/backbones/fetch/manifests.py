@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from headstart import disk
-from headstart.backbones.fetch import archive
+from headstart.disk import archive, atomic
 
 FORMAT = 1
 MANIFEST, CONTENT = "manifest.json", "content"
@@ -127,7 +126,7 @@ def check(kept: Kept, thoroughly: bool = False) -> None:
     newest = max(max(changed, written) for _, changed, written, _ in marks)
     if time.time_ns() - newest > _RACY_SECONDS * 1e9:
         with suppress(OSError):  # a cache that may only be read serves as well
-            disk.write(seen, json.dumps(marks))
+            atomic.write(seen, json.dumps(marks))
 
 
 def list_files(content: Path) -> tuple[KeptFile, ...]:
@@ -136,8 +135,8 @@ def list_files(content: Path) -> tuple[KeptFile, ...]:
     for path in sorted(content.rglob("*")):
         if path.is_file():
             files.append(KeptFile(path.relative_to(content).as_posix(), path.stat().st_size, _sha256(path)))
-        disk.sync(path)
-    disk.sync(content)
+        atomic.sync(path)
+    atomic.sync(content)
     return tuple(files)
 
 

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from headstart import disk
-from headstart.backbones.fetch import archive, keeping, locks
+from headstart.backbones.fetch import cache
 from headstart.backbones.fetch.handles import Handle, parse
 from headstart.backbones.fetch.manifests import CONTENT, MANIFEST, DamagedError, Kept, check
 from headstart.backbones.fetch.manifests import read as read_manifest
+from headstart.disk import archive, atomic, locks
 from headstart.errors import BackboneError
 from headstart.progress import Progress
 
@@ -50,16 +50,16 @@ def write(entries: Sequence[Kept], file: Path) -> None:
     Raises:
         BackboneError: an entry is damaged, or the file cannot be written.
     """
-    told = [{"handle": entry.handle, "asked": keeping.asked_for(entry.handle)} for entry in entries]
+    told = [{"handle": entry.handle, "asked": cache.asked_for(entry.handle)} for entry in entries]
     try:
         with (
-            disk.replacing(file) as opened,
+            atomic.replacing(file) as opened,
             tarfile.open(fileobj=opened, mode="w", format=tarfile.PAX_FORMAT) as tar,
         ):
             _add(tar, _PACK, json.dumps({"format": _FORMAT, "networks": told}, indent=2).encode())
             for entry in entries:
                 check(entry, thoroughly=True)
-                key = keeping.key_of(entry.handle)
+                key = cache.key_of(entry.handle)
                 _add(tar, f"{key}/{MANIFEST}", (entry.folder.with_name(MANIFEST)).read_bytes())
                 for kept in entry.files:
                     with (entry.folder / kept.name).open("rb") as content:
@@ -89,9 +89,9 @@ def read(file: Path, progress: Progress) -> list[tuple[Kept, bool]]:
         raise BackboneError(f"{file} is no file.\nExpected one that `headstart backbones pack` wrote.")
     name = "unpack"
     with (
-        keeping.telling(f"{file} cannot be unpacked"),
-        locks.held(keeping.networks() / "locks" / name, f"unpacks {file}", progress.message),
-        keeping.making(name) as room,
+        cache.telling(f"{file} cannot be unpacked"),
+        locks.held(cache.networks() / "locks" / name, f"unpacks {file}", progress.message),
+        cache.making(name) as room,
     ):
         try:
             archive.unpack(file, room / "all", _LIMITS)
@@ -131,7 +131,7 @@ def _entry(folder: Path, told: Any) -> tuple[Handle, Kept, list[Handle]]:
         asked = [parse(text) for text in told["asked"]]
     except (BackboneError, KeyError, TypeError, AttributeError) as error:
         raise DamagedError(f"{_PACK} holds no handle: {error}") from error
-    place = folder / keeping.key_of(str(handle))
+    place = folder / cache.key_of(str(handle))
     entry = read_manifest(place)
     expected = {file.name for file in entry.files}
     there = {path.relative_to(entry.folder).as_posix() for path in entry.folder.rglob("*") if path.is_file()}
@@ -146,7 +146,7 @@ def _entry(folder: Path, told: Any) -> tuple[Handle, Kept, list[Handle]]:
 
 
 def _refuse_other(file: Path, handle: Handle, entry: Kept) -> None:
-    here = keeping.sound(handle)
+    here = cache.sound(handle)
     if here is not None and here.files != entry.files:
         raise BackboneError(
             f"{handle} is here already, with other content than in {file}.\nNothing was unpacked. To take the file's: "
@@ -155,15 +155,15 @@ def _refuse_other(file: Path, handle: Handle, entry: Kept) -> None:
 
 
 def _take(handle: Handle, entry: Kept, asked: list[Handle], progress: Progress) -> tuple[Kept, bool]:
-    with keeping.held(handle, "unpacks", progress.message):
-        here = keeping.sound(handle)
+    with cache.held(handle, "unpacks", progress.message):
+        here = cache.sound(handle)
         if here is None:
             for path in (*entry.folder.rglob("*"), entry.folder, entry.folder.parent):
-                disk.sync(path)
-            here, new = keeping.place(entry.folder.parent, handle), True
+                atomic.sync(path)
+            here, new = cache.place(entry.folder.parent, handle), True
         else:
             progress.message(f"{handle} is here already, the same.")
             new = False
         for other in asked:
-            keeping.note_asked(other, handle)
+            cache.note_asked(other, handle)
     return here, new

@@ -1,0 +1,210 @@
+"""What every command shares: errors to exit codes, messages and bars on stderr, one JSON document on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from headstart.apps.cli import terminal
+from headstart.apps.cli.interrupt import INTERRUPTED
+from headstart.errors import HeadstartError
+from headstart.safety.printable import show
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from headstart.features.extraction import Skipped
+
+
+def run(app: Callable[..., Any]) -> int:
+    """Run the command line: 0 done, 1 an error of ours (one line, no traceback), 2 usage, 130 interrupted.
+
+    `HEADSTART_DEBUG=1` shows the traceback.
+    """
+    import warnings
+
+    # Pillow warns about odd metadata of single photos; what matters to the user is told as an outcome.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    warnings.showwarning = lambda message, *_, **__: say(f"Warning: {message}")
+    if sys.stdin is not None and hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
+    terminal.guard()
+    if "" in sys.argv[1:]:  # as a path it would mean the working folder
+        say("Error: An argument is empty. Expected a value; is a variable of your shell not set?")
+        return 2
+    try:
+        result = app(standalone_mode=False)
+        sys.stdout.flush()
+        code = result if isinstance(result, int) else 0
+    except HeadstartError as error:
+        if os.environ.get("HEADSTART_DEBUG") == "1":
+            raise
+        say(f"Error: {error}")
+        code = 1
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except Exception as error:
+        code = _usage(error)
+    return code
+
+
+def _usage(error: Exception) -> int:
+    """Typer's own errors: whether it imports click or carries it, they have an exit code and can show themselves."""
+    code, explain = getattr(error, "exit_code", None), getattr(error, "show", None)
+    if type(error).__name__ == "Abort":  # how typer passes Ctrl-C on
+        return INTERRUPTED
+    if code is None:
+        raise error
+    if explain is not None:
+        explain(sys.stderr)
+    return int(code)
+
+
+def say(message: str = "") -> None:
+    """A line for the user, on stderr: the parts of a message follow each other, whatever stands in it."""
+    print(show(re.sub(r"\s*\n\s*", " ", message.rstrip())), file=sys.stderr, flush=True)
+
+
+def put(line: str) -> None:
+    """A line of the results, on stdout: whatever stands in it, it stays one line."""
+    print(show(line))
+
+
+def agreed(question: str) -> bool:
+    """Ask a person; where there is none, because no terminal is there, the answer is no."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):  # there is none where it was closed
+        return False
+    say(f"{question} [y/N]")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def say_skipped(skipped: Sequence[Skipped], most: int | None = None) -> None:
+    """A line for each photo that is not used; beyond `most`, how many more there are."""
+    for one in skipped[:most]:
+        say(f"Skipped {show(one.path)}: {one.reason}" + (f" ({show(one.detail)})" if one.detail else ""))
+    if most is not None and len(skipped) > most:
+        say(f"Skipped {len(skipped) - most} more; --json lists all.")
+
+
+def print_json(document: dict[str, Any]) -> None:
+    r"""The one document on stdout, in ASCII: other characters are escaped (`\u202e`), DEL too, which JSON need not."""
+    print(json.dumps(document, indent=2).replace("\x7f", r"\u007f"))
+
+
+def command_line() -> list[str]:
+    """How to run this again."""
+    return ["headstart", *sys.argv[1:]]
+
+
+class Bar:
+    """The progress of a download or an extraction: one line, and a bar with rate and time left on a terminal.
+
+    It is a `training.Progress` and a `Progress`, protocols, without importing them, so that the shell stays
+    light.
+    """
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._download: Progress | None = None
+        self._announced = ""
+        self._started = 0.0
+        self._total = 0
+
+    def message(self, text: str) -> None:
+        """Pass a message on."""
+        say(text)
+
+    def downloading(self, name: str, done: int, total: int | None) -> None:
+        """Move the bar of a download: bytes so far and in all; the line is for where no bar can be drawn."""
+        if not sys.stderr.isatty():
+            if self._announced != name:
+                say(f"Downloading {name}" + (f" ({total / 1e6:,.1f} MB)" if total else ""))
+            self._announced = name
+            return
+        if self._download is None:
+            self._start_download(name)
+        if self._download is not None:
+            self._download.update(self._download_task, completed=done, total=total)
+            if done == total:
+                self.close()
+
+    def _start_download(self, name: str) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        self._download = Progress(
+            TextColumn("Downloading {task.fields[name]}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(file=terminal.for_bars()),
+        )
+        self._download_task = self._download.add_task("", total=None, name=show(name))
+        self._download.start()
+
+    def planned(self, photos: int, new: int, seconds: float) -> None:
+        """Say how much there is to do, and start the bar."""
+        about = f", about {_duration(seconds)}" if seconds >= 1 else ""
+        say(f"{photos:,} photos, {new:,} of them new{about}.")
+        self._total = new
+        self._started = time.monotonic()
+        if not new or not sys.stderr.isatty():
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(
+            TextColumn("Extracting"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]} photos/s"),
+            TimeRemainingColumn(),
+            console=Console(file=terminal.for_bars()),
+        )
+        self._task = self._progress.add_task("", total=new, rate="-")
+        self._progress.start()
+
+    def advanced(self, done: int) -> None:
+        """Move the bar."""
+        if self._progress is not None:
+            rate = done / max(time.monotonic() - self._started, 1e-6)
+            self._progress.update(self._task, completed=done, rate=f"{rate:,.0f}")
+            if done == self._total:
+                self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        for progress in (self._progress, self._download):
+            if progress is not None:
+                progress.stop()
+        self._progress = self._download = None
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

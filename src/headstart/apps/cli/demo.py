@@ -1,0 +1,87 @@
+"""`headstart demo`: the whole way, offline, on two real photos that come with headstart."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headstart.apps.cli.console import say
+
+_MODEL = Path("demo-model")
+_PHOTOS = Path(__file__).with_name("demo_photos")
+_COLUMNS, _ROWS = 3, 4
+
+
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the demo's classifier is saved.")] = _MODEL,
+) -> None:
+    """Show the whole way, offline: as is, train, measure, save, predict."""
+    from headstart.apps.cli.predict import classify, predict
+    from headstart.apps.cli.train import show
+    from headstart.classifier.bundle import check_target
+    from headstart.classifier.training import train
+
+    again = _saved_by_a_demo(output)  # only what an earlier demo saved is replaced
+    check_target(output, overwrite=again)
+    photos = sample_photos()
+    say("1. A network as it is, on two photos. Its classes are ImageNet's 1,000.")
+    say("   Photos: danielbuechele and vultilion, flickr.com, licence CC BY 2.0; see CREDITS.md beside them.")
+    say(f"   $ headstart classify {' '.join(str(path) for path in photos.values())} --top 3")
+    classify(list(photos.values()), top=3)
+    with tempfile.TemporaryDirectory(prefix="headstart-demo-") as folder:
+        root = Path(folder) / "tiles"
+        cut_tiles(photos, root)
+        say()
+        say("2. Two things of your own: tell tiles of one photo from tiles of the other.")
+        say(f"   {_COLUMNS * _ROWS} tiles each from the left half to train, as many from the right half to test.")
+        say(f"   $ headstart train {root} -o {output}")
+        result = train(root)
+        result.classifier.tell(demo=True)
+        result.classifier.save(output, overwrite=again)
+        show(replace(result, model=str(output)))
+        tile = sorted((root / "test").glob("*/*"))[0]
+        say()
+        say("3. Use what was saved.")
+        say(f"   $ headstart predict {output} {tile}")
+        predict(output, [tile])
+    say()
+    say("Now yours: put photos into folders named by what they show, and: headstart train FOLDER -o NAME")
+
+
+def _saved_by_a_demo(folder: Path) -> bool:
+    from headstart.classifier import saved
+    from headstart.errors import BundleError
+
+    try:
+        return bool(saved.read(folder).about.get("demo"))
+    except BundleError:
+        return False
+
+
+def cut_tiles(photos: dict[str, Path], root: Path) -> None:
+    """Cut `root/{train,test}/<name>/*.png`: train from each photo's left half, test from its right half.
+
+    The tiles of a half lie in a grid and do not overlap.
+    """
+    from PIL import Image
+
+    for name, path in photos.items():
+        with Image.open(path) as file:
+            picture = file.convert("RGB")
+        half = picture.width // 2
+        width, height = half // _COLUMNS, picture.height // _ROWS
+        for side, left in (("train", 0), ("test", half)):
+            target = root / side / name
+            target.mkdir(parents=True)
+            for i in range(_COLUMNS * _ROWS):
+                x, y = left + i % _COLUMNS * width, i // _COLUMNS * height
+                picture.crop((x, y, x + width, y + height)).save(target / f"{i:02}.png")
+
+
+def sample_photos() -> dict[str, Path]:
+    """The two photos that come with headstart; `CREDITS.md` beside them names their authors and their licence."""
+    return {"temple": _PHOTOS / "china.jpg", "flower": _PHOTOS / "flower.jpg"}

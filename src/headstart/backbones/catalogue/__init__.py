@@ -1,0 +1,251 @@
+"""The catalogue's questions, answered without a network: by address, by name, by words and limits, the best.
+
+Names match as people type them: case, `-`, `_` and `.` do not count, so `mobilenet_v2`, `MobileNet-v2` and
+`mobilenetv2` find the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from headstart.backbones.catalogue.facts import BUILTIN, KINDS, SOURCES, TABLE_OF, Model, everything, sources
+from headstart.errors import BackboneError
+
+__all__ = [
+    "KINDS", "SORTS", "SOURCES", "TABLE_OF", "Best", "Model", "best", "by_handle", "did_you_mean", "everything",
+    "named", "other_address", "resolve", "search", "sources", "within",
+]  # fmt: skip
+
+SORTS = ("imagenet", "params", "gmacs", "name")
+_HUB = "https://tfhub.dev/"
+_SHOWN = 8
+
+
+def by_handle(handle: str) -> Model | None:
+    """The model at a TensorFlow Hub or Kaggle address, or a built-in one; None: not in the catalogue.
+
+    Args:
+        handle: `https://tfhub.dev/...`, `tfhub:...` or `kaggle:...`, with or without version and slash at the end. A
+            version other than the catalogue's is another model.
+    """
+    return _addresses().get(_address(handle))
+
+
+def other_address(handle: str) -> str:
+    """Where the same network is too: for a Hub address the `kaggle:` one, and the other way round; empty: unknown.
+
+    For a version that the catalogue does not have: the other address without version (the two count differently).
+    """
+    key = _address(handle)
+    model = _addresses().get(key)
+    if model is None:
+        model = _addresses().get(_versionless(key))
+        found = "" if model is None else _other(model, key)
+        return _versionless(found) if found.startswith("kaggle:") else found
+    return _other(model, key)
+
+
+def _other(model: Model, key: str) -> str:
+    if model.source != "tfhub":
+        return ""
+    return model.handle if key.startswith("kaggle:") else model.kaggle
+
+
+def _address(handle: str) -> str:
+    """One form for all that mean the same."""
+    handle = handle.strip().partition("?")[0].rstrip("/").lower()
+    handle = re.sub(r"^https?://(www\.)?tfhub\.dev/", "tfhub:", handle)
+    return re.sub(r"^tfhub:/+", "tfhub:", handle)
+
+
+def _versionless(address: str) -> str:
+    return re.sub(r"/\d+$", "", address)
+
+
+@lru_cache(maxsize=1)
+def _addresses() -> dict[str, Model]:
+    found: dict[str, Model] = {}
+    for model in everything():
+        for address in filter(None, (model.handle, model.kaggle)):
+            found[_address(address)] = model
+            found.setdefault(_versionless(_address(address)), model)
+    return found
+
+
+def named(name: str) -> tuple[Model, ...]:
+    """The network with this name or address, once for each input size it was measured at.
+
+    Args:
+        name: a whole name, one with its publisher before or its version behind, the end of one from a `/` on, or an
+            address as for `by_handle`.
+
+    Raises:
+        BackboneError: no model is called so, or several are; the candidates are named.
+    """
+    model = by_handle(name)
+    if model is not None:
+        return (model,)
+    wanted = _squeezed(name)
+    exact = [m for m in everything() if wanted in _called(m)]
+    found = exact or [m for m in everything() if wanted and wanted in map(_squeezed, _ends(m.name))]
+    if len({m.name for m in found}) == 1:
+        return tuple(sorted(found, key=lambda m: m.input_size or 0))
+    raise BackboneError(_not_one(name, found or search([name])))
+
+
+def resolve(name: str) -> str:
+    """The handle to load for a name of the catalogue.
+
+    Raises:
+        BackboneError: the name is not that of one model, or headstart cannot load the model as it is.
+    """
+    model = named(name)[0]
+    if model.handle:
+        return model.handle
+    if model.source == "claim":
+        raise BackboneError(
+            f"{model.name} cannot be loaded: a paper tells of it, its weights are not public.\n"
+            "Expected a model that can be had. See them with: headstart models"
+        )
+    raise BackboneError(
+        f"{model.name} cannot be loaded as it is: its weights are PyTorch's (huggingface.co/timm/{model.name}).\n"
+        "Expected a network that OpenVINO reads. Export it to ONNX where PyTorch and timm are installed, and give the "
+        f"path of the file as the handle. How: headstart models show {model.name}"
+    )
+
+
+def _called(model: Model) -> set[str]:
+    names = {model.name}
+    if model.source == "tfhub":
+        address = model.handle.removeprefix(_HUB)
+        names |= {address, _versionless(address)}
+    if model.source == "builtin":
+        names.add(model.network)
+    return {_squeezed(n) for n in names}
+
+
+def _ends(name: str) -> list[str]:
+    parts = name.split("/")
+    return ["/".join(parts[i:]) for i in range(1, len(parts))]
+
+
+def _not_one(name: str, found: Sequence[Model]) -> str:
+    names = list(dict.fromkeys(m.name for m in found))
+    expected = f"Expected a handle such as '{BUILTIN}', or a name that is unique in the catalogue"
+    if not names:
+        return f"No backbone is called '{name}'.{did_you_mean(name)}\n{expected}.\nSearch with: headstart models WORDS"
+    if len(names) == 1:
+        return f"No backbone is called '{name}'. Did you mean {names[0]}?\n{expected}."
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return (
+        f"No backbone is called '{name}'.\n{expected}; '{name}' fits {len(names)}: {', '.join(names[:_SHOWN])}{more}.\n"
+        f"See them with: headstart models {name}"
+    )
+
+
+def search(
+    words: Iterable[str] = (),
+    *,
+    without: Iterable[str] = (),
+    source: str | None = None,
+    kind: str | None = None,
+    max_params: float | None = None,
+    max_gmacs: float | None = None,
+    input_size: int | None = None,
+    sort: str = "imagenet",
+) -> list[Model]:
+    """The models that fit, best first.
+
+    Args:
+        words: all must stand in the name, network, data set or publisher.
+        without: none of these may.
+        source: one of `SOURCES`. Claims of papers are left out unless they are asked for: nobody can use them.
+        kind: one of `KINDS`.
+        max_params: at most so many million parameters; models without the figure are left out.
+        max_gmacs: at most so many GMACs; models without the figure are left out.
+        input_size: exactly so many pixels.
+        sort: one of `SORTS`: accuracy on ImageNet (highest first), parameters, GMACs (least first), name. What is not
+            known comes last; otherwise the order is the tables'.
+    """
+    wanted, unwanted = [_squeezed(w) for w in words], [_squeezed(w) for w in without]
+    found = [
+        model
+        for model, text in zip(everything(), _texts(), strict=True)
+        if (model.source == source if source else model.source != "claim")
+        and (kind is None or model.kind == kind)
+        and (input_size is None or model.input_size == input_size)
+        and all(w in text for w in wanted)
+        and not any(w in text for w in unwanted)
+    ]
+    found = within(found, max_params, max_gmacs)
+    if sort == "name":
+        return sorted(found, key=lambda m: m.name.lower())
+    field, sign = {"imagenet": ("top1", -1), "params": ("params_m", 1), "gmacs": ("gmacs", 1)}[sort]
+    return sorted(found, key=lambda m: (getattr(m, field) is None, sign * (getattr(m, field) or 0)))
+
+
+def within(models: Iterable[Model], max_params: float | None, max_gmacs: float | None) -> list[Model]:
+    """Those of at most so many million parameters and GMACs; None: no limit. Without the figure, not within."""
+    limits = [(f, limit) for f, limit in (("params_m", max_params), ("gmacs", max_gmacs)) if limit is not None]
+    return [m for m in models if all((v := getattr(m, f)) is not None and v <= limit for f, limit in limits)]
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The highest top-1 on ImageNet.
+
+    Attributes:
+        public: of those whose weights are public.
+        loadable: of those that headstart loads by their name; often with its twin's accuracy.
+        claimed: what papers claim above `public`, highest first.
+    """
+
+    public: Model | None
+    loadable: Model | None
+    claimed: tuple[Model, ...]
+
+
+def best(max_params: float | None = None, max_gmacs: float | None = None, among: Iterable[Model] | None = None) -> Best:
+    """The best within limits.
+
+    Args:
+        max_params: million parameters.
+        max_gmacs: GMACs.
+        among: the models to choose from, claims included; None: all.
+    """
+    models = within(everything() if among is None else among, max_params, max_gmacs)
+    # Of equals, one that needs no extra: TensorFlow 1 modules do.
+    known = sorted((m for m in models if m.top1 is not None), key=lambda m: (-(m.top1 or 0), m.format == "hub"))
+    public = next((m for m in known if m.source != "claim"), None)
+    floor = (public and public.top1) or 0
+    claimed = tuple(m for m in known if m.source == "claim" and (m.top1 or 0) > floor)
+    return Best(public, next((m for m in known if m.handle), None), claimed)
+
+
+def did_you_mean(word: str) -> str:
+    """` Did you mean ...?` for a word that stands nowhere in the catalogue; empty: it does, or nothing is near."""
+    import difflib  # only after a slip of the pen
+
+    wanted = _squeezed(word)
+    if any(wanted in text for text in _texts()):
+        return ""
+    vocabulary: dict[str, str] = {}
+    for model in everything():
+        for text in (model.network, model.publisher, *re.split(r"[/.]", model.name), *re.split(r"[\W_]+", model.name)):
+            vocabulary.setdefault(_squeezed(text), text)
+    near = [vocabulary[v] for v in difflib.get_close_matches(wanted, vocabulary, n=3, cutoff=0.7)]
+    return f" Did you mean {' or '.join(near)}?" if near else ""
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "", text.lower())
+
+
+@lru_cache(maxsize=1)
+def _texts() -> tuple[str, ...]:
+    """All that words are looked for in, model by model; a blank keeps fields apart."""
+    fields = ("".join((m.publisher, m.name, " ", m.network, " ", m.dataset)) for m in everything())
+    return tuple(re.sub(r"[^a-z0-9 ]+", "", text.lower()) for text in fields)

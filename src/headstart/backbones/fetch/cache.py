@@ -1,0 +1,265 @@
+"""The cache of networks: what is there is whole, checked on use, and the same for all processes.
+
+    HEADSTART_HOME/networks/
+      <key>/content/...      the files, as they came
+      <key>/manifest.json    handle, source, time, and each file's size and SHA-256
+      <key>/seen.json        the files' times when they were last hashed, so that they are not hashed at each use
+      asked/<key>            which network a handle without version or file meant when it was last asked
+      locks/<key>            who fetches it just now (`locks`)
+      making/<key>/          what is being made; it belongs to the lock's owner and is swept when that is gone
+      arriving/<key>/        what has arrived of a download, to be continued; swept after a month
+
+A key is the handle, shortened for people, and 12 digits of its SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from headstart.backbones.fetch import contents
+from headstart.backbones.fetch.handles import Handle, parse
+from headstart.backbones.fetch.manifests import CONTENT, MANIFEST, DamagedError, Kept, check, list_files, read
+from headstart.disk import archive, atomic, locks
+from headstart.disk.home import home
+from headstart.errors import BackboneError
+
+_TRIES = 5
+_ASKED, _LOCKS, _MAKING, _ARRIVING = "asked", "locks", "making", "arriving"
+#: Seconds after which nobody will come back for a download that broke off.
+ABANDONED = 30 * 86_400.0
+#: Bytes; libraries leave notes of their own even when nothing has arrived.
+_WORTH_KEEPING = 4096
+
+
+def networks() -> Path:
+    """The folder of all entries."""
+    return home() / "networks"
+
+
+def key_of(handle: str) -> str:
+    """The name of a handle's entry."""
+    readable = re.sub(r"[^A-Za-z0-9_.]+", "-", handle.partition(":")[2]).strip("-.")[-60:].strip("-.")
+    return f"{readable}-{hashlib.sha256(handle.encode()).hexdigest()[:12]}"
+
+
+def meant(handle: Handle) -> Handle:
+    """What a handle without version or file meant when it was last asked; itself if it never was."""
+    if handle.pinned:
+        return handle
+    try:
+        fields = json.loads((networks() / _ASKED / key_of(str(handle))).read_text("utf-8"))
+        return parse(fields["handle"])
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError, BackboneError):
+        return handle
+
+
+def find(handle: Handle) -> Kept | None:
+    """The entry of what a handle means, None if there is none.
+
+    Raises:
+        DamagedError: it is there, but its manifest is not sound.
+    """
+    name = str(meant(handle))
+    folder = networks() / key_of(name)
+    if not folder.exists():
+        return None
+    kept = read(folder)
+    if kept.handle != name:
+        raise DamagedError(f"its manifest is of {kept.handle}")
+    return kept
+
+
+def sound(handle: Handle) -> Kept | None:
+    """The entry of what a handle means, None if there is none that passes `check`."""
+    try:
+        kept = find(handle)
+        if kept is not None:
+            check(kept)
+    except DamagedError:
+        return None
+    return kept
+
+
+def everything() -> Iterator[tuple[str, Kept | DamagedError]]:
+    """Each entry's name and what is in it, in the order of the names."""
+    for folder in sorted(networks().glob("*")):
+        if folder.name in (_ASKED, _LOCKS, _MAKING, _ARRIVING) or not folder.is_dir():
+            continue
+        try:
+            yield folder.name, read(folder)
+        except DamagedError as error:
+            yield folder.name, error
+
+
+@contextmanager
+def held(handle: Handle, purpose: str, said: Callable[[str], None]) -> Iterator[None]:
+    """Hold an entry's lock: whoever fetches, replaces or removes an entry does."""
+    with locks.held(networks() / _LOCKS / key_of(str(handle)), f"{purpose} {handle}", said):
+        yield
+
+
+@contextmanager
+def making(name: str) -> Iterator[Path]:
+    """A folder for what is on its way; gone afterwards, whatever happens. The lock of that name is held."""
+    root = networks() / _MAKING
+    _sweep(root)
+    _sweep(networks() / _ARRIVING, ABANDONED)
+    folder = root / name
+    shutil.rmtree(folder, ignore_errors=True)
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):  # another process that has just ended removed the empty folder above
+            folder.mkdir(parents=True)
+            break
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            root.rmdir()
+
+
+@contextmanager
+def arriving(name: str) -> Iterator[Path]:
+    """A folder for a download; what has arrived stays in it if that fails, unless it is no good (`ArchiveError`).
+
+    The lock of that name is held.
+    """
+    folder = networks() / _ARRIVING / name
+    folder.mkdir(parents=True, exist_ok=True)
+    os.utime(folder)
+    keep = False
+    try:
+        yield folder
+    except archive.ArchiveError:
+        raise
+    except BaseException:
+        keep = has_arrived(name)
+        raise
+    finally:
+        if not keep:
+            _forget(name)
+
+
+def has_arrived(name: str) -> bool:
+    """Whether enough of a download is here to be worth keeping."""
+    files = (networks() / _ARRIVING / name).rglob("*")
+    return sum(path.stat().st_size for path in files if path.is_file()) >= _WORTH_KEEPING
+
+
+def abandon(handle: Handle, said: Callable[[str], None]) -> bool:
+    """Remove what has arrived of a download; tells whether there was something."""
+    name = key_of(str(handle))
+    if not (networks() / _ARRIVING / name).exists():
+        return False
+    with held(handle, "removes", said):
+        _forget(name)
+    return True
+
+
+def _forget(name: str) -> None:
+    root = networks() / _ARRIVING
+    shutil.rmtree(root / name, ignore_errors=True)
+    with suppress(OSError):
+        root.rmdir()
+
+
+def _sweep(root: Path, age: float = 0.0) -> None:
+    """Remove what processes left that are gone, if it is so old: theirs are the folders whose lock nobody holds."""
+    for left in root.glob("*"):
+        with locks.tried(networks() / _LOCKS / left.name) as mine, suppress(OSError):
+            if mine and time.time() - left.stat().st_mtime >= age:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def settle(folder: Path, asked: Handle, handle: Handle, source: str, said: Callable[[str], None]) -> Kept:
+    """Make what was downloaded the entry of its handle; everything is on the disk when this returns.
+
+    Args:
+        folder: holds the complete content; within `making`.
+        asked: what the user asked for; its lock is held.
+        handle: what that means.
+        source: see `Kept`.
+        said: told whom we wait for, if another process has the entry in work.
+
+    Raises:
+        ArchiveError: there is no network in it, or what is not admitted.
+        OSError: the disk is full or read-only.
+    """
+    _describe(folder, handle, source)
+    with nullcontext() if asked == handle else held(handle, "keeps", said):
+        kept = place(folder, handle)
+    note_asked(asked, handle)
+    return kept
+
+
+def _describe(folder: Path, handle: Handle, source: str) -> None:
+    """Write the manifest beside the content."""
+    from headstart import __version__
+
+    content = folder / CONTENT
+    contents.admit(content)
+    network = contents.find_network(content)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    kept = Kept(str(handle), source, now, network, list_files(content), content, __version__)
+    atomic.write(folder / MANIFEST, json.dumps(kept.to_json(), indent=2))
+    atomic.sync(folder)
+
+
+def place(folder: Path, handle: Handle) -> Kept:
+    """Make a folder with manifest and content the entry of a handle whose lock is held; an earlier one is replaced."""
+    target = networks() / key_of(str(handle))
+    atomic.install(folder, target)
+    atomic.sync(target.parent)
+    return read(target)
+
+
+def note_asked(asked: Handle, meant: Handle) -> None:
+    """Note which network a handle means from now on."""
+    if asked != meant:
+        path = networks() / _ASKED / key_of(str(asked))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write(path, json.dumps({"asked": str(asked), "handle": str(meant)}))
+
+
+def asked_for(handle: str) -> list[str]:
+    """The handles that mean this network."""
+    found = []
+    for path in sorted((networks() / _ASKED).glob("*")):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            fields = json.loads(path.read_text("utf-8"))
+            if fields["handle"] == handle:
+                found.append(str(fields["asked"]))
+    return found
+
+
+def drop(name: str, said: Callable[[str], None]) -> None:
+    """Remove the entry of that name, and what meant it; those who read it keep what they have opened."""
+    folder = networks() / name
+    with locks.held(networks() / _LOCKS / name, f"removes {name}", said):
+        with suppress(DamagedError):
+            for asked in asked_for(read(folder).handle):
+                (networks() / _ASKED / key_of(asked)).unlink(missing_ok=True)
+        with making(name) as room:
+            folder.rename(room / "old")  # at once: nobody sees half an entry
+
+
+@contextmanager
+def telling(what: str) -> Iterator[None]:
+    """Turn the disk's errors into a `BackboneError`; `what` could not be done, the rest of a sentence."""
+    try:
+        yield
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise BackboneError(
+            f"{what}: {error.strerror or error}{where}.\nExpected a folder at {networks()} on a disk with room, that "
+            "this user may write to and that has file locks. Make room, or set HEADSTART_HOME to another folder."
+        ) from error

@@ -1,0 +1,1 @@
+"""Input ranges: which numbers a backbone expects for black and white."""

@@ -1,0 +1,1 @@
+"""Graphs compiled and run by OpenVINO."""

@@ -1,0 +1,327 @@
+"""A graph compiled by OpenVINO for one card: preprocessing folded in, batch chosen, kept on disk for the next start."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import hashlib
+import json
+import os
+import shutil
+import stat
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from headstart.backbones.card import Card, Precision
+from headstart.backbones.runtimes.openvino import forks, shutdown
+from headstart.disk import atomic
+from headstart.errors import BackboneError, reason
+from headstart.photos.images import View
+
+Output = Literal["features", "scores"]
+#: Pictures in one request, the first that works. In float32 on AVX2 batches of 1 to 8 were equally fast (70 to 85
+#: photos/s, two cores of an AMD EPYC), so one, which makes a single photo quick; in bfloat16 on AMX 4 to 8 were best.
+_BATCHES = {"float32": (1,), "bfloat16": (4, 1)}
+
+_LINE = 4096  # longest line before the data of a kept graph
+
+_once = threading.Lock()  # of what there is only one of
+
+
+def engine() -> Any:
+    """The module `openvino`, imported without its telemetry.
+
+    `import openvino` reports itself to a server (openvino/tools/ovc/__init__.py) and makes a folder in the user's
+    home. We promise to be offline, so while it is imported the package that reports cannot be; OpenVINO then uses
+    its own silent stand-in. Nothing else of OpenVINO is missing afterwards.
+
+    Raises:
+        BackboneError: this process was forked from one that has used it.
+    """
+    forks.enter()
+    with _once:
+        if "openvino" not in sys.modules:
+            absent = object()
+            reporter = sys.modules.get("openvino_telemetry", absent)
+            sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # documented: makes its import fail
+            try:
+                import openvino
+            finally:
+                del sys.modules["openvino_telemetry"]
+                if reporter is not absent:
+                    sys.modules["openvino_telemetry"] = reporter  # type: ignore[assignment]
+    import openvino
+
+    return openvino
+
+
+def _engine() -> Any:
+    """OpenVINO's core, imported (0.3 s) when the first network is loaded."""
+    ov = engine()
+    with _once:
+        return _core(ov)
+
+
+@lru_cache(maxsize=1)
+def _core(ov: Any) -> Any:
+    atexit.register(_release)
+    return ov.Core()
+
+
+_alive: weakref.WeakSet[Graphs] = weakref.WeakSet()
+
+
+def _release() -> None:
+    """Free networks before the interpreter goes.
+
+    Freed any later, OpenVINO 2026.4 aborted about one process in eight ("terminate called without an active
+    exception"), after all work was done but with a failing exit code.
+    """
+    shutdown.end()
+    for graphs in list(_alive):
+        graphs.close()
+    _core.cache_clear()
+    gc.collect()
+
+
+def _orphan() -> None:
+    """In a forked child: what the parent compiled is never freed, see `forks`."""
+    if forks.orphaned():
+        import ctypes
+
+        for graphs in list(_alive):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(graphs.abandon()))  # one reference too many: never freed
+        if _core.cache_info().currsize:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(_core(sys.modules["openvino"])))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_orphan)
+
+
+def resolve_precision(precision: Precision) -> Literal["float32", "bfloat16"]:
+    """`auto` is bfloat16 where the processor computes in it, else float32.
+
+    Raises:
+        BackboneError: bfloat16 was asked for and the processor lacks it, or the name is unknown.
+    """
+    if precision == "float32":
+        return "float32"
+    if precision not in ("auto", "bfloat16"):
+        raise BackboneError(f"There is no precision '{precision}'.\nExpected auto, float32 or bfloat16.")
+    if has_bfloat16():
+        return "bfloat16"
+    if precision == "bfloat16":
+        raise BackboneError("This processor does not compute in bfloat16.\nExpected float32 or auto.")
+    return "float32"
+
+
+def has_bfloat16() -> bool:
+    """Does this processor compute in bfloat16?"""
+    return "BF16" in _engine().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A graph ready to run: `batch` pictures a request, `requests` of them keep the processor busy."""
+
+    network: Any
+    batch: int
+    requests: int
+
+
+class Graphs:
+    """The compiled graphs of one network, made or loaded when first asked for.
+
+    Args:
+        card: how to feed the graph; its view's size counts, its fit does not.
+        build: makes the graph, see `network.NetworkBackbone`.
+        folder: where compiled graphs are kept (None: nowhere). A missing, damaged or foreign one is made again.
+    """
+
+    def __init__(self, card: Card, build: Callable[[], Any], folder: Path | None) -> None:
+        self._card = card
+        self._build = build
+        self._folder = folder
+        self._ready: dict[Output, Compiled] = {}
+        self._lock = threading.Lock()
+        with shutdown.inside():
+            _alive.add(self)
+
+    def get(self, output: Output) -> Compiled:
+        """The graph that ends in `features` or `scores`.
+
+        Raises:
+            BackboneError: OpenVINO cannot compile it, or see `engine`.
+        """
+        engine()  # before the lock: in a forked child, who holds it may be a thread that is not there
+        with self._lock:
+            found = self._ready.get(output)
+            if found is None:
+                found = self._ready[output] = self._load(output) or self._compile(output)
+            return found
+
+    def close(self) -> None:
+        """Free them, once no thread runs them any more; they are loaded again when next asked for."""
+        self._ready.clear()
+
+    def abandon(self) -> dict[Output, Compiled]:
+        """Forget them, and let the caller see to it that they are not freed."""
+        ready, self._ready = self._ready, {}
+        return ready
+
+    # On disk: SHA-256 of all that follows, in hex; a line of JSON; the engine's own format.
+
+    def _path(self, output: Output) -> Path | None:
+        view = View(self._card.view.height, self._card.view.width)
+        return self._folder and self._folder / f"{replace(self._card, view=view).key}-{output}.compiled"
+
+    def _identity(self, path: Path) -> dict[str, Any]:
+        return {
+            "graph": path.name,
+            "openvino": engine().__version__,
+            "processor": _engine().get_property("CPU", "FULL_DEVICE_NAME"),
+        }
+
+    def _settings(self) -> dict[str, str]:
+        precision = "bf16" if self._card.precision == "bfloat16" else "f32"
+        return {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision}
+
+    def _load(self, output: Output) -> Compiled | None:
+        path = self._path(output)
+        try:
+            if path is None:
+                return None
+            facts, data = _unsealed(path)
+            batch = facts.pop("batch")
+            if facts != self._identity(path):
+                return None
+            network = _engine().import_model(engine().Tensor(data), "CPU", self._settings())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
+            return None  # it is only a copy of what can be compiled again
+        return Compiled(network, batch, _requests(network))
+
+    def _compile(self, output: Output) -> Compiled:
+        try:
+            graph = self._prepared(output)
+            own = graph.inputs[0].get_partial_shape()[0]
+            fixed = own.get_length() if own.is_static else 1
+            for batch in (*_BATCHES[self._card.precision], fixed):
+                if not _takes(graph, batch):
+                    graph = self._prepared(output)  # a failed change of shape leaves it neither old nor new
+                    continue
+                network = _engine().compile_model(graph, "CPU", self._settings())
+                if batch == 1 or _rows_are_independent(network, list(graph.inputs[0].get_shape())):
+                    break
+            else:
+                raise BackboneError(
+                    f"{self._card.handle} takes {fixed} pictures at once and mixes them.\nExpected a network whose "
+                    "answer to a picture does not depend on its neighbours. Export it for one picture, or any number."
+                )
+        except BackboneError:
+            raise
+        except Exception as error:  # the engine's errors are of many kinds
+            raise BackboneError(f"{self._card.handle} cannot be compiled by OpenVINO: {reason(error)}") from error
+        self._keep(output, network, batch)
+        return Compiled(network, batch, _requests(network))
+
+    def _prepared(self, output: Output) -> Any:
+        """The graph from uint8 pictures to one output."""
+        ov = engine()
+        graph = self._build()
+        chosen = next(port for port in graph.outputs if output in port.names or port.node.friendly_name == output)
+        graph = ov.Model([ov.opset13.result(chosen.node.input_value(0))], graph.get_parameters(), output)
+        return _with_preprocessing(graph, self._card)
+
+    def _keep(self, output: Output, network: Any, batch: int) -> None:
+        path = self._path(output)
+        if path is None:
+            return
+        try:
+            blob = network.export_model()
+            data = blob if isinstance(blob, bytes) else blob.getvalue()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            line = json.dumps({**self._identity(path), "batch": batch, "bytes": len(data)}).encode() + b"\n"
+            check = hashlib.sha256(line)
+            check.update(data)
+            with atomic.replacing(path, lasting=False) as file:
+                file.writelines((check.hexdigest().encode() + b"\n", line, data))
+        except (OSError, RuntimeError):
+            pass  # without the copy the next start takes half a second longer; the store reports a bad disk
+
+
+def _unsealed(path: Path) -> tuple[dict[str, Any], Any]:
+    """Facts and data of a kept graph, every byte as it was written.
+
+    Raises:
+        OSError: it cannot be read. ValueError, KeyError, TypeError: it is damaged, or something else.
+    """
+    # Opening a pipe that nobody writes to would wait for ever.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
+        info = os.fstat(file.fileno())
+        if not stat.S_ISREG(info.st_mode):
+            raise ValueError("not a regular file")
+        seal, line = file.readline(_LINE), file.readline(_LINE)
+        facts = json.loads(line)
+        if info.st_size != len(seal) + len(line) + facts.pop("bytes"):  # before gigabytes are read
+            raise ValueError("of another size")
+        file.seek(len(seal))
+        rest = np.fromfile(file, np.uint8)
+    if hashlib.sha256(rest.data).hexdigest().encode() + b"\n" != seal:
+        raise ValueError("its checksum does not hold")
+    return facts, rest[len(line) :]
+
+
+def _requests(network: Any) -> int:
+    return int(network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+
+
+def _with_preprocessing(graph: Any, card: Card) -> Any:
+    """Let the graph take uint8 (n, height, width, 3) RGB: conversion, colour order and scaling happen inside."""
+    ov = engine()
+    from openvino.preprocess import ColorFormat, PrePostProcessor
+
+    steps = PrePostProcessor(graph)
+    parameter = graph.get_parameters()[0]
+    tensor = steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    steps.input().model().set_layout(parameter.layout)
+    inside = steps.input().preprocess()
+    if card.channels == "BGR":
+        tensor.set_color_format(ColorFormat.RGB)
+        inside.convert_color(ColorFormat.BGR)
+    if (card.mean, card.scale) != ((0.0,) * 3, (1.0,) * 3):
+        # OpenVINO counts channels in the order that they have by now.
+        mean, scale = list(card.mean), list(card.scale)
+        if card.channels == "BGR":
+            mean, scale = mean[::-1], scale[::-1]
+        inside.convert_element_type(ov.Type.f32).mean(mean).scale(scale)
+    inside.convert_element_type(parameter.get_element_type())
+    return steps.build()
+
+
+def _takes(graph: Any, batch: int) -> bool:
+    """Let it take so many pictures at once, if it lets itself: some graphs have their batch written into them."""
+    shape = graph.inputs[0].get_partial_shape()
+    try:
+        graph.reshape({graph.inputs[0]: [batch, *(side.get_length() for side in list(shape)[1:])]})
+    except RuntimeError:
+        return False
+    return bool(graph.outputs[0].get_partial_shape()[0] == batch)
+
+
+def _rows_are_independent(network: Any, shape: list[int]) -> bool:
+    """Does a picture give the same bits in every place of the batch? Some kernels treat the last rows apart."""
+    pictures = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    rows = np.array(network(pictures)[0])
+    turned = [np.array(network(np.roll(pictures, i, axis=0))[0]) for i in range(1, shape[0])]
+    return all(np.array_equal(np.roll(rows, i, axis=0), other) for i, other in enumerate(turned, start=1))

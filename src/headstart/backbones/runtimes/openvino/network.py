@@ -1,0 +1,157 @@
+"""A graph in OpenVINO as a Backbone: many batches in work at once, each row a picture's and no one else's."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from headstart.backbones.base import Backbone, Tag, Vectors
+from headstart.backbones.card import Card
+from headstart.backbones.runtimes.openvino import shutdown
+from headstart.backbones.runtimes.openvino.compiled import Compiled, Graphs, Output
+from headstart.errors import BackboneError, reason
+from headstart.photos.images import Images
+
+#: Milliseconds after which a wait for the engine looks whether Ctrl-C was pressed.
+_LOOK = 50
+
+
+class NetworkBackbone(Backbone):
+    """A graph with a card. Compiling waits until the first picture: a run that finds all in the store never does.
+
+    Args:
+        card: how to feed the graph and what comes out.
+        build: makes the graph, an `openvino.Model` with one input, float32 `(n, 3, height, width)` already
+            normalised, and the outputs `features` and, if the card has classes, `scores`.
+        labels: names of its own classes.
+        folder: where compiled graphs are kept (None: nowhere). A missing, damaged or foreign one is made again.
+    """
+
+    def __init__(
+        self, card: Card, build: Callable[[], Any], labels: tuple[str, ...] = (), folder: Path | None = None
+    ) -> None:
+        if len(labels) != card.classes:
+            raise BackboneError(
+                f"{card.handle} has {card.classes} classes but {len(labels)} names.\nExpected a name for each."
+            )
+        self.card = card
+        self.labels = labels
+        self._graphs = Graphs(card, build, folder)  # shared by copies that look at photos in another view
+
+    @property
+    def batch(self) -> int:
+        """See `Backbone.batch`; 1 where the engine's rows depend on their place in a larger batch."""
+        return self._graph("features").batch
+
+    def release(self) -> None:
+        """See `Backbone.release`; the compiled graph is loaded again when next used."""
+        self._graphs.close()
+
+    def with_card(self, card: Card) -> Self:
+        """See `Backbone.with_card`; only the way photos are brought to the input size may differ."""
+        if replace(card, view=self.card.view).key != self.card.key or _size(card) != _size(self.card):
+            raise BackboneError(f"{self.card.handle} cannot run under a card of another network.")
+        return super().with_card(card)
+
+    def embed(self, images: Images) -> Vectors:
+        """See `Backbone.embed`."""
+        return self._run("features", images, self.card.dim)
+
+    def classify(self, images: Images) -> Vectors:
+        """See `Backbone.classify`."""
+        if not self.labels:
+            return super().classify(images)
+        return self._run("scores", images, self.card.classes)
+
+    def embed_stream(self, batches: Iterable[tuple[Tag, Images]], done: Callable[[Tag, Vectors], None]) -> None:
+        """See `Backbone.embed_stream`: as many batches are in work as the processor has streams."""
+        self._stream("features", batches, done)
+
+    def _run(self, output: Output, images: Images, width: int) -> Vectors:
+        self.check(images)
+        result = np.empty((len(images), width), np.float32)
+
+        def keep(start: int, rows: Vectors) -> None:
+            result[start : start + len(rows)] = rows
+
+        step = self._graph(output).batch
+        self._stream(output, ((i, images[i : i + step]) for i in range(0, len(images), step)), keep)
+        return result
+
+    def _graph(self, output: Output) -> Compiled:
+        with shutdown.inside():
+            return self._graphs.get(output)
+
+    def _stream(
+        self, output: Output, batches: Iterable[tuple[Tag, Images]], done: Callable[[Tag, Vectors], None]
+    ) -> None:
+        batches = iter(batches)
+        first = next(batches, None)  # not before there is something to do is the graph compiled
+        if first is None:
+            return
+        with shutdown.inside():
+            self._send(self._graphs.get(output), chain([first], batches), done)
+
+    def _send(
+        self, compiled: Compiled, batches: Iterable[tuple[Tag, Images]], done: Callable[[Tag, Vectors], None]
+    ) -> None:
+        busy: deque[tuple[Any, Tag, int]] = deque()  # oldest first
+
+        def collect() -> Any:
+            """Wait for the oldest request and pass its answer on; it is free afterwards."""
+            shutdown.check()
+            request, tag, count = busy[0]
+            with _translated(self.card.handle):
+                while not request.wait_for(_LOOK):
+                    pass
+                rows = np.array(request.get_output_tensor(0).data[:count], dtype=np.float32)
+            busy.popleft()
+            if not np.isfinite(rows).all():
+                raise BackboneError(f"{self.card.handle} gave numbers that are not finite.")
+            done(tag, rows)
+            return request
+
+        # Requests and no AsyncInferQueue: its callback runs in the engine's threads, and one that lets go of the
+        # callback after `wait_all` waits for the GIL, while whoever frees the network holds it and joins that thread.
+        try:
+            for tag, images in batches:
+                self.check(images)
+                if len(images) > compiled.batch:
+                    raise BackboneError(f"A batch has {len(images)} pictures.\nExpected at most {compiled.batch}.")
+                padded = images
+                if len(images) != compiled.batch:
+                    padded = np.zeros((compiled.batch, *images.shape[1:]), np.uint8)
+                    padded[: len(images)] = images
+                # One request more than streams keeps every stream busy while Python fetches the next batch.
+                request = collect() if len(busy) > compiled.requests else compiled.network.create_infer_request()
+                with _translated(self.card.handle):
+                    request.start_async({0: padded})
+                busy.append((request, tag, len(images)))
+            while busy:
+                collect()
+        finally:
+            for request, *_ in busy:
+                request.cancel()
+            for request, *_ in busy:
+                with suppress(RuntimeError):  # that it was cancelled, or failed as the one that is being reported
+                    request.wait()
+
+
+@contextmanager
+def _translated(handle: str) -> Iterator[None]:
+    """OpenVINO's errors are of many kinds; ours tell which network it was."""
+    try:
+        yield
+    except Exception as error:
+        raise BackboneError(f"{handle} failed in OpenVINO: {reason(error)}") from error
+
+
+def _size(card: Card) -> tuple[int, int]:
+    return card.view.height, card.view.width

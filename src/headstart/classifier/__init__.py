@@ -1,0 +1,1 @@
+"""Classifiers: trained, measured, compared, saved and loaded."""

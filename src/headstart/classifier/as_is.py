@@ -1,0 +1,100 @@
+"""A network used unchanged: photos -> its own classes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from headstart import backbones
+from headstart.errors import PhotoError
+from headstart.features.extraction import Skipped
+from headstart.features.store import Store
+from headstart.photos import images
+from headstart.photos.reading import readers
+from headstart.photos.sources import find_files
+from headstart.progress import Progress
+
+_CHUNK = 32
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One of the network's classes: its name, its number, and how probable the network finds it."""
+
+    label: str
+    index: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """A photo and what it may show, the most probable first."""
+
+    path: str
+    guesses: tuple[Guess, ...]
+
+
+@dataclass(frozen=True)
+class Classified:
+    """What a network sees.
+
+    Attributes:
+        backbone: its handle.
+        photos: one entry for each photo that could be used.
+        skipped: photos that could not be used.
+    """
+
+    backbone: str
+    photos: tuple[Recognised, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def classify(
+    photos: Sequence[str | Path],
+    backbone: str = backbones.DEFAULT,
+    top: int = 5,
+    options: backbones.Options | None = None,
+    progress: Progress | None = None,
+) -> Classified:
+    """Use a pre-trained network as it is, in its own view.
+
+    Args:
+        photos: files, or folders of them.
+        backbone: a handle.
+        top: guesses for each photo.
+        options: what you know of the network: its input range.
+        progress: is told of downloads.
+
+    Raises:
+        DataError: a path does not exist. BackboneError: the network has no classes of its own.
+    """
+    paths = find_files([photos] if isinstance(photos, (str, os.PathLike)) else photos)
+    network = backbones.load(backbone, folder=Store().compiled, options=options, progress=progress).with_fit("crop")
+    recognised: list[Recognised] = []
+    skipped: list[Skipped] = []
+
+    def read(path: str) -> images.Images | PhotoError:
+        try:
+            return images.load(path, network.card.view)
+        except PhotoError as error:
+            return error
+
+    with readers() as pool:
+        for start in range(0, len(paths), _CHUNK):
+            part = paths[start : start + _CHUNK]
+            outcomes = list(pool.map(read, part))
+            pictures = [outcome for outcome in outcomes if not isinstance(outcome, PhotoError)]
+            rows = iter(network.classify(np.stack(pictures)) if pictures else np.empty((0, 0), np.float32))
+            for path, outcome in zip(part, outcomes, strict=True):
+                if isinstance(outcome, PhotoError):
+                    skipped.append(Skipped(path, outcome.reason, outcome.detail))
+                    continue
+                row = next(rows)
+                best = np.argsort(-row, kind="stable")[:top]
+                guesses = tuple(Guess(network.labels[i], int(i), float(row[i])) for i in best)
+                recognised.append(Recognised(path, guesses))
+    return Classified(network.card.handle, tuple(recognised), tuple(skipped))

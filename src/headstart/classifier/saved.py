@@ -1,0 +1,130 @@
+"""What a saved classifier consists of, every part checked on reading: its files may come from anyone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from headstart.backbones.card import Card
+from headstart.classifier import bundle
+from headstart.errors import BackboneError, BundleError, HeadError
+from headstart.heads import power
+from headstart.heads.head import Arrays, Head, Kind, NeighbourHead, from_arrays
+from headstart.safety import untrusted
+
+#: Fingerprints of training photos are kept up to this many (8 bytes each), to warn when they are tested on.
+REMEMBERED = 1_000_000
+_SEEN = "training_photos"
+
+
+def _strength(value: Any) -> float | None:
+    return None if value is None else untrusted.number(0, 1e9)(value)
+
+
+def _about(value: Any) -> dict[str, Any]:
+    """Anything that JSON can hold: the bundle has seen to its size and depth, and it is for people only."""
+    if not isinstance(value, dict):
+        raise ValueError("a dictionary is needed")
+    return value
+
+
+def _versions(value: Any) -> dict[str, str]:
+    checked = {untrusted.text(100)(name): untrusted.text(100)(version) for name, version in _about(value).items()}
+    if len(checked) > 100:
+        raise ValueError("these are too many")
+    return checked
+
+
+_FIELDS: dict[str, untrusted.Check[Any]] = {
+    "card": Card.from_json,
+    "classes": untrusted.many(untrusted.text(1000), 2, 100_000),
+    "normalisation": untrusted.one_of(power.NAME),
+    "head": lambda value: untrusted.fields(value, {"kind": untrusted.one_of(*get_args(Kind)), "strength": _strength}),
+    "seed": untrusted.whole(0, 2**32 - 1),
+    "about": _about,
+    "versions": _versions,
+}
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A trained classifier without its backbone.
+
+    Attributes:
+        card: of the backbone.
+        classes: class names, in the order of the head's scores.
+        kind: of head. strength: what was chosen for it. head: itself.
+        seed: of the folds.
+        about: how it was trained and measured, for people.
+        seen: uint64 `(m,)`, fingerprints of the training photos.
+    """
+
+    card: Card
+    classes: tuple[str, ...]
+    kind: Kind
+    strength: float | None
+    head: Head
+    seed: int
+    about: dict[str, Any]
+    seen: npt.NDArray[np.uint64]
+
+
+def write(folder: str | Path, saved: Saved, overwrite: bool = False) -> None:
+    """Save as a folder of two files; arguments and errors as for `bundle.write`."""
+    manifest = {
+        "card": saved.card.to_json(),
+        "classes": list(saved.classes),
+        "normalisation": power.NAME,
+        "head": {"kind": saved.kind, "strength": saved.strength},
+        "seed": saved.seed,
+        "about": saved.about,
+        "versions": {name: _version(name) for name in ("headstart", "numpy", "openvino", "pillow")},
+    }
+    arrays = {**saved.head.arrays(), _SEEN: saved.seen}
+    try:
+        _checked(manifest, arrays)  # what could not be read back is not written
+    except (KeyError, ValueError, HeadError, BackboneError) as error:
+        raise BundleError(f"{folder} cannot be saved: {error!s}.") from error
+    bundle.write(folder, manifest, arrays, overwrite)
+
+
+def read(folder: str | Path) -> Saved:
+    """Read a saved classifier; nothing in it is run.
+
+    Raises:
+        BundleError: as for `bundle.read`; or a part is missing, of another type or range than it may be, or does not
+            fit the others.
+    """
+    manifest, arrays = bundle.read(folder)
+    try:
+        return _checked(manifest, arrays)
+    except (KeyError, ValueError, HeadError, BackboneError) as error:
+        raise BundleError(f"{folder} holds no classifier that fits together: {error!s}.\nTrain it anew.") from error
+
+
+def _checked(manifest: dict[str, Any], arrays: Arrays) -> Saved:
+    given = untrusted.fields({name: manifest[name] for name in _FIELDS}, _FIELDS)
+    card, classes, kind, strength = given["card"], given["classes"], given["head"]["kind"], given["head"]["strength"]
+    seen, head = arrays[_SEEN], from_arrays({name: array for name, array in arrays.items() if name != _SEEN})
+    if len(set(classes)) != len(classes):
+        raise HeadError("a class name is there twice")
+    if seen.dtype != np.uint64 or seen.ndim != 1 or len(seen) > REMEMBERED:
+        raise HeadError("the fingerprints of its training photos are damaged")
+    if (head.dim, head.classes) != (card.dim, len(classes)):
+        raise HeadError("its head is for other vectors or classes than it names")
+    if isinstance(head, NeighbourHead) != (kind == "knn"):
+        raise HeadError(f"its head is not of the kind {kind}")
+    return Saved(card, classes, kind, strength, head, given["seed"], given["about"], seen)
+
+
+def _version(name: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,1 @@
+"""How files are kept on this disk and brought to it: whole or not at all."""

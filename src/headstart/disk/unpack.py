@@ -1,0 +1,125 @@
+"""Unpacking a data set that came as zip or tar.gz: photos in folders, inside, no larger than photos are.
+
+What machines leave behind (`__MACOSX`, hidden files) is left out. Tars are unpacked by `backbones.fetch.archive`,
+whose rules hold for zips too; only the reading of a zip is here.
+"""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headstart.disk import archive
+from headstart.disk.archive import ArchiveError, Limits
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile, ZipInfo
+
+_BLOCK = 1 << 20
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_NOISE = {"__macosx", "thumbs.db", "desktop.ini"}
+#: Photos hardly shrink, so ten bytes for each packed one is plenty; the largest data set has 32,825 photos in 1.6 GB.
+LIMITS = Limits(bytes=20_000_000_000, files=100_000, ratio=10, spare=64_000_000)
+
+
+def unpack(file: Path, folder: Path, limits: Limits = LIMITS) -> None:
+    """Unpack a zip, tar or tar.gz into an empty folder.
+
+    Args:
+        file: read only.
+        folder: made if it is missing. What is in it after an error must not be used.
+        limits: what it may grow to.
+
+    Raises:
+        ArchiveError: it is something else, damaged, too large, or holds what is not admitted.
+        OSError: the file cannot be read, or the disk is full or read-only.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with file.open("rb") as opened:
+        head = opened.read(4096)
+    if head.startswith(_ZIP):
+        _unzip(file, folder, limits)
+        return
+    kind = archive.kind_of(head)
+    if kind == "empty" or kind.startswith(("an HTML", "an XML", "a JSON")):
+        raise ArchiveError(f"is {kind}, not a zip or tar.gz")
+    archive.unpack(file, folder, limits)
+    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder comes before the folder
+        if _is_noise(path.name):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _unzip(file: Path, folder: Path, limits: Limits) -> None:
+    """Every member's claim is checked before the first byte is written, and no more is written than was claimed."""
+    with _reading(file) as opened:
+        members = opened.infolist()
+        most = min(limits.bytes, file.stat().st_size * limits.ratio + limits.spare)
+        total = sum(member.file_size for member in members)
+        if len(members) > limits.files:
+            raise ArchiveError(f"has more than {limits.files:,} files")
+        if total > most:
+            raise ArchiveError(f"would unpack to {total / 1e9:,.1f} GB, which is not reasonable for its size")
+        for name, member in [(_admitted(member), member) for member in members]:
+            if name:
+                _write(opened, member, folder / name)
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[ZipFile]:
+    """A zip; whatever is wrong with it is an `ArchiveError`."""
+    import errno
+    import struct
+    import zipfile
+    import zlib
+
+    damaged = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError, NotImplementedError)
+    try:
+        with zipfile.ZipFile(file) as opened:
+            yield opened
+    except damaged as error:
+        raise ArchiveError(f"is a damaged or truncated zip ({str(error)[:200]})") from error
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # it leads to a place before its start
+            raise ArchiveError("is a damaged or truncated zip (its directory leads nowhere)") from error
+        raise
+
+
+def _admitted(member: ZipInfo) -> str:
+    """The path of a member below the folder; empty for what is left out.
+
+    Raises:
+        ArchiveError: it leads elsewhere, or is not a plain file or folder.
+    """
+    name = archive.safe_name(member.filename)  # what would be left out must be honest, too
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        what = "a link" if kind == stat.S_IFLNK else "a device or a file of a special kind"
+        raise ArchiveError(f"has {what}, which is not admitted: {name[:100]!a}")
+    if member.flag_bits & 1:
+        raise ArchiveError(f"has an encrypted file: {name[:100]!a}")
+    if member.compress_type not in (0, 8):  # stored, deflated
+        raise ArchiveError(f"has a file that is packed in a rare way: {name[:100]!a}")
+    return "" if any(_is_noise(part) for part in name.split("/")) else name
+
+
+def _write(opened: ZipFile, member: ZipInfo, target: Path) -> None:
+    try:
+        if member.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with opened.open(member) as content, target.open("xb") as file:
+            shutil.copyfileobj(content, file, _BLOCK)  # ends at the size that was claimed, and checks the checksum
+            written = file.tell()
+    except (FileExistsError, NotADirectoryError) as error:  # the folder was empty: the zip itself made the other one
+        raise ArchiveError(f"has the same name twice: {member.filename[:100]!a}") from error
+    if written != member.file_size:
+        raise ArchiveError(f"ends in the middle of a file: {member.filename[:100]!a}")
+
+
+def _is_noise(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _NOISE

@@ -1,0 +1,1 @@
+"""Would more photos help, and of which class?"""

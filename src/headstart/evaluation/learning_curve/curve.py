@@ -1,0 +1,273 @@
+"""Would more photos help, and of which class? Accuracy against photos per class, from vectors that are there.
+
+Every point is measured as `headstart train` measures: heads of the same kind, their strength chosen on their own
+photos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from headstart.evaluation.learning_curve import extrapolation
+from headstart.evaluation.learning_curve.class_advice import Advice, advise
+from headstart.evaluation.learning_curve.extrapolation import PowerLaw
+from headstart.evaluation.metrics import wilson
+from headstart.heads.fitting import fit
+from headstart.heads.head import Kind
+from headstart.photos.splits import stratified_folds
+
+Labels = npt.NDArray[np.intp]
+Vectors = npt.NDArray[np.float32]
+SIZES = (3, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240)
+FOLDS = 5
+#: Heads trained for each size: more where photos are few, for there chance is great and training is quick.
+_MOST_DRAWS, _PHOTOS_TRAINED = 8, 2400
+_LEAST_POINTS = 4
+_BOOTSTRAP = 400
+_AHEAD = (2, 4)
+#: For the advice where the head has no l2: what cross-validation mostly chooses.
+_USUAL_L2 = 0.1
+
+
+@dataclass(frozen=True)
+class Point:
+    """Accuracy for a number of photos.
+
+    Attributes:
+        per_class: photos of each class trained on, the mean where classes have fewer than asked for.
+        photos: in all. draws: heads that were trained; 0: extrapolated.
+        accuracy: 0..1, their mean. interval: 95 % band.
+    """
+
+    per_class: int
+    photos: int
+    draws: int
+    accuracy: float
+    interval: tuple[float, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Part of `LearningCurve.to_json`."""
+        low, high = self.interval
+        shown = {"per_class": self.per_class, "accuracy": self.accuracy, "low": low, "high": high}
+        return {**shown, "photos": self.photos, "draws": self.draws} if self.draws else shown
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Accuracy against photos per class.
+
+    Attributes:
+        points: measured, the fewest photos first; empty if there are too few.
+        law: what the points follow; None if they are too few or do not rise.
+        ahead: what the law says of more photos.
+        advice: which class deserves them.
+    """
+
+    points: tuple[Point, ...]
+    law: PowerLaw | None
+    ahead: tuple[Point, ...]
+    advice: Advice
+
+    @property
+    def text(self) -> str:
+        """What the curve says, without the advice."""
+        if not self.points:
+            return "There are too few photos for a learning curve."
+        last = self.points[-1]
+        said = [f"With {_photos(last.per_class)} a class {_percent(last)}"]
+        if len(self.points) > 1:
+            first = self.points[0]
+            said[0] += f"; with {first.per_class} it was {100 * first.accuracy:.1f} %"
+        if self.ahead:
+            double = self.ahead[0]
+            said.append(f"If it goes on like this, {double.per_class} a class would bring {_percent(double)}")
+        elif len(self.points) < _LEAST_POINTS:
+            said.append("There are too few points to say what more photos would bring")
+        else:
+            said.append("With more photos it did not rise")
+        return ". ".join(said) + "."
+
+    def to_json(self) -> dict[str, Any]:
+        """The part `learning_curve` of the documents of `train` and `compare`."""
+        ahead = None
+        if self.law is not None and self.ahead:
+            ahead = {"law": self.law.to_json(), "points": [point.to_json() for point in self.ahead]}
+        return {
+            "points": [point.to_json() for point in self.points],
+            "extrapolation": ahead,
+            "advice": self.advice.to_json(),
+            "text": self.text,
+        }
+
+
+def learning_curve(
+    kind: Kind,
+    vectors: Vectors,
+    labels: Labels,
+    classes: Sequence[str],
+    groups: Sequence[bytes],
+    strength: float | None,
+    held: tuple[Vectors, Labels] | None,
+    seed: int,
+) -> LearningCurve:
+    """Follow the accuracy from a few photos a class to all of them.
+
+    Without held-out photos it is measured by cross-validation in five folds, so the last point has learned from four
+    fifths of the photos. A photo and its copies are one. A class with fewer photos than a size gives all it has.
+
+    Args:
+        kind: of head.
+        vectors: float32 `(n, dim)`, power-normalised. labels: intp `(n,)`, `0..k-1`. classes: k names.
+        groups: n keys, equal for copies.
+        strength: l2 of the head, for the advice by class; None if it has none.
+        held: vectors float32 `(m, dim)` and labels intp `(m,)` of photos that were not trained on.
+        seed: of the draws.
+    """
+    once = np.array(sorted({group: i for i, group in reversed(list(enumerate(groups)))}.values()), np.intp)
+    vectors, labels, keys = vectors[once], labels[once], [groups[i] for i in once]
+    counts = np.bincount(labels, minlength=len(classes))
+    folds: Labels | None = None
+    if held is None:
+        if int(counts.min()) < _LEAST_POINTS:
+            return LearningCurve((), None, (), Advice("Take ten of each class or more."))
+        folds = stratified_folds(labels, keys, FOLDS, seed)
+    elif int(counts.min()) < 2:
+        return LearningCurve((), None, (), Advice("Take ten of each class or more."))
+    learner = _Learner(kind, vectors, labels, keys, folds, held, seed)
+    points, rights = [], []
+    for wanted in learner.sizes():
+        right, photos = learner.right(wanted)
+        points.append(_point(right, photos, len(classes)))
+        rights.append(right)
+    law, ahead = _extrapolated(points, rights, len(classes), seed)
+    l2 = strength if kind in ("logistic", "ridge") and strength else _USUAL_L2
+    return LearningCurve(tuple(points), law, ahead, advise(vectors, labels, classes, l2, folds, held, seed))
+
+
+class _Learner:
+    """Trains heads on so many photos a class and tells what they get right."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        vectors: Vectors,
+        labels: Labels,
+        keys: Sequence[bytes],
+        folds: Labels | None,
+        held: tuple[Vectors, Labels] | None,
+        seed: int,
+    ) -> None:
+        self._kind, self._vectors, self._labels, self._keys = kind, vectors, labels, keys
+        self._folds, self._held, self._seed = folds, held, seed
+
+    def sizes(self) -> list[int | None]:
+        """Photos a class, then None: all."""
+        share = 1.0 if self._folds is None else 1 - 1 / FOLDS
+        usual = share * float(np.median(np.bincount(self._labels)))
+        return [*(size for size in SIZES if size < 0.8 * usual), None]
+
+    def right(self, wanted: int | None) -> tuple[npt.NDArray[np.bool_], int]:
+        """Which are answered rightly, bool `(draws, photos measured on)`; photos a head learned from (the mean)."""
+        k = int(self._labels.max()) + 1
+        cost = len(self._labels) if wanted is None else min(wanted * k, len(self._labels))
+        passes = 1 if wanted is None else max(1, min(_MOST_DRAWS, _PHOTOS_TRAINED // cost))
+        if self._folds is not None and wanted is not None:
+            passes = max(1, -(-passes // FOLDS))
+        rows, learnt = [], []
+        for draw in range(passes):
+            right = np.empty(len(self._labels if self._held is None else self._held[1]), bool)
+            for chosen, vectors, truth, where in self._parts(wanted, draw):
+                head = fit(self._kind, self._vectors[chosen], self._labels[chosen], self._inner(chosen)).head
+                right[where] = head.predict_proba(vectors).argmax(axis=1) == truth
+                learnt.append(len(chosen))
+            rows.append(right)
+        return np.stack(rows), round(float(np.mean(learnt)))
+
+    def _parts(self, wanted: int | None, draw: int) -> Iterator[tuple[Labels, Vectors, Labels, Labels]]:
+        """Rows to learn from; vectors, labels and places of the photos to measure on."""
+        order = np.random.default_rng([self._seed, draw]).permutation(len(self._labels))
+        if self._held is not None:
+            yield _first(order, self._labels, wanted), *self._held, np.arange(len(self._held[1]))
+            return
+        if self._folds is None:
+            raise AssertionError("there are folds where nothing is held out")
+        for fold in range(FOLDS):
+            inside = np.flatnonzero(self._folds == fold)
+            outside = order[self._folds[order] != fold]
+            yield _first(outside, self._labels, wanted), self._vectors[inside], self._labels[inside], inside
+
+    def _inner(self, chosen: Labels) -> Labels:
+        labels = self._labels[chosen]
+        most = int(np.bincount(labels).max())
+        return stratified_folds(labels, [self._keys[i] for i in chosen], max(2, min(FOLDS, most)), self._seed)
+
+
+def _first(order: Labels, labels: Labels, wanted: int | None) -> Labels:
+    """The first so many of every class in a random order; so a larger draw holds the smaller ones."""
+    if wanted is None:
+        return np.sort(order)
+    own = labels[order]
+    return np.sort(np.concatenate([order[own == c][:wanted] for c in range(int(labels.max()) + 1)]))
+
+
+def _point(right: npt.NDArray[np.bool_], photos: int, classes: int) -> Point:
+    accuracy = float(right.mean())
+    effective = accuracy * (1 - accuracy) / _variance(right) if 0 < accuracy < 1 else right.shape[1]
+    return Point(round(photos / classes), photos, len(right), accuracy, wilson(accuracy, max(1, round(effective))))
+
+
+def _variance(right: npt.NDArray[np.bool_]) -> float:
+    """Of the mean accuracy: photos measured on are a sample, and so are the draws.
+
+    `p (1 - p) / n` for n photos, and the variance of the draws' accuracies over their number. Wilson's interval is
+    taken for as many photos as give this variance (the "effective" sample size of survey sampling, Kish 1965).
+    """
+    accuracy = min(max(float(right.mean()), 0.5 / right.shape[1]), 1 - 0.5 / right.shape[1])
+    draws = float(right.mean(axis=1).var(ddof=1)) / len(right) if len(right) > 1 else 0.0
+    return float(accuracy * (1 - accuracy) / right.shape[1] + draws)
+
+
+def _extrapolated(
+    points: Sequence[Point], rights: Sequence[npt.NDArray[np.bool_]], classes: int, seed: int
+) -> tuple[PowerLaw | None, tuple[Point, ...]]:
+    """The law through the points, and what it says of twice and four times the photos.
+
+    The band is a bootstrap over draws and photos at once: the same photos for all sizes, as they were measured on.
+    """
+    if len(points) < _LEAST_POINTS:
+        return None, ()
+    sizes, means = [point.photos / classes for point in points], [point.accuracy for point in points]
+    variances = [_variance(right) for right in rights]
+    law = extrapolation.fit(sizes, means, variances)
+    if law.scale <= 0 or means[-1] <= means[0]:
+        return None, ()
+    rng = np.random.default_rng([seed, 400])
+    n = rights[0].shape[1]
+    weights = rng.multinomial(n, np.full(n, 1 / n), _BOOTSTRAP).astype(np.float32) / n
+    again = np.empty((_BOOTSTRAP, len(points)))
+    for place, right in enumerate(rights):
+        drawn = weights @ right.T.astype(np.float32)  # (bootstrap, draws)
+        picked = rng.integers(0, len(right), (_BOOTSTRAP, len(right)))
+        again[:, place] = np.take_along_axis(drawn, picked, axis=1).mean(axis=1)
+    ahead = [times * points[-1].photos / classes for times in _AHEAD]
+    low, high = extrapolation.predict(sizes, again, variances, ahead)
+    expected = law.accuracy(ahead)
+    low, high = np.minimum(low, expected), np.maximum(high, expected)
+    return law, tuple(
+        Point(round(size), round(size * classes), 0, float(mean), (float(bottom), float(top)))
+        for size, mean, bottom, top in zip(ahead, expected, low, high, strict=True)
+    )
+
+
+def _photos(count: int) -> str:
+    return "1 photo" if count == 1 else f"{count:,} photos"
+
+
+def _percent(point: Point) -> str:
+    low, high = point.interval
+    return f"{100 * point.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f})"

@@ -1,0 +1,140 @@
+"""Which of several is best, what is told apart from it, what is worth its cost: pure functions on what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headstart.evaluation import paired
+from headstart.evaluation.paired import Difference
+from headstart.evaluation.results import Answers
+
+#: Speeds that differ by less than this are called the same.
+_ALIKE = 1.2
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What one candidate answered.
+
+    Attributes:
+        paths: n photos measured on.
+        answers: which of them were answered rightly.
+    """
+
+    paths: tuple[str, ...]
+    answers: Answers
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A candidate in the order of accuracy.
+
+    Attributes:
+        name: for people. accuracy: 0..1.
+        photos_per_second: of its network, None if not known.
+        difference: best minus this one; None for the best, and where the two cannot be paired.
+    """
+
+    name: str
+    accuracy: float
+    photos_per_second: float | None
+    difference: Difference | None = None
+
+
+def difference(best: Answered, other: Answered) -> Difference:
+    """Compare two on the photos that both were measured on.
+
+    On a test set copies of a photo count once. In cross-validation both must have had the same folds.
+
+    Raises:
+        ValueError: they have no photo in common, or had other folds: the message says it.
+    """
+    first, second = best.answers, other.answers
+    if first.folds is not None and second.folds is not None:
+        same = best.paths == other.paths and first.folds.shape == second.folds.shape
+        if not same or not np.array_equal(first.folds, second.folds):
+            raise ValueError("they could not use the same photos, so their folds differ")
+        return paired.by_cross_validation(first.right, second.right, first.folds)
+    if best.paths == other.paths:
+        rows = np.flatnonzero(first.once)
+        return paired.on_test_set(first.right[0, rows], second.right[0, rows])
+    places = {path: i for i, path in enumerate(other.paths)}
+    common = [(i, places[path]) for i, path in enumerate(best.paths) if path in places and first.once[i]]
+    if not common:
+        raise ValueError("no photo was measured with both")
+    mine, theirs = (np.array(rows) for rows in zip(*common, strict=True))
+    return paired.on_test_set(first.right[0, mine], second.right[0, theirs])
+
+
+def front(accuracies: Sequence[float], speeds: Sequence[float | None]) -> list[bool]:
+    """The Pareto front: candidates that no other beats in accuracy or speed without losing in the other.
+
+    Args:
+        accuracies: 0..1. speeds: photos/s; one that is not known is on the front only if it has the best accuracy.
+    """
+    known = [-1.0 if speed is None else speed for speed in speeds]
+    pairs = list(zip(accuracies, known, strict=True))
+    return [
+        not any(a >= accuracy and s >= speed and (a, s) != (accuracy, speed) for a, s in pairs)
+        for accuracy, speed in pairs
+    ]
+
+
+def verdict(standings: Sequence[Standing], n: int) -> str:
+    """What the figures say, in a sentence or two.
+
+    Args:
+        standings: the best first.
+        n: photos measured on.
+    """
+    best, others = standings[0], standings[1:]
+    if not others:
+        return f"Only {best.name} was measured: there is nothing to compare it with."
+    tied = [one for one in others if one.difference is not None and not one.difference.is_told]
+    unpaired = [one for one in others if one.difference is None]
+    told = [one for one in others if one.difference is not None and one.difference.is_told]
+    sentences = []
+    if tied:
+        names = [best.name, *(one.name for one in tied)]
+        sentences.append(f"{_listed(names)} cannot be told apart on {n:,} photos{_cheapest([best, *tied])}.")
+    elif told:
+        sentences.append(f"{best.name} is the best on {n:,} photos: {_behind(told[0])}, more than luck explains.")
+    if tied and told:
+        one = told[0]
+        rest = f"{one.name} is" if len(told) == 1 else f"The other {len(told)} are"
+        points = "" if one.difference is None else f" ({_behind(one)})" if len(told) == 1 else ""
+        sentences.append(f"{rest} worse than {best.name}{points}, more than luck explains.")
+    if unpaired:
+        sentences.append(f"{_listed([one.name for one in unpaired])} could not be paired with {best.name}.")
+    return " ".join(sentences)
+
+
+def _cheapest(tied: Sequence[Standing]) -> str:
+    """Which of those that cannot be told apart costs least; empty if that is not known."""
+    best = tied[0]
+    if best.photos_per_second is None or any(one.photos_per_second is None for one in tied):
+        return ""
+    fastest = max(tied, key=lambda one: one.photos_per_second or 0.0)
+    ratio = (fastest.photos_per_second or 0.0) / best.photos_per_second
+    if ratio >= _ALIKE:
+        times = f"{ratio:.0f}" if ratio >= 3 else f"{ratio:.1f}"
+        return f"; {fastest.name} is {times} times cheaper than {best.name}"
+    slowest = min(one.photos_per_second or 0.0 for one in tied)
+    if best.photos_per_second / slowest < _ALIKE:
+        return "; they cost about the same"
+    return f"; {best.name} is the cheapest of them, too"
+
+
+def _behind(one: Standing) -> str:
+    if one.difference is None:
+        raise AssertionError("only of those that were paired")
+    low, high = (100 * end for end in one.difference.interval)
+    return f"{one.name} is {100 * one.difference.value:.1f} points behind ({low:.1f} to {high:.1f})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = list(names[:6]) + ([f"{len(names) - 6} more"] if len(names) > 6 else [])
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

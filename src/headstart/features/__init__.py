@@ -1,0 +1,1 @@
+"""Photos -> feature vectors, kept in the store."""

@@ -1,0 +1,202 @@
+"""Photos -> vectors of several networks, kept in the store: each photo is decoded once for all that look at it alike.
+
+Some hundred photos are decoded, then go through one network after the other; so the cores are never shared by two
+networks, and each one's own speed is measured on the way. What is interrupted continues where it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from headstart.backbones.base import Backbone
+from headstart.errors import BackboneError, HeadstartError, StoreError
+from headstart.features.extraction import FLUSH, extract
+from headstart.features.store import Store
+from headstart.photos.images import View
+from headstart.photos.reading import Album, readers
+from headstart.progress import Progress, Silent
+
+#: Decoded pictures held at a time; 1,000 photos of 224 x 224.
+_ALBUM_BYTES = 150_000_000
+#: Networks that look at photos alike and stay in memory together. More of them are loaded anew for each album.
+_LOADED = 4
+#: Photos that a network is timed on if its speed is not known and no photo has to go through it.
+_TIMED = 32
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it went for one network.
+
+    Attributes:
+        computed: photos that went through it now.
+        seconds: that it took for them, reading not counted.
+        photos_per_second: of the network alone; None if too few photos tell.
+        error: why it has no vectors for some photos; None if it has.
+    """
+
+    computed: int = 0
+    seconds: float = 0.0
+    photos_per_second: float | None = None
+    error: BackboneError | None = None
+
+
+def extract_all(
+    networks: Sequence[Backbone], paths: Sequence[str], store: Store, progress: Progress | None = None
+) -> list[Outcome]:
+    """Put vectors of photos into the store; `features.extract` finds them there.
+
+    Args:
+        networks: whose vectors. One that fails is left aside, the others go on.
+        paths: n photos.
+        store: where known vectors are and new ones go.
+        progress: is told of the total_progress, counted in photos times networks.
+
+    Returns:
+        an outcome for each network.
+
+    Raises:
+        StoreError: the store cannot be read or written.
+    """
+    todo = _missing(networks, paths, store)
+    total_progress = _Sum(sum(map(len, todo)), progress)
+    speeds = [store.rate(network.card, "network") for network in networks]
+    if progress is not None:
+        seconds = sum(len(rows) / (speed or np.inf) for rows, speed in zip(todo, speeds, strict=True))
+        progress.planned(len(paths) * len(networks), total_progress.total, seconds if all(speeds) else 0.0)
+    views: dict[View, list[_Member]] = {}
+    members = [_Member(network, rows, speed) for network, rows, speed in zip(networks, todo, speeds, strict=True)]
+    for member in members:
+        views.setdefault(member.network.card.view, []).append(member)
+    with readers() as pool:
+        for view, group in views.items():
+            _extract(view, group, paths, store, total_progress, pool)
+    return [Outcome(one.computed, one.seconds, one.speed, one.error) for one in members]
+
+
+def _missing(networks: Sequence[Backbone], paths: Sequence[str], store: Store) -> list[set[int]]:
+    """For each network the rows that the store has no vector for, as far as it can tell without reading photos."""
+    store.refresh()
+    hashes = store.known(paths)
+    known = [i for i, digest in enumerate(hashes) if digest is not None]
+    digests = [hashes[i] or b"" for i in known]
+    unknown = set(range(len(paths))) - set(known)
+    return [
+        unknown | {i for i, there in zip(known, store.has(network.card, digests), strict=True) if not there}
+        for network in networks
+    ]
+
+
+@dataclass
+class _Member:
+    """A network on its way; `todo` are the rows that it lacks."""
+
+    network: Backbone
+    todo: set[int]
+    speed: float | None
+    computed: int = 0
+    seconds: float = 0.0
+    error: BackboneError | None = None
+
+
+def _extract(
+    view: View, group: list[_Member], paths: Sequence[str], store: Store, total_progress: _Sum, pool: Executor
+) -> None:
+    """Send what is missing through all networks of one view."""
+    album = Album(view)
+    wanted = sorted(set().union(*(member.todo for member in group)))
+    step = max(_ALBUM_BYTES // (view.height * view.width * 3), FLUSH)
+    for start in range(0, len(wanted), step):
+        rows = wanted[start : start + step]
+        album.hold([paths[row] for row in rows], pool)
+        for member in group:
+            own = [paths[row] for row in rows if row in member.todo]
+            if own and member.error is None:
+                with _told(member):
+                    _embed(member, own, store, total_progress.part(len(own)), album)
+            if len(group) > _LOADED:
+                member.network.release()
+    for member in group:
+        if member.speed is None and member.error is None:
+            with _told(member):
+                _time(member, paths, store, album, pool)
+        member.network.release()
+
+
+def _embed(member: _Member, paths: list[str], store: Store, part: Progress, album: Album) -> None:
+    _ = member.network.batch  # loads or compiles it, which is not its speed
+    found = extract(member.network, paths, store, part, album.read)
+    member.computed += found.computed
+    if found.computed:
+        member.seconds += found.seconds
+    if member.computed >= FLUSH:
+        member.speed = member.computed / member.seconds
+        with suppress(StoreError):  # as good as known: it is told now, and measured again if need be
+            store.note_rate(member.network.card, member.speed, "network")
+
+
+def _time(member: _Member, paths: Sequence[str], store: Store, album: Album, pool: Executor) -> None:
+    """Measure the speed of a network that nothing has to go through."""
+    pictures = album.pictures(_TIMED)
+    if not pictures:
+        album.hold(paths[:_TIMED], pool)
+        pictures = album.pictures(_TIMED)
+    if not pictures:
+        return
+    network, step = member.network, member.network.batch
+    batches = [(i, np.stack(pictures[i : i + step])) for i in range(0, len(pictures), step)]
+    network.embed_stream(batches[:1], lambda *_: None)
+    clock = time.perf_counter()
+    network.embed_stream(batches, lambda *_: None)
+    member.speed = len(pictures) / (time.perf_counter() - clock)
+    with suppress(StoreError):
+        store.note_rate(network.card, member.speed, "network")
+
+
+@contextmanager
+def _told(member: _Member) -> Iterator[None]:
+    """A network that fails, ours or a plugin's, fails alone; errors of the disk go on."""
+    try:
+        yield
+    except BackboneError as error:
+        member.error = error
+    except HeadstartError:
+        raise
+    except Exception as error:
+        handle = member.network.card.handle
+        member.error = BackboneError(f"{handle} failed: {type(error).__name__}: {error}")
+        member.error.__cause__ = error
+
+
+class _Sum:
+    """Photos times networks that are done, told to a progress."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self.total = total
+        self._progress = progress
+        self._begun = 0
+
+    def part(self, expected: int) -> Progress:
+        """A progress of the next extraction, of so many photos."""
+        part = _Part(self, self._begun)
+        self._begun += expected
+        return part
+
+    def reached(self, done: int) -> None:
+        """So many are done."""
+        if self._progress is not None:
+            self._progress.advanced(min(done, self.total))
+
+
+class _Part(Silent):
+    def __init__(self, whole: _Sum, before: int) -> None:
+        self._whole, self._before = whole, before
+
+    def advanced(self, done: int) -> None:
+        self._whole.reached(self._before + done)

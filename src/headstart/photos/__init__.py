@@ -1,0 +1,1 @@
+"""Folders, CSVs and files of photos -> sets of photos -> pixels."""

@@ -1,0 +1,327 @@
+"""A photo's file -> upright sRGB uint8 array in a `View`; a content hash; one reason for every file that fails.
+
+The kind of file is told by its first bytes (only camera raw, which calls itself TIFF, by its name). What decoding it
+will cost is told from its header: it waits until there is memory for it, and what may take longer than a moment is
+decoded in a process of its own, which can be ended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import stat
+import struct
+import time
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from headstart.errors import PhotoError
+from headstart.photos.budget import Budget, cancel_event, check_cancelled
+from headstart.photos.decode_cost import MAX_SCANNED_PIXELS, WEBP_BYTES, Weight, unusual, webp_pixels, weigh
+from headstart.photos.formats import OPENERS, ends_early, foreign_coding, sniff
+from headstart.photos.pixels import Fit, Images, View, reduce, render
+from headstart.safety import child
+
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "REASONS", "Data", "Fit", "Images", "View", "content_hash", "decode", "load"]
+
+#: Every outcome but `used` that a file can have. `duplicate` and `conflicting labels` are told by later
+#: steps, which see more than one file.
+REASONS = (
+    "not an image",
+    "empty",
+    "truncated",
+    "corrupt",
+    "too large",
+    "unsupported format",
+    "unreadable",
+    "duplicate",
+    "conflicting labels",
+)
+
+#: Changes whenever this module would turn the same bytes into other pixels; part of every card's key.
+READER_REVISION = 1
+
+#: Bytes of a file. Reading and hashing it takes a second or two.
+MAX_BYTES = 2**29
+#: Larger files are not held in memory, and decoded in a process of their own.
+HELD_BYTES = 2**26
+#: Pixels by the header. 2**28 lets 200-megapixel phones in.
+MAX_PIXELS = 2**28
+#: Bytes for decoding, of all threads and of the processes that they start: a gigabyte less what an extraction itself
+#: takes (210 MB), a file held for the next photo, `_STACKS`, what is not counted, and a reserve.
+MEMORY = 520_000_000
+#: A photo that takes longer to read and to decode in a process of its own is too large.
+SECONDS = 8.0
+#: What such a process takes before it does anything.
+_CHILD = 36_000_000
+#: Address space beyond what is counted, for the stacks of a decoder's threads.
+_STACKS = 64_000_000
+_AVIF_THREADS = 2
+_CHUNK = 2**20
+_BUDGET = Budget(MEMORY, free=2**24)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_BUDGET.reset)
+
+
+@dataclass(frozen=True)
+class LargeFile:
+    """A file that is not held in memory.
+
+    Attributes:
+        path: where it is.
+        head: its first 32 bytes.
+        digest: SHA-256 of its bytes.
+        stamp: what changes when the file does.
+        seconds: that reading it took; they count.
+    """
+
+    path: str
+    head: bytes
+    digest: bytes
+    stamp: tuple[int, ...]
+    seconds: float
+
+
+#: What `read` gives and `decode` takes.
+Data = bytes | LargeFile
+
+
+def read(path: str | Path) -> Data:
+    """Read a photo's bytes; of a large file no more than a hash is kept.
+
+    Raises:
+        PhotoError: `unreadable`, `empty`, `not an image`, `unsupported format` or `too large`; in the last
+            three cases no more than the first bytes were read.
+    """
+    try:
+        with open(path, "rb", opener=_opener) as file:
+            stamp = _stamp(file.fileno())
+            head = file.read(32)
+            if not head:
+                raise PhotoError("empty", "the file has 0 bytes")
+            sniff(head, str(path))
+            if stamp[0] > MAX_BYTES:
+                raise PhotoError("too large", f"{stamp[0]:,} bytes; at most {MAX_BYTES:,} are read")
+            if stamp[0] > HELD_BYTES:
+                began = time.monotonic()
+                digest = _digest(file, head)
+                return LargeFile(os.fspath(path), head, digest, stamp, time.monotonic() - began)
+            data = head + file.read(HELD_BYTES)
+            if len(data) > HELD_BYTES:
+                raise PhotoError("unreadable", "it grew while it was read")
+            return data
+    except OSError as error:
+        raise PhotoError("unreadable", error.strerror or str(error)) from error
+    except ValueError as error:  # a path with a zero byte, from a damaged CSV
+        raise PhotoError("unreadable", str(error)) from error
+
+
+def _opener(path: str, flags: int) -> int:
+    """Opening a pipe that nobody writes to would wait for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _stamp(descriptor: int) -> tuple[int, ...]:
+    """Size, and what else changes when a file does."""
+    info = os.fstat(descriptor)
+    if not stat.S_ISREG(info.st_mode):
+        raise PhotoError("unreadable", "not a regular file")
+    return info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino, info.st_dev
+
+
+def _digest(file: BinaryIO, head: bytes) -> bytes:
+    digest, total = hashlib.sha256(head), len(head)
+    while chunk := file.read(_CHUNK):
+        check_cancelled()
+        digest.update(chunk)
+        total += len(chunk)
+        if total > MAX_BYTES:
+            raise PhotoError("unreadable", "it grew while it was read")
+    return digest.digest()
+
+
+def content_hash(data: Data) -> bytes:
+    """SHA-256 of a file's bytes (32 bytes): a renamed or copied photo is the same photo, an edited one is not."""
+    return data.digest if isinstance(data, LargeFile) else hashlib.sha256(data).digest()
+
+
+def decode(data: Data, view: View, fill: bool = True) -> Images:
+    """Turn a photo's bytes into an upright sRGB picture.
+
+    EXIF orientation is applied; transparency is laid on white; CMYK, palette, grey and 16-bit pictures become
+    8-bit RGB; an ICC profile other than sRGB is honoured (a broken one is ignored, as browsers do). Of
+    animations the first frame is taken.
+
+    All threads of the process together take no more than `MEMORY` bytes for it: who finds them taken waits.
+
+    Args:
+        data: what `read` gave.
+        view: the size, and how the photo comes to it.
+        fill: False leaves the grey of `pad` out, for pictures in reports; the result is smaller than the view then.
+
+    Returns:
+        uint8 `(view.height, view.width, 3)` `0..255`, sRGB, writable, C order.
+
+    Raises:
+        PhotoError: with one of `REASONS`.
+        concurrent.futures.CancelledError: the `budget.ReadingPool` in whose thread it runs is being stopped.
+    """
+    check_cancelled()
+    if isinstance(data, LargeFile):
+        return _decode_apart(data, view, fill, MEMORY)
+    kind = sniff(data[:32])
+    if ends_early(kind, data):
+        raise PhotoError("truncated", "the file ends before its last part does")
+    if unusual(kind, data):
+        return _decode_apart(data, view, fill, MEMORY)
+    canvas = webp_pixels(data) * WEBP_BYTES if kind == "webp" else 0
+    if canvas > MEMORY:
+        raise PhotoError("too large", f"decoding it takes {canvas:,} bytes; at most {MEMORY:,} are used")
+    with _BUDGET.hold(canvas):
+        with _outcomes(kind, data):
+            image, weight = _open(kind, io.BytesIO(data), data, view)
+        if not weight.apart:
+            with _outcomes(kind, data), _BUDGET.hold(0 if canvas else weight.memory):
+                return render(image, view, fill)
+        del image
+    return _decode_apart(data, view, fill, weight.memory)
+
+
+def load(path: str | Path, view: View, fill: bool = True) -> Images:
+    """`decode(read(path), view, fill)`: what training, prediction and serving all run.
+
+    Raises:
+        PhotoError: with one of `REASONS`.
+    """
+    return decode(read(path), view, fill)
+
+
+def _open(kind: str, file: BinaryIO, data: bytes, view: View) -> tuple[Any, Weight]:
+    """The picture with its header read, JPEG asked for its reduced size; and what decoding it will cost."""
+    image = OPENERS[kind](file)
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise PhotoError("too large", f"{width:,} x {height:,} pixels; at most {MAX_PIXELS:,} pixels are read")
+    reduce(image, view)
+    weight = weigh(kind, image, data)
+    if weight.memory > MEMORY:
+        raise PhotoError(
+            "too large",
+            f"{width:,} x {height:,} pixels; decoding them takes {weight.memory:,} bytes, at most {MEMORY:,} are used",
+        )
+    if weight.scanned > MAX_SCANNED_PIXELS:
+        scans = weight.scanned // (width * height)
+        raise PhotoError("too large", f"{width:,} x {height:,} pixels in {scans:,} scans")
+    return image, weight
+
+
+_SIGNS = {
+    "truncated": (
+        "truncated",
+        "unexpected end",
+        "end of file",
+        "end-of-file",
+        "premature",
+        "eof",
+        "too small",
+    ),
+    "too large": ("too large", "out of memory", "too much memory"),
+    "unsupported format": ("unsupported bmp", "not been built in"),
+}
+
+
+@contextmanager
+def _outcomes(kind: str, data: bytes) -> Iterator[None]:
+    """Decoders raise nearly anything on damaged bytes; all of it becomes a reason."""
+    try:
+        yield
+    except (PhotoError, CancelledError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise PhotoError("too large", str(error)) from error
+    except MemoryError as error:
+        raise PhotoError("too large", "not enough memory to decode it") from error
+    except Exception as error:
+        text = str(error).lower()
+        reason = next((reason for reason, signs in _SIGNS.items() if any(sign in text for sign in signs)), "corrupt")
+        if reason == "corrupt" and (coding := foreign_coding(kind, data)):
+            raise PhotoError("unsupported format", f"its pixels are coded as {coding}") from error
+        raise PhotoError(reason, str(error) or type(error).__name__) from error
+
+
+# In a process of its own: the view and, of a file that is not held, its name go along as words, pixels come back.
+
+
+def _decode_apart(data: Data, view: View, fill: bool, memory: int) -> Images:
+    """Decode in a process that may take so many bytes, and `SECONDS`."""
+    held = data if isinstance(data, bytes) else b""
+    request: dict[str, Any] = {"view": asdict(view), "fill": fill}
+    seconds = SECONDS
+    if isinstance(data, LargeFile):
+        request["path"], request["stamp"] = os.fsencode(data.path).hex(), data.stamp
+        seconds = max(SECONDS - data.seconds, 1.0)
+    size = min(memory + len(held) + _CHILD, MEMORY)
+    limit = size - _CHILD - len(held) + _STACKS
+    with _BUDGET.hold(size):
+        try:
+            answer = child.call(
+                "headstart.photos.images:answer",
+                held,
+                json.dumps(request),
+                seconds=round(seconds, 1),
+                megabytes=limit // 10**6,
+                cancel=cancel_event(),
+            )
+        except child.ChildError as error:
+            if error.reason == "cancelled":
+                raise CancelledError from None
+            reason = {"time": "too large", "memory": "too large"}.get(error.reason, "corrupt")
+            raise PhotoError(reason, f"decoding it apart: {error}") from error
+        except OSError as error:
+            raise PhotoError("unreadable", f"no process could be started to decode it: {error}") from error
+    if answer[:1] == b"{":
+        found = json.loads(answer)
+        raise PhotoError(found["reason"], found["detail"])
+    height, width = struct.unpack_from(">II", answer, 1)
+    return np.frombuffer(bytearray(answer[9:]), np.uint8).reshape(height, width, 3)
+
+
+def answer(data: bytes, request: str) -> bytes:
+    """What `_decode_apart` asks: a zero byte, height, width and pixels; or a document with the reason for none."""
+    from PIL import AvifImagePlugin
+
+    AvifImagePlugin.DEFAULT_MAX_THREADS = _AVIF_THREADS
+    wanted = json.loads(request)
+    view = View(**wanted["view"])
+    try:
+        if "path" not in wanted:
+            return _packed(_decode_file(io.BytesIO(data), data, view, wanted["fill"]))
+        with open(bytes.fromhex(wanted["path"]), "rb", opener=_opener) as file:
+            picture = _decode_file(file, b"", view, wanted["fill"])
+            if list(_stamp(file.fileno())) != wanted["stamp"]:
+                raise PhotoError("unreadable", "it changed while it was read")
+            return _packed(picture)
+    except PhotoError as error:
+        return json.dumps({"reason": error.reason, "detail": error.detail}).encode()
+    except OSError as error:
+        return json.dumps({"reason": "unreadable", "detail": error.strerror or str(error)}).encode()
+
+
+def _packed(picture: Images) -> bytes:
+    return b"\0" + struct.pack(">II", *picture.shape[:2]) + picture.tobytes()
+
+
+def _decode_file(file: BinaryIO, data: bytes, view: View, fill: bool) -> Images:
+    kind = sniff(file.read(32))
+    file.seek(0)
+    with _outcomes(kind, data):
+        return render(_open(kind, file, data, view)[0], view, fill)

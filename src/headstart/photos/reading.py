@@ -1,0 +1,146 @@
+"""A photo's file: read and hashed; decoded once for one network, or once for several that look at it alike."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from headstart.errors import PhotoError
+from headstart.photos import images
+from headstart.photos.budget import ReadingPool
+from headstart.photos.images import Images, View
+
+#: A file changed this recently may change again within the clock's tick: its content is hashed again.
+_RACY_SECONDS = 2.0
+
+
+def processors() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def readers() -> Iterator[Executor]:
+    """Threads that read photos, one for each core.
+
+    Whoever leaves early, by an error or by Ctrl-C, waits for no photo: what is being decoded is given up.
+    """
+    pool = ReadingPool(processors())
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def fingerprint(path: str) -> bytes | None:
+    """32 bytes that change when the file does; None if it is missing or changed just now."""
+    try:
+        info = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if time.time() - max(info.st_mtime, info.st_ctime) < _RACY_SECONDS:
+        return None
+    facts = f"{info.st_size} {info.st_mtime_ns} {info.st_ctime_ns} {info.st_ino} {info.st_dev} "
+    return hashlib.blake2b(facts.encode() + os.fsencode(os.path.abspath(path)), digest_size=32).digest()
+
+
+class Photo(Protocol):
+    """A photo that was read.
+
+    Attributes:
+        mark: fingerprint of the file from before it was read; None if it has none.
+        digest: SHA-256 of its bytes.
+    """
+
+    @property
+    def mark(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def digest(self) -> bytes: ...  # noqa: D102
+
+    def decode(self, view: View) -> Images:
+        """The picture, uint8 `(height, width, 3)`.
+
+        Raises:
+            PhotoError: it cannot be used.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class FilePhoto:
+    """A photo with the bytes of its file, or what `images.read` gives instead if it is large."""
+
+    mark: bytes | None
+    digest: bytes
+    data: images.Data
+
+    @classmethod
+    def read(cls, path: str) -> Self:
+        """Read a file.
+
+        Raises:
+            PhotoError: it cannot be read.
+        """
+        mark = fingerprint(path)
+        data = images.read(path)
+        return cls(mark, images.content_hash(data), data)
+
+    def decode(self, view: View) -> Images:
+        """See `Photo.decode`."""
+        return images.decode(self.data, view)
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    mark: bytes | None
+    digest: bytes
+    picture: Images
+
+    def decode(self, view: View) -> Images:
+        return self.picture
+
+
+class Album:
+    """Photos decoded once, for all networks that look at them in one view; as many in memory as it was told to hold.
+
+    Args:
+        view: of all its pictures: uint8 `(height, width, 3)`, `height * width * 3` bytes each.
+    """
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self._photos: dict[str, _Decoded] = {}
+
+    def hold(self, paths: Sequence[str], pool: Executor) -> None:
+        """Decode these photos and forget all others. Those that cannot be used are left to who asks for them."""
+        self._photos = {}
+        decoded = zip(paths, pool.map(self._decode, paths), strict=True)
+        self._photos = {path: photo for path, photo in decoded if photo is not None}
+
+    def read(self, path: str) -> Photo:
+        """A photo that is held, or else from its file.
+
+        Raises:
+            PhotoError: it cannot be read.
+        """
+        return self._photos.get(path) or FilePhoto.read(path)
+
+    def pictures(self, most: int) -> list[Images]:
+        """Some of the pictures held."""
+        return [photo.picture for photo in list(self._photos.values())[:most]]
+
+    def _decode(self, path: str) -> _Decoded | None:
+        """Runs in the pool's threads."""
+        try:
+            photo = FilePhoto.read(path)
+            return _Decoded(photo.mark, photo.digest, photo.decode(self.view))
+        except PhotoError:
+            return None

@@ -1,0 +1,288 @@
+"""Public data sets by name: downloaded, unpacked, counted, and only then put in place.
+
+While one is on its way it is in `.<name>.part` beside its place: what has arrived of the download, to be continued,
+and what is being unpacked. A data set in its place is whole.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from headstart.disk import locks
+from headstart.disk.archive import ArchiveError
+from headstart.disk.home import home, offline
+from headstart.errors import DataError
+from headstart.progress import Progress, Silent
+
+_FOOD_VISION = "https://storage.googleapis.com/ztm_tf_course/food_vision"
+_TENSORFLOW = "https://storage.googleapis.com/download.tensorflow.org/example_images"
+#: https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101/
+_FOOD_101 = "photos of Food-101 (Bossard and others 2014), which are foodspotting.com users': for research use only"
+_TEN = "chicken_curry chicken_wings fried_rice grilled_salmon hamburger ice_cream pizza ramen steak sushi"
+_ALL = """
+apple_pie baby_back_ribs baklava beef_carpaccio beef_tartare beet_salad beignets bibimbap bread_pudding
+breakfast_burrito bruschetta caesar_salad cannoli caprese_salad carrot_cake ceviche cheese_plate cheesecake
+chicken_curry chicken_quesadilla chicken_wings chocolate_cake chocolate_mousse churros clam_chowder club_sandwich
+crab_cakes creme_brulee croque_madame cup_cakes deviled_eggs donuts dumplings edamame eggs_benedict escargots falafel
+filet_mignon fish_and_chips foie_gras french_fries french_onion_soup french_toast fried_calamari fried_rice
+frozen_yogurt garlic_bread gnocchi greek_salad grilled_cheese_sandwich grilled_salmon guacamole gyoza hamburger
+hot_and_sour_soup hot_dog huevos_rancheros hummus ice_cream lasagna lobster_bisque lobster_roll_sandwich
+macaroni_and_cheese macarons miso_soup mussels nachos omelette onion_rings oysters pad_thai paella pancakes panna_cotta
+peking_duck pho pizza pork_chop poutine prime_rib pulled_pork_sandwich ramen ravioli red_velvet_cake risotto samosa
+sashimi scallops seaweed_salad shrimp_and_grits spaghetti_bolognese spaghetti_carbonara spring_rolls steak
+strawberry_shortcake sushi tacos takoyaki tiramisu tuna_tartare waffles
+"""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A public data set.
+
+    Attributes:
+        name: also of the folder that it becomes.
+        place: the address of the folder that its file is in.
+        file: a zip or tar.gz.
+        megabytes: how large that is, about.
+        licence: on which terms, as far as is known.
+        train: class name -> photos to train on, or all photos if it has no sides.
+        test: class name -> photos to test on; empty: it has no sides.
+        sha256: of the file, in hex; empty: not known.
+    """
+
+    name: str
+    place: str
+    file: str
+    megabytes: int
+    licence: str
+    train: Mapping[str, int]
+    test: Mapping[str, int] = field(default_factory=dict)
+    sha256: str = ""
+
+    @property
+    def url(self) -> str:
+        """Where its file is: on the server that `HEADSTART_SAMPLES_URL` names, if it does.
+
+        Raises:
+            DataError: that is not an address.
+        """
+        place = os.environ.get("HEADSTART_SAMPLES_URL", "").strip() or self.place
+        parts = urlsplit(place)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+            raise DataError(
+                "HEADSTART_SAMPLES_URL is not the address of a folder on a server.\nExpected one such as "
+                f"{_FOOD_VISION}, without a user name, password or query."
+            )
+        return f"{place.rstrip('/')}/{self.file}"
+
+
+@dataclass(frozen=True)
+class Got:
+    """A data set that is on this machine; `new` is False if it was here already, the same."""
+
+    sample: Sample
+    path: Path
+    new: bool
+
+
+def _each(names: str, photos: int) -> dict[str, int]:
+    return dict.fromkeys(names.split(), photos)
+
+
+def _food(name: str, megabytes: int, classes: str, train: int) -> Sample:
+    return Sample(
+        name, _FOOD_VISION, f"{name}.zip", megabytes, _FOOD_101, _each(classes, train), _each(classes, photos=250)
+    )
+
+
+#: Counts and sizes as the course's notebooks and TensorFlow's tutorials print them.
+SAMPLES = (
+    _food("10_food_classes_10_percent", 169, _TEN, 75),
+    _food("10_food_classes_all_data", 519, _TEN, 750),
+    _food("101_food_classes_10_percent", 1625, _ALL, 75),
+    _food("pizza_steak", 110, "pizza steak", 750),
+    Sample(
+        "flowers",
+        _TENSORFLOW,
+        "flower_photos.tgz",
+        229,
+        "CC-BY 2.0: name the photographers, see its LICENSE.txt",
+        {"daisy": 633, "dandelion": 898, "roses": 641, "sunflowers": 699, "tulips": 799},
+    ),
+)
+
+
+def find(name: str) -> Sample:
+    """The data set of that name.
+
+    Raises:
+        DataError: there is none; near names are told.
+    """
+    known = {sample.name: sample for sample in SAMPLES}
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise DataError(f"No data set is called '{name}'.{hint}\nExpected one of {', '.join(known)}.")
+    return known[name]
+
+
+def get(sample: Sample, folder: str | Path = ".", progress: Progress | None = None, file: Path | None = None) -> Got:
+    """Put a data set into `<folder>/<name>`; if it is there already and whole, nothing is done.
+
+    Args:
+        sample: which.
+        folder: made if it is missing.
+        progress: told how it goes.
+        file: its zip or tar.gz, if that was fetched otherwise; then nothing is downloaded. It is only read.
+
+    Raises:
+        DataError: something else is in its place; its server cannot be reached or sends something else;
+            `HEADSTART_OFFLINE` is set; the file is damaged, evil or holds something else; the disk is full or
+            read-only. What has arrived of a download stays, unless it is complete and no good.
+    """
+    progress = progress or Silent()
+    target = Path(folder) / sample.name
+    key = hashlib.sha256(os.fsencode(target.absolute())).hexdigest()[:12]
+    with _telling(f"{sample.name} cannot be put into {folder}"):
+        if os.path.lexists(target):
+            return _existing(sample, target)
+        lock = home() / "samples" / f"{sample.name}-{key}"
+        with locks.held(lock, f"gets {sample.name}", progress.message):
+            if os.path.lexists(target):  # another process has just put it there
+                return _existing(sample, target)
+            room = target.with_name(f".{sample.name}.part")
+            archive = file or _downloaded(sample, room, progress)
+            try:
+                _settle(sample, archive, room, target, progress)
+            except ArchiveError as error:
+                if file is None:
+                    shutil.rmtree(room)
+                raise _refused(sample, file, folder, error) from error
+            shutil.rmtree(room, ignore_errors=True)
+    return Got(sample, target, new=True)
+
+
+def _downloaded(sample: Sample, room: Path, progress: Progress) -> Path:
+    """Its file, whole, from its server."""
+    from headstart.disk import download
+    from headstart.disk.retry import DownloadError
+
+    otherwise = _otherwise(sample, room.parent)
+    if offline():
+        raise DataError(
+            f"{sample.name} is not in {room.parent}, and HEADSTART_OFFLINE is set.\nUnset it. Or {otherwise}"
+        )
+    parts = urlsplit(sample.url)
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        progress.message(f"{sample.url} is not encrypted: what arrives may have been changed on the way.")
+    most = sample.megabytes * 2_000_000  # what is known of its size, generously
+    wanted = download.Wanted(sample.url, sample.name, "a zip or tar.gz", most, sha256=sample.sha256)
+    try:
+        return download.download(wanted, room, progress)[0]
+    except DownloadError as error:
+        raise DataError(
+            f"{sample.name} cannot be fetched: {error}.\nTry again later: the same command goes on where it ended. Or "
+            + otherwise
+        ) from error
+
+
+def _refused(sample: Sample, file: Path | None, folder: str | Path, error: ArchiveError) -> DataError:
+    what = str(error).replace("\n", " ")
+    if file is None:
+        return DataError(
+            f"{sample.name} cannot be used: what came from {sample.url} {what}.\nNothing of it was kept. Try again "
+            f"later, or {_otherwise(sample, folder)}"
+        )
+    return DataError(
+        f"{file} cannot be used: it {what}.\nExpected the file that {sample.url} gives. Nothing of it was kept; the "
+        "file is as it was."
+    )
+
+
+def _otherwise(sample: Sample, folder: str | Path) -> str:
+    return f"fetch {sample.url} in another way, then: headstart samples get {sample.name} {folder} --from FILE"
+
+
+def _settle(sample: Sample, file: Path, room: Path, target: Path, progress: Progress) -> None:
+    """Unpack a file, check what was in it and put it in its place.
+
+    Raises:
+        ArchiveError: the rest of a sentence about the file.
+    """
+    from headstart.disk import unpack
+
+    new = room / "new"
+    shutil.rmtree(new, ignore_errors=True)  # of a process that was killed
+    progress.message(f"Unpacking {sum(sample.train.values()) + sum(sample.test.values()):,} photos.")
+    try:
+        unpack.unpack(file, new)
+        content = _inner(new, {"train", "test"} if sample.test else set(sample.train))
+        problems = _problems(sample, content)
+        if problems:
+            raise ArchiveError(f"does not hold what it should: {problems}")
+        if os.name != "nt":
+            os.sync()  # once for all files: the name must not be on the disk before them
+        content.rename(target)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        with suppress(OSError):
+            room.rmdir()  # if there is no download in it
+
+
+def _inner(folder: Path, expected: set[str]) -> Path:
+    """The folder that holds the classes or sides: archives have one around everything, or not."""
+    entries = list(folder.iterdir())
+    if len(entries) == 1 and entries[0].is_dir() and entries[0].name not in expected:
+        return entries[0]
+    return folder
+
+
+def _existing(sample: Sample, target: Path) -> Got:
+    problems = _problems(sample, target)
+    if problems:
+        raise DataError(
+            f"{target} is there already, but it is not {sample.name}, or not all of it: {problems}.\nNothing was "
+            f"overwritten. Move it away, or choose another folder: headstart samples get {sample.name} DIR"
+        )
+    return Got(sample, target, new=False)
+
+
+def _problems(sample: Sample, folder: Path) -> str:
+    """What is not as it should be in a folder, the first few; empty: all photos are there."""
+    from headstart.photos.sources import scan
+    from headstart.safety.printable import show
+
+    try:
+        found = scan(folder)
+    except DataError as error:
+        return str(error).partition("\n")[0].rstrip(".")
+    problems = []
+    for side, expected, photos in (("train/", sample.train, found.train), ("test/", sample.test, found.test)):
+        counts = photos.counts if photos else {}
+        for name in sorted({*expected, *counts}):
+            here, wanted = counts.get(name, 0), expected.get(name, 0)
+            if here != wanted:
+                problems.append(f"{side if sample.test else ''}{show(name)} holds {here:,} photos, expected {wanted:,}")
+        problems += [f"{show(path)} is empty" for path in (photos.paths if photos else ()) if not os.path.getsize(path)]
+    more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+    return "; ".join(problems[:3]) + more
+
+
+@contextmanager
+def _telling(what: str) -> Iterator[None]:
+    """Turn the disk's errors into a `DataError`; `what` could not be done, the rest of a sentence."""
+    try:
+        yield
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise DataError(
+            f"{what}: {error.strerror or error}{where}.\nExpected files that can be read, and folders that this user "
+            "may write to on a disk with room. What has arrived of a download is kept: the same command goes on there."
+        ) from error

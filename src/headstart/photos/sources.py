@@ -1,0 +1,288 @@
+"""A folder, a CSV or a list -> `PhotoSet`s: which photos there are, of which class, on which side.
+
+Nothing is opened here but folders and the CSV; nothing is ever written, moved or changed. Hidden files, and
+what operating systems and notebooks leave behind, are neither photos nor classes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from headstart.errors import DataError
+from headstart.photos import spreadsheet
+from headstart.photos.splits import stratified_share
+from headstart.safety.printable import show, show_all
+
+_TRAIN = {"train"}
+_TEST = {"test"}
+_VALIDATION = {"val", "valid", "validation"}
+_NOISE = {"__macosx", "thumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "@eadir"}
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """Photos with their class names, in a fixed order.
+
+    Attributes:
+        paths: as given, or joined from the folder that was scanned; n of them.
+        labels: class name of each; n of them.
+    """
+
+    paths: tuple[str, ...]
+    labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.paths) != len(self.labels):
+            raise DataError(
+                f"There are {len(self.paths)} paths but {len(self.labels)} labels.\nExpected one label for each."
+            )
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Photos per class, class names in alphabetical order."""
+        return dict(sorted(Counter(self.labels).items()))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in alphabetical order."""
+        return tuple(self.counts)
+
+    def share(self, fraction: float, seed: int) -> PhotoSet:
+        """The same share of every class, in the order they have here.
+
+        Chosen by the names of each photo and its folder, so neither by the order nor by where the folders lie,
+        and stable when photos are added.
+        """
+        rows = sorted(range(len(self)), key=lambda i: self.paths[i])  # decides between equal names
+        keys = [os.fsencode("/".join(Path(self.paths[i]).parts[-2:])) for i in rows]
+        chosen = stratified_share([self.labels[i] for i in rows], keys, fraction, seed)
+        return self.take(sorted(rows[i] for i in chosen))
+
+    def take(self, rows: Iterable[int]) -> PhotoSet:
+        """The photos with these numbers, in the order given."""
+        rows = list(rows)
+        return PhotoSet(tuple(self.paths[i] for i in rows), tuple(self.labels[i] for i in rows))
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a scan found.
+
+    Attributes:
+        train: photos to learn from (all of them where the source has no sides).
+        test: photos to measure on, or None.
+        notes: what was left aside and why, a sentence each.
+    """
+
+    train: PhotoSet
+    test: PhotoSet | None
+    notes: tuple[str, ...] = ()
+
+
+def scan(source: str | Path) -> Source:
+    """Find the photos of a folder or CSV.
+
+    Folders: `<source>/<class>/**` or `<source>/{train,test|val|validation}/<class>/**`; the file endings do not
+    matter. CSV: columns `path,label[,split]`, paths relative to the CSV's folder.
+
+    Raises:
+        DataError: the path is empty, there is no such folder, it has no classes or no photos, or the CSV is malformed.
+    """
+    path = named(source)
+    if not os.path.exists(path):  # unlike Path.exists, also where the name is too long to be one
+        raise DataError(_missing(path))
+    if path.is_dir():
+        return _scan_folder(path)
+    if path.suffix.lower() == ".csv":
+        return _scan_csv(path)
+    raise DataError(
+        f"{show(path)} is a file.\nExpected a folder with one sub-folder of photos for each class, or a CSV with "
+        "the columns path,label."
+    )
+
+
+def from_lists(paths: Sequence[str | Path], labels: Sequence[str]) -> PhotoSet:
+    """A `PhotoSet` from paths and their class names, in the order given."""
+    return PhotoSet(tuple(os.fspath(path) for path in paths), tuple(str(label) for label in labels))
+
+
+def check_classes(train: Sequence[str], other: Sequence[str], what: str) -> None:
+    """Class names are the contract between data sets: a name that training did not see is an error.
+
+    Raises:
+        DataError: naming the classes that are too many, and near misses.
+    """
+    unknown = sorted(set(other) - set(train))
+    if unknown:
+        hints = [f"'{u}' looks like '{m[0]}'" for u in unknown if (m := difflib.get_close_matches(u, train, n=1))]
+        raise DataError(
+            f"{what} has classes that training does not know: {show_all(unknown)}.\n"
+            f"Expected only {show_all(train)}.\nRename the folders or labels{': ' + '; '.join(hints) if hints else ''}."
+        )
+
+
+def find_files(sources: Iterable[str | Path]) -> list[str]:
+    """Photos to predict: files as they are, folders with everything below them, each in alphabetical order.
+
+    Raises:
+        DataError: a path is empty or does not exist, or a folder holds no file.
+    """
+    found: list[str] = []
+    for source in sources:
+        path = named(source)
+        if os.path.isdir(path):
+            below = _files_below(path)
+            if not below:
+                raise DataError(f"The folder {show(path)} holds no files.\nExpected photos in it or below it.")
+            found += below
+        elif os.path.lexists(path):
+            found.append(os.fspath(source))
+        else:
+            raise DataError(_missing(path))
+    return found
+
+
+def named(path: str | Path) -> Path:
+    """A path that was given; an empty one would mean the working folder, which nobody means by it.
+
+    Raises:
+        DataError: it is empty.
+    """
+    if not os.fspath(path):
+        raise DataError("A path is empty.\nExpected a folder of photos, a photo or a CSV; '.' is the working folder.")
+    return Path(path)
+
+
+def _scan_folder(root: Path) -> Source:
+    folders = {entry.name: entry for entry in _entries(root) if _is_folder(entry)}
+    sides = {name.lower(): entry for name, entry in folders.items()}
+    train = next((sides[name] for name in _TRAIN if name in sides), None)
+    tests = [sides[name] for name in sorted(sides) if name in _TEST]
+    validations = [sides[name] for name in sorted(sides) if name in _VALIDATION]
+    if train is not None and any(_is_folder(entry) for entry in _entries(Path(train.path))):
+        held_out = tests or validations
+        notes = [
+            f"{show(entry.path)} is left aside: it is neither train nor the folder measured on."
+            for name, entry in sorted(folders.items())
+            if entry is not train and entry not in held_out[:1]
+        ]
+        learn, more = _classes_below(Path(train.path))
+        test = None
+        if held_out:
+            test, other = _classes_below(Path(held_out[0].path))
+            check_classes(learn.classes, test.classes, show(held_out[0].path))
+            more += other
+        return Source(learn, test, tuple(notes + more))
+    found, notes = _classes_below(root)
+    return Source(found, None, tuple(notes))
+
+
+def _classes_below(root: Path) -> tuple[PhotoSet, list[str]]:
+    paths: list[str] = []
+    labels: list[str] = []
+    notes: list[str] = []
+    loose = 0
+    for entry in _entries(root):
+        if not _is_folder(entry):
+            loose += 1
+            continue
+        files = _files_below(Path(entry.path))
+        if not files:
+            notes.append(f"The folder {show(entry.path)} is empty: it is no class.")
+        paths += files
+        labels += [entry.name] * len(files)
+    if not paths:
+        beside = f" It holds {loose} file(s) that belong to no class." if loose else " It is empty."
+        raise DataError(
+            f"There are no classes of photos in {show(root)}.{beside}\n"
+            "Expected one sub-folder for each class, such as photos/apple/1.jpg and photos/pear/1.jpg."
+        )
+    if loose:
+        notes.append(f"{loose} file(s) directly in {show(root)} belong to no class and are left aside.")
+    return PhotoSet(tuple(paths), tuple(labels)), notes
+
+
+def _files_below(folder: Path) -> list[str]:
+    """All files below a folder, links followed, each folder entered once however many links lead to it.
+
+    Links to the folders above are not followed: they would put every class into this one.
+    """
+    found: list[str] = []
+    above = {*folder.absolute().parents, *Path(os.path.realpath(folder)).parents}
+    seen = {_identity(path) for path in above}
+    waiting = [os.fspath(folder)]
+    while waiting:
+        current = waiting.pop()
+        identity = _identity(current)
+        if identity in seen:
+            continue
+        seen.add(identity)
+        entries = _entries(Path(current))
+        found += [entry.path for entry in entries if not _is_folder(entry)]
+        waiting += [entry.path for entry in reversed(entries) if _is_folder(entry)]
+    return sorted(found)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """A link that leads nowhere, to itself or where we may not look is a file, which reading will refuse."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _identity(folder: str | Path) -> tuple[int, int] | str:
+    """What two paths to one folder have in common; the path itself where nothing can be told."""
+    try:
+        info = os.stat(folder)
+    except OSError:
+        return os.fspath(folder)
+    return info.st_dev, info.st_ino
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            kept = [e for e in entries if not e.name.startswith(".") and e.name.lower() not in _NOISE]
+    except OSError as error:
+        raise DataError(f"The folder {show(folder)} cannot be read: {error.strerror}.") from error
+    return sorted(kept, key=lambda entry: entry.name)
+
+
+def _scan_csv(path: Path) -> Source:
+    sides: dict[str, tuple[list[str], list[str]]] = {side: ([], []) for side in ("train", "test", "validation")}
+    for line, name, label, split in spreadsheet.photos(path):
+        side = "validation" if split in _VALIDATION else split or "train"
+        if not name or not label or side not in sides:
+            raise DataError(
+                f"Line {line} of {show(path)} is not complete: path '{show(name)}', label '{show(label)}', split "
+                f"'{show(side)}'.\nExpected a path, a label and as split train, test or val (or nothing)."
+            )
+        sides[side][0].append(name)
+        sides[side][1].append(label)
+    sets = {side: PhotoSet(tuple(paths), tuple(labels)) for side, (paths, labels) in sides.items()}
+    if not len(sets["train"]):
+        raise DataError(f"{show(path)} names no photos to train on.\nExpected lines with split train, or no split.")
+    held_out = sets["test"] if len(sets["test"]) else sets["validation"]
+    notes = []
+    if len(sets["test"]) and len(sets["validation"]):
+        notes.append(f"{len(sets['validation'])} photos of split val are left aside: split test is measured on.")
+    if len(held_out):
+        check_classes(sets["train"].classes, held_out.classes, f"The held-out split of {show(path)}")
+    return Source(sets["train"], held_out if len(held_out) else None, tuple(notes))
+
+
+def _missing(path: Path) -> str:
+    near: list[str] = []
+    if os.path.isdir(path.parent):
+        near = difflib.get_close_matches(path.name, [e.name for e in _entries(path.parent)], n=3)
+    hint = f" Did you mean {' or '.join(show(path.parent / name) for name in near)}?" if near else ""
+    return f"{show(path)} does not exist.{hint}\nExpected a folder of photos, a photo or a CSV."

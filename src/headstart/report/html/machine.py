@@ -1,0 +1,50 @@
+"""On what it was measured: the processor and the versions that decide figures and speeds."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from headstart.photos.reading import processors
+
+_PACKAGES = ("headstart", "openvino", "numpy", "pillow")
+_PROCESSORS = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A computer and what was installed on it.
+
+    Attributes:
+        processor: its name, and how many cores headstart may use.
+        versions: of Python and of the packages that decide the figures.
+    """
+
+    processor: str
+    versions: dict[str, str]
+
+
+def here() -> Machine:
+    """The computer that this runs on."""
+    packages = {package: _version(package) for package in _PACKAGES}
+    cores = processors()
+    name = f"{_name()}, {cores} core{'' if cores == 1 else 's'} used, {platform.system()}"
+    return Machine(name, packages | {"Python": platform.python_version()})
+
+
+def _name() -> str:
+    try:
+        lines = _PROCESSORS.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine() or "an unknown processor"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"

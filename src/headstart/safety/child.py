@@ -1,0 +1,152 @@
+"""A stranger's file, read in a process of its own: whatever the file does to it, the user's process lives on.
+
+The child imports what it needs, then limits its own memory and processor time, then works: bytes in, bytes out. It
+is started as a plain program, so it never runs the user's `__main__` again, and it writes nothing to the terminal.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import Literal
+
+Reason = Literal["time", "memory", "died", "failed", "cancelled"]
+_OK, _MEMORY, _FAILED = b"\x00", b"\x01", b"\x02"
+_POLL = 0.05
+#: How much of what a failed child wrote to stderr is kept for the message.
+_KEPT = 2000
+
+
+class ChildError(Exception):
+    """The child did not answer. For our own use: callers turn it into one of `headstart.errors`.
+
+    Attributes:
+        reason: `time` or `memory` (a limit was reached), `died` (by a signal, such as a segmentation fault),
+            `failed` (an exception that the work did not expect), `cancelled`.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason: Reason = reason
+
+
+def call(
+    work: str, data: bytes, *words: str, seconds: float, megabytes: int, cancel: threading.Event | None = None
+) -> bytes:
+    """Run a function of ours in a process with limits.
+
+    Args:
+        work: `package.module:function`, a function from bytes (and words) to bytes; its module's imports, and `data`,
+            are not limited.
+        data: what it is given.
+        words: what else it is given.
+        seconds: it may take, imports included.
+        megabytes: of memory that it may take beyond what its imports took. Enforced on Linux; elsewhere only `seconds`.
+        cancel: when set, the child is ended.
+
+    Returns:
+        what the function returned.
+
+    Raises:
+        ChildError: it did not return, see there.
+    """
+    code = f"import sys; sys.path[:] = {sys.path!r}; from headstart.safety.child import serve; serve()"
+    command = [sys.executable, "-I", "-c", code, work, str(megabytes), str(int(seconds) + 1), *words]
+    # A session of its own: Ctrl-C on the terminal reaches the parent, which ends the child. One arena of memory for
+    # all its threads: glibc reserves 64 MB of the address space for each.
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, "MALLOC_ARENA_MAX": "1"},
+    ) as process:
+        try:
+            out, err = _wait(process, data, time.monotonic() + seconds, cancel)
+        except subprocess.TimeoutExpired as error:
+            raise ChildError("time", f"it took more than {seconds:g} seconds") from error
+        finally:
+            process.kill()
+    status, answer = out[:1], out[1:]
+    if process.returncode == 0 and status == _OK:
+        return answer
+    if status == _MEMORY:
+        raise ChildError("memory", f"it needs more than {megabytes:,} MB of memory")
+    if status == _FAILED:
+        raise ChildError("failed", answer.decode("utf-8", "replace"))
+    if process.returncode == -getattr(signal, "SIGXCPU", 0):
+        raise ChildError("time", f"it took more than {seconds:g} seconds of processor time")
+    last = err[-_KEPT:].decode("utf-8", "replace").strip()
+    raise ChildError("died", f"its process ended with {_ending(process.returncode)}" + (f": {last}" if last else ""))
+
+
+def _ending(code: int) -> str:
+    """A return code in words: `signal SIGSEGV` tells more than -11."""
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"code {code}"
+
+
+def _wait(
+    process: subprocess.Popen[bytes], data: bytes | None, end: float, cancel: threading.Event | None
+) -> tuple[bytes, bytes]:
+    """What the process wrote; it is looked up now and then whether someone cancelled."""
+    while True:
+        left = end - time.monotonic()
+        try:
+            return process.communicate(data, timeout=max(min(left, _POLL if cancel is not None else left), 0.0))
+        except subprocess.TimeoutExpired:
+            data = None  # communicate goes on with what it was given first
+            if cancel is not None and cancel.is_set():
+                raise ChildError("cancelled", "it was cancelled") from None
+            if time.monotonic() >= end:
+                raise
+
+
+def serve() -> None:
+    """The child: `WORK MEGABYTES SECONDS WORDS...` in `sys.argv`, bytes on stdin; out: a status byte and the answer."""
+    work, megabytes, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answer = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print does not mix with the answer
+    module, _, name = work.partition(":")
+    function = getattr(importlib.import_module(module), name)
+    try:
+        data = sys.stdin.buffer.read()
+        _limit(megabytes, seconds)
+        status, result = _OK, function(data, *sys.argv[4:])
+    except MemoryError:
+        status, result = _MEMORY, b""
+    except Exception as error:
+        status, result = _FAILED, f"{type(error).__name__}: {error}".encode("utf-8", "replace")
+    answer.write(status + result)
+    answer.flush()
+    os._exit(0)  # nothing of a damaged engine runs any more
+
+
+def _limit(megabytes: int, seconds: int) -> None:
+    """No more memory of its own than now plus `megabytes`; no more processor time than `seconds` on each core.
+
+    Memory is limited where the system tells how much there is (Linux). What counts is what can be written to
+    (`RLIMIT_DATA`): address space that engines and threads only reserve, and files mapped for reading, cost nothing.
+    The limit of processor time ends a child whose parent was killed and cannot do it any more.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    cores = os.cpu_count() or 1
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds * cores, seconds * cores + 1))
+    with suppress(OSError, ValueError), open("/proc/self/statm", "rb") as file:
+        now = int(file.read().split()[5]) * resource.getpagesize()
+        most = now + megabytes * 10**6
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
