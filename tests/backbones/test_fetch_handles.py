@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from headstart.backbones.fetch import is_remote
-from headstart.backbones.fetch.handles import offline, parse
+from headstart.backbones.fetch.handles import parse
+from headstart.disk.home import offline
 from headstart.errors import BackboneError
 
 HUB = "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/5"
