@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from headstart import backbones
 from headstart.errors import PhotoError
+from headstart.evaluation.results import PhotoCounts
 from headstart.features.extraction import Skipped
 from headstart.features.store import Store
 from headstart.photos import images
@@ -37,6 +39,12 @@ class Recognised:
     path: str
     guesses: tuple[Guess, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """One of the `predictions` of `headstart classify --json`, see docs/json.md."""
+        best = self.guesses[0]
+        guesses = [asdict(one) for one in self.guesses]
+        return {"path": self.path, "label": best.label, "probability": best.probability, "guesses": guesses}
+
 
 @dataclass(frozen=True)
 class Classified:
@@ -51,6 +59,14 @@ class Classified:
     backbone: str
     photos: tuple[Recognised, ...]
     skipped: tuple[Skipped, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that `headstart classify --json` prints, see docs/json.md."""
+        return {
+            "backbone": self.backbone,
+            "predictions": [one.to_json() for one in self.photos],
+            "photos": PhotoCounts(len(self.photos) + len(self.skipped), self.skipped).to_json(),
+        }
 
 
 def classify(

@@ -1,99 +1,107 @@
-"""What a comparison found: an entry for each network and head, the best first, and the document made of it."""
+"""What a comparison found: an entry for each backbone and head, the best first."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headstart.backbones import catalogue
 from headstart.backbones.base import Backbone
 from headstart.backbones.card import Card, short_name
+from headstart.classifier.training import Work
 from headstart.classifier.trial import Trial
 from headstart.evaluation import ranking
-from headstart.evaluation.metrics import reliability
+from headstart.evaluation.metrics import Evaluation, Protocol
 from headstart.evaluation.paired import Difference
-from headstart.evaluation.ranking import Answered, Standing
-from headstart.features.extraction import Features, Skipped
+from headstart.evaluation.ranking import Standing
+from headstart.evaluation.results import Answers, PhotoCounts
 from headstart.features.several import Outcome
+from headstart.heads.head import HeadChoice
 
 if TYPE_CHECKING:
     from headstart.evaluation.learning_curve.curve import LearningCurve
+    from headstart.photos.images import Fit
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A network that could not be measured: its handle and why."""
+    """A backbone that could not be measured: its handle and why."""
 
-    network: str
+    backbone: str
     error: str
 
-    def to_json(self) -> dict[str, Any]:
-        """Part of `Comparison.to_json`."""
-        return {"network": self.network, "error": self.error}
+
+@dataclass(frozen=True)
+class QuickRanking:
+    """What `quick` did before the comparison.
+
+    Attributes:
+        per_class: photos of each class, on average, that it ranked on. text: what it may have missed.
+    """
+
+    per_class: int
+    text: str
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A network and a head, trained and measured.
+    """A backbone and a head, trained and measured.
 
     Attributes:
-        card: of the network. name: what tells it from the others. head: kind. strength: what was chosen for it.
-        accuracy: 0..1. n: photos measured on. train: photos trained on. test: photos measured on, None:
-            cross-validation.
-        answered: which photos were answered rightly.
-        document: `Evaluation.to_json`. reliability: `evaluation.reliability`.
-        parameters, file_bytes: size of the network, None if not known.
-        outcome: how its vectors came about. from_store: photos whose vector was there before.
-        seconds: that the head took, its evaluation included.
-        skipped: photos that were not used.
+        card: of the backbone. name: a short one that no other backbone has. head: the head and its strength.
+        evaluation: how good it is. answers: which photos were predicted right.
+        train: photos trained on. test: photos measured on; None: cross-validation.
+        photos: how many were looked at, and those not used.
+        parameters, file_bytes: size of the backbone, None if not known.
+        work: where the feature vectors came from; `photos_per_second` is the speed of the backbone alone.
+        backbone_seconds: that the backbone took. head_seconds: that the head took, its evaluation included.
         difference: best minus this one; None for the best, and where `unpaired` says why the two were not paired.
         is_best, is_on_front: whether it is the best, and whether it is on the Pareto front of accuracy and speed.
     """
 
     card: Card
     name: str
-    head: str
-    strength: float | None
-    accuracy: float
-    n: int
+    head: HeadChoice
+    evaluation: Evaluation
+    answers: Answers
     train: int
     test: int | None
-    answered: Answered
-    document: dict[str, Any]
-    reliability: list[dict[str, float]]
+    photos: PhotoCounts
     parameters: int | None
     file_bytes: int | None
-    outcome: Outcome
-    from_store: int
-    seconds: float
-    skipped: tuple[Skipped, ...]
+    work: Work
+    backbone_seconds: float
+    head_seconds: float
     difference: Difference | None = None
     unpaired: str = ""
     is_best: bool = False
     is_on_front: bool = False
 
+    @property
+    def accuracy(self) -> float:
+        """0..1."""
+        return self.evaluation.accuracy
+
+    @property
+    def speed(self) -> float | None:
+        """Photos per second of the backbone alone; None if it is not known."""
+        return self.work.photos_per_second
+
     def to_json(self) -> dict[str, Any]:
-        """Part of `Comparison.to_json`."""
+        """One of the `entries` of `Comparison.to_json`."""
         difference = None if self.difference is None else self.difference.to_json()
         return {
-            "network": self.card.handle,
+            "backbone": self.card.handle,
             "name": self.name,
-            "head": self.head,
-            "l2": self.strength if self.head in ("logistic", "ridge") else None,
-            **({"neighbours": self.strength} if self.head == "knn" else {}),
-            "evaluation": self.document,
-            "reliability": self.reliability,
+            "card": self.card.about(),
+            "head": self.head.to_json(),
+            "evaluation": self.evaluation.to_json(),
             "difference": {"error": self.unpaired} if self.unpaired else difference,
-            **{key: value for key, value in self.card.about().items() if key != "feature"},
-            "view": self.card.view.fit,
             "parameters": self.parameters,
             "megabytes": None if self.file_bytes is None else self.file_bytes / 1e6,
-            "photos_per_second": self.outcome.photos_per_second,
-            "seconds": {"network": self.outcome.seconds, "head": self.seconds},
-            "computed": self.outcome.computed,
-            "from_store": self.from_store,
+            "features": self.work.to_json(),
+            "seconds": {"backbone": self.backbone_seconds, "head": self.head_seconds},
             "pareto": self.is_on_front,
             "best": self.is_best,
         }
@@ -104,106 +112,98 @@ class Comparison:
     """What was found.
 
     Attributes:
-        photos: where they are. classes: their names. protocol: `test set` or `cross-validation`.
+        source: where the photos are. classes: their names.
         entries: the best first. verdict: what they say, in words.
-        failures: networks that could not be measured.
+        failures: backbones that could not be measured.
         left_out: entries of the quick ranking that did not go on, measured on the small share.
-        quick: `per_class` photos of the quick ranking, and what it may have missed (`text`); None: there was none.
-        found: photos that were looked at.
-        settings: `seed`, `fraction`, `view`.
+        quick: what the quick ranking did; None: there was none.
+        seed: of the share and of the folds. fraction: of the training photos, 0..1. view: of backbones given by handle.
         notes: what the user should know.
         curve: accuracy against photos per class, of the best; None if it was not asked for.
-        seconds: `scan`, `extract`, `heads`, `curve`, `total`.
+        seconds: `scan`, `extract`, `heads`, `total`; `curve` if it was asked for.
         command: how to run it again; empty: from Python.
     """
 
-    photos: str
+    source: str
     classes: tuple[str, ...]
-    protocol: str
     entries: tuple[Entry, ...]
     verdict: str
     failures: tuple[Failure, ...]
     left_out: tuple[Entry, ...]
-    quick: dict[str, Any] | None
-    found: int
-    settings: dict[str, Any]
+    quick: QuickRanking | None
+    seed: int
+    fraction: float
+    view: Fit
     notes: tuple[str, ...]
     curve: LearningCurve | None
     seconds: dict[str, float]
-    command: tuple[str, ...] = field(default=())
+    command: tuple[str, ...] = ()
 
     @property
     def best(self) -> Entry:
         """The entry of the highest accuracy."""
         return self.entries[0]
 
+    @property
+    def protocol(self) -> Protocol:
+        """How all entries were measured."""
+        return self.best.evaluation.protocol
+
     def to_json(self) -> dict[str, Any]:
-        """The document that `headstart compare --json` prints."""
-        skipped = self.best.skipped
-        curve = None
-        if self.curve is not None:
-            curve = {"network": self.best.card.handle, "head": self.best.head, **self.curve.to_json()}
+        """The document that `headstart compare --json` prints, see docs/json.md."""
         return {
-            "photos": self.photos,
+            "source": self.source,
             "command": list(self.command) or None,
             "protocol": self.protocol,
-            **self.settings,
+            "seed": self.seed,
+            "fraction": self.fraction,
+            "view": self.view,
             "classes": list(self.classes),
+            "photos": self.best.photos.to_json(),
             "train": self.best.train,
             "test": self.best.test,
-            "files": {
-                "found": self.found,
-                "used": self.found - len(skipped),
-                "skipped": len(skipped),
-                "reasons": dict(sorted(Counter(one.reason for one in skipped).items())),
-                "files": [{"path": one.path, "reason": one.reason, "detail": one.detail} for one in skipped],
-            },
             "entries": [entry.to_json() for entry in self.entries],
-            "failures": [failure.to_json() for failure in self.failures],
+            "failures": [asdict(failure) for failure in self.failures],
             "left_out": [entry.to_json() for entry in self.left_out],
-            "quick": self.quick,
+            "quick": None if self.quick is None else asdict(self.quick),
             "verdict": self.verdict,
             "notes": list(self.notes),
-            "learning_curve": curve,
+            "learning_curve": None if self.curve is None else self.curve.to_json(),
             "seconds": self.seconds,
         }
 
 
-def entry(trial: Trial, network: Backbone, features: Features, outcome: Outcome) -> Entry:
+def entry(trial: Trial, backbone: Backbone, work: Work, outcome: Outcome) -> Entry:
     """What was measured in a trial, without its vectors: there may be many."""
-    measured, card = trial.measured, network.card
+    card = backbone.card
     known = catalogue.by_handle(card.handle)
     twin = round(1e6 * known.params_m) if known and known.params_m else None
     return Entry(
         card=card,
         name=short_name(card.handle),
-        head=trial.classifier.kind,
-        strength=trial.classifier.strength_,
-        accuracy=measured.evaluation.accuracy,
-        n=measured.evaluation.n,
+        head=trial.classifier.choice,
+        evaluation=trial.measured.evaluation,
+        answers=trial.measured.answers,
         train=trial.train,
         test=trial.test,
-        answered=Answered(measured.paths, measured.answers),
-        document=measured.to_json(),
-        reliability=reliability(measured.probabilities, measured.labels),
-        parameters=network.parameters or twin,
-        file_bytes=network.file_bytes,
-        outcome=outcome,
-        from_store=len(features.paths) - outcome.computed,
-        seconds=sum(trial.seconds.values()),
-        skipped=trial.skipped,
+        photos=trial.measured.photos,
+        parameters=backbone.parameters or twin,
+        file_bytes=backbone.file_bytes,
+        work=work,
+        backbone_seconds=outcome.seconds,
+        head_seconds=sum(trial.seconds.values()),
     )
 
 
 def ranked(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     """The best first, each compared with it; of equals the faster one first."""
-    ordered = sorted(_named(entries), key=lambda one: (-one.accuracy, -(one.outcome.photos_per_second or 0.0)))
-    front = ranking.front([one.accuracy for one in ordered], [one.outcome.photos_per_second for one in ordered])
+    ordered = sorted(_named(entries), key=lambda one: (-one.accuracy, -(one.speed or 0.0)))
+    front = ranking.front([one.accuracy for one in ordered], [one.speed for one in ordered])
     result = [replace(ordered[0], is_best=True, is_on_front=front[0])]
     for one, is_on_front in zip(ordered[1:], front[1:], strict=True):
         difference, unpaired = None, ""
         try:
-            difference = ranking.difference(ordered[0].answered, one.answered)
+            difference = ranking.difference(ordered[0].answers, one.answers)
         except ValueError as error:
             unpaired = str(error)
         result.append(replace(one, difference=difference, unpaired=unpaired, is_on_front=is_on_front))
@@ -212,21 +212,16 @@ def ranked(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
 def verdict(entries: Sequence[Entry]) -> str:
     """What ranked entries say, in words."""
-    several = len({one.head for one in entries}) > 1
+    several = len({one.head.kind for one in entries}) > 1
     standings = [
-        Standing(
-            f"{one.name} ({one.head})" if several else one.name,
-            one.accuracy,
-            one.outcome.photos_per_second,
-            one.difference,
-        )
+        Standing(f"{one.name} ({one.head.kind})" if several else one.name, one.accuracy, one.speed, one.difference)
         for one in entries
     ]
-    return ranking.verdict(standings, entries[0].n)
+    return ranking.verdict(standings, entries[0].evaluation.n)
 
 
 def _named(entries: Sequence[Entry]) -> list[Entry]:
-    """Names that tell networks apart: by what differs in their cards where the handles are alike, else by number."""
+    """Names that no two backbones share: by the ends of their handles where those differ, else by number."""
     cards: dict[str, list[Card]] = {}
     for one in entries:
         if one.card not in cards.setdefault(one.name, []):

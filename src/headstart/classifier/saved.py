@@ -13,7 +13,7 @@ from headstart.backbones.card import Card
 from headstart.classifier import bundle
 from headstart.errors import BackboneError, BundleError, HeadError
 from headstart.heads import power
-from headstart.heads.head import Arrays, Head, Kind, NeighbourHead, from_arrays
+from headstart.heads.head import Arrays, Head, HeadChoice, Kind, NeighbourHead, from_arrays
 from headstart.safety import untrusted
 
 #: Fingerprints of training photos are kept up to this many (8 bytes each), to warn when they are tested on.
@@ -57,7 +57,7 @@ class Saved:
     Attributes:
         card: of the backbone.
         classes: class names, in the order of the head's scores.
-        kind: of head. strength: what was chosen for it. head: itself.
+        choice: kind of head, and the strength that was chosen for it. head: itself.
         seed: of the folds.
         about: how it was trained and measured, for people.
         seen: uint64 `(m,)`, fingerprints of the training photos.
@@ -65,8 +65,7 @@ class Saved:
 
     card: Card
     classes: tuple[str, ...]
-    kind: Kind
-    strength: float | None
+    choice: HeadChoice
     head: Head
     seed: int
     about: dict[str, Any]
@@ -79,7 +78,7 @@ def write(folder: str | Path, saved: Saved, overwrite: bool = False) -> None:
         "card": saved.card.to_json(),
         "classes": list(saved.classes),
         "normalisation": power.NAME,
-        "head": {"kind": saved.kind, "strength": saved.strength},
+        "head": {"kind": saved.choice.kind, "strength": saved.choice.strength},
         "seed": saved.seed,
         "about": saved.about,
         "versions": {name: _version(name) for name in ("headstart", "numpy", "openvino", "pillow")},
@@ -108,7 +107,11 @@ def read(folder: str | Path) -> Saved:
 
 def _checked(manifest: dict[str, Any], arrays: Arrays) -> Saved:
     given = untrusted.fields({name: manifest[name] for name in _FIELDS}, _FIELDS)
-    card, classes, kind, strength = given["card"], given["classes"], given["head"]["kind"], given["head"]["strength"]
+    card, classes, choice = (
+        given["card"],
+        given["classes"],
+        HeadChoice(given["head"]["kind"], given["head"]["strength"]),
+    )
     seen, head = arrays[_SEEN], from_arrays({name: array for name, array in arrays.items() if name != _SEEN})
     if len(set(classes)) != len(classes):
         raise HeadError("a class name is there twice")
@@ -116,9 +119,9 @@ def _checked(manifest: dict[str, Any], arrays: Arrays) -> Saved:
         raise HeadError("the fingerprints of its training photos are damaged")
     if (head.dim, head.classes) != (card.dim, len(classes)):
         raise HeadError("its head is for other vectors or classes than it names")
-    if isinstance(head, NeighbourHead) != (kind == "knn"):
-        raise HeadError(f"its head is not of the kind {kind}")
-    return Saved(card, classes, kind, strength, head, given["seed"], given["about"], seen)
+    if isinstance(head, NeighbourHead) != (choice.kind == "knn"):
+        raise HeadError(f"its head is not of the kind {choice.kind}")
+    return Saved(card, classes, choice, head, given["seed"], given["about"], seen)
 
 
 def _version(name: str) -> str:

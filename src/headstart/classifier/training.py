@@ -1,21 +1,20 @@
-"""`train`: the main job from a folder of photos to a measured, saved classifier. The command line calls this."""
+"""`train`: the main job, from a folder of photos to a measured, saved classifier."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart import backbones
 from headstart.classifier import bundle
 from headstart.classifier.classifier import Classifier
-from headstart.classifier.trial import Trial, curve_of, learn, paths_of, read_source
-from headstart.evaluation.metrics import reliability
-from headstart.evaluation.results import Measured, about
-from headstart.features.extraction import Skipped
+from headstart.classifier.measuring import vectors_of
+from headstart.classifier.trial import Trial, check_settings, curve_of, learn, prepare, read_source
+from headstart.evaluation.results import Measured
+from headstart.features.store import Store
 from headstart.heads.head import Kind
 from headstart.photos.images import Fit
 from headstart.progress import Progress, Silent
@@ -25,30 +24,50 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Work:
+    """Where feature vectors came from.
+
+    Attributes:
+        computed: photos that went through the backbone now.
+        from_store: photos whose vector was there.
+        photos_per_second: of those computed; None if it is not known.
+    """
+
+    computed: int
+    from_store: int
+    photos_per_second: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The `features` of all documents, see docs/json.md."""
+        return {
+            "computed": self.computed,
+            "from_store": self.from_store,
+            "photos_per_second": self.photos_per_second,
+        }
+
+
+@dataclass(frozen=True)
 class Training:
-    """A trained classifier and how it came about.
+    """A trained classifier and how it was made.
 
     Attributes:
         trial: what was trained and measured, on which features.
-        fraction: share of the training photos that was used, 0..1.
+        source: where the photos are.
+        fraction: share of the training photos of each class that was used, 0..1.
         started: seconds since 1970.
-        model: where it was saved, or None.
-        found: photos that were looked at.
-        computed, from_store: where the vectors came from.
-        photos_per_second: of those computed, None if there were none.
+        model: folder in which it was saved, or None.
+        work: where the feature vectors came from.
         seconds: `scan`, `extract`, `head`, `evaluate`, `total`; `curve` if it was asked for.
         curve: accuracy against photos per class; None if it was not asked for.
         command: how to run it again; empty: from Python.
     """
 
     trial: Trial
+    source: str
     fraction: float
     started: float
     model: str | None
-    found: int
-    computed: int
-    from_store: int
-    photos_per_second: float | None
+    work: Work
     seconds: dict[str, float]
     curve: LearningCurve | None = None
     command: tuple[str, ...] = ()
@@ -60,60 +79,29 @@ class Training:
 
     @property
     def measured(self) -> Measured:
-        """The honest figures."""
+        """How good it is, by cross-validation or on the test photos."""
         return self.trial.measured
 
-    @property
-    def skipped(self) -> tuple[Skipped, ...]:
-        """Photos that were looked at and not used."""
-        return self.trial.skipped
-
-    @property
-    def train(self) -> int:
-        """Photos trained on."""
-        return self.trial.train
-
-    @property
-    def test(self) -> int | None:
-        """Photos measured on; None: cross-validation."""
-        return self.trial.test
-
     def to_json(self) -> dict[str, Any]:
-        """The document that `headstart train --json` prints."""
-        strength = self.classifier.strength_
-        kind = self.classifier.kind
-        curve = None
-        if self.curve is not None:
-            curve = {"network": self.classifier.card.handle, "head": kind, **self.curve.to_json()}
+        """The document that `headstart train --json` prints, see docs/json.md."""
+        classifier = self.classifier
         return {
-            "model": self.model,
-            "backbone": self.classifier.card.handle,
-            "network": self.classifier.card.about(),
-            "classes": list(self.classifier.classes_),
-            "photos": {
-                "found": self.found,
-                "used": self.found - len(self.skipped),
-                "skipped": len(self.skipped),
-                "reasons": dict(sorted(Counter(one.reason for one in self.skipped).items())),
-                "files": [{"path": one.path, "reason": one.reason, "detail": one.detail} for one in self.skipped],
-            },
-            "train": self.train,
-            "test": self.test,
-            "evaluation": self.measured.to_json(),
-            "reliability": reliability(self.measured.probabilities, self.measured.labels),
-            "head": {
-                "kind": kind,
-                "l2": strength if kind in ("logistic", "ridge") else None,
-                **({"neighbours": strength} if kind == "knn" else {}),
-            },
-            "features": {
-                "computed": self.computed,
-                "from_store": self.from_store,
-                "photos_per_second": self.photos_per_second,
-            },
-            "learning_curve": curve,
-            "seconds": self.seconds,
+            "source": self.source,
             "command": list(self.command) or None,
+            "model": self.model,
+            "backbone": classifier.card.handle,
+            "card": classifier.card.about(),
+            "head": classifier.choice.to_json(),
+            "seed": classifier.seed,
+            "fraction": self.fraction,
+            "classes": list(classifier.classes),
+            "photos": self.measured.photos.to_json(),
+            "train": self.trial.train,
+            "test": self.trial.test,
+            "evaluation": self.measured.evaluation.to_json(),
+            "features": self.work.to_json(),
+            "learning_curve": None if self.curve is None else self.curve.to_json(),
+            "seconds": self.seconds,
         }
 
 
@@ -131,6 +119,7 @@ def train(
     seed: int = 0,
     overwrite: bool = False,
     curve: bool = False,
+    store: str | Path | None = None,
     command: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Training:
@@ -141,57 +130,61 @@ def train(
         labels: class names of a list of paths.
         output: folder to save it in; not saved if not given.
         backbone: a handle. head: `logistic`, `ridge`, `centroid` or `knn`. view: `squash`, `crop` or `pad`.
-        options: what you know of the network: input range, layers.
+        options: what you know of the backbone: input range, layers.
         test: a folder or CSV to measure on, instead of the source's own test part.
         fraction: train on this share of every class, chosen by `seed`.
-        seed: of the share and of the folds.
+        seed: random seed of the share and of the folds.
         overwrite: replace a classifier saved in `output`.
         curve: also follow the accuracy against the number of photos.
+        store: folder of the feature store; the user's if not given.
         command: how it was called, for the document.
-        progress: is told what happens.
+        progress: receives messages, downloads and the progress of the extraction.
 
     Raises:
         HeadstartError: see the classes of `headstart.errors`.
     """
-    say = progress or Silent()
+    report = progress or Silent()
     started, date = time.perf_counter(), time.time()
     if output is not None:
         bundle.check_target(output, overwrite)
-    classifier = Classifier(backbone, head=head, view=view, options=options, seed=seed)
-    classifier.check(progress)
+    check_settings(head, seed)
+    kept = Store(store)
+    network = backbones.load(backbone, folder=kept.compiled, options=options, progress=progress).with_fit(view)
     clock = time.perf_counter()
-    source = read_source(photos, labels, test, fraction, seed, say)
+    source = read_source(photos, labels, test, fraction, seed, report)
     seconds = {"scan": time.perf_counter() - clock}
 
     clock = time.perf_counter()
-    everything = paths_of(source)
-    features = classifier.extract(everything, say)
+    features = vectors_of(network, source.paths, kept, report)
     if features.damaged:
-        say.message(f"{features.damaged} stored vectors were damaged and have been computed again.")
+        report.message(f"{features.damaged} stored vectors were damaged and have been computed again.")
     seconds["extract"] = time.perf_counter() - clock
-    trial = learn(classifier, source, features, say)
+    rate = features.computed / features.seconds if features.computed else None
+    work = Work(features.computed, features.from_store, rate)
+    trial = learn(network, kept, head, seed, prepare(source, features, report))
+    trial = replace(trial, classifier=replace(trial.classifier, about={**trial.classifier.about, "fraction": fraction}))
     seconds |= trial.seconds
-
-    measured = trial.measured
     if output is not None:
-        classifier.tell(**about(measured, train=trial.train, test=trial.test, fraction=fraction))
-        classifier.save(output, overwrite=overwrite)
+        trial.classifier.save(output, overwrite=overwrite)
     followed = None
     if curve:
         clock = time.perf_counter()
-        followed = curve_of(trial, seed)
+        followed = curve_of(trial)
         seconds["curve"] = time.perf_counter() - clock
     seconds["total"] = time.perf_counter() - started
     return Training(
         trial=trial,
+        source=name_of(photos),
         fraction=fraction or 1.0,
         started=date,
         model=None if output is None else str(output),
-        found=len(everything),
-        computed=features.computed,
-        from_store=features.from_store,
-        photos_per_second=features.computed / features.seconds if features.computed else None,
+        work=work,
         seconds=seconds,
         curve=followed,
         command=tuple(command),
     )
+
+
+def name_of(photos: str | Path | Sequence[str | Path]) -> str:
+    """The source of photos in a document: a path, or how many there are."""
+    return str(photos) if isinstance(photos, (str, Path)) else f"{len(photos):,} photos"

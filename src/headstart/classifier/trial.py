@@ -1,6 +1,6 @@
-"""A network's features and a head: learned from what may be learned from, measured on what may be measured on.
+"""One head on one backbone's features: trained on what may be learned from, measured on what may be measured on.
 
-`train` does it once, `compare` once for every network and head: the same function, so the same figures.
+`train` does it once, `compare` once for every backbone and head: the same functions, so the same figures.
 """
 
 from __future__ import annotations
@@ -9,21 +9,46 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
 
-from headstart.classifier.classifier import Classifier, source_of
-from headstart.evaluation import protocol
-from headstart.evaluation.results import Measured
+from headstart.backbones.base import Backbone
+from headstart.classifier import saved
+from headstart.classifier.classifier import Classifier
+from headstart.classifier.measuring import fingerprints, measure
+from headstart.errors import HeadError
+from headstart.evaluation.cross_validation import cross_validate
+from headstart.evaluation.leakage import Clean, check_complete, without_conflicts, without_copies_of
+from headstart.evaluation.metrics import evaluate, mean_of
+from headstart.evaluation.results import Measured, PhotoCounts, answers_of
 from headstart.features.extraction import Features, Skipped
-from headstart.photos.sources import PhotoSet, Source, check_classes, scan
+from headstart.features.store import Store
+from headstart.heads.head import HeadChoice, Kind
+from headstart.photos.sources import Source, open_source
 from headstart.progress import Progress
 from headstart.safety.printable import show
 
 if TYPE_CHECKING:
     from headstart.evaluation.learning_curve.curve import LearningCurve
 
+_CONFLICTS_SHOWN = 5
+_CLASSES_SHOWN = 30
+#: Above so many classes the confusion matrix is not saved: it would be hundreds of megabytes of JSON.
+_MOST_SAVED = 1000
 
-_CONFLICTS_SAID = 5
+
+@dataclass(frozen=True)
+class Data:
+    """Photos ready to learn from and to measure on; cleaned once for all heads.
+
+    Attributes:
+        train: features of the photos to learn from.
+        test: features of the photos to measure on; None: cross-validation.
+        photos: how many were looked at, and those not used.
+    """
+
+    train: Clean
+    test: Clean | None
+    photos: PhotoCounts
 
 
 @dataclass(frozen=True)
@@ -32,23 +57,37 @@ class Trial:
 
     Attributes:
         classifier: trained.
-        measured: the honest figures.
-        learn: features of the photos trained on. labels: class name of each.
-        held: features of the photos measured on; None: cross-validation.
-        train, test: photos trained on and measured on (None: cross-validation).
-        skipped: photos that were looked at and not used.
+        measured: by cross-validation, or on the test photos.
+        data: what it was trained and measured on.
         seconds: `head`, `evaluate`.
     """
 
     classifier: Classifier
     measured: Measured
-    learn: Features
-    labels: Sequence[str]
-    held: Features | None
-    train: int
-    test: int | None
-    skipped: tuple[Skipped, ...]
+    data: Data
     seconds: dict[str, float]
+
+    @property
+    def train(self) -> int:
+        """Number of photos trained on."""
+        return len(self.data.train.labels)
+
+    @property
+    def test(self) -> int | None:
+        """Number of photos measured on; None: cross-validation."""
+        return None if self.data.test is None else len(self.data.test.labels)
+
+
+def check_settings(kind: str, seed: int) -> None:
+    """Raise before the work what would otherwise be raised after it.
+
+    Raises:
+        HeadError: an unknown head or an impossible seed.
+    """
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise HeadError(f"The seed is {seed!r}.\nExpected a whole number, 0 to 2**32 - 1.")
+    if kind not in get_args(Kind):
+        raise HeadError(f"There is no head '{kind}'.\nExpected {', '.join(get_args(Kind))}.")
 
 
 def read_source(
@@ -57,135 +96,129 @@ def read_source(
     test: str | Path | None,
     fraction: float | None,
     seed: int,
-    say: Progress,
+    progress: Progress,
 ) -> Source:
-    """Find the photos, take the share that is wanted, and tell what there is.
+    """Find the photos, take the share that is wanted, and report what there is.
 
     Args:
         photos, labels, test, fraction, seed: see `training.train`.
-        say: is told.
+        progress: receives the classes and counts.
 
     Raises:
-        DataError: see `photos.scan`; the two sides have different classes.
+        DataError: see `photos.sources.scan`; the two sides have different classes.
     """
-    source = _with_test(source_of(photos, labels), test)
+    source = open_source(photos, labels, test)
     if fraction is not None:
         chosen = source.train.share(fraction, seed)
-        say.message(f"{fraction:.3g} of the {len(source.train):,} training photos: {len(chosen):,}.")
+        progress.message(f"{fraction:.3g} of the {len(source.train):,} training photos: {len(chosen):,}.")
         source = replace(source, train=chosen)
-    _announce(source, say)
+    for note in source.notes:
+        progress.message(note)
+    tests = source.test.counts if source.test else {}
+    parts = [
+        f"{show(name)} {count:,}" + (f" + {tests.get(name, 0):,}" if source.test else "")
+        for name, count in source.train.counts.items()
+    ]
+    more = f" and {len(parts) - _CLASSES_SHOWN} more" if len(parts) > _CLASSES_SHOWN else ""
+    how = "to train + to test" if source.test else "each photo to train and, by cross-validation, to test"
+    progress.message(f"{len(parts)} classes ({how}): {', '.join(parts[:_CLASSES_SHOWN])}{more}.")
     return source
 
 
-def paths_of(source: Source) -> tuple[str, ...]:
-    """All photos of a source, those to train on first."""
-    return source.train.paths + (source.test.paths if source.test else ())
-
-
-def learn(classifier: Classifier, source: Source, features: Features, say: Progress) -> Trial:
-    """Train a head and measure it: on the source's test part or, if it has none, by cross-validation.
+def prepare(source: Source, features: Features, progress: Progress) -> Data:
+    """Leave out what would make the figures too good, and report it.
 
     Args:
-        classifier: to be trained.
         source: the photos.
-        features: of `paths_of(source)`, as far as they could be used.
-        say: is told what is left out.
+        features: of `source.paths`, as far as they could be used.
+        progress: receives what is left out.
+
+    Raises:
+        DataError: no photo of a class can be used.
+    """
+    # Over both sides at once: a photo with one label in train and another in test has neither.
+    clean = without_conflicts(features, [source.labels[i] for i in features.rows])
+    torn = clean.skipped
+    for one in torn[:_CONFLICTS_SHOWN]:
+        progress.message(f"{show(one.path)}: {show(one.detail)}; it is left out.")
+    if len(torn) > _CONFLICTS_SHOWN:
+        progress.message(f"{len(torn) - _CONFLICTS_SHOWN:,} more photos have conflicting labels and are left out.")
+    train, test = clean.split(int((clean.features.rows < len(source.train)).sum()))
+    copies: tuple[Skipped, ...] = ()
+    if source.test is not None:
+        train = without_copies_of(train, test)
+        copies = train.skipped
+        if copies:
+            progress.message(f"{len(copies)} training photos are also measured on: they are left out of the training.")
+    skipped = features.skipped + torn + copies
+    check_complete(source.train.classes, train, skipped)
+    return Data(train, None if source.test is None else test, PhotoCounts(len(source.paths), skipped))
+
+
+def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data) -> Trial:
+    """Train a head and measure it: on the test photos or, if there are none, by cross-validation.
+
+    Args:
+        backbone: whose features they are. store: of the classifier.
+        kind: of head. seed: of the folds.
+        data: to learn from and to measure on.
 
     Raises:
         DataError: fewer than two classes, or a class with too few photos.
         HeadError: unknown kind of head.
     """
+    check_settings(kind, seed)
     clock = time.perf_counter()
-    labels_of = source.train.labels + (source.test.labels if source.test else ())
-    # Over both sides at once: a photo that is one thing in train and another in test is neither's.
-    clean = protocol.without_conflicts(features, [labels_of[i] for i in features.rows])
-    used, skipped = clean.labels, features.skipped + clean.skipped
-    border = int((clean.features.rows < len(source.train)).sum())
-    learnt, held = _part(clean.features, 0, border), _part(clean.features, border, len(used))
-    labels: Sequence[str] = used[:border]
-    if source.test is not None:
-        learnt, kept, copies = protocol.without_copies_of(learnt, held)
-        labels = [labels[i] for i in kept]
-        skipped += copies
-        if copies:
-            say.message(f"{len(copies)} training photos are also measured on: they are left out of the training.")
-    classifier.fit_features(replace(learnt, skipped=skipped), labels, source.train.classes, source.test is None)
-    if classifier.measured_ is None:
-        raise AssertionError("fit_features measures")
-    measured, skipped = classifier.measured_, classifier.skipped_
+    train, classes = data.train, data.train.classes
+    result = cross_validate(kind, train, classes, seed, measuring=data.test is None)
+    seen = fingerprints(train.features.hashes[: saved.REMEMBERED])
     seconds = {"head": time.perf_counter() - clock}
-
     clock = time.perf_counter()
-    test: int | None = None
-    if source.test is not None:
-        measured = classifier.evaluate_features(held, used[border:])
-        test = measured.evaluation.n
-        skipped += measured.skipped
+    if data.test is not None:
+        measured = measure(result.fit.head, classes, data.test, data.photos, seen)
+    else:
+        labels, paths = train.numbers(classes), train.features.paths
+        measured = Measured(
+            evaluate(labels, result.held_out, classes, paths, "cross-validation", train.independent),
+            labels,
+            mean_of(result.held_out),
+            answers_of(paths, labels, result.held_out, train.groups, result.folds),
+            data.photos,
+        )
     seconds["evaluate"] = time.perf_counter() - clock
-    torn = [one for one in skipped if one.reason == "conflicting labels"]
-    for one in torn[:_CONFLICTS_SAID]:
-        say.message(f"{show(one.path)}: {show(one.detail)}; it is left out.")
-    if len(torn) > _CONFLICTS_SAID:
-        say.message(f"{len(torn) - _CONFLICTS_SAID:,} more photos have conflicting labels and are left out.")
-    count, unseen = len(classifier.measured_.paths), None if source.test is None else held
-    return Trial(classifier, measured, learnt, labels, unseen, count, test, skipped, seconds)
+    test = None if data.test is None else len(data.test.labels)
+    classifier = Classifier(
+        backbone,
+        result.fit.head,
+        classes,
+        HeadChoice(kind, result.fit.strength),
+        seed,
+        seen,
+        {"train": len(train.labels), "test": test, "evaluation": _saved(measured)},
+        store,
+    )
+    return Trial(classifier, measured, data, seconds)
 
 
-def curve_of(trial: Trial, seed: int) -> LearningCurve:
-    """Follow a trial's accuracy against the number of photos, from its vectors.
-
-    Args:
-        trial: trained and measured. seed: of the draws.
-    """
+def curve_of(trial: Trial) -> LearningCurve:
+    """Follow a trial's accuracy against the number of photos, from its vectors."""
     from headstart.evaluation.learning_curve.curve import learning_curve
 
-    classifier, held = trial.classifier, None
-    clean = protocol.without_conflicts(trial.learn, trial.labels)
-    if trial.held is not None:
-        held = (trial.held.vectors, trial.measured.labels)
+    classifier, train, test = trial.classifier, trial.data.train, trial.data.test
     return learning_curve(
-        classifier.kind,
-        clean.features.vectors,
-        protocol.numbers(clean.labels, classifier.classes_),
-        classifier.classes_,
-        protocol.content_keys(clean),  # the folds in which the strength is chosen follow them: as it was for the head
-        classifier.strength_,
-        held,
-        seed,
+        classifier.choice.kind,
+        train.features.vectors,
+        train.numbers(classifier.classes),
+        classifier.classes,
+        train.content_keys(),  # the folds in which the strength is chosen follow them: as it was for the head
+        classifier.choice.strength,
+        None if test is None else (test.features.vectors, trial.measured.labels),
+        classifier.seed,
     )
 
 
-def _with_test(source: Source, test: str | Path | None) -> Source:
-    """The source measured on another folder or CSV than its own."""
-    if test is None:
-        return source
-    other = scan(test)
-    held_out: PhotoSet = other.train if other.test is None else other.test
-    check_classes(source.train.classes, held_out.classes, str(test))
-    replaced = ("The source's own test part is left aside: --test is measured on.",) if source.test else ()
-    return Source(source.train, held_out, source.notes + other.notes + replaced)
-
-
-def _announce(source: Source, say: Progress) -> None:
-    for note in source.notes:
-        say.message(note)
-    test = source.test.counts if source.test else {}
-    parts = [
-        f"{show(name)} {count:,}" + (f" + {test.get(name, 0):,}" if source.test else "")
-        for name, count in source.train.counts.items()
-    ]
-    shown = ", ".join(parts[:30]) + (f" and {len(parts) - 30} more" if len(parts) > 30 else "")
-    kind = "to train + to test" if source.test else "each photo to train and, by cross-validation, to test"
-    say.message(f"{len(parts)} classes ({kind}): {shown}.")
-
-
-def _part(features: Features, start: int, stop: int) -> Features:
-    """A run of photos; the vectors are a view of the whole, not a copy."""
-    return replace(
-        features,
-        paths=features.paths[start:stop],
-        rows=features.rows[start:stop],
-        vectors=features.vectors[start:stop],
-        hashes=features.hashes[start:stop],
-        skipped=(),
-    )
+def _saved(measured: Measured) -> dict[str, Any]:
+    """What a saved classifier says of its evaluation: no paths, which would show its owner's folders to others."""
+    evaluation = measured.evaluation.to_json()
+    left_out = {"mistakes"} | ({"confusion"} if len(measured.evaluation.classes) > _MOST_SAVED else set())
+    return {name: value for name, value in evaluation.items() if name not in left_out}

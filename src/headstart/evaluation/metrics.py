@@ -1,14 +1,15 @@
-"""How good is it, and how sure are we? Pure functions on arrays: no photo, no network, no file."""
+"""How good is it, and how sure are we? Pure functions on arrays: no photo, no backbone, no file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+Protocol = Literal["test set", "cross-validation"]
 Labels = npt.NDArray[np.intp]
 Probabilities = npt.NDArray[np.float64]
 
@@ -20,16 +21,31 @@ MISTAKES_SHOWN = 50
 
 @dataclass(frozen=True)
 class Mistake:
-    """A photo that was taken for something else.
+    """A photo that was predicted as another class.
 
     Attributes:
-        row: its number. label, predicted: class numbers. probability: of the predicted class.
+        path: of the photo. label: its class. predicted: the class predicted. probability: of the predicted class.
     """
 
-    row: int
-    label: int
-    predicted: int
+    path: str
+    label: str
+    predicted: str
     probability: float
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """How well one class is recognised; 0 where there is nothing to divide by.
+
+    Attributes:
+        name: of the class. precision, recall, f1: 0..1. support: its photos.
+    """
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
 
 
 @dataclass(frozen=True)
@@ -38,7 +54,7 @@ class Bin:
 
     Attributes:
         low, high: 0..1, edges of the confidence.
-        photos: how many. confidence: their mean. accuracy: share of them that was right.
+        photos: how many. confidence: their mean. accuracy: the share of them that was right.
     """
 
     low: float
@@ -50,7 +66,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Photos of one class that were taken for another.
+    """Photos of one class that were predicted as another.
 
     Attributes:
         photos: how many; a mean over repeats. label, predicted: names of the classes.
@@ -65,19 +81,24 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured, on n photos, for k classes.
+    """What was measured on n photos of k classes.
 
     Attributes:
+        protocol: `test set` or `cross-validation`.
+        classes: k names.
         n: photos measured on.
         accuracy: share of right predictions, 0..1; over repeats of cross-validation, their mean.
         interval: 95 % interval of the accuracy.
-        balanced_accuracy: mean over classes of the share of their photos that were found.
+        balanced_accuracy: mean over classes of the share of their photos that was predicted right.
         log_loss: mean of `-ln p(true class)`.
         calibration_error: expected calibration error, 0..1.
         confusion: float64 `(k, k)`, rows true, columns predicted; photos (a mean over repeats).
+        bins: of the calibration error, those that have photos; by the mean probabilities over repeats.
         mistakes: the most confident first, at most 50.
     """
 
+    protocol: Protocol
+    classes: tuple[str, ...]
     n: int
     accuracy: float
     interval: tuple[float, float]
@@ -85,89 +106,121 @@ class Evaluation:
     log_loss: float
     calibration_error: float
     confusion: npt.NDArray[np.float64]
+    bins: tuple[Bin, ...]
     mistakes: tuple[Mistake, ...]
 
-    def per_class(self) -> list[dict[str, float]]:
-        """Precision, recall, F1 and support of each class, 0 where there is nothing to divide by."""
+    @property
+    def per_class(self) -> tuple[ClassFigures, ...]:
+        """Precision, recall, F1 and number of photos of each class, in the order of `classes`."""
         hits = np.diag(self.confusion)
         found, support = self.confusion.sum(axis=0), self.confusion.sum(axis=1)
-        result = []
-        for hit, predicted, true in zip(hits.tolist(), found.tolist(), support.tolist(), strict=True):
-            precision = hit / predicted if predicted else 0.0
-            recall = hit / true if true else 0.0
-            f1 = 2 * hit / (predicted + true) if predicted + true else 0.0
-            result.append({"precision": precision, "recall": recall, "f1": f1, "support": round(true)})
-        return result
+        return tuple(
+            ClassFigures(
+                name,
+                precision=hit / predicted if predicted else 0.0,
+                recall=hit / true if true else 0.0,
+                f1=2 * hit / (predicted + true) if predicted + true else 0.0,
+                support=round(true),
+            )
+            for name, hit, predicted, true in zip(
+                self.classes, hits.tolist(), found.tolist(), support.tolist(), strict=True
+            )
+        )
 
-    def to_json(
-        self, classes: tuple[str, ...], paths: tuple[str, ...], labels: Labels, protocol: str
-    ) -> dict[str, Any]:
-        """The document that `--json` prints: class numbers become names, rows become paths."""
+    def top_confusions(self, most: int) -> list[Confusion]:
+        """Which class was predicted for which, the most frequent first; those of half a photo or more.
+
+        Args:
+            most: so many at most.
+        """
+        support = self.confusion.sum(axis=1)
+        found = [
+            Confusion(n, self.classes[i], self.classes[j], n / float(support[i]))
+            for i, row in enumerate(self.confusion.tolist())
+            for j, n in enumerate(row)
+            if i != j and n >= 0.5
+        ]
+        return sorted(found, key=lambda one: -one.photos)[:most]
+
+    def to_json(self) -> dict[str, Any]:
+        """The `evaluation` of all documents, see docs/json.md."""
         whole = bool((self.confusion == np.round(self.confusion)).all())
         counts = self.confusion.astype(int).tolist() if whole else self.confusion.tolist()
         return {
-            "protocol": protocol,
+            "protocol": self.protocol,
             "n": self.n,
             "accuracy": self.accuracy,
             "interval": list(self.interval),
             "balanced_accuracy": self.balanced_accuracy,
             "log_loss": self.log_loss,
             "calibration_error": self.calibration_error,
-            "per_class": dict(zip(classes, self.per_class(), strict=True)),
-            "confusion": {"classes": list(classes), "counts": counts},
-            "mistakes": [
-                {
-                    "path": paths[mistake.row],
-                    "label": classes[mistake.label],
-                    "predicted": classes[mistake.predicted],
-                    "probability": mistake.probability,
-                }
-                for mistake in self.mistakes
-            ],
+            "per_class": {
+                one.name: {"precision": one.precision, "recall": one.recall, "f1": one.f1, "support": one.support}
+                for one in self.per_class
+            },
+            "confusion": {"classes": list(self.classes), "counts": counts},
+            "reliability": [asdict(one) for one in self.bins],
+            "mistakes": [asdict(one) for one in self.mistakes],
         }
 
 
 def evaluate(
-    labels: Labels, repeats: list[Probabilities], interval_photos: int | None = None, cross_validated: bool = False
+    labels: Labels,
+    repeats: Sequence[Probabilities],
+    classes: Sequence[str],
+    paths: Sequence[str],
+    protocol: Protocol = "test set",
+    interval_photos: int | None = None,
 ) -> Evaluation:
     """Measure predictions against the truth.
 
     Args:
         labels: intp `(n,)`, true classes, `0..k-1`.
         repeats: for each repeat (one for a test set) float64 `(n, k)`, probabilities.
+        classes: k names. paths: n of them.
+        protocol: cross-validation gets the cautious interval, because it measures other, mostly worse heads than the
+            final one, which learns from more photos.
         interval_photos: how many independent photos the interval may count on; n if not given. Copies of a photo
             are one.
-        cross_validated: the predictions are of heads that learned from fewer photos than the one that is spoken of.
 
     Returns:
         figures averaged over the repeats. The interval is Wilson's for one set of independent photos: repeats make
-        the mean steadier, but they are no more photos, so they do not narrow it. Cross-validation gets the cautious
-        one (`wilson_corrected`): it measures other, mostly worse heads than the final one. In 300 draws each of 10 and
-        40 photos a class (benchmarks/intervals.py) the plain one held the truth in as few as 92.3 %, this in 93.0 % or
-        more.
+        the mean steadier, but they are no more photos, so they do not narrow it. For cross-validation it is
+        `wilson_corrected`. In 300 draws each of 10 and 40 photos a class (benchmarks/intervals.py) the plain one
+        contained the true accuracy in as few as 92.3 %, the cautious one in 93.0 % or more.
     """
     n, k = repeats[0].shape
     confusion = np.zeros((k, k))
-    losses, errors = [], []
     for p in repeats:
         np.add.at(confusion, (labels, p.argmax(axis=1)), 1.0)
-        losses.append(log_loss(p, labels))
-        errors.append(calibration_error(p, labels))
     confusion /= len(repeats)
     accuracy = float(np.trace(confusion) / n)
     support = confusion.sum(axis=1)
     recalls = np.diag(confusion)[support > 0] / support[support > 0]
-    interval = wilson_corrected if cross_validated else wilson
+    interval = wilson if protocol == "test set" else wilson_corrected
+    mean = np.mean(repeats, axis=0) if len(repeats) > 1 else repeats[0]
     return Evaluation(
+        protocol=protocol,
+        classes=tuple(classes),
         n=n,
         accuracy=accuracy,
         interval=interval(accuracy, interval_photos or n),
         balanced_accuracy=float(recalls.mean()),
-        log_loss=float(np.mean(losses)),
-        calibration_error=float(np.mean(errors)),
+        log_loss=float(np.mean([log_loss(p, labels) for p in repeats])),
+        calibration_error=float(np.mean([calibration_error(p, labels) for p in repeats])),
         confusion=confusion,
-        mistakes=_mistakes(labels, np.mean(repeats, axis=0) if len(repeats) > 1 else repeats[0]),
+        bins=bins(mean_of(repeats), labels),
+        mistakes=_mistakes(labels, mean, classes, paths),
     )
+
+
+def mean_of(repeats: Sequence[Probabilities]) -> npt.NDArray[np.float32]:
+    """The mean of probabilities `(n, k)` over repeats, in float32: it is kept, and n and k may be large."""
+    total = repeats[0].astype(np.float32)
+    for one in repeats[1:]:
+        total += one
+    total /= np.float32(len(repeats))
+    return total
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
@@ -232,26 +285,6 @@ def bins(probabilities: npt.NDArray[np.floating[Any]], labels: Labels) -> tuple[
     )
 
 
-def reliability(probabilities: npt.NDArray[np.floating[Any]], labels: Labels) -> list[dict[str, float]]:
-    """The `bins` as the document that `--json` prints."""
-    return [asdict(one) for one in bins(probabilities, labels)]
-
-
-def top_confusions(classes: Sequence[str], counts: Sequence[Sequence[float]], most: int) -> list[Confusion]:
-    """Which class was taken for which, the most frequent first; those of half a photo or more.
-
-    Args:
-        classes: k names. counts: `(k, k)`, rows true, columns predicted. most: so many at most.
-    """
-    found = [
-        Confusion(n, classes[i], classes[j], n / sum(row))
-        for i, row in enumerate(counts)
-        for j, n in enumerate(row)
-        if i != j and n >= 0.5
-    ]
-    return sorted(found, key=lambda one: -one.photos)[:most]
-
-
 def _binned(
     probabilities: npt.NDArray[np.floating[Any]], labels: Labels
 ) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.bool_], Labels]:
@@ -261,9 +294,14 @@ def _binned(
     return confidence, right, np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
 
 
-def _mistakes(labels: Labels, probabilities: Probabilities) -> tuple[Mistake, ...]:
+def _mistakes(
+    labels: Labels, probabilities: Probabilities, classes: Sequence[str], paths: Sequence[str]
+) -> tuple[Mistake, ...]:
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != labels)
     wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES_SHOWN]
-    return tuple(Mistake(int(i), int(labels[i]), int(predicted[i]), float(confidence[i])) for i in wrong)
+    return tuple(
+        Mistake(paths[i], classes[int(labels[i])], classes[int(predicted[i])], float(confidence[i]))
+        for i in wrong.tolist()
+    )

@@ -40,8 +40,8 @@ class Difference:
     second_only: float
 
     @property
-    def is_told(self) -> bool:
-        """Whether the photos tell the two apart: p below 0.05."""
+    def is_significant(self) -> bool:
+        """Whether the two differ by more than chance: p below 0.05."""
         return self.p < LEVEL
 
     def to_json(self) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class Difference:
             "p": self.p,
             "first_only": self.first_only,
             "second_only": self.second_only,
-            "told_apart": self.is_told,
+            "significant": self.is_significant,
         }
 
 

@@ -1,4 +1,4 @@
-"""Which of several is best, what is told apart from it, what is worth its cost: pure functions on what was measured."""
+"""Which of several is best, which differ from it by more than chance, what is worth its cost: pure functions."""
 
 from __future__ import annotations
 
@@ -13,19 +13,6 @@ from headstart.evaluation.results import Answers
 
 #: Speeds that differ by less than this are called the same.
 _ALIKE = 1.2
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What one candidate answered.
-
-    Attributes:
-        paths: n photos measured on.
-        answers: which of them were answered rightly.
-    """
-
-    paths: tuple[str, ...]
-    answers: Answers
 
 
 @dataclass(frozen=True)
@@ -44,7 +31,7 @@ class Standing:
     difference: Difference | None = None
 
 
-def difference(best: Answered, other: Answered) -> Difference:
+def difference(best: Answers, other: Answers) -> Difference:
     """Compare two on the photos that both were measured on.
 
     On a test set copies of a photo count once. In cross-validation both must have had the same folds.
@@ -52,21 +39,20 @@ def difference(best: Answered, other: Answered) -> Difference:
     Raises:
         ValueError: they have no photo in common, or had other folds: the message says it.
     """
-    first, second = best.answers, other.answers
-    if first.folds is not None and second.folds is not None:
-        same = best.paths == other.paths and first.folds.shape == second.folds.shape
-        if not same or not np.array_equal(first.folds, second.folds):
+    if best.folds is not None and other.folds is not None:
+        same = best.paths == other.paths and best.folds.shape == other.folds.shape
+        if not same or not np.array_equal(best.folds, other.folds):
             raise ValueError("they could not use the same photos, so their folds differ")
-        return paired.by_cross_validation(first.right, second.right, first.folds)
+        return paired.by_cross_validation(best.right, other.right, best.folds)
     if best.paths == other.paths:
-        rows = np.flatnonzero(first.once)
-        return paired.on_test_set(first.right[0, rows], second.right[0, rows])
+        rows = np.flatnonzero(best.once)
+        return paired.on_test_set(best.right[0, rows], other.right[0, rows])
     places = {path: i for i, path in enumerate(other.paths)}
-    common = [(i, places[path]) for i, path in enumerate(best.paths) if path in places and first.once[i]]
+    common = [(i, places[path]) for i, path in enumerate(best.paths) if path in places and best.once[i]]
     if not common:
         raise ValueError("no photo was measured with both")
     mine, theirs = (np.array(rows) for rows in zip(*common, strict=True))
-    return paired.on_test_set(first.right[0, mine], second.right[0, theirs])
+    return paired.on_test_set(best.right[0, mine], other.right[0, theirs])
 
 
 def front(accuracies: Sequence[float], speeds: Sequence[float | None]) -> list[bool]:
@@ -93,22 +79,28 @@ def verdict(standings: Sequence[Standing], n: int) -> str:
     best, others = standings[0], standings[1:]
     if not others:
         return f"Only {best.name} was measured: there is nothing to compare it with."
-    tied = [one for one in others if one.difference is not None and not one.difference.is_told]
-    unpaired = [one for one in others if one.difference is None]
-    told = [one for one in others if one.difference is not None and one.difference.is_told]
+    paired_ones = [(one, one.difference) for one in others if one.difference is not None]
+    tied = [one for one, difference in paired_ones if not difference.is_significant]
+    worse = [(one, difference) for one, difference in paired_ones if difference.is_significant]
+    unpaired = [one.name for one in others if one.difference is None]
     sentences = []
     if tied:
         names = [best.name, *(one.name for one in tied)]
-        sentences.append(f"{_listed(names)} cannot be told apart on {n:,} photos{_cheapest([best, *tied])}.")
-    elif told:
-        sentences.append(f"{best.name} is the best on {n:,} photos: {_behind(told[0])}, more than luck explains.")
-    if tied and told:
-        one = told[0]
-        rest = f"{one.name} is" if len(told) == 1 else f"The other {len(told)} are"
-        points = "" if one.difference is None else f" ({_behind(one)})" if len(told) == 1 else ""
-        sentences.append(f"{rest} worse than {best.name}{points}, more than luck explains.")
+        sentences.append(
+            f"{_listed(names)} do not differ by more than chance on {n:,} photos{_cheapest([best, *tied])}."
+        )
+    elif worse:
+        sentences.append(
+            f"{best.name} is the best on {n:,} photos: {_behind(*worse[0])}, which is more than chance explains."
+        )
+    if tied and worse:
+        if len(worse) == 1:
+            rest = f"{worse[0][0].name} is worse than {best.name} ({_behind(*worse[0])})"
+        else:
+            rest = f"The other {len(worse)} are worse than {best.name}"
+        sentences.append(f"{rest}, by more than chance explains.")
     if unpaired:
-        sentences.append(f"{_listed([one.name for one in unpaired])} could not be paired with {best.name}.")
+        sentences.append(f"{_listed(unpaired)} could not be paired with {best.name}.")
     return " ".join(sentences)
 
 
@@ -128,11 +120,9 @@ def _cheapest(tied: Sequence[Standing]) -> str:
     return f"; {best.name} is the cheapest of them, too"
 
 
-def _behind(one: Standing) -> str:
-    if one.difference is None:
-        raise AssertionError("only of those that were paired")
-    low, high = (100 * end for end in one.difference.interval)
-    return f"{one.name} is {100 * one.difference.value:.1f} points behind ({low:.1f} to {high:.1f})"
+def _behind(one: Standing, difference: Difference) -> str:
+    low, high = (100 * end for end in difference.interval)
+    return f"{one.name} is {100 * difference.value:.1f} points behind ({low:.1f} to {high:.1f})"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,9 +1,10 @@
-"""What a classifier gives back: predictions, and an evaluation with the names that make it readable."""
+"""What a classifier returns: predictions, measurements, and an outcome for every photo."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,46 @@ from headstart.features.extraction import Skipped
 
 
 @dataclass(frozen=True)
+class PhotoCounts:
+    """How many photos there were, and those that were not used.
+
+    Attributes:
+        found: all of them. skipped: those not used, with reasons.
+    """
+
+    found: int
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def used(self) -> int:
+        """Photos that were used."""
+        return self.found - len(self.skipped)
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Skipped photos for each reason, in alphabetical order."""
+        return dict(sorted(Counter(one.reason for one in self.skipped).items()))
+
+    def to_json(self) -> dict[str, Any]:
+        """The `photos` of all documents, see docs/json.md."""
+        return {
+            "found": self.found,
+            "used": self.used,
+            "skipped": len(self.skipped),
+            "reasons": self.reasons,
+            "files": [asdict(one) for one in self.skipped],
+        }
+
+
+@dataclass(frozen=True)
 class Predictions:
-    """What a classifier says of photos.
+    """What a classifier predicts for photos.
 
     Attributes:
         paths: m photos that could be used.
         probabilities: float64 `(m, k)`, calibrated, columns in the order of `classes`.
         classes: class names.
-        skipped: the others.
+        skipped: the other photos.
     """
 
     paths: tuple[str, ...]
@@ -34,17 +67,34 @@ class Predictions:
         """The most probable class of each photo."""
         return [self.classes[i] for i in self.probabilities.argmax(axis=1)]
 
+    def to_json(self) -> dict[str, Any]:
+        """The `predictions` and `photos` of `headstart predict --json`."""
+        return {
+            "predictions": [
+                {
+                    "path": path,
+                    "label": label,
+                    "probability": float(row.max()),
+                    "probabilities": dict(zip(self.classes, row.tolist(), strict=True)),
+                }
+                for path, label, row in zip(self.paths, self.labels, self.probabilities, strict=True)
+            ],
+            "photos": PhotoCounts(len(self.paths) + len(self.skipped), self.skipped).to_json(),
+        }
+
 
 @dataclass(frozen=True)
 class Answers:
-    """Which photos were answered rightly: what a paired test needs.
+    """Which photos were predicted right: what a paired test needs.
 
     Attributes:
+        paths: n photos measured on.
         right: bool `(r, n)`, for r repeats of cross-validation; r is 1 for a test set.
         folds: int8 `(r, n)`, the fold that photo i was in; None for a test set.
         once: bool `(n,)`, true for one photo of each group of copies.
     """
 
+    paths: tuple[str, ...]
     right: npt.NDArray[np.bool_]
     folds: npt.NDArray[np.int8] | None
     once: npt.NDArray[np.bool_]
@@ -52,66 +102,46 @@ class Answers:
 
 @dataclass(frozen=True)
 class Measured:
-    """An evaluation with the names that make it readable.
+    """An evaluation with all predictions that it was made from.
 
     Attributes:
-        evaluation: the figures. protocol: `test set` or `cross-validation`.
-        classes, paths, labels: what its numbers stand for.
+        evaluation: the figures, which refer to classes and mistakes by name.
+        labels: intp `(n,)`, the true class of each photo.
         probabilities: float32 `(n, k)` of each photo; over repeats of cross-validation, their mean.
-        answers: which photos were answered rightly.
-        skipped: photos that could not be used.
+        answers: which photos, and whether each was predicted right.
+        photos: how many were looked at, and those that could not be used.
         seen: photos measured on that the head was trained on.
-        notes: what was left aside and why.
+        notes: what was left out and why.
     """
 
     evaluation: Evaluation
-    protocol: str
-    classes: tuple[str, ...]
-    paths: tuple[str, ...]
     labels: npt.NDArray[np.intp]
     probabilities: npt.NDArray[np.float32]
     answers: Answers
-    skipped: tuple[Skipped, ...] = ()
+    photos: PhotoCounts
     seen: int = 0
     notes: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """See `Evaluation.to_json`."""
-        return self.evaluation.to_json(self.classes, self.paths, self.labels, self.protocol)
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Photos measured on, n of them."""
+        return self.answers.paths
 
 
 def answers_of(
+    paths: tuple[str, ...],
     labels: npt.NDArray[np.intp],
     repeats: Sequence[npt.NDArray[np.float64]],
     groups: Sequence[bytes],
     folds: npt.NDArray[np.int8] | None = None,
 ) -> Answers:
-    """Which photos were answered rightly.
+    """Which photos were predicted right.
 
     Args:
-        labels: intp `(n,)`, true classes. repeats: for each float64 `(n, k)` probabilities.
+        paths: n photos. labels: intp `(n,)`, true classes. repeats: for each float64 `(n, k)` probabilities.
         groups: a key for each photo, equal for copies.
         folds: int8 `(r, n)` of cross-validation.
     """
     once = np.zeros(len(labels), bool)
     once[list({group: i for i, group in enumerate(groups)}.values())] = True
-    return Answers(np.stack([p.argmax(axis=1) == labels for p in repeats]), folds, once)
-
-
-def mean_of(repeats: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float32]:
-    """The mean of probabilities `(n, k)` over repeats, in float32: it is kept, and n and k may be large."""
-    total = repeats[0].astype(np.float32)
-    for one in repeats[1:]:
-        total += one
-    total /= np.float32(len(repeats))
-    return total
-
-
-def about(measured: Measured, **facts: Any) -> dict[str, Any]:
-    """What is saved of an evaluation: no paths, for what is handed on must not tell the owner's folders.
-
-    Of more than 1,000 classes the confusion matrix is left out: it would be hundreds of megabytes of JSON.
-    """
-    left_out = ["mistakes", *(["confusion"] if len(measured.classes) > 1000 else [])]
-    figures = {name: value for name, value in measured.to_json().items() if name not in left_out}
-    return {**facts, "evaluation": figures}
+    return Answers(paths, np.stack([p.argmax(axis=1) == labels for p in repeats]), folds, once)

@@ -20,6 +20,33 @@ _FURTHEST = 1.9e19
 _TEMPERATURES = (1e-4, 1e4)
 
 
+@dataclass(frozen=True)
+class HeadChoice:
+    """Which head, and how strongly it is regularised.
+
+    Attributes:
+        kind: of head.
+        strength: what cross-validation chose: l2 of `logistic` and `ridge`, neighbours of `knn`; None for `centroid`.
+    """
+
+    kind: Kind
+    strength: float | None
+
+    @property
+    def l2(self) -> float | None:
+        """Regularisation strength; None for heads without it."""
+        return self.strength if self.kind in ("logistic", "ridge") else None
+
+    @property
+    def neighbours(self) -> float | None:
+        """Number of neighbours of `knn`; None for other heads."""
+        return self.strength if self.kind == "knn" else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The `head` of all documents, see docs/json.md."""
+        return {"kind": self.kind, "l2": self.l2, "neighbours": self.neighbours}
+
+
 class Head(ABC):
     """What is trained on features.
 

@@ -86,6 +86,51 @@ class Source:
     test: PhotoSet | None
     notes: tuple[str, ...] = ()
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All photos, those to learn from first."""
+        return self.train.paths + (self.test.paths if self.test else ())
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class name of each of `paths`."""
+        return self.train.labels + (self.test.labels if self.test else ())
+
+
+def open_source(
+    photos: str | Path | Sequence[str | Path] | PhotoSet, labels: Sequence[str] | None, test: str | Path | None = None
+) -> Source:
+    """Photos in any of the forms that are accepted.
+
+    Args:
+        photos: a folder or CSV, a `PhotoSet`, or paths with `labels`.
+        labels: class name of each path.
+        test: a folder or CSV to measure on, instead of the test part of `photos`.
+
+    Raises:
+        DataError: see `scan`; labels together with a folder; a list without labels; classes in `test` that `photos`
+            does not have.
+    """
+    if isinstance(photos, PhotoSet):
+        source = Source(photos, None)
+    elif isinstance(photos, (str, os.PathLike)):
+        if labels is not None:
+            raise DataError(
+                "A folder was given together with labels.\nExpected a folder, or a list of paths and labels."
+            )
+        source = scan(photos)
+    elif labels is None:
+        raise DataError("A list of paths was given without labels.\nExpected one class name for each path.")
+    else:
+        source = Source(from_lists(photos, labels), None)
+    if test is None:
+        return source
+    other = scan(test)
+    held_out = other.train if other.test is None else other.test
+    check_classes(source.train.classes, held_out.classes, str(test))
+    replaced = ("The source's own test part is left out: --test is measured on.",) if source.test else ()
+    return Source(source.train, held_out, source.notes + other.notes + replaced)
+
 
 def scan(source: str | Path) -> Source:
     """Find the photos of a folder or CSV.

@@ -1,0 +1,59 @@
+"""What training, evaluating and predicting share: a classifier's vectors, and measuring a trained head on some."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from headstart.backbones.base import Backbone
+from headstart.errors import DataError
+from headstart.evaluation.leakage import Clean
+from headstart.evaluation.metrics import evaluate, mean_of
+from headstart.evaluation.results import Measured, PhotoCounts, answers_of
+from headstart.features.extraction import Features, extract
+from headstart.features.store import Store
+from headstart.heads import power
+from headstart.heads.head import Head
+from headstart.progress import Progress
+
+
+def vectors_of(backbone: Backbone, paths: Sequence[str], store: Store, progress: Progress | None = None) -> Features:
+    """Feature vectors of photos, power-normalised: what every head is trained on and applied to."""
+    features = extract(backbone, paths, store, progress)
+    power.normalise(features.vectors)
+    return features
+
+
+def measure(
+    head: Head, classes: Sequence[str], photos: Clean, counts: PhotoCounts, seen: npt.NDArray[np.uint64]
+) -> Measured:
+    """Measure a trained head on photos that were not used to train it.
+
+    Args:
+        head: trained. classes: its k class names.
+        photos: to measure on, with labels among `classes`.
+        counts: all photos that were looked at, for the result.
+        seen: fingerprints of the training photos, sorted.
+
+    Raises:
+        DataError: there are no photos.
+    """
+    if not photos.labels:
+        raise DataError("None of the photos to measure on can be used.\nExpected at least one.")
+    labels, paths = photos.numbers(classes), photos.features.paths
+    probabilities = head.predict_proba(photos.features.vectors)
+    return Measured(
+        evaluate(labels, [probabilities], classes, paths, interval_photos=photos.independent),
+        labels,
+        mean_of([probabilities]),
+        answers_of(paths, labels, [probabilities], photos.groups),
+        counts,
+        seen=int(np.isin(fingerprints(photos.features.hashes), seen).sum()),
+    )
+
+
+def fingerprints(hashes: Sequence[bytes]) -> npt.NDArray[np.uint64]:
+    """The first 8 bytes of content hashes, sorted."""
+    return np.sort(np.frombuffer(b"".join(digest[:8] for digest in hashes), np.uint64))
