@@ -212,12 +212,14 @@ def ranked(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
 def verdict(entries: Sequence[Entry]) -> str:
     """What ranked entries say, in words."""
-    several = len({one.head.kind for one in entries}) > 1
-    standings = [
-        Standing(f"{one.name} ({one.head.kind})" if several else one.name, one.accuracy, one.speed, one.difference)
-        for one in entries
-    ]
+    standings = [Standing(label(one, entries), one.accuracy, one.speed, one.difference) for one in entries]
     return ranking.verdict(standings, entries[0].evaluation.n)
+
+
+def label(entry: Entry, among: Sequence[Entry]) -> str:
+    """The name of an entry; with its head where there are several heads."""
+    several = len({one.head.kind for one in among}) > 1
+    return f"{entry.name} ({entry.head.kind})" if several else entry.name
 
 
 def _named(entries: Sequence[Entry]) -> list[Entry]:

@@ -1,46 +1,51 @@
-"""A training or a comparison as one HTML file that needs nothing else: to read, to print, to mail."""
+"""A training or a comparison as one HTML file that needs nothing else: to read, to print, to send."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from headstart.disk import atomic
 from headstart.errors import ReportError
-from headstart.report.html import page
-from headstart.report.html.machine import here
+
+if TYPE_CHECKING:
+    from headstart.classifier.comparison import Comparison
+    from headstart.classifier.training import Training
 
 __all__ = ["check", "of_comparison", "of_training", "write"]
 
 
-def of_training(document: Mapping[str, Any], day: date | None = None) -> str:
-    """The report of a training as HTML.
+def of_training(training: Training, day: date | None = None) -> str:
+    """The report of a training as HTML; photos are opened only for the mistakes that are shown.
 
     Args:
-        document: what `headstart train --json` prints. Photos are opened only for the mistakes that are shown.
+        training: what was measured.
         day: when it was measured; today if not given.
     """
-    return page.training(document, day or date.today(), here())
+    from headstart.report.html import page
+
+    return page.training(training, day or date.today())
 
 
-def of_comparison(document: Mapping[str, Any], day: date | None = None) -> str:
-    """The report of a comparison as HTML.
+def of_comparison(comparison: Comparison, day: date | None = None) -> str:
+    """The report of a comparison as HTML; photos are opened only for the mistakes that are shown.
 
     Args:
-        document: what `headstart compare --json` prints. Photos are opened only for the mistakes that are shown.
+        comparison: what was measured.
         day: when it was measured; today if not given.
     """
-    return page.comparison(document, day or date.today(), here())
+    from headstart.report.html import page
+
+    return page.comparison(comparison, day or date.today())
 
 
 def check(path: str | Path) -> None:
-    """Raise before the work what would else be raised after it.
+    """Raise before the work what would otherwise be raised after it.
 
     Raises:
-        ReportError: there is no such folder, it cannot be written, or the path is something else than a file.
+        ReportError: the folder does not exist, it cannot be written, or the path is not a file.
     """
     try:
         target = Path(os.path.realpath(path))
@@ -55,7 +60,7 @@ def check(path: str | Path) -> None:
 
 
 def write(path: str | Path, html: str) -> None:
-    """Write a report; one that is there is replaced, whole or not at all.
+    """Write a report, whole or not at all; an existing one is replaced.
 
     Raises:
         ReportError: as `check`, or the disk failed.
@@ -69,6 +74,4 @@ def write(path: str | Path, html: str) -> None:
 
 def _unwritable(path: str | Path, error: OSError | ValueError) -> ReportError:
     why = getattr(error, "strerror", None) or str(error)
-    return ReportError(
-        f"{path} cannot be written: {why}.\nExpected a file in a folder that is there, such as report.html."
-    )
+    return ReportError(f"{path} cannot be written: {why}.\nExpected a file in an existing folder, such as report.html.")

@@ -1,100 +1,20 @@
-"""What every chart needs: scales, round ticks, an accessible frame, and labels that do not lie on each other."""
+"""The parts of every chart: an accessible frame, lines, text, scales beside it."""
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+
+from markupsafe import Markup
 
 from headstart.report.geometry import Scale, ticks
-from headstart.report.html.markup import Markup, inline, tag
-from headstart.report.html.style import NARROW, WIDE
+from headstart.report.html.markup import tag
 
+#: Charts are drawn twice, at these widths in pixels; the page shows the one that fits.
+WIDE, NARROW = 720, 340
 #: Pixels around a chart, where its scales stand.
 LEFT, RIGHT, TOP, FOOT = 46, 14, 14, 46
 
 _DESCRIBED = 20
-_LETTER = 6.7
-_LINE = 14.0
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle, in pixels."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def meets(self, other: Box) -> bool:
-        """Whether the two have a point in common."""
-        apart = self.right <= other.left or other.right <= self.left
-        return not (apart or self.bottom <= other.top or other.bottom <= self.top)
-
-    def holds(self, other: Box) -> bool:
-        """Whether the other lies within."""
-        across = self.left <= other.left and other.right <= self.right
-        return across and self.top <= other.top and other.bottom <= self.bottom
-
-
-@dataclass(frozen=True)
-class Label:
-    """A text and where it stands: `x`, `y` of its baseline, `anchor` as SVG names it."""
-
-    text: str
-    x: float
-    y: float
-    anchor: str
-
-
-def width_of(text: str) -> float:
-    """About as wide as a text is at 12 pixels, rather too wide than too narrow."""
-    return sum(0 if unicodedata.combining(c) else 12 if _is_wide(c) else _LETTER for c in text)
-
-
-def shortened(text: str, letters: int) -> str:
-    """At most as many letters, the middle left out: both ends of a name tell."""
-    if len(text) <= letters:
-        return text
-    return f"{text[: letters // 2]}…{text[len(text) - (letters - letters // 2 - 1) :]}"
-
-
-def labels(
-    texts: Sequence[Sequence[str]], points: Sequence[tuple[float, float]], taken: Sequence[Box], area: Box
-) -> list[Label]:
-    """Find each mark a label that lies on no other and on nothing that is drawn; without room it has none.
-
-    Args:
-        texts: for each mark what may name it, the longest first; the most important mark first.
-        points: for each mark `(x, y)`.
-        taken: where something is drawn already.
-        area: in which labels may stand.
-    """
-    placed: list[Label] = []
-    used = list(taken)
-    for words, (x, y) in zip(texts, points, strict=True):
-        found = next((pair for one in words for pair in _around(one, x, y) if _fits(pair[1], used, area)), None)
-        if found is not None:
-            placed.append(found[0])
-            used.append(found[1])
-    return placed
-
-
-def _around(words: str, x: float, y: float) -> list[tuple[Label, Box]]:
-    """Places for a label beside, above and below its mark, the nearest first."""
-    wide = width_of(words)
-    sides = [(x + 9, y + 4, "start"), (x - 9, y + 4, "end"), (x, y - 11, "middle"), (x, y + 20, "middle")]
-    sides += [(x + dx, y + dy, end) for dy in (-8, 16, -20, 28) for dx, end in ((8, "start"), (-8, "end"))]
-    found = []
-    for left, base, anchor in sides:
-        start = left - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
-        found.append((Label(words, left, base, anchor), Box(start, base - _LINE + 3, start + wide, base + 3)))
-    return found
-
-
-def _fits(box: Box, used: Sequence[Box], area: Box) -> bool:
-    return area.holds(box) and not any(box.meets(other) for other in used)
 
 
 def text(x: float, y: float, words: str, anchor: str = "start", class_: str | None = None) -> Markup:
@@ -113,25 +33,30 @@ def path(places: Sequence[tuple[float, float]], class_: str, closed: bool = Fals
     return tag("path", d=f"M{joined}{'Z' if closed else ''}", class_=class_)
 
 
-def picture(key: str, size: tuple[int, int], title: str, described: str, *content: str) -> Markup:
-    """A chart that says what it shows to those who do not see it.
+def picture(key: str, size: tuple[int, int], title: str, described: Sequence[str], *content: str) -> Markup:
+    """A chart with a description for screen readers.
 
     Args:
         key: unique within the page.
         size: width and height in pixels.
-        title: what it is. described: what can be seen in it.
+        title: what it is. described: what can be seen in it; of many marks the first.
         content: drawn in it.
     """
-    name, about = f"{key}-title", f"{key}-text"
-    words = inline(tag("title", title, id=name), tag("desc", described, id=about))
-    box, width, height = f"0 0 {size[0]} {size[1]}", size[0], size[1]
-    named = {"role": "img", "aria_labelledby": name, "aria_describedby": about}
-    return tag("svg", words, *content, viewBox=box, width=width, height=height, **named)
-
-
-def both(draw: Callable[[int], Markup]) -> Markup:
-    """A chart drawn for a desk and for a phone; the page shows the one that fits."""
-    return inline(tag("div", draw(WIDE), class_="wide"), tag("div", draw(NARROW), class_="narrow"))
+    name, about, (width, height) = f"{key}-title", f"{key}-text", size
+    rest = [f"and {len(described) - _DESCRIBED} more"] if len(described) > _DESCRIBED else []
+    words = "; ".join([*described[:_DESCRIBED], *rest]) + "."
+    return tag(
+        "svg",
+        tag("title", title, id=name),
+        tag("desc", words, id=about),
+        *content,
+        viewBox=f"0 0 {width} {height}",
+        width=width,
+        height=height,
+        role="img",
+        aria_labelledby=name,
+        aria_describedby=about,
+    )
 
 
 def shares(upright: Scale, width: int, most: int = 7) -> list[Markup]:
@@ -149,13 +74,3 @@ def below(places: Sequence[tuple[float, str]], height: int) -> list[Markup]:
     base = height - FOOT
     marks = [line(x, base, x, base + 4, "axis") for x, _ in places]
     return [*marks, *(text(x, base + 18, words, "middle") for x, words in places)]
-
-
-def listed(said: Sequence[str]) -> str:
-    """The first of many descriptions, in a sentence."""
-    rest = [f"and {len(said) - _DESCRIBED} more"] if len(said) > _DESCRIBED else []
-    return "; ".join([*said[:_DESCRIBED], *rest]) + "."
-
-
-def _is_wide(letter: str) -> bool:
-    return unicodedata.east_asian_width(letter) in "WF" or ord(letter) > 0xFFFF

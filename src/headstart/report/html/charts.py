@@ -1,151 +1,123 @@
-"""Three drawings as SVG: an accuracy with its interval, reliability, the learning curve."""
+"""Drawings as SVG: an accuracy with its interval, the reliability diagram, the learning curve."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from headstart.evaluation.metrics import Bin
+from markupsafe import Markup
+
+from headstart.evaluation.learning_curve.curve import LearningCurve, Point
+from headstart.evaluation.metrics import Bin, Evaluation
 from headstart.report.geometry import Scale, apart, bubble_radius, span_of, ticks
-from headstart.report.html.axes import (
-    FOOT,
-    LEFT,
-    RIGHT,
-    TOP,
-    below,
-    line,
-    listed,
-    path,
-    picture,
-    shares,
-    text,
-    width_of,
-)
-from headstart.report.html.figures import exact, percent_text, photos_text
-from headstart.report.html.markup import Markup, tag
-from headstart.report.html.style import NARROW
-
-Row = Mapping[str, Any]
+from headstart.report.html.axes import FOOT, LEFT, NARROW, RIGHT, TOP, below, line, path, picture, shares, text
+from headstart.report.html.figures import count_text, exact, percent_text
+from headstart.report.html.labels import width_of
+from headstart.report.html.markup import tag
 
 
-def interval(key: str, accuracy: float, ends: Sequence[float], span: tuple[float, float]) -> Markup:
+def interval(key: str, evaluation: Evaluation, span: tuple[float, float]) -> Markup:
     """An accuracy as a dot, its interval as a line, on a scale that all rows of a table share.
 
     Args:
         key: unique within the page.
-        accuracy: 0..1. ends: of its interval.
+        evaluation: whose accuracy.
         span: shares at the ends of the scale.
     """
-    wide, high = 208, 18
+    wide, middle = 208, 9
     across = Scale(*span, 6, wide - 6)
-    low, end = (across.at(value) for value in ends)
-    described = f"Accuracy {percent_text(accuracy)}, between {percent_text(ends[0])} and {percent_text(ends[1])}"
+    low, high = evaluation.interval
+    start, end = across.at(low), across.at(high)
+    shown = f"Accuracy {percent_text(evaluation.accuracy)}, between {percent_text(low)} and {percent_text(high)}"
+    dot = {"class_": "dot", "data_value": exact(evaluation.accuracy)}
     return picture(
         key,
-        (wide, high),
+        (wide, 2 * middle),
         "Accuracy with its 95 % interval",
-        described,
-        line(0, high / 2, wide, high / 2, "grid"),
-        line(low, high / 2, end, high / 2, "bar"),
-        line(low, high / 2 - 4, low, high / 2 + 4, "bar"),
-        line(end, high / 2 - 4, end, high / 2 + 4, "bar"),
-        tag("circle", cx=across.at(accuracy), cy=high / 2, r=4.5, class_="dot", data_value=exact(accuracy)),
+        [shown],
+        line(0, middle, wide, middle, "grid"),
+        line(start, middle, end, middle, "bar"),
+        line(start, middle - 4, start, middle + 4, "bar"),
+        line(end, middle - 4, end, middle + 4, "bar"),
+        tag("circle", cx=across.at(evaluation.accuracy), cy=middle, r=4.5, **dot),
     )
 
 
 def reliability(bins: Sequence[Bin]) -> Markup:
-    """How often it was right, by how sure it was; a circle's area is its number of photos."""
-    width, height = NARROW, NARROW
+    """Accuracy by confidence; the area of a circle is its number of photos."""
+    width = height = NARROW
     across = Scale(0, 1, LEFT, width - 2 * RIGHT)
     upright = Scale(0, 1, height - FOOT, 2 * TOP)
     most = max(one.photos for one in bins)
-    stems, circles = [], []
+    described, stems, circles = [], [], []
     for one in bins:
         x, y, even = across.at(one.confidence), upright.at(one.accuracy), upright.at(one.confidence)
-        said = f"{percent_text(one.confidence)} sure, {percent_text(one.accuracy)} right: "
-        said += f"{photos_text(one.photos)} photos"
+        shown = f"confidence {percent_text(one.confidence)}, accuracy {percent_text(one.accuracy)}: "
+        described.append(shown + count_text(one.photos, "photo"))
         measured = {"data_value": one.accuracy, "data_sure": one.confidence, "data_photos": one.photos}
         numbers = {key: exact(value) for key, value in measured.items()}
         radius = bubble_radius(one.photos, most)
         stems.append(line(x, y, x, even, "gap"))
-        circles.append(tag("circle", tag("title", said), cx=x, cy=y, r=radius, class_="bubble", **numbers))
-    described = [
-        f"{percent_text(one.confidence)} sure: {percent_text(one.accuracy)} right of {photos_text(one.photos)} photos"
-        for one in bins
-    ]
+        circles.append(tag("circle", tag("title", described[-1]), cx=x, cy=y, r=radius, class_="bubble", **numbers))
     return picture(
         "reliability",
         (width, height),
-        "How often it was right, by how sure it was",
-        listed(described),
+        "Accuracy by confidence",
+        described,
         *shares(upright, width, 6),
-        *below([(across.at(t), percent_text(t).replace(".0", "")) for t in ticks(0, 1, 6)], height),
+        *below([(across.at(t), f"{100 * t:.0f} %") for t in ticks(0, 1, 6)], height),
         line(across.start, upright.start, across.end, upright.end, "even"),
-        text(across.at(0.04), upright.at(0.92), "too timid"),
-        text(across.at(0.98), upright.at(0.08), "too sure", "end"),
+        text(across.at(0.04), upright.at(0.92), "underconfident"),
+        text(across.at(0.98), upright.at(0.08), "overconfident", "end"),
         *stems,
         *circles,
-        text(0, 12, "how often it was right"),
-        text(width - 2 * RIGHT, height - 6, "how sure it was", "end"),
+        text(0, 12, "accuracy"),
+        text(width - 2 * RIGHT, height - 6, "confidence", "end"),
     )
 
 
-def learning_curve(curve: Row, width: int) -> Markup:
-    """Accuracy by photos a class, with 95 % bands; what was not measured is dashed.
+def learning_curve(curve: LearningCurve, width: int) -> Markup:
+    """Accuracy by photos per class, with 95 % bands; what is extrapolated is dashed.
 
     Args:
-        curve: the document of a learning curve. width: pixels.
+        curve: with one point at least. width: pixels.
     """
     height = 340 if width > NARROW else 290
-    seen, ahead = curve["points"], (curve.get("extrapolation") or {}).get("points", [])
+    seen, ahead = curve.points, curve.ahead
     every = [*seen, *ahead]
-    first, last = (pick(one["per_class"] for one in every) for pick in (min, max))
-    across = Scale(first / 1.12, last * 1.12, LEFT, width - RIGHT, logarithmic=True)
-    span = span_of([(min(one["low"], one["accuracy"]), max(one["high"], one["accuracy"])) for one in every])
-    upright = Scale(*span, height - FOOT, TOP)
+    sizes = [one.per_class for one in every]
+    across = Scale(min(sizes) / 1.12, max(sizes) * 1.12, LEFT, width - RIGHT, logarithmic=True)
+    ends = [(min(one.interval[0], one.accuracy), max(one.interval[1], one.accuracy)) for one in every]
+    upright = Scale(*span_of(ends), height - FOOT, TOP)
 
-    def band(points: Sequence[Row], class_: str) -> Markup:
-        lower = [(across.at(one["per_class"]), upright.at(one["low"])) for one in points]
-        upper = [(across.at(one["per_class"]), upright.at(one["high"])) for one in points]
+    def run(points: Sequence[Point]) -> list[tuple[float, float]]:
+        return [(across.at(one.per_class), upright.at(one.accuracy)) for one in points]
+
+    def band(points: Sequence[Point], class_: str) -> Markup:
+        lower, upper = ([(across.at(one.per_class), upright.at(one.interval[end])) for one in points] for end in (0, 1))
         return path([*lower, *reversed(upper)], class_, closed=True)
 
-    def run(points: Sequence[Row]) -> list[tuple[float, float]]:
-        return [(across.at(one["per_class"]), upright.at(one["accuracy"])) for one in points]
-
-    def mark(one: Row, measured: bool) -> Markup:
+    def mark(one: Point) -> Markup:
+        low, high = one.interval
         x, y = run([one])[0]
-        said = f"{one['per_class']:,} photos a class: {percent_text(one['accuracy'])}"
-        said += f" ({percent_text(one['low'])} to {percent_text(one['high'])})" + ("" if measured else ", not measured")
-        return tag(
-            "circle",
-            tag("title", said),
-            cx=x,
-            cy=y,
-            r=4.5,
-            class_="dot" if measured else "ring",
-            data_value=exact(one["accuracy"]),
-            data_low=exact(one["low"]),
-            data_high=exact(one["high"]),
-        )
+        shown = f"{one.per_class:,} photos per class: {percent_text(one.accuracy)} "
+        shown += f"({percent_text(low)} to {percent_text(high)})" + ("" if one.draws else ", extrapolated")
+        numbers = {"data_value": exact(one.accuracy), "data_low": exact(low), "data_high": exact(high)}
+        return tag("circle", tag("title", shown), cx=x, cy=y, r=4.5, class_="dot" if one.draws else "ring", **numbers)
 
     beyond = [*seen[-1:], *ahead]
-    places = [(across.at(one["per_class"]), f"{one['per_class']:,}") for one in every]
+    places = [(across.at(size), f"{size:,}") for size in sizes]
     kept = apart([x for x, _ in places], max(width_of(words) for _, words in places) + 8)
     return picture(
         f"curve-{width}",
         (width, height),
-        "Accuracy by photos a class",
-        listed(
-            [f"{one['per_class']:,} photos a class: {percent_text(one['accuracy'])}" for one in seen]
-            + [f"expected at {one['per_class']:,}: {percent_text(one['accuracy'])}" for one in ahead]
-        ),
+        "Accuracy by photos per class",
+        [f"{one.per_class:,} photos per class: {percent_text(one.accuracy)}" for one in seen]
+        + [f"extrapolated to {one.per_class:,}: {percent_text(one.accuracy)}" for one in ahead],
         *shares(upright, width),
         *below([places[i] for i in kept], height),
-        text(width - RIGHT, height - 6, "photos a class to learn from", "end"),
+        text(width - RIGHT, height - 6, "training photos per class", "end"),
         band(seen, "band"),
-        band(beyond, "band far") if ahead else Markup(),
-        path(run(beyond), "ahead") if ahead else Markup(),
+        *([band(beyond, "band far"), path(run(beyond), "ahead")] if ahead else []),
         path(run(seen), "curve"),
-        *(mark(one, True) for one in seen),
-        *(mark(one, False) for one in ahead),
+        *map(mark, every),
     )

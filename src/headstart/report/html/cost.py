@@ -1,37 +1,21 @@
-"""Accuracy against speed: what is worth its cost?"""
+"""Accuracy against speed: which backbones are worth their cost?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
+from markupsafe import Markup
+
+from headstart.classifier.comparison import Entry, label
 from headstart.report.geometry import Scale, log_ticks, span_of
-from headstart.report.html.axes import (
-    FOOT,
-    LEFT,
-    RIGHT,
-    TOP,
-    Box,
-    below,
-    labels,
-    line,
-    listed,
-    path,
-    picture,
-    shares,
-    shortened,
-    text,
-)
+from headstart.report.html.axes import FOOT, LEFT, NARROW, RIGHT, TOP, below, line, path, picture, shares, text
 from headstart.report.html.figures import exact, percent_text, speed_text
-from headstart.report.html.markup import Markup, inline, tag
-from headstart.report.html.style import NARROW
-from headstart.report.html.words import called
+from headstart.report.html.labels import Box, labels, shortened
+from headstart.report.html.markup import inline, tag
 
-Row = Mapping[str, Any]
-
-#: Pixels between heads of one network, which cost the same.
+#: Pixels between heads of one backbone, which have the same speed.
 _STEP = 9
 _ROUND = 1.35
 
@@ -41,11 +25,12 @@ class _Mark:
     """An entry as it is drawn.
 
     Attributes:
-        one: the entry. rank: its place in the table, from 1. name: for people.
+        entry: whose. speed: its photos per second. rank: its place in the table, from 1. name: for people.
         x, y: of its dot. top, bottom: of its interval.
     """
 
-    one: Row
+    entry: Entry
+    speed: float
     rank: int
     name: str
     x: float
@@ -54,10 +39,9 @@ class _Mark:
     bottom: float
 
     @property
-    def said(self) -> str:
-        """Its figures, for those who point at it and those who do not see it."""
-        accuracy, speed = self.one["evaluation"]["accuracy"], self.one["photos_per_second"]
-        return f"{self.rank} {self.name}: {percent_text(accuracy)}, {speed_text(speed)} photos/s"
+    def words(self) -> str:
+        """Its figures, as a tooltip and for screen readers."""
+        return f"{self.rank} {self.name}: {percent_text(self.entry.accuracy)}, {speed_text(self.speed)} photos/s"
 
     def boxes(self) -> list[Box]:
         """What it covers."""
@@ -66,56 +50,50 @@ class _Mark:
 
     def drawn(self) -> Markup:
         """Its interval and its dot; a filled one is on the Pareto front."""
-        front = self.one["pareto"]
-        accuracy, speed = exact(self.one["evaluation"]["accuracy"]), exact(self.one["photos_per_second"])
-        size, kind = (5.5, "dot") if front else (4.5, "ring")
-        bar = line(self.x, self.top, self.x, self.bottom, "bar" if front else "dim")
-        words = tag("title", self.said)
-        return inline(
-            bar, tag("circle", words, cx=self.x, cy=self.y, r=size, class_=kind, data_value=accuracy, data_cost=speed)
-        )
+        radius, dot, bar = (5.5, "dot", "bar") if self.entry.is_on_front else (4.5, "ring", "dim")
+        numbers = {"data_value": exact(self.entry.accuracy), "data_cost": exact(self.speed)}
+        words = tag("title", self.words)
+        circle = tag("circle", words, cx=self.x, cy=self.y, r=radius, class_=dot, **numbers)
+        return inline(line(self.x, self.top, self.x, self.bottom, bar), circle)
 
 
-def cost(entries: Sequence[Row], width: int) -> Markup:
-    """Accuracy, with its interval, against photos a second; those that nothing beats in both are joined.
+def cost(entries: Sequence[Entry], width: int) -> Markup:
+    """Accuracy, with its interval, against photos per second; the Pareto front is joined.
 
     Args:
-        entries: the most accurate first; those without `photos_per_second` are left out, one at least has it.
+        entries: the most accurate first; those of unknown speed are left out, one at least is known.
         width: pixels.
     """
     height = 420 if width > NARROW else 360
-    known = [one for one in entries if one["photos_per_second"]]
-    speeds = [one["photos_per_second"] for one in known]
+    speeds = [one.speed for one in entries if one.speed]
     across = Scale(min(speeds) / _ROUND, max(speeds) * _ROUND, LEFT, width - RIGHT, logarithmic=True)
-    upright = Scale(*span_of([one["evaluation"]["interval"] for one in known]), height - FOOT, TOP)
-    marks = _marks(entries, across, upright)
-    front = sorted((mark.x, mark.y) for mark in marks if mark.one["pareto"])
-    along = [(across.at(speed), speed_text(speed)) for speed in log_ticks(across.low, across.high)]
+    span = span_of([one.evaluation.interval for one in entries if one.speed])
+    marks = _marks(entries, across, Scale(*span, height - FOOT, TOP))
+    front = sorted((mark.x, mark.y) for mark in marks if mark.entry.is_on_front)
     return picture(
         f"cost-{width}",
         (width, height),
         "Accuracy against speed",
-        listed([mark.said for mark in marks]),
-        *shares(upright, width),
-        *below(along, height),
+        [mark.words for mark in marks],
+        *shares(Scale(*span, height - FOOT, TOP), width),
+        *below([(across.at(speed), speed_text(speed)) for speed in log_ticks(across.low, across.high)], height),
         text(width - RIGHT, height - 6, "photos per second, faster to the right", "end"),
-        path(front, "front") if len(front) > 1 else Markup(),
+        *([path(front, "front")] if len(front) > 1 else []),
         *(mark.drawn() for mark in reversed(marks)),
         *_names(marks, front, (width, height)),
     )
 
 
-def _marks(entries: Sequence[Row], across: Scale, upright: Scale) -> list[_Mark]:
+def _marks(entries: Sequence[Entry], across: Scale, upright: Scale) -> list[_Mark]:
     """Entries of the same speed stand side by side, so that their intervals can be seen."""
     placed: list[_Mark] = []
     for rank, one in enumerate(entries, start=1):
-        speed, measured = one["photos_per_second"], one["evaluation"]
-        if not speed:
-            continue
-        alike = [i for i, other in enumerate(entries, start=1) if other["photos_per_second"] == speed]
-        x = across.at(speed) + (alike.index(rank) - (len(alike) - 1) / 2) * _STEP
-        bottom, top = (upright.at(end) for end in measured["interval"])
-        placed.append(_Mark(one, rank, called(one, entries), x, upright.at(measured["accuracy"]), top, bottom))
+        if one.speed:
+            alike = [i for i, other in enumerate(entries, start=1) if other.speed == one.speed]
+            x = across.at(one.speed) + (alike.index(rank) - (len(alike) - 1) / 2) * _STEP
+            bottom, top = (upright.at(end) for end in one.evaluation.interval)
+            name = label(one, entries)
+            placed.append(_Mark(one, one.speed, rank, name, x, upright.at(one.accuracy), top, bottom))
     return placed
 
 
@@ -123,7 +101,7 @@ def _names(marks: Sequence[_Mark], front: Sequence[tuple[float, float]], size: t
     """Names where there is room for them, else numbers; those on the front first."""
     width, height = size
     lengths = (40, 24, 14) if width > NARROW else (24, 14)
-    order = sorted(marks, key=lambda mark: not mark.one["pareto"])
+    order = sorted(marks, key=lambda mark: not mark.entry.is_on_front)
     words = [[*(f"{mark.rank} {shortened(mark.name, most)}" for most in lengths), str(mark.rank)] for mark in order]
     taken = [box for mark in marks for box in mark.boxes()]
     for (x1, y1), (x2, y2) in pairwise(front):

@@ -1,121 +1,147 @@
-"""The page: which sections there are, in which order, made of a document and nothing else."""
+"""The page: which sections there are, in which order, and the templates that they are made of."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+import math
+import shlex
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from functools import cache
+from pathlib import Path
 
-from headstart.report.html import facts, figures, sections, words
-from headstart.report.html.machine import Machine
-from headstart.report.html.markup import Markup, foreign, inline, tag
-from headstart.report.html.sections import Section
-from headstart.report.html.style import STYLE
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-Row = Mapping[str, Any]
+from headstart.backbones.card import Card
+from headstart.classifier.comparison import Comparison, label
+from headstart.classifier.training import Training
+from headstart.evaluation.metrics import Evaluation
+from headstart.evaluation.results import PhotoCounts
+from headstart.heads.head import HeadChoice
+from headstart.report.geometry import MATRIX_CLASSES, shades, span_of
+from headstart.report.html import charts, figures
+from headstart.report.html.cost import cost
+from headstart.report.html.machine import here
+from headstart.report.html.markup import foreign, printable
+from headstart.report.html.thumbnail import file_name, thumbnail
 
-#: Nothing is asked of anyone: pictures are in the page, scripts there are none.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-#: Letters above which a verdict is set smaller.
-_LONG = 120
+_HERE = Path(__file__).parent
+#: Anchors of the sections and what the list of contents calls them, in their order; each has a template.
+_SECTIONS = {
+    "backbones": "Backbones",
+    "cost": "Speed",
+    "confusions": "Confusions",
+    "classes": "Classes",
+    "calibration": "Calibration",
+    "learning": "More photos?",
+    "mistakes": "Mistakes",
+    "quick": "Left out",
+    "failures": "Failures",
+    "notes": "Notes",
+    "skipped": "Skipped files",
+    "how": "Method",
+    "again": "Run it again",
+}
+_DURATIONS = {
+    "scan": "finding photos",
+    "extract": "features",
+    "head": "head",
+    "heads": "heads",
+    "evaluate": "measuring",
+    "curve": "learning curve",
+}
+_HEADS = {
+    "logistic": "logistic regression",
+    "ridge": "ridge regression",
+    "centroid": "nearest centroid",
+    "knn": "nearest neighbours",
+}
 
 
 @dataclass(frozen=True)
-class _Top:
-    """What stands above the sections."""
+class _Best:
+    """The classifier that a report shows in detail: the one trained, or the best of a comparison.
 
-    kind: str
-    subject: str
-    verdict: Markup
-    lead: Markup
-    key: Markup
-
-
-def training(document: Row, day: date, machine: Machine) -> Markup:
-    """The report of a training.
-
-    Args:
-        document: of `Training.to_json`. day: when it was made. machine: on which.
+    Attributes:
+        name: for people; empty if there is only one.
+        card: of its backbone. head: its kind and strength.
+        evaluation: how good it is.
+        photos: how many there were. train: trained on. test: measured on; None: cross-validation.
+        seed: of the folds.
     """
-    measured, head, classes = document["evaluation"], document["head"], len(document["classes"])
-    kind = words.head_of(head["kind"])
-    lead = tag(
-        "p",
-        words.sure(measured),
-        f" {kind[0].upper()}{kind[1:]} on the features of ",
-        foreign(document["backbone"]),
-        " learned to tell ",
-        figures.counted(classes, "class", "classes"),
-        " apart from ",
-        figures.counted(document["train"], "photo"),
-        ".",
-        class_="lead",
+
+    name: str
+    card: Card
+    head: HeadChoice
+    evaluation: Evaluation
+    photos: PhotoCounts
+    train: int
+    test: int | None
+    seed: int
+
+
+def training(result: Training, day: date) -> str:
+    """The report of a training, made on a day."""
+    classifier, measured, trial = result.classifier, result.measured, result.trial
+    head = classifier.choice
+    of = (measured.evaluation, measured.photos, trial.train, trial.test, classifier.seed)
+    empty = {"backbones", "cost", "quick", "failures", "notes"}
+    return _page("training", result, _Best("", classifier.card, head, *of), empty, day)
+
+
+def comparison(result: Comparison, day: date) -> str:
+    """The report of a comparison, made on a day."""
+    best, name = result.best, label(result.best, result.entries)
+    of = (best.evaluation, best.photos, best.train, best.test, result.seed)
+    speeds = [one.speed for one in result.entries if one.speed]
+    there = {"cost": speeds[1:], "quick": result.quick, "failures": result.failures, "notes": result.notes}
+    empty = {key for key, content in there.items() if not content}
+    return _page("comparison", result, _Best(name, best.card, best.head, *of), empty, day)
+
+
+def _page(template: str, result: Training | Comparison, best: _Best, empty: Set[str], day: date) -> str:
+    there = {"learning": result.curve, "skipped": best.photos.skipped, "again": result.command}
+    hidden = empty | {key for key, content in there.items() if not content}
+    evaluation, bins = best.evaluation, best.evaluation.bins
+    photos = sum(one.photos for one in bins)
+    page = _environment().get_template(f"{template}.html.j2")
+    return page.render(
+        result=result,
+        best=best,
+        evaluation=evaluation,
+        crossed=evaluation.protocol == "cross-validation",
+        sections={key: name for key, name in _SECTIONS.items() if key not in hidden},
+        guessing=math.log(len(evaluation.classes)),
+        wrong=round(evaluation.n * (1 - evaluation.accuracy)),
+        confidence=sum(one.photos * one.confidence for one in bins) / photos,
+        accuracy=sum(one.photos * one.accuracy for one in bins) / photos,
+        command=shlex.join(result.command),
+        day=day,
+        machine=here(),
     )
-    settings = [*facts.of_network(document["backbone"], document["network"]), facts.of_head(head)]
-    settings += [*facts.of_photos(document, document["photos"]), *facts.of_work(document)]
-    curve, bins = document.get("learning_curve"), document.get("reliability") or []
-    parts = [
-        *sections.evaluation(measured, bins, curve, ""),
-        *sections.skipped(document["photos"]),
-        sections.how(words.measured(document, measured["protocol"], measured["n"], 1), settings, machine),
-        *sections.again(document.get("command")),
-    ]
-    subject = f"{classes:,} classes"
-    return _page(_Top("train", subject, words.verdict(measured), lead, sections.key_figures(measured)), parts, day)
 
 
-def comparison(document: Row, day: date, machine: Machine) -> Markup:
-    """The report of a comparison.
-
-    Args:
-        document: of `Comparison.to_json`. day: when it was made. machine: on which.
-    """
-    entries: Sequence[Row] = document["entries"]
-    best = next((one for one in entries if one["best"]), None)
-    lead, key, settings, parts = Markup(), Markup(), [], []
-    if best is not None:
-        measured, name = best["evaluation"], words.called(best, entries)
-        right = inline(" has ", figures.percent(measured["accuracy"]), " right on ")
-        photos = inline(figures.counted(measured["n"], "photo"), ". ")
-        lead = tag("p", "The best, ", foreign(name), ",", right, photos, words.sure(measured), class_="lead")
-        key = sections.key_figures(measured)
-        settings = [*facts.of_network(best["network"], best), facts.of_head({**best, "kind": best["head"]})]
-        parts = [sections.networks(entries), *sections.cost(entries)]
-        parts += sections.evaluation(measured, best["reliability"], document.get("learning_curve"), name)
-    n = best["evaluation"]["n"] if best is not None else 0
-    settings += [*facts.of_photos(document, document["files"]), *facts.of_work(document)]
-    parts += [
-        *sections.not_measured(document),
-        *sections.skipped(document["files"]),
-        sections.how(words.measured(document, document["protocol"], n, len(entries)), settings, machine),
-        *sections.again(document.get("command")),
-    ]
-    return _page(_Top("compare", document["photos"], inline(document["verdict"]), lead, key), parts, day)
-
-
-def _page(top: _Top, parts: Sequence[Section], day: date) -> Markup:
-    when = tag("time", f"{day.day} {day:%B %Y}", datetime=day.isoformat())
-    kicker = tag("p", f"headstart {top.kind} · ", foreign(top.subject), " · ", when, class_="kicker")
-    letters = len(re.sub(r"<[^>]*>", "", top.verdict))
-    header = tag(
-        "header", kicker, tag("h1", top.verdict, class_="long" if letters > _LONG else None), top.lead, top.key
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        finalize=printable,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    contents = tag("nav", *(tag("a", one.name, href=f"#{one.key}") for one in parts), aria_label="Contents")
-    footer = tag("footer", "This file is the whole report: it loads nothing and sends nothing.", class_="quiet")
-    main = tag("main", header, contents, *(_drawn(one) for one in parts), footer)
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
-        tag("title", f"headstart {top.kind}: {top.subject}"),
-        tag("style", Markup(STYLE)),
-    )
-    return inline(Markup("<!doctype html>\n"), tag("html", head, tag("body", main), lang="en"), Markup("\n"))
-
-
-def _drawn(one: Section) -> Markup:
-    name = f"{one.key}-name"
-    return tag("section", tag("h2", one.title, id=name), one.content, id=one.key, aria_labelledby=name)
+    filters: list[Callable[..., object]] = [figures.percent, figures.percent_text, figures.between, figures.points]
+    filters += [figures.points_between, figures.probability, figures.counted, figures.count_text, figures.whole]
+    filters += [figures.decimal, figures.significant, figures.speed, figures.millions, figures.seconds]
+    environment.filters |= {one.__name__: one for one in [*filters, foreign, file_name]}
+    environment.filters["head_name"] = _HEADS.__getitem__
+    drawings: list[Callable[..., object]] = [charts.interval, charts.reliability, charts.learning_curve, cost]
+    environment.globals |= {one.__name__: one for one in [*drawings, shades, span_of, thumbnail]}
+    environment.globals |= {
+        "MATRIX_CLASSES": MATRIX_CLASSES,
+        "durations": _DURATIONS,
+        "style": Markup((_HERE / "style.css").read_text("utf-8")),
+    }
+    return environment

@@ -1,0 +1,38 @@
+"""Photos as small pictures in the page itself."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from dataclasses import dataclass
+
+from headstart.photos.thumbnails import wholes
+
+_SIDE = 168
+_QUALITY = 72
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A small picture: the address that holds its bytes, and its sides in pixels."""
+
+    source: str
+    width: int
+    height: int
+
+
+def thumbnail(path: str) -> Thumbnail | None:
+    """A photo, its longer side 168 pixels; None if it can no longer be read."""
+    (picture,), missing = wholes([path], _SIDE)
+    if missing:
+        return None
+    data = io.BytesIO()
+    picture.save(data, "JPEG", quality=_QUALITY, optimize=True)
+    packed = base64.b64encode(data.getvalue()).decode("ascii")
+    return Thumbnail(f"data:image/jpeg;base64,{packed}", picture.width, picture.height)
+
+
+def file_name(path: str) -> str:
+    """The last part of a path, whichever system it comes from."""
+    return re.split(r"[/\\]", path)[-1]
