@@ -1,4 +1,4 @@
-"""The HTML report: its figures are the document's, nothing from outside gets in, nothing is asked of anyone."""
+"""The HTML report: its figures are the result's, nothing from outside gets in, nothing is loaded."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,11 +16,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from by_hand import with_best, with_evaluation
 
 from fakes import FakeBackbone, write_photo, write_photos
 from headstart.classifier.comparing import compare
-from headstart.classifier.training import train
+from headstart.classifier.comparison import Comparison, QuickRanking
+from headstart.classifier.training import Training, train
 from headstart.errors import ReportError
+from headstart.evaluation.metrics import Mistake
 from headstart.report import html as report
 
 DAY = date(2026, 11, 24)
@@ -84,34 +88,55 @@ class Sharp(Noisy):
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The document of a real comparison with a learning curve, mistakes, a skipped photo and a failed network."""
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """A real comparison with a learning curve, mistakes, a skipped photo and a failed backbone."""
     folder = tmp_path_factory.mktemp("report") / "photos"
     for part, count, seed in (("train", 40, 0), ("test", 30, 1)):
         write_photos(folder / part, {"red": count, "tomato": count, "lime": count}, seed=seed)
     (folder / "train" / "red" / "broken.jpg").write_bytes(b"no photo")
     store = tmp_path_factory.mktemp("store")
-    networks = [Sharp(weights="sharp"), Noisy(weights="noisy"), "no-such-network"]
+    backbones = [Sharp(weights="sharp"), Noisy(weights="noisy"), "no-such-network"]
     command = ["headstart", "compare", str(folder), "-b", "a b"]
-    found = compare(folder, networks=networks, heads=["logistic", "knn"], curve=True, store=store, command=command)
-    return json.loads(json.dumps(found.to_json()))  # type: ignore[no-any-return]
+    return compare(folder, backbones=backbones, heads=["logistic", "knn"], curve=True, store=store, command=command)
 
 
 @pytest.fixture(scope="module")
-def trained(tiles: Path) -> dict[str, Any]:
-    return json.loads(json.dumps(train(tiles, curve=True, command=["headstart", "train", "tiles"]).to_json()))  # type: ignore[no-any-return]
+def trained(tiles: Path) -> Training:
+    return train(tiles, curve=True, command=["headstart", "train", "tiles"])
+
+
+def document(result: Comparison | Training) -> dict[str, Any]:
+    """What `--json` prints of it."""
+    return json.loads(json.dumps(result.to_json()))  # type: ignore[no-any-return]
 
 
 # --- figures ---
 
 
-def test_every_figure_of_a_comparison_is_the_documents(compared: dict[str, Any]) -> None:
+def test_every_figure_of_a_comparison_is_in_its_json(compared: Comparison) -> None:
     page = Page(report.of_comparison(compared, DAY))
-    known = set(numbers(compared))
     assert len(page.values) > 100
-    strange = [value for value in page.values if value not in known]
-    counted = {float(len(compared[name])) for name in ("entries", "classes", "failures")}
-    assert set(strange) <= counted | derived(compared), strange
+    assert strange(page, compared) == []
+
+
+def test_every_figure_of_a_training_is_in_its_json(trained: Training) -> None:
+    page = Page(report.of_training(trained, DAY))
+    assert len(page.values) > 30
+    assert strange(page, trained) == []
+
+
+@pytest.mark.parametrize("name", ["accuracy", "log_loss", "calibration_error", "balanced_accuracy"])
+def test_a_figure_that_is_not_in_the_json_is_seen(name: str, compared: Comparison, trained: Training) -> None:
+    wrong = 0.1234567
+    assert strange(Page(report.of_training(with_evaluation(trained, **{name: wrong}), DAY)), trained) != []
+    assert strange(Page(report.of_comparison(with_best(compared, **{name: wrong}), DAY)), compared) != []
+
+
+def strange(page: Page, result: Comparison | Training) -> list[float]:
+    """Figures of a page that neither are in the JSON of its result nor follow from it."""
+    found = document(result)
+    known = set(numbers(found)) | derived(found) | {float(len(found["classes"]))}
+    return [value for value in page.values if value not in known]
 
 
 def derived(document: dict[str, Any]) -> set[float]:
@@ -129,25 +154,18 @@ def derived(document: dict[str, Any]) -> set[float]:
     return found
 
 
-def test_every_figure_of_a_training_is_the_documents(trained: dict[str, Any]) -> None:
-    page = Page(report.of_training(trained, DAY))
-    known = set(numbers(trained)) | derived(trained) | {float(len(trained["classes"]))}
-    assert len(page.values) > 30
-    assert [value for value in page.values if value not in known] == []
-
-
-def test_accuracies_intervals_and_tests_of_all_entries_are_shown(compared: dict[str, Any]) -> None:
+def test_accuracies_intervals_and_tests_of_all_entries_are_shown(compared: Comparison) -> None:
     page = Page(report.of_comparison(compared, DAY))
-    for entry in compared["entries"]:
-        evaluation = entry["evaluation"]
-        wanted = [evaluation["accuracy"], *evaluation["interval"], entry["photos_per_second"]]
-        if entry["difference"]:
-            wanted += [entry["difference"]["difference"], *entry["difference"]["interval"], entry["difference"]["p"]]
+    assert [one.difference is None for one in compared.entries] == [True, False, False, False]
+    for entry in compared.entries:
+        wanted = [entry.accuracy, *entry.evaluation.interval, entry.speed]
+        if entry.difference:
+            wanted += [entry.difference.value, *entry.difference.interval, entry.difference.p]
         assert set(wanted) <= set(page.values)
-        assert entry["name"] in page.words
+        assert entry.name in page.words
 
 
-def test_what_is_shown_is_rounded_from_what_is_meant(compared: dict[str, Any]) -> None:
+def test_what_is_shown_is_rounded_from_what_is_meant(compared: Comparison) -> None:
     html = report.of_comparison(compared, DAY)
     shown = re.findall(r'data-value="([^"]+)">(\d+\.\d) %<', html)
     assert len(shown) > 20
@@ -157,11 +175,11 @@ def test_what_is_shown_is_rounded_from_what_is_meant(compared: dict[str, Any]) -
 # --- sections ---
 
 
-def test_a_comparison_has_all_its_parts(compared: dict[str, Any]) -> None:
+def test_a_comparison_has_all_its_parts(compared: Comparison) -> None:
     page = Page(report.of_comparison(compared, DAY))
-    assert compared["verdict"] in page.words
-    assert compared["learning_curve"]["advice"]["text"] in page.words
-    assert page.words.count(compared["learning_curve"]["advice"]["text"]) == 1
+    assert compared.curve is not None
+    assert compared.verdict in page.words
+    assert page.words.count(compared.curve.advice.text) == 1
     assert "no-such-network" in page.words
     assert "broken.jpg" in page.words
     assert "headstart compare" in page.words
@@ -172,88 +190,96 @@ def test_a_comparison_has_all_its_parts(compared: dict[str, Any]) -> None:
     assert [link["href"] for link in page.named("a")] == [f"#{name}" for name in sections]
 
 
-def test_mistakes_have_their_photos_in_the_page(compared: dict[str, Any]) -> None:
-    mistakes = compared["entries"][0]["evaluation"]["mistakes"]
+def test_mistakes_have_their_photos_in_the_page(compared: Comparison) -> None:
     pictures = Page(report.of_comparison(compared, DAY)).named("img")
-    assert 0 < len(pictures) == min(len(mistakes), 24)
+    assert 0 < len(pictures) == min(len(compared.best.evaluation.mistakes), 24)
     assert all((one["src"] or "").startswith("data:image/jpeg;base64,") for one in pictures)
     assert all(one["alt"] for one in pictures)
 
 
-def test_a_photo_that_is_gone_leaves_its_name(trained: dict[str, Any]) -> None:
-    gone = json.loads(json.dumps(trained))
-    gone["evaluation"]["mistakes"] = [
-        {"path": "somewhere/gone.jpg", "label": "temple", "predicted": "flower", "probability": 0.9}
-    ]
+def test_a_photo_that_is_gone_leaves_its_name(trained: Training) -> None:
+    gone = with_evaluation(trained, mistakes=(Mistake("somewhere/gone.jpg", "temple", "flower", 0.9),))
     assert "gone.jpg" in Page(report.of_training(gone, DAY)).words
 
 
-def test_what_was_not_measured_has_no_part(trained: dict[str, Any]) -> None:
-    bare = {**trained, "learning_curve": None, "reliability": [], "command": None}
-    page = Page(report.of_training(bare, DAY))
+def test_what_was_not_measured_has_no_part(trained: Training) -> None:
+    page = Page(report.of_training(trained, DAY))
+    assert "Would more photos help" in page.words
+    assert "How to run it again" in page.words
+    page = Page(report.of_training(replace(trained, curve=None, command=()), DAY))
     assert "Would more photos help" not in page.words
-    assert "How to run it again" not in page.words or "Python" in page.words
+    assert "How to run it again" not in page.words
 
 
-def test_cross_validation_says_so(tmp_path: Path, tiles: Path) -> None:
+def test_cross_validation_is_stated(tmp_path: Path, tiles: Path) -> None:
     shutil.copytree(tiles / "train", tmp_path / "photos")
-    page = Page(report.of_training(train(tmp_path / "photos").to_json(), DAY))
+    page = Page(report.of_training(train(tmp_path / "photos"), DAY))
     assert "By cross-validation" in page.words
+    assert "each predicted by heads that were not trained on it" in page.words
     assert "continuity correction" in page.words
     assert "On a test set" not in page.words
 
 
-def test_what_the_quick_ranking_left_out_is_told(compared: dict[str, Any]) -> None:
-    document = {
-        **compared,
-        "left_out": [compared["entries"][1]],
-        "quick": {"per_class": 20, "text": "3 went on; the others may be as good."},
-    }
-    assert "3 went on; the others may be as good." in Page(report.of_comparison(document, DAY)).words
+def test_what_the_quick_ranking_left_out_is_reported(compared: Comparison) -> None:
+    text = "3 went on; the others may be as good."
+    quick = replace(compared, left_out=compared.entries[1:2], quick=QuickRanking(20, text))
+    words = Page(report.of_comparison(quick, DAY)).words
+    assert text in words
+    assert "measured on only 20 photos per class" in words
+    only_text = Page(report.of_comparison(replace(quick, left_out=()), DAY)).words
+    assert text in only_text
+    assert "per class:" not in only_text.partition("Left out by --quick")[2].partition("What could not")[0]
 
 
-def test_those_that_could_not_be_paired_say_why(compared: dict[str, Any]) -> None:
-    document = json.loads(json.dumps(compared))
-    document["entries"][1]["difference"] = {"error": "their folds differ"}
-    assert "their folds differ" in Page(report.of_comparison(document, DAY)).words
+def test_those_that_could_not_be_paired_say_why(compared: Comparison) -> None:
+    best, second, *rest = compared.entries
+    unpaired = replace(second, difference=None, unpaired="their folds differ")
+    page = Page(report.of_comparison(replace(compared, entries=(best, unpaired, *rest)), DAY))
+    assert "Not compared: their folds differ" in page.words
 
 
 @pytest.mark.parametrize("classes", [2, 21, 120])
-def test_any_number_of_classes_can_be_shown(classes: int, trained: dict[str, Any]) -> None:
-    rng = np.random.default_rng(0)
-    names = [f"class {i}" for i in range(classes)]
-    counts = rng.integers(0, 9, (classes, classes))
-    document = json.loads(json.dumps(trained))
-    document["classes"] = names
-    document["evaluation"]["confusion"] = {"classes": names, "counts": counts.tolist()}
-    row = {"precision": 0.5, "recall": 0.25, "f1": 0.4, "support": 7}
-    document["evaluation"]["per_class"] = dict.fromkeys(names, row)
-    html = report.of_training(document, DAY)
+def test_any_number_of_classes_can_be_shown(classes: int, trained: Training) -> None:
+    counts = np.random.default_rng(0).integers(0, 9, (classes, classes)).astype(float)
+    names = tuple(f"class {i}" for i in range(classes))
+    html = report.of_training(with_evaluation(trained, classes=names, confusion=counts), DAY)
     assert len(html) < 1_500_000
     assert "class 1" in html
+    assert ('class="counts"' in html) == (classes <= 20)
 
 
 # --- nothing gets in, nothing goes out ---
 
 
-def test_what_comes_from_outside_is_text(compared: dict[str, Any], tmp_path: Path) -> None:
-    text = json.dumps(compared).replace("tomato", "EVIL").replace("sharp", "EVIL").replace("no-such-network", "EVIL")
-    document = json.loads(text.replace("EVIL", json.dumps(EVIL)[1:-1]))
-    page = Page(report.of_comparison(document, DAY))
+def renamed(node: Any) -> Any:
+    """A result in which some names are evil."""
+    if isinstance(node, str):
+        for name in ("tomato", "sharp", "no-such-network"):
+            node = node.replace(name, EVIL)
+        return node
+    if isinstance(node, (list, tuple)):
+        return type(node)(renamed(one) for one in node)
+    if is_dataclass(node) and not isinstance(node, type):
+        return replace(node, **{one.name: renamed(getattr(node, one.name)) for one in fields(node)})
+    return node
+
+
+def test_what_comes_from_outside_is_text(compared: Comparison) -> None:
+    page = Page(report.of_comparison(renamed(compared), DAY))
     assert not page.named("script")
     assert EVIL in page.words
+    assert not {"tomato", "no-such-network"} & set(page.words.split())
 
 
-def test_names_that_are_not_utf8_are_shown_as_far_as_they_can(trained: dict[str, Any], tmp_path: Path) -> None:
+def test_names_that_are_not_utf8_are_shown_as_far_as_they_can(trained: Training, tmp_path: Path) -> None:
     name = os.fsdecode(b"\xff\xfe.jpg")
     path = write_photo(tmp_path / name, "red") if os.name == "posix" else name
-    document = json.loads(json.dumps(trained))
-    document["evaluation"]["mistakes"] = [{"path": path, "label": "temple", "predicted": "flower", "probability": 0.9}]
-    report.write(tmp_path / "report.html", report.of_training(document, DAY))
+    odd = with_evaluation(trained, mistakes=(Mistake(str(path), "temple", "flower", 0.9),))
+    report.write(tmp_path / "report.html", report.of_training(odd, DAY))
     assert ".jpg" in (tmp_path / "report.html").read_text("utf-8")
 
 
-def test_nothing_is_asked_of_anyone(compared: dict[str, Any], trained: dict[str, Any]) -> None:
+def test_nothing_is_loaded_from_anywhere(compared: Comparison, trained: Training) -> None:
     for html in (report.of_comparison(compared, DAY), report.of_training(trained, DAY)):
         page = Page(html)
         addresses = [a[name] for _, a in page.elements for name in ("src", "href", "action", "srcset") if a.get(name)]
@@ -268,7 +294,7 @@ def test_nothing_is_asked_of_anyone(compared: dict[str, Any], trained: dict[str,
         assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
 
 
-def test_drawings_are_described_and_tables_have_heads(compared: dict[str, Any]) -> None:
+def test_drawings_are_described_and_tables_have_heads(compared: Comparison) -> None:
     html = report.of_comparison(compared, DAY)
     page = Page(html)
     drawings = [one for one in page.named("svg") if one.get("aria-hidden") != "true"]
@@ -289,7 +315,7 @@ def test_a_report_is_written_whole(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_where_it_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
+def test_where_it_cannot_be_written_is_reported_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(ReportError, match="missing"):
         report.check(tmp_path / "missing" / "report.html")
     with pytest.raises(ReportError, match="is a folder"):
@@ -317,7 +343,7 @@ addEventListener("load", () => {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [500, 1280])
-def test_a_browser_shows_it_without_a_word(compared: dict[str, Any], tmp_path: Path, width: int) -> None:
+def test_a_browser_shows_it_without_a_warning(compared: Comparison, tmp_path: Path, width: int) -> None:
     """Chromium's window has at least 500 pixels, so a frame makes it 360 wide for the phone."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
