@@ -135,6 +135,7 @@ HEAVY = {
     "scipy",
     "mpmath",
     "matplotlib",
+    "jinja2",
     "PIL",
     "pillow_heif",
     "safetensors",

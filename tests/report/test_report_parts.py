@@ -1,4 +1,4 @@
-"""The parts of a report on small documents made by hand: words, drawings, colours, odd names, missing pieces."""
+"""The parts of a report on small results made by hand: words, drawings, colours, odd names, missing pieces."""
 
 from __future__ import annotations
 
@@ -7,95 +7,39 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+from dataclasses import fields, is_dataclass, replace
 from datetime import date
 from html.parser import HTMLParser
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import pytest
+from by_hand import comparison, with_best
+from jinja2 import UndefinedError
+from PIL import Image
 
 from fakes import write_photo
+from headstart.backbones.hints import Origin
+from headstart.classifier.comparison import Comparison, Failure, QuickRanking
 from headstart.errors import ReportError
-from headstart.evaluation.metrics import Bin
+from headstart.evaluation.learning_curve.class_advice import Advice, ClassWorth
+from headstart.evaluation.learning_curve.curve import LearningCurve, Point
+from headstart.evaluation.learning_curve.extrapolation import PowerLaw
+from headstart.evaluation.metrics import Bin, Mistake
+from headstart.evaluation.results import PhotoCounts
+from headstart.features.extraction import Skipped
+from headstart.heads.head import HeadChoice
+from headstart.report import geometry
 from headstart.report import html as report
-from headstart.report.html import axes, figures, words
+from headstart.report.html import figures, labels
+from headstart.report.html import page as pages
 from headstart.report.html.markup import foreign, inline, tag
-from headstart.report.html.style import DARK, LIGHT
 
 DAY = date(2026, 11, 24)
-Document = dict[str, Any]
-
-
-def evaluation(right: int, wrong: int) -> Document:
-    accuracy = right / (right + wrong)
-    row = {"precision": accuracy, "recall": 0.8125, "f1": 0.7123, "support": right}
-    return {
-        "protocol": "test set",
-        "n": right + wrong,
-        "accuracy": accuracy,
-        "interval": [accuracy - 0.0612, min(1.0, accuracy + 0.0413)],
-        "balanced_accuracy": 0.8417,
-        "log_loss": 0.4321,
-        "calibration_error": 0.0191,
-        "per_class": {"cat": row, "dog": {**row, "f1": 0.6123}},
-        "confusion": {"classes": ["cat", "dog"], "counts": [[right - 30, wrong], [0, 30]]},
-        "mistakes": [{"path": "gone/cat7.jpg", "label": "cat", "predicted": "dog", "probability": 0.912}],
-    }
-
-
-def entry(name: str, right: int, speed: float | None, **more: Any) -> Document:
-    return {
-        "network": f"builtin:{name}",
-        "name": name,
-        "head": "logistic",
-        "l2": 0.316,
-        "evaluation": evaluation(right, 100 - right),
-        "reliability": [{"low": 0.8, "high": 0.87, "photos": 90, "confidence": 0.83, "accuracy": 0.81}],
-        "difference": None,
-        "dim": 1280,
-        "input": [224, 224],
-        "input_range": "0..1",
-        "precision": "float32",
-        "licence": "",
-        "parameters": 4_651_000,
-        "megabytes": 18.61,
-        "photos_per_second": speed,
-        "pareto": False,
-        "best": False,
-        **more,
-    }
-
-
-@pytest.fixture
-def document() -> Document:
-    """A comparison of three, in which one cannot be told apart from the best and one was not paired."""
-    level = {"n": 100, "difference": 0.011, "interval": [-0.0213, 0.0434], "p": 0.412, "told_apart": False}
-    far = {"n": 100, "difference": 0.2, "interval": [0.1213, 0.2834], "p": 0.0001, "told_apart": True}
-    return {
-        "photos": "pets",
-        "command": ["headstart", "compare", "my pets"],
-        "protocol": "test set",
-        "seed": 3,
-        "fraction": None,
-        "view": "squash",
-        "classes": ["cat", "dog"],
-        "train": 50,
-        "test": 100,
-        "files": {"found": 151, "used": 150, "skipped": 1, "reasons": {"corrupt": 1}, "files": []},
-        "entries": [
-            entry("great", 91, 120.5, best=True, pareto=True),
-            entry("even", 90, 520.25, pareto=True, difference=level),
-            entry("poor", 71, None, difference=far),
-        ],
-        "failures": [],
-        "left_out": [],
-        "quick": None,
-        "verdict": "great and even cannot be told apart on 100 photos.",
-        "notes": [],
-        "learning_curve": None,
-        "seconds": {"total": 81.2},
-    }
+FOLDER = Path(report.__file__).parent
 
 
 class Page(HTMLParser):
@@ -124,61 +68,110 @@ class Page(HTMLParser):
         return [attributes for tag, attributes in self.elements if tag == name]
 
 
-def page(document: Document) -> Page:
-    return Page(report.of_comparison(document, DAY))
+def page(result: Comparison) -> Page:
+    return Page(report.of_comparison(result, DAY))
+
+
+def curve(*points: Point, ahead: tuple[Point, ...] = (), advice: Advice | None = None) -> LearningCurve:
+    law = PowerLaw(0.1, 0.8, 0.5) if ahead else None
+    return LearningCurve(points, law, ahead, advice or Advice("The photos do not show which class."))
 
 
 # --- words ---
 
 
-def test_the_verdict_is_the_heading(document: Document) -> None:
-    html = report.of_comparison(document, DAY)
-    assert re.search(r"<h1>great and even cannot be told apart on 100 photos\.</h1>", html)
+def test_the_verdict_is_the_heading() -> None:
+    html = report.of_comparison(comparison(), DAY)
+    assert re.search(r"<h1>great and even do not differ by more than chance on 100 photos\.</h1>", html)
+    html = report.of_comparison(comparison(verdict="long " * 30), DAY)
+    assert '<h1 class="long">long long' in html
 
 
-def test_a_difference_is_said_in_plain_words(document: Document) -> None:
-    said = page(document).words
-    assert "1.1 points" in said
-    assert "cannot be told apart−2.1 to 4.3; p = 0.41" in said
-    assert "more than luck" in said
-    assert "p < 0.001" in said
+def test_a_difference_is_stated_in_plain_words() -> None:
+    words = page(comparison()).words
+    assert "1.1 points not by more than chance −2.1 to 4.3; p = 0.41" in words
+    assert "20.0 points by more than chance 12.1 to 28.3; p < 0.001" in words
 
 
-def test_the_best_has_no_difference_and_an_unknown_speed_is_a_dash(document: Document) -> None:
-    html = report.of_comparison(document, DAY)
-    first, *_, last = re.findall(r"<tr role=\"row\">.*?</tr>", html)[1:]
+def test_the_best_has_no_difference_and_an_unknown_speed_is_a_dash() -> None:
+    html = report.of_comparison(comparison(), DAY)
+    first, *_, last = re.findall(r"<tr role=\"row\">.*?</tr>", html, re.DOTALL)[1:]
     assert "points" not in first
     assert ">best<" in first
     assert '<td class="r" role="cell" data-label="photos/s">–</td>' in last
-    assert "–: not known" in html
+    assert "–: unknown" in html
+    known = comparison(entries=comparison().entries[:2])
+    assert "–: unknown" not in report.of_comparison(known, DAY)
+    assert "1 of 3 entries is not shown, because the speed is unknown" in page(comparison()).words
+    assert "speed is unknown" not in page(known).words
 
 
-def test_entries_are_told_apart_by_their_heads_where_there_are_several(document: Document) -> None:
-    assert "of great come true" in page(document).words
-    document["entries"][1] = {**document["entries"][1], "name": "great", "head": "ridge"}
-    assert "of great (logistic) come true" in page(document).words
+def test_entries_are_named_with_their_heads_where_there_are_several() -> None:
+    assert "probabilities of great reliable?" in page(comparison()).words
+    best, second, last = comparison().entries
+    ridge = replace(second, name="great", head=HeadChoice("ridge", 0.1))
+    assert "probabilities of great (logistic) reliable?" in page(comparison(entries=(best, ridge, last))).words
 
 
-def test_what_is_calibrated_is_said_with_its_tendency() -> None:
-    def said(error: float, sure: float, right: float, n: int = 1000) -> str:
-        bins = [Bin(0.8, 1.0, n, sure, right)]
-        return Page(words.calibration({"calibration_error": error, "n": n}, bins)).words
+@pytest.mark.parametrize("origin", get_args(Origin))
+def test_the_input_range_is_shown_with_how_it_is_known(origin: Origin) -> None:
+    best, *rest = comparison().entries
+    known = replace(best, card=replace(best.card, range_from=origin))
+    words = page(comparison(entries=(known, *rest))).words
+    ending = {"given": ", as you specified Features", "assumed": ", assumed Features"}.get(origin, " Features")
+    assert f"224×224 pixels, input range 0..1{ending}" in words
 
-    assert "taken at their word" in said(0.01, 0.90, 0.91)
-    assert "as sure as it should be" in said(0.01, 0.90, 0.91)
-    assert "too sure: 95.0 % sure, 80.0 % right" in said(0.15, 0.95, 0.80)
-    assert "Do not take" in said(0.15, 0.95, 0.80)
-    assert "too timid" in said(0.05, 0.90, 0.95)
-    assert "part of that is chance" in said(0.05, 0.90, 0.95, n=40)
+
+def test_calibration_is_described_with_its_tendency() -> None:
+    def words(error: float, confidence: float, accuracy: float, n: int = 1000) -> str:
+        bins = (Bin(0.8, 1.0, n, confidence, accuracy),)
+        return page(with_best(comparison(), calibration_error=error, n=n, bins=bins)).words
+
+    assert "The probabilities are reliable." in words(0.01, 0.90, 0.91)
+    assert "Overall it is as confident as it should be" in words(0.01, 0.90, 0.91)
+    assert "overconfident: mean confidence 95.0 %, accuracy 80.0 %" in words(0.15, 0.95, 0.80)
+    assert "Do not rely on the probabilities" in words(0.15, 0.95, 0.80)
+    assert "it is underconfident" in words(0.05, 0.90, 0.95)
+    assert "roughly reliable" in words(0.05, 0.90, 0.95)
+    assert "part of the error is chance" not in words(0.05, 0.90, 0.95)
+    assert "part of the error is chance" in words(0.05, 0.90, 0.95, n=40)
 
 
 def test_confusions_are_a_sentence() -> None:
-    def said(counts: list[list[float]]) -> str:
-        return Page(words.confusions({"classes": ["a", "b"], "counts": counts})).words
+    def words(confusion: list[list[float]], names: str = "ab") -> str:
+        found = page(with_best(comparison(), classes=tuple(names), confusion=np.array(confusion, float)))
+        return found.words.partition("Which classes great confuses")[2].partition(" Each row")[0].strip()
 
-    assert said([[9, 0], [0, 9]]) == "No photo was taken for another class."
-    assert said([[9, 0.2], [0, 9]]) == "Hardly any photo was taken for another class."
-    assert said([[9, 3.4], [1, 9]]) == "Most often a taken for b (3.4) and b taken for a (1)."
+    assert words([[9, 0], [0, 9]]) == "No photo was predicted as another class."
+    assert words([[9, 0.2], [0, 9]]) == "Hardly any photo was predicted as another class."
+    assert words([[9, 3.4], [1, 9]]) == "Most often, a was predicted as b (3.4) and b was predicted as a (1)."
+    assert words([[9, 3, 2], [1, 9, 0], [0, 0, 9]], "abc") == (
+        "Most often, a was predicted as b (3), a was predicted as c (2) and b was predicted as a (1)."
+    )
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_of_a_kind_is_not_called_many(count: int) -> None:
+    best, *rest = comparison().entries
+    photos = PhotoCounts(150 + count, (Skipped("odd.jpg", "corrupt", ""),) * count)
+    measured = replace(best.evaluation, n=count, bins=(Bin(0, 1, count, 1, 1),))
+    best = replace(best, photos=photos, train=count, evaluation=measured)
+    advice = Advice("More.", (ClassWorth("cat", 0.1, (0.0, 0.2)),), removed=count)
+    quick = QuickRanking(count, "1 of 3 was left out.")
+    point = Point(5, 10, 8, 0.6, (0.5, 0.7))
+    shown = comparison(
+        entries=(best, *rest), curve=curve(point, advice=advice), quick=quick, left_out=(rest[1],), failures=()
+    )
+    html = report.of_comparison(shown, DAY)
+    words = Page(html).words
+    plural = "" if count == 1 else "s"
+    assert f"predicts 91.0 % of {count} photo{plural} correctly" in words
+    assert f"accuracy 100.0 %: {count} photo{plural}." in words
+    assert f"when {count} photo{plural} of a class {'is' if count == 1 else 'are'} removed" in words
+    assert f"on only {count} photo{plural} per class" in words
+    assert f"corrupt: {count} file{plural}" in words
+    assert f"{count} of {150 + count} files found {'was' if count == 1 else 'were'} not used" in words
+    assert not re.search(r"(?<![\d.,])1 (photos|files|classes|numbers|entries)\b", words)
 
 
 def test_figures_read_as_on_the_command_line() -> None:
@@ -188,11 +181,14 @@ def test_figures_read_as_on_the_command_line() -> None:
         figures.points(-0.0003),
         figures.probability(0.0004),
         figures.probability(0.0321),
-        figures.photos(3.4),
-        figures.photos(1200),
+        figures.counted(3.4),
+        figures.counted(1200.0),
         figures.millions(4_651_000),
         figures.millions(900),
         figures.seconds(130.2),
+        figures.counted(1, "class", "classes"),
+        figures.counted(2, "class", "classes"),
+        figures.counted(1200, "photo"),
     ]
     assert [Page(one).words for one in shown] == [
         "83.0 %",
@@ -205,98 +201,120 @@ def test_figures_read_as_on_the_command_line() -> None:
         "4.7 M",
         "900",
         "2 min 10 s",
+        "1 class",
+        "2 classes",
+        "1,200 photos",
     ]
     assert 'data-value="0.83049"' in shown[0]
+    assert 'data-value="1200"' in shown[6]
 
 
 # --- parts ---
 
 
-def test_what_is_missing_has_no_part(document: Document) -> None:
-    parts = {one["id"] for one in page(document).all("section")}
-    assert parts == {"networks", "cost", "confusions", "classes", "calibration", "mistakes", "skipped", "how", "again"}
-    document["command"] = None
-    document["entries"] = document["entries"][:1]
-    document["entries"][0]["reliability"] = []
-    parts = {one["id"] for one in page(document).all("section")}
-    assert not parts & {"again", "cost", "calibration"}
+def test_what_is_missing_has_no_part() -> None:
+    parts = {one["id"] for one in page(comparison()).all("section")}
+    assert parts == {"backbones", "cost", "confusions", "classes", "calibration", "mistakes", "skipped", "how", "again"}
+    few = comparison(command=(), entries=comparison().entries[:1])
+    parts = {one["id"] for one in page(few).all("section")}
+    assert parts == {"backbones", "confusions", "classes", "calibration", "mistakes", "skipped", "how"}
 
 
-def test_a_curve_of_too_few_photos_says_so_without_a_drawing(document: Document) -> None:
-    text = "There are too few photos for a learning curve."
-    advice = {"text": "The photos do not say which class.", "classes": [], "removed": 0, "told": False}
-    document["learning_curve"] = {"points": [], "extrapolation": None, "advice": advice, "text": text}
-    found = page(document)
-    assert text in found.words
+def test_every_section_has_a_template_and_every_template_a_use() -> None:
+    names = {path.name.removesuffix(".html.j2") for path in (FOLDER / "templates" / "sections").iterdir()}
+    assert names == set(pages._SECTIONS)
+    texts = [path.read_text("utf-8") for path in FOLDER.rglob("*.j2")] + [(FOLDER / "page.py").read_text("utf-8")]
+    others = {path.name for path in (FOLDER / "templates").glob("*.j2")} - {"training.html.j2", "comparison.html.j2"}
+    assert all(any(f'"{name}"' in text for text in texts) for name in others)
+
+
+def test_a_class_of_the_page_is_a_class_of_the_style_sheet() -> None:
+    failing = comparison(failures=(Failure("hf:a/b", "no"),), curve=curve(Point(5, 10, 8, 0.6, (0.5, 0.7))))
+    style = (FOLDER / "style.css").read_text("utf-8")
+    used = {name for _, attributes in page(failing).elements for name in str(attributes.get("class", "")).split()}
+    assert len(used) > 25
+    assert not {name for name in used if f".{name}" not in style}
+
+
+def test_a_curve_of_too_few_photos_says_so_without_a_drawing() -> None:
+    found = page(comparison(curve=curve()))
+    assert "There are too few photos for a learning curve." in found.words
     assert not [one for one in found.all("svg") if "curve" in str(one["aria-labelledby"])]
 
 
-def test_only_what_was_not_measured_is_dashed(document: Document) -> None:
-    point = {"per_class": 5, "photos": 10, "accuracy": 0.6, "low": 0.5, "high": 0.7, "draws": 8}
-    curve = {"points": [point, {**point, "per_class": 10, "accuracy": 0.7}], "extrapolation": None, "text": "It rises."}
-    document["learning_curve"] = curve
-    assert 'class="ahead"' not in report.of_comparison(document, DAY)
-    beyond = [{"per_class": 20, "accuracy": 0.8, "low": 0.6, "high": 0.9}]
-    document["learning_curve"] = {**curve, "extrapolation": {"law": {}, "points": beyond}}
-    html = report.of_comparison(document, DAY)
-    assert html.count('class="ahead"') == 2  # for a desk and for a phone
-    assert "not measured, but continued by a power law" in html
+def test_only_what_was_not_measured_is_dashed() -> None:
+    points = (Point(5, 10, 8, 0.6, (0.5, 0.7)), Point(10, 20, 8, 0.7, (0.5, 0.7)))
+    assert 'class="ahead"' not in report.of_comparison(comparison(curve=curve(*points)), DAY)
+    beyond = Point(20, 40, 0, 0.8, (0.6, 0.9))
+    html = report.of_comparison(comparison(curve=curve(*points, ahead=(beyond,))), DAY)
+    assert html.count('class="ahead"') == 2  # for a desktop and for a phone
+    assert html.count('class="ring"') == 2
+    assert "not measured, but extrapolated by a power law" in html
 
 
-def test_many_skipped_files_are_counted_and_not_all_listed(document: Document) -> None:
-    files = [{"path": f"p{i}.jpg", "reason": "corrupt", "detail": ""} for i in range(400)]
-    files += [{"path": f"q{i}.jpg", "reason": "empty", "detail": "0 bytes"} for i in range(3)]
-    document["files"] = {"found": 900, "used": 497, "skipped": 403, "reasons": {"corrupt": 400, "empty": 3}}
-    document["files"]["files"] = files
-    said = page(document).words
-    assert "403 of 900 files found were not used" in said
-    assert len(re.findall(r"[pq]\d+\.jpg", said)) == 25 + 3
-    assert "and 375 more." in said
-    assert "q2.jpg" in said
+def test_the_advice_is_strong_only_where_it_is_significant() -> None:
+    point = Point(5, 10, 8, 0.6, (0.5, 0.7))
+    for is_told in (False, True):
+        advice = Advice("Take cats.", (ClassWorth("cat", 0.1, (0.05, 0.15)),), 5, is_told)
+        html = report.of_comparison(comparison(curve=curve(point, advice=advice)), DAY)
+        assert ("<strong>Take cats.</strong>" in html) == is_told
 
 
-def test_many_classes_are_pairs_instead_of_a_matrix(document: Document) -> None:
-    names = [f"k{i}" for i in range(21)]
-    counts = [[10 if i == j else 0 for j in range(21)] for i in range(21)]
-    counts[3][4] = 5
-    document["entries"][0]["evaluation"]["confusion"] = {"classes": names, "counts": counts}
-    html = report.of_comparison(document, DAY)
+def test_many_skipped_files_are_counted_and_not_all_listed() -> None:
+    files = [Skipped(f"p{i}.jpg", "corrupt", "") for i in range(400)]
+    files += [Skipped(f"q{i}.jpg", "empty", "0 bytes") for i in range(3)]
+    best, *rest = comparison().entries
+    words = page(comparison(entries=(replace(best, photos=PhotoCounts(900, tuple(files))), *rest))).words
+    assert "403 of 900 files found were not used" in words
+    assert len(re.findall(r"[pq]\d+\.jpg", words)) == 25 + 3
+    assert "and 375 more." in words
+    assert "q2.jpg" in words
+
+
+def test_many_classes_are_pairs_instead_of_a_matrix() -> None:
+    confusion = np.diag(np.full(21, 10.0))
+    confusion[3, 4] = 5
+    html = report.of_comparison(
+        with_best(comparison(), classes=tuple(f"k{i}" for i in range(21)), confusion=confusion), DAY
+    )
     assert 'class="counts"' not in html
-    assert "k3k4533 %" in Page(html).words.replace(" ", "").replace("%", " %")
+    assert "k3 k4 5 33 %" in " ".join(re.sub(r"<[^>]*>", " ", html).split())
 
 
-def test_at_most_24_mistakes_have_a_picture_and_a_page_stays_small(document: Document, tmp_path: Path) -> None:
+def test_at_most_24_mistakes_have_a_picture_and_a_page_stays_small(tmp_path: Path) -> None:
     noise = os.urandom(3 * 900 * 1200)
-    from PIL import Image
-
     Image.frombytes("RGB", (1200, 900), noise).save(tmp_path / "noise.jpg")
-    one = {"path": str(tmp_path / "noise.jpg"), "label": "cat", "predicted": "dog", "probability": 0.9}
-    document["entries"][0]["evaluation"]["mistakes"] = [one] * 50
-    html = report.of_comparison(document, DAY)
+    mistakes = (Mistake(str(tmp_path / "noise.jpg"), "cat", "dog", 0.9),) * 50
+    html = report.of_comparison(with_best(comparison(), mistakes=mistakes, accuracy=0.5), DAY)
     assert html.count("data:image/jpeg") == 24
     assert len(html) < 1_000_000
+    assert "The 24 with the highest confidence are shown, of 50." in html
 
 
-def test_a_photo_that_is_gone_is_a_tile_with_its_name(document: Document, tmp_path: Path) -> None:
-    mistakes = document["entries"][0]["evaluation"]["mistakes"]
-    mistakes.append({**mistakes[0], "path": write_photo(tmp_path / "there.jpg", "red")})
-    found = page(document)
-    assert "cannot be read any more" in found.words
+def test_a_photo_that_is_gone_is_a_tile_with_its_name(tmp_path: Path) -> None:
+    there = Mistake(str(write_photo(tmp_path / "there.jpg", "red")), "cat", "dog", 0.9)
+    found = page(with_best(comparison(), mistakes=(*comparison().best.evaluation.mistakes, there)))
+    assert "can no longer be read" in found.words
     assert "cat7.jpg" in found.words
     assert len(found.all("img")) == 1
 
 
-def test_a_report_leaves_its_document_as_it_was_and_is_always_the_same(document: Document) -> None:
-    before = copy.deepcopy(document)
-    assert report.of_comparison(document, DAY) == report.of_comparison(document, DAY)
-    assert document == before
+def test_without_mistakes_there_are_no_pictures() -> None:
+    assert "None: every photo was predicted correctly." in page(with_best(comparison(), mistakes=())).words
 
 
-def test_where_nothing_could_be_measured_the_failures_are_told(document: Document) -> None:
-    document["failures"] = [{"network": "hf:a/b", "error": "It was not found.\nExpected <another>."}]
-    said = page({**document, "entries": [], "verdict": "Nothing could be measured."}).words
-    assert "Nothing could be measured." in said
-    assert "hf:a/bIt was not found. Expected <another>." in said
+def test_a_report_leaves_its_result_as_it_was_and_is_always_the_same() -> None:
+    result = comparison(curve=curve(Point(5, 10, 8, 0.6, (0.5, 0.7))))
+    before = copy.deepcopy(result.to_json())
+    assert report.of_comparison(result, DAY) == report.of_comparison(result, DAY)
+    assert result.to_json() == before
+
+
+def test_failures_are_reported_with_their_reasons() -> None:
+    failure = Failure("hf:a/b", "It was not found.\nExpected <another>.")
+    words = page(comparison(failures=(failure,))).words
+    assert "hf:a/b" in words
+    assert "It was not found. Expected <another>." in words
 
 
 # --- odd names ---
@@ -318,39 +336,64 @@ def test_names_that_deceive_or_are_no_text_are_spelled(name: str, shown: str) ->
     assert shown.encode("utf-8")
 
 
-def test_what_is_not_markup_is_escaped_once_and_what_is_is_not(document: Document) -> None:
-    assert tag("p", "<b>", tag("i", "&"), title="\"'>") == '<p title="&quot;&#x27;&gt;">&lt;b&gt;<i>&amp;</i></p>'
+def test_what_is_not_markup_is_escaped_once_and_what_is_is_not() -> None:
+    assert tag("p", "<b>", tag("i", "&"), title="\"'>") == '<p title="&#34;&#39;&gt;">&lt;b&gt;<i>&amp;</i></p>'
     assert inline(f"{tag('i')}") == "&lt;i&gt;&lt;/i&gt;"  # an f-string forgets that it was markup: safe, and seen
-    assert tag("td", hidden=True, class_=None, x=1.04, data_value="1.04") == '<td hidden x="1" data-value="1.04"></td>'
+    assert tag("td", class_=None, x=1.04, data_value="1.04") == '<td x="1" data-value="1.04"></td>'
 
 
-def test_every_place_for_a_name_is_a_place_for_text_only(document: Document) -> None:
+def test_templates_escape_and_spell_whatever_they_are_given() -> None:
+    template = pages._environment().from_string('<p title="{{ x }}">{{ x }} {{ x|foreign }} {{ 5|counted }}</p>')
+    found = template.render(x='<b>"\x1b\u202e')
+    text = "&lt;b&gt;&#34;\\x1b\\u202e"
+    number = '<span class="n" data-value="5">5</span>'
+    assert found == f'<p title="{text}">{text} <bdi>{text}</bdi> {number}</p>'
+    with pytest.raises(UndefinedError):
+        pages._environment().from_string("{{ best.nmae }}").render(best=comparison().best)
+
+
+def test_every_place_for_a_name_is_a_place_for_text_only() -> None:
     evil = "</title></style><script>alert(1)</script><img src=x onerror=alert(1)>\"'"
+    fixed = {"protocol", "kind", "fit", "channels", "precision", "range_from", "layers", "view"}
 
     def poisoned(node: Any) -> Any:
-        if isinstance(node, dict):
-            names = node.keys() & {"cat", "dog"}
-            return {(evil + key if key in names else key): poisoned(value) for key, value in node.items()}
-        if isinstance(node, list):
-            return [poisoned(one) for one in node]
-        return evil + node if isinstance(node, str) and node not in ("test set", "logistic") else node
+        if isinstance(node, str):
+            return evil + node
+        if isinstance(node, tuple):
+            return tuple(poisoned(one) for one in node)
+        if is_dataclass(node) and not isinstance(node, type):
+            names = [one.name for one in fields(node) if one.name not in fixed]
+            return replace(node, **{name: poisoned(getattr(node, name)) for name in names})
+        return node
 
-    document["failures"] = [{"network": "hf:a/b", "error": "no"}]
-    document["notes"] = ["note"]
-    document["quick"] = {"per_class": 20, "text": "quick"}
-    document["left_out"] = [document["entries"][2]]
-    document["files"]["files"] = [{"path": "a", "reason": "corrupt", "detail": "b"}]
-    found = Page(report.of_comparison(poisoned(document), DAY))
+    advice = Advice("advice", (ClassWorth("cat", 0.1, (0.05, 0.15)),), 5)
+    best, second, last = comparison().entries
+    photos = PhotoCounts(151, (Skipped("a", "corrupt", "b"),))
+    result = comparison(
+        entries=(replace(best, photos=photos), second, replace(last, unpaired="why", difference=None)),
+        failures=(Failure("hf:a/b", "no"),),
+        notes=("note",),
+        quick=QuickRanking(20, "quick"),
+        left_out=(last,),
+        curve=curve(Point(5, 10, 8, 0.6, (0.5, 0.7)), advice=advice),
+    )
+    found = page(poisoned(result))
     assert {name for name, _ in found.elements} & {"script", "img", "link", "iframe", "object"} == set()
     assert not [name for _, attributes in found.elements for name in attributes if name.startswith("on")]
     assert found.words.count("<script>alert(1)</script>") > 30
 
 
+def test_only_writing_a_report_loads_jinja() -> None:
+    code = "import sys, headstart, headstart.report.html; print('jinja2' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"
+
+
 # --- drawings and colours ---
 
 
-def test_every_drawing_says_what_it_shows_and_no_name_is_given_twice(document: Document) -> None:
-    found = page(document)
+def test_every_drawing_says_what_it_shows_and_no_name_is_given_twice() -> None:
+    found = page(comparison())
     ids = [attributes["id"] for _, attributes in found.elements if attributes.get("id")]
     assert len(ids) == len(set(ids))
     assert len(found.all("svg")) == 3 + 2 + 1
@@ -362,16 +405,16 @@ def test_every_drawing_says_what_it_shows_and_no_name_is_given_twice(document: D
 
 
 def test_labels_lie_neither_on_each_other_nor_outside() -> None:
-    area = axes.Box(0, 0, 300, 200)
+    area = labels.Box(0, 0, 300, 200)
     points = [(20.0 + 9 * i, 100.0 + 5 * (i % 3)) for i in range(12)]
     texts = [[f"{i} a long name of a network", str(i)] for i in range(12)]
-    taken = [axes.Box(x - 5, y - 5, x + 5, y + 5) for x, y in points]
-    placed = axes.labels(texts, points, taken, area)
+    taken = [labels.Box(x - 5, y - 5, x + 5, y + 5) for x, y in points]
+    placed = labels.labels(texts, points, taken, area)
     boxes = []
     for one in placed:
-        wide = axes.width_of(one.text)
+        wide = labels.width_of(one.text)
         left = one.x - {"start": 0.0, "middle": wide / 2, "end": wide}[one.anchor]
-        boxes.append(axes.Box(left, one.y - 10, left + wide, one.y + 2))
+        boxes.append(labels.Box(left, one.y - 10, left + wide, one.y + 2))
     assert len(placed) >= 4
     assert any(one.text == "0 a long name of a network" for one in placed)
     assert all(area.holds(box) for box in boxes)
@@ -380,22 +423,35 @@ def test_labels_lie_neither_on_each_other_nor_outside() -> None:
 
 
 def test_ticks_are_round_and_few() -> None:
-    assert axes.ticks(0.65, 0.85, 7) == pytest.approx([0.65, 0.7, 0.75, 0.8, 0.85])
-    assert axes.ticks(0, 1, 6) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
-    assert axes.log_ticks(90, 1900) == [100, 200, 500, 1000]
-    assert axes.log_ticks(1, 100_000) == [1, 10, 100, 1000, 10_000, 100_000]
+    assert geometry.ticks(0.65, 0.85, 7) == pytest.approx([0.65, 0.7, 0.75, 0.8, 0.85])
+    assert geometry.ticks(0, 1, 6) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    assert geometry.log_ticks(90, 1900) == [100, 200, 500, 1000]
+    assert geometry.log_ticks(1, 100_000) == [1, 10, 100, 1000, 10_000, 100_000]
 
 
 def test_a_scale_holds_all_intervals_and_is_never_empty() -> None:
-    assert axes.span_of([(0.6512, 0.7), (0.8, 0.8449)]) == pytest.approx((0.65, 0.85))
-    assert axes.span_of([(1.0, 1.0)]) == pytest.approx((0.95, 1.0))
-    assert axes.span_of([(0.0, 0.0)]) == pytest.approx((0.0, 0.05))
+    assert geometry.span_of([(0.6512, 0.7), (0.8, 0.8449)]) == pytest.approx((0.65, 0.85))
+    assert geometry.span_of([(1.0, 1.0)]) == pytest.approx((0.95, 1.0))
+    assert geometry.span_of([(0.0, 0.0)]) == pytest.approx((0.0, 0.05))
 
 
-@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
-def test_text_can_be_read_on_every_ground(colours: dict[str, str]) -> None:
+def test_shades_grow_with_the_share_of_the_row_and_radii_with_the_root_of_the_photos() -> None:
+    shades = geometry.shades(np.array([[9.0, 1.0, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 0.0]]), least=0.1)
+    assert shades == pytest.approx(np.array([[0.1 + 0.9 * 0.9**0.5, 0.1 + 0.9 * 0.1**0.5, 0], [0, 1, 0], [0, 0, 0]]))
+    assert geometry.bubble_radius(400, 400) == 2 * geometry.bubble_radius(100, 400) == 15
+    assert geometry.bubble_radius(1, 10_000) == 2.5
+
+
+def colours(scheme: str) -> dict[str, str]:
+    """The variables of the style sheet, in light or in dark mode."""
+    light, dark = re.findall(r":root \{(.*?)\}", (FOLDER / "style.css").read_text("utf-8"), re.DOTALL)
+    return dict(re.findall(r"--([a-z-]+): ([^;]+);", light if scheme == "light" else dark))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_on_every_ground(scheme: str) -> None:
     def rgb(name: str) -> list[int]:
-        value = colours[name]
+        value = colours(scheme)[name]
         return [int(value[i : i + 2], 16) for i in (1, 3, 5)] if value[0] == "#" else [int(x) for x in value.split()]
 
     def luminance(name: str) -> float:
@@ -441,7 +497,7 @@ def test_a_link_is_followed_and_a_device_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["zero\0byte.html", "x" * 300])
-def test_a_name_that_no_disk_takes_is_told_before_the_work(name: str, tmp_path: Path) -> None:
+def test_a_name_that_no_disk_takes_is_reported_before_the_work(name: str, tmp_path: Path) -> None:
     with pytest.raises(ReportError, match="cannot be written"):
         report.check(tmp_path / name)
 
@@ -450,7 +506,7 @@ def test_a_name_that_no_disk_takes_is_told_before_the_work(name: str, tmp_path: 
 
 
 @pytest.mark.slow
-def test_a_browser_asks_nobody_for_anything(document: Document, tmp_path: Path) -> None:
+def test_a_browser_loads_nothing(tmp_path: Path) -> None:
     """Chromium's log of the network: what a page asks for has an origin, Chromium's own chatter has none."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
@@ -465,7 +521,7 @@ def test_a_browser_asks_nobody_for_anything(document: Document, tmp_path: Path) 
         log = (tmp_path / "net.json").read_text("utf-8")
         return re.findall(r'"initiator":"(?!not an origin)[^"]*".*?"url":"([^"]*)"', log)
 
-    html = report.of_comparison(document, DAY)
+    html = report.of_comparison(comparison(), DAY)
     leak = '<img src="http://127.0.0.1:9/leak.png">'
     assert asked(html) == []
     assert asked(html.replace("<main>", "<main>" + leak)) == []  # the policy holds what escaping might let through
