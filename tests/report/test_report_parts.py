@@ -250,6 +250,8 @@ def test_only_what_was_not_measured_is_dashed() -> None:
     assert html.count('class="ahead"') == 2  # for a desktop and for a phone
     assert html.count('class="ring"') == 2
     assert "not measured, but extrapolated by a power law" in html
+    assert html.count("20 photos per class: 80.0 % (60.0 % to 90.0 %), extrapolated<") == 2
+    assert html.count("10 photos per class: 70.0 % (50.0 % to 70.0 %)<") == 2
 
 
 def test_the_advice_is_strong_only_where_it_is_significant() -> None:
@@ -352,8 +354,9 @@ def test_templates_escape_and_spell_whatever_they_are_given() -> None:
         pages._environment().from_string("{{ best.nmae }}").render(best=comparison().best)
 
 
-def test_every_place_for_a_name_is_a_place_for_text_only() -> None:
-    evil = "</title></style><script>alert(1)</script><img src=x onerror=alert(1)>\"'"
+@pytest.mark.parametrize("classes", [2, 30])
+def test_every_place_for_a_name_is_a_place_for_text_only(classes: int) -> None:
+    evil = "\" onload=alert(1) x='</title></style><script>alert(1)</script><img src=x onerror=alert(1)>\"'"
     fixed = {"protocol", "kind", "fit", "channels", "precision", "range_from", "layers", "view"}
 
     def poisoned(node: Any) -> Any:
@@ -377,7 +380,9 @@ def test_every_place_for_a_name_is_a_place_for_text_only() -> None:
         left_out=(last,),
         curve=curve(Point(5, 10, 8, 0.6, (0.5, 0.7)), advice=advice),
     )
-    found = page(poisoned(result))
+    names = tuple(f"k{i}" for i in range(classes))
+    confusion = np.diag(np.full(classes, 9.0)) + np.eye(classes, k=1)
+    found = page(poisoned(with_best(result, classes=names, confusion=confusion)))
     assert {name for name, _ in found.elements} & {"script", "img", "link", "iframe", "object"} == set()
     assert not [name for _, attributes in found.elements for name in attributes if name.startswith("on")]
     assert found.words.count("<script>alert(1)</script>") > 30
