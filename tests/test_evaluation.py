@@ -14,13 +14,13 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 
 from headstart.evaluation.metrics import (
     Bin,
-    bins,
-    calibration_error,
     ClassFigures,
     Confusion,
     Evaluation,
     Mistake,
     Probabilities,
+    bins,
+    calibration_error,
     evaluate,
     log_loss,
     wilson,
@@ -115,7 +115,9 @@ def test_cross_validation_gets_the_cautious_interval() -> None:
     assert cautious.interval == wilson_corrected(plain.accuracy, 100)
     assert cautious.interval[0] < plain.interval[0]
     assert cautious.interval[1] > plain.interval[1]
-    assert evaluated(labels, [p], interval_photos=50, protocol="cross-validation").interval == wilson_corrected(plain.accuracy, 50)
+    assert evaluated(labels, [p], interval_photos=50, protocol="cross-validation").interval == wilson_corrected(
+        plain.accuracy, 50
+    )
 
 
 @pytest.mark.parametrize("share", [0.0, 0.004, 0.5, 0.996, 1.0])

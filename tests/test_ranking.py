@@ -88,7 +88,9 @@ def test_one_backbone_is_not_compared() -> None:
 
 def test_what_does_not_differ_by_more_than_chance_is_judged_by_its_cost() -> None:
     standings = [Standing("A", 0.9, 10.0), Standing("B", 0.88, 40.0, apart(0.02, significant=False))]
-    assert verdict(standings, 61) == "A and B do not differ by more than chance on 61 photos; B is 4 times cheaper than A."
+    assert (
+        verdict(standings, 61) == "A and B do not differ by more than chance on 61 photos; B is 4 times cheaper than A."
+    )
 
 
 @pytest.mark.parametrize(

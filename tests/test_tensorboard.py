@@ -237,11 +237,9 @@ def test_a_missing_package_is_reported_with_the_line_that_installs_it(
 ) -> None:
     there = importlib.util.find_spec
     monkeypatch.setattr(event_files, "find_spec", lambda name: None if name == package else there(name))
+    ask = event_files.serve if package == "tensorboard" else tracking.check
     with pytest.raises(TrackingError, match=r"pip install 'headstart\[tensorboard\]'"):
-        if package == "tensorboard":
-            event_files.serve(logdir)
-        else:
-            tracking.check(tmp_path / "runs")
+        ask(logdir if package == "tensorboard" else tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 
