@@ -81,7 +81,7 @@ def _write(folder: Path, training: Training) -> None:
         for name, value in run.figures(training).items():
             events.scalar(name, value)
         events.picture("confusion_matrix", pictures.confusion(evaluation, "Confusion matrix"))
-        events.picture("reliability", pictures.reliability(evaluation, "Are its probabilities right?"))
+        events.picture("reliability", pictures.reliability(evaluation, "Does its confidence match its accuracy?"))
         events.picture("mistakes", pictures.mistakes(evaluation, thumbnails, "The most confident mistakes"), "JPEG")
         for number, tag in enumerate(tags_of(evaluation.classes)):
             events.precision_recall(

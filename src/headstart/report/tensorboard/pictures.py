@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from headstart.evaluation.metrics import Evaluation, wilson
+from headstart.report import geometry
 from headstart.report.tensorboard import drawing
 from headstart.report.tensorboard.drawing import FAINT, INK, MUTED, PAPER, RIGHT, SMALL, WRONG, letters
 
@@ -34,12 +35,8 @@ def confusion(evaluation: Evaluation, title: str) -> Image.Image:
     """
     matrix, k = evaluation.confusion, len(evaluation.classes)
     cell = next((pixels for most, pixels in _CELLS.items() if k <= most), max(1200 / k, 2))
-    totals = matrix.sum(axis=1, keepdims=True)
-    share = np.divide(matrix, totals, out=np.zeros_like(matrix), where=totals > 0)
     numbers, names = cell >= 26, cell >= 11
-    # The root and the least strength let a few confusions be seen beside many.
-    least = 0.1 if numbers else 0.4
-    strength = np.where(share > 0, least + (1 - least) * np.sqrt(share), 0)[..., None]
+    strength = geometry.shades(matrix, 0.1 if numbers else 0.4)[..., None]
     full = np.where(np.eye(k, dtype=bool)[..., None], drawing.mix(RIGHT, RIGHT, 0), drawing.mix(WRONG, WRONG, 0))
     colours = 1 - strength * (1 - full)
     figure = drawing.sheet(k * cell, k * cell)
@@ -68,8 +65,8 @@ def confusion(evaluation: Evaluation, title: str) -> Image.Image:
     else:
         heading.append(f"{k:,} classes in alphabetical order: names do not fit")
     if numbers:
-        rows, found = evaluation.per_class, matrix.sum(axis=0)
-        recall = [f"{100 * row.recall:.0f} %" if n else "-" for row, n in zip(rows, totals, strict=True)]
+        rows, true, found = evaluation.per_class, matrix.sum(axis=1), matrix.sum(axis=0)
+        recall = [f"{100 * row.recall:.0f} %" if n else "-" for row, n in zip(rows, true, strict=True)]
         precision = [f"{100 * row.precision:.0f}" if n else "-" for row, n in zip(rows, found, strict=True)]
         right, bottom = axes.secondary_yaxis("right"), axes.secondary_xaxis("bottom")
         right.set_yticks(range(k), recall, **letters(min(SMALL, size), MUTED))
@@ -116,7 +113,7 @@ def reliability(evaluation: Evaluation, title: str) -> Image.Image:
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(length=0, labelsize=SMALL, labelcolor=MUTED)
         axes.set_axisbelow(True)
-    fifths = np.linspace(0, 1, 6)
+    fifths = geometry.ticks(0, 1, 6)
     upper.set_ylim(0, 1)
     upper.set_yticks(fifths, [f"{100 * share:.0f} %" for share in fifths])
     upper.set_xticks([])
