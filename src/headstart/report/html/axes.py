@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from headstart.report.geometry import Scale, ticks
 from headstart.report.html.markup import Markup, inline, tag
 from headstart.report.html.style import NARROW, WIDE
 
@@ -16,6 +16,27 @@ LEFT, RIGHT, TOP, FOOT = 46, 14, 14, 46
 _DESCRIBED = 20
 _LETTER = 6.7
 _LINE = 14.0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where a value lies in a drawing.
+
+    Attributes:
+        low, high: values at the ends, low < high; above 0 if `logarithmic`.
+        start, end: their places in pixels.
+    """
+
+    low: float
+    high: float
+    start: float
+    end: float
+    logarithmic: bool = False
+
+    def at(self, value: float) -> float:
+        """The place of a value, in pixels."""
+        low, high, value = (math.log(x) if self.logarithmic else x for x in (self.low, self.high, value))
+        return self.start + (value - low) / (high - low) * (self.end - self.start)
 
 
 @dataclass(frozen=True)
@@ -46,6 +67,33 @@ class Label:
     x: float
     y: float
     anchor: str
+
+
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """At most `most` round numbers from `low` to `high`: steps of 1, 2 or 5 times a power of ten."""
+    rough = (high - low) / max(most - 1, 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    for step in (1, 2, 5, 10, 20):
+        first, last = math.ceil(low / (step * power) - 1e-9), math.floor(high / (step * power) + 1e-9)
+        if last - first < most:
+            return [place * step * power for place in range(first, last + 1)]
+    return []
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times powers of ten from `low` to `high`; over three powers of ten only those."""
+    steps = (1, 2, 5) if high / low < 1000 else (1,)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
+
+
+def apart(places: Sequence[float], least: float) -> list[int]:
+    """Which places keep `least` pixels between them: the last one always, the others from the right."""
+    kept: list[int] = []
+    for i in reversed(range(len(places))):
+        if not kept or places[kept[-1]] - places[i] >= least:
+            kept.append(i)
+    return sorted(kept)
 
 
 def width_of(text: str) -> float:
@@ -132,6 +180,14 @@ def picture(key: str, size: tuple[int, int], title: str, described: str, *conten
 def both(draw: Callable[[int], Markup]) -> Markup:
     """A chart drawn for a desk and for a phone; the page shows the one that fits."""
     return inline(tag("div", draw(WIDE), class_="wide"), tag("div", draw(NARROW), class_="narrow"))
+
+
+def span_of(intervals: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Round shares between which all intervals lie, at least five points apart."""
+    low, high = min(ends[0] for ends in intervals), max(ends[1] for ends in intervals)
+    step = 0.01 if high - low < 0.1 else 0.05
+    low, high = math.floor(low / step + 1e-9) * step, min(1.0, math.ceil(high / step - 1e-9) * step)
+    return max(0.0, min(low, high - 0.05)), max(high, 0.05)
 
 
 def shares(upright: Scale, width: int, most: int = 7) -> list[Markup]:

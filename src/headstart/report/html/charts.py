@@ -6,19 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headstart.evaluation.metrics import Bin
-from headstart.report.geometry import Scale, apart, bubble_radius, span_of, ticks
 from headstart.report.html.axes import (
     FOOT,
     LEFT,
     RIGHT,
     TOP,
+    Scale,
+    apart,
     below,
     line,
     listed,
     path,
     picture,
     shares,
+    span_of,
     text,
+    ticks,
     width_of,
 )
 from headstart.report.html.figures import exact, percent_text, photos_text
@@ -66,7 +69,7 @@ def reliability(bins: Sequence[Bin]) -> Markup:
         said += f"{photos_text(one.photos)} photos"
         measured = {"data_value": one.accuracy, "data_sure": one.confidence, "data_photos": one.photos}
         numbers = {key: exact(value) for key, value in measured.items()}
-        radius = bubble_radius(one.photos, most)
+        radius = max(2.5, 15 * (one.photos / most) ** 0.5)
         stems.append(line(x, y, x, even, "gap"))
         circles.append(tag("circle", tag("title", said), cx=x, cy=y, r=radius, class_="bubble", **numbers))
     described = [

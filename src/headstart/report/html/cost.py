@@ -7,21 +7,23 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from headstart.report.geometry import Scale, log_ticks, span_of
 from headstart.report.html.axes import (
     FOOT,
     LEFT,
     RIGHT,
     TOP,
     Box,
+    Scale,
     below,
     labels,
     line,
     listed,
+    log_ticks,
     path,
     picture,
     shares,
     shortened,
+    span_of,
     text,
 )
 from headstart.report.html.figures import exact, percent_text, speed_text

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from headstart.evaluation.metrics import Bin
-from headstart.report.geometry import MATRIX_CLASSES
 from headstart.report.html import charts, facts, figures, tables, words
 from headstart.report.html.axes import both
 from headstart.report.html.cost import cost as accuracy_by_speed
@@ -80,7 +79,7 @@ def evaluation(measured: Row, bins: Sequence[Row], curve: Row | None, name: str)
         name: of the classifier, where there are several; empty if there is one.
     """
     of = (" of ", foreign(name)) if name else ()
-    many = len(measured["confusion"]["classes"]) > MATRIX_CLASSES
+    many = len(measured["confusion"]["classes"]) > tables.MATRIX_CLASSES
     said = tag("p", words.confusions(measured["confusion"]))
     matrix = inline(*(() if many else (said,)), tables.confusion(measured["confusion"]))
     found = [

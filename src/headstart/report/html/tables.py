@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from headstart.evaluation.metrics import top_confusions
-from headstart.report.geometry import MATRIX_CLASSES, span_of
 from headstart.report.html import charts, figures, words
+from headstart.report.html.axes import span_of
 from headstart.report.html.markup import Markup, foreign, inline, tag
 
 Row = Mapping[str, Any]
 #: A heading, and whether figures stand below it.
 Column = tuple[str, bool]
 
+#: Above it a matrix is no longer read; the most frequent confusions are.
+MATRIX_CLASSES = 20
 _PAIRS = 25
 _CLASSES = 60
 _FILES = 50
