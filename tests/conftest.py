@@ -12,7 +12,8 @@ import pytest
 from headstart.apps.cli.demo import cut_tiles, sample_photos
 from headstart.safety import child
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+BESIDE = Path(__file__).resolve().parents[2] / "shared"
+SHARED = BESIDE / "data"
 
 
 @pytest.fixture(scope="session")
@@ -57,12 +58,26 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
+def needed(folder: Path) -> Path:
+    """A folder beside the checkout. Without it the test is skipped or, with HEADSTART_REQUIRE_SHARED=1 (CI), fails."""
+    if not folder.is_dir():
+        missing = f"{folder} does not exist: it belongs beside this checkout"
+        if os.environ.get("HEADSTART_REQUIRE_SHARED") == "1":
+            pytest.fail(f"{missing}, and HEADSTART_REQUIRE_SHARED=1", pytrace=False)
+        pytest.skip(missing)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The shared photos; tests that need them are skipped without."""
-    if not SHARED.is_dir():
-        pytest.skip(f"the shared photos are not beside this checkout ({SHARED})")
-    return SHARED
+    """The shared photos and models."""
+    return needed(SHARED)
+
+
+@pytest.fixture(scope="session")
+def facts() -> Path:
+    """The shared facts about models that exist."""
+    return needed(BESIDE / "facts")
 
 
 @pytest.fixture(scope="session")

@@ -9,14 +9,19 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from PIL import Image, ImageColor
 
 import headstart
 from headstart.backbones.base import Backbone, Tag, Vectors
 from headstart.backbones.card import Card
 from headstart.photos.images import Images, View
+
+if TYPE_CHECKING:
+    from headstart.classifier.training import Training
 
 #: Colours of classes that are not called by a colour's name, in the order of the classes.
 _PALETTE = ("red", "lime", "blue", "yellow", "cyan", "magenta", "orange", "purple", "white", "black")
@@ -131,3 +136,10 @@ def start_python(script: str, *arguments: object) -> subprocess.Popen[str]:
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
     )
+
+
+def training_of(backbone: Backbone, photos: object, labels: object = None, **settings: Any) -> Training:
+    """`headstart.train` on a backbone that no handle leads to; takes the other arguments of `train`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("headstart.backbones.load", lambda *_, **__: backbone)
+        return headstart.train(photos, labels, **settings)  # type: ignore[arg-type]

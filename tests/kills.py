@@ -18,8 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fakes import FakeBackbone, write_photos
-from headstart import Classifier
+from fakes import FakeBackbone, training_of, write_photos
 from headstart.backbones import fetch
 from headstart.backbones.fetch import packing
 from headstart.classifier import bundle
@@ -120,10 +119,8 @@ class Training(Attack):
         self.journal(f"model{who}")
 
     def train(self, store: str, model: str) -> None:
-        classifier = Classifier(store=self.folder / store, head="centroid")
-        classifier.backbone = FakeBackbone(delay=0.0002)
-        classifier.fit_features(classifier.extract(self.photos), self.labels, measuring=False)
-        classifier.save(self.folder / model, overwrite=True)
+        where = {"store": self.folder / store, "output": self.folder / model}
+        training_of(FakeBackbone(delay=0.0002), self.photos, self.labels, head="centroid", overwrite=True, **where)
 
     def check(self) -> None:
         backbone = FakeBackbone()

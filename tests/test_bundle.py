@@ -101,7 +101,7 @@ def test_other_folders_are_never_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "thesis" / "final.tex").read_text() == "years of work"
 
 
-def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_reported_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="does not exist"):
         bundle.check_target(tmp_path / "missing" / "model")
     (tmp_path / "file").write_text("")
@@ -141,14 +141,14 @@ def test_a_failed_replacement_leaves_the_old_one(
     assert sorted(p.name for p in saved.parent.iterdir()) == ["model"]
 
 
-def test_a_folder_that_may_not_be_written_to_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_may_not_be_written_to_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Root may write anywhere, so the system's answer is put in its mouth.
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(BundleError, match="cannot be written to"):
         bundle.check_target(tmp_path / "model")
 
 
-def test_a_name_that_is_too_long_is_told_before_the_work(tmp_path: Path) -> None:
+def test_a_name_that_is_too_long_is_reported_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="too long"):
         bundle.check_target(tmp_path / ("m" * 240))
 

@@ -23,7 +23,7 @@ CLASSES = {"red": 12, "tomato": 12, "lime": 12}
 
 
 class Notes(Silent):
-    """Keeps what it is told."""
+    """Keeps all messages."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -33,7 +33,7 @@ class Notes(Silent):
 
 
 class Blurred(FakeBackbone):
-    """Its vectors are drowned in noise that depends on the photo alone: the classes can just be told apart."""
+    """Its vectors are drowned in noise that depends on the photo alone: the classes can only just be recognised."""
 
     def _vectors(self, images: Images) -> np.ndarray:
         vectors = super()._vectors(images)
@@ -76,23 +76,23 @@ def pair() -> list[FakeBackbone]:
 
 
 def test_the_best_comes_first_and_the_others_are_compared_with_it(split: Path) -> None:
-    found = compare(split, networks=pair())
+    found = compare(split, backbones=pair())
     best, other = found.entries
     assert (best.card.handle, best.is_best, best.difference) == ("fake:sharp", True, None)
     assert best.accuracy > other.accuracy
     assert other.difference is not None
     assert other.difference.n == 72
     assert other.difference.value == pytest.approx(best.accuracy - other.accuracy)
-    assert other.difference.is_told
+    assert other.difference.is_significant
     assert found.protocol == "test set"
     assert found.verdict.startswith("sharp is the best on 72 photos: blurred is ")
 
 
 def test_cross_validation_is_compared_over_the_same_folds(photos: Path) -> None:
-    found = compare(photos, networks=pair(), heads=["logistic", "centroid"])
+    found = compare(photos, backbones=pair(), heads=["logistic", "centroid"])
     assert found.protocol == "cross-validation"
     assert len(found.entries) == 4
-    folds = [entry.answered.answers.folds for entry in found.entries]
+    folds = [entry.answers.folds for entry in found.entries]
     assert all(np.array_equal(folds[0], one) for one in folds)
     assert [entry.difference is None for entry in found.entries] == [True, False, False, False]
     assert not any(entry.unpaired for entry in found.entries)
@@ -100,80 +100,88 @@ def test_cross_validation_is_compared_over_the_same_folds(photos: Path) -> None:
 
 def test_figures_are_those_of_training_alone(tiles: Path) -> None:
     handle = "builtin:efficientnet-lite0"
-    found = compare(tiles, networks=[handle], heads=["logistic", "knn"])
+    found = compare(tiles, backbones=[handle], heads=["logistic", "knn"])
     for entry in found.entries:
-        alone = training.train(tiles, head=entry.head)  # type: ignore[arg-type]
-        assert entry.document == alone.measured.to_json()
-        assert entry.strength == alone.classifier.strength_
+        alone = training.train(tiles, head=entry.head.kind)
+        assert entry.evaluation.to_json() == alone.measured.evaluation.to_json()
+        assert entry.head == alone.classifier.choice
 
 
 def test_the_same_twice_are_equals(split: Path) -> None:
-    found = compare(split, networks=[FakeBackbone(weights="a"), FakeBackbone(weights="b")])
+    found = compare(split, backbones=[FakeBackbone(weights="a"), FakeBackbone(weights="b")])
     assert found.entries[1].difference is not None
     assert found.entries[1].difference.value == 0
     assert found.entries[1].difference.p == 1
     assert " and " in found.verdict
-    assert "cannot be told apart on 72 photos" in found.verdict
+    assert "do not differ by more than chance on 72 photos" in found.verdict
 
 
 def test_the_document_has_what_the_entries_have(split: Path) -> None:
-    found = compare(split, networks=pair(), heads=["logistic", "knn"], command=["headstart", "compare", "it"])
+    found = compare(split, backbones=pair(), heads=["logistic", "knn"], command=["headstart", "compare", "it"])
     document = json.loads(json.dumps(found.to_json()))
     assert document["command"] == ["headstart", "compare", "it"]
     assert (document["train"], document["test"]) == (36, 72)
-    assert document["files"] == {"found": 108, "used": 108, "skipped": 0, "reasons": {}, "files": []}
+    assert document["source"] == str(split)
+    assert document["photos"] == {"found": 108, "used": 108, "skipped": 0, "reasons": {}, "files": []}
     assert [entry["evaluation"]["accuracy"] for entry in document["entries"]] == [e.accuracy for e in found.entries]
     first = document["entries"][0]
     assert first["best"]
     assert first["pareto"]
-    assert (first["name"], first["dim"], first["input"]) == ("sharp", 8, [16, 16])
-    assert first["photos_per_second"] > 0
-    assert sum(one["photos"] for one in first["reliability"]) == 72
-    assert {e["head"]: "neighbours" in e for e in document["entries"]} == {"logistic": False, "knn": True}
+    assert (first["backbone"], first["name"], first["card"]["dim"]) == ("fake:sharp", "sharp", 8)
+    assert first["features"]["photos_per_second"] > 0
+    assert first["features"]["computed"] == 108
+    assert sum(one["photos"] for one in first["evaluation"]["reliability"]) == 72
+    assert [entry["head"] for entry in document["entries"]] == [e.head.to_json() for e in found.entries]
+    for head in (entry["head"] for entry in document["entries"]):
+        assert (head["l2"] is None, head["neighbours"] is None) == (
+            (True, False) if head["kind"] == "knn" else (False, True)
+        )
+    significant = [e["difference"] and e["difference"]["significant"] for e in document["entries"]]
+    assert significant == [e.difference and e.difference.is_significant for e in found.entries]
     assert document["learning_curve"] is None
 
 
 def test_a_share_is_the_same_for_all(split: Path) -> None:
-    found = compare(split, networks=pair(), fraction=0.5, seed=3)
-    alone = compare(split, networks=pair()[1:], fraction=0.5, seed=3)
+    found = compare(split, backbones=pair(), fraction=0.5, seed=3)
+    alone = compare(split, backbones=pair()[1:], fraction=0.5, seed=3)
     assert found.best.train == 18
-    assert found.best.document == alone.best.document
+    assert found.best.evaluation.to_json() == alone.best.evaluation.to_json()
 
 
 def test_another_folder_to_measure_on(split: Path) -> None:
-    found = compare(split / "train", networks=pair(), test=split / "test")
+    found = compare(split / "train", backbones=pair(), test=split / "test")
     assert (found.protocol, found.best.test) == ("test set", 72)
 
 
 # --- what goes wrong ---
 
 
-def test_a_network_that_fails_is_told_and_the_others_go_on(split: Path) -> None:
+def test_a_backbone_that_fails_is_listed_and_the_others_go_on(split: Path) -> None:
     notes = Notes()
     broken = Broken(weights="broken")
-    found = compare(split, networks=["no-such-network", broken, *pair()], progress=notes)
+    found = compare(split, backbones=["no-such-network", broken, *pair()], progress=notes)
     assert [entry.name for entry in found.entries] == ["sharp", "blurred"]
-    assert [one.network for one in found.failures] == ["no-such-network", "fake:broken"]
+    assert [one.backbone for one in found.failures] == ["no-such-network", "fake:broken"]
     assert "not finite" in found.failures[1].error
     assert any("no-such-network is left out" in line for line in notes.lines)
 
 
-def test_when_none_is_left_all_reasons_are_told(split: Path) -> None:
-    with pytest.raises(BackboneError, match=r"(?s)None of the networks.*no-such-network.*neither-this"):
-        compare(split, networks=["no-such-network", "neither-this"])
-    with pytest.raises(BackboneError, match=r"(?s)None of the networks.*fake:broken.*not finite"):
-        compare(split, networks=[Broken(weights="broken")])
+def test_when_none_is_left_all_reasons_are_given(split: Path) -> None:
+    with pytest.raises(BackboneError, match=r"(?s)None of the backbones.*no-such-network.*neither-this"):
+        compare(split, backbones=["no-such-network", "neither-this"])
+    with pytest.raises(BackboneError, match=r"(?s)None of the backbones.*fake:broken.*not finite"):
+        compare(split, backbones=[Broken(weights="broken")])
 
 
-def test_the_same_network_twice_counts_once(split: Path) -> None:
+def test_the_same_backbone_twice_counts_once(split: Path) -> None:
     notes = Notes()
-    found = compare(split, networks=[*pair(), FakeBackbone(weights="sharp")], progress=notes)
+    found = compare(split, backbones=[*pair(), FakeBackbone(weights="sharp")], progress=notes)
     assert len(found.entries) == 2
-    assert "fake:sharp is the same network as fake:sharp." in found.notes
+    assert "fake:sharp is the same backbone as fake:sharp." in found.notes
     assert found.notes[-1] in notes.lines
 
 
-@pytest.mark.parametrize("settings", [{"networks": []}, {"networks": ["builtin:efficientnet-lite0"], "heads": []}])
+@pytest.mark.parametrize("settings", [{"backbones": []}, {"backbones": ["builtin:efficientnet-lite0"], "heads": []}])
 def test_nothing_to_compare_is_an_error(split: Path, settings: dict[str, list[str]]) -> None:
     with pytest.raises(BackboneError, match="nothing to compare"):
         compare(split, **settings)  # type: ignore[arg-type]
@@ -181,30 +189,31 @@ def test_nothing_to_compare_is_an_error(split: Path, settings: dict[str, list[st
 
 def test_an_unknown_head_is_an_error_before_any_photo_is_read(tmp_path: Path) -> None:
     with pytest.raises(HeadError, match="no head 'svm'"):
-        compare(tmp_path / "missing", networks=pair(), heads=["svm"])  # type: ignore[list-item]
+        compare(tmp_path / "missing", backbones=pair(), heads=["svm"])  # type: ignore[list-item]
 
 
 def test_a_missing_folder_is_the_photos_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="missing"):
-        compare(tmp_path / "missing", networks=pair())
+        compare(tmp_path / "missing", backbones=pair())
 
 
-def test_skipped_photos_are_told_once(split: Path) -> None:
+def test_skipped_photos_are_reported_once(split: Path) -> None:
     (split / "train" / "red" / "broken.jpg").write_bytes(b"no photo")
-    document = compare(split, networks=pair()).to_json()
-    assert document["files"]["reasons"] == {"corrupt": 1} or document["files"]["skipped"] == 1
-    assert document["files"]["files"][0]["path"].endswith("broken.jpg")
+    document = compare(split, backbones=pair()).to_json()
+    assert document["photos"]["reasons"] == {"not an image": 1}
+    assert (document["photos"]["found"], document["photos"]["used"], document["photos"]["skipped"]) == (109, 108, 1)
+    assert [one["path"] for one in document["photos"]["files"]] == [str(split / "train" / "red" / "broken.jpg")]
 
 
-def test_a_network_that_sees_nothing_is_left_out_for_that(photos: Path) -> None:
-    found = compare(photos, networks=[Blind(weights="blind"), *pair()])
+def test_a_backbone_that_sees_nothing_is_left_out_for_that(photos: Path) -> None:
+    found = compare(photos, backbones=[Blind(weights="blind"), *pair()])
     assert [entry.name for entry in found.entries] == ["sharp", "blurred"]
     assert "conflicting labels" in found.failures[0].error
     with pytest.raises(DataError, match="conflicting labels"):
-        compare(photos, networks=[Blind(weights="blind")])
+        compare(photos, backbones=[Blind(weights="blind")])
 
 
-def test_networks_that_cannot_use_the_same_photos_are_not_paired_in_silence(photos: Path) -> None:
+def test_backbones_that_cannot_use_the_same_photos_are_not_paired_in_silence(photos: Path) -> None:
     class Dazed(FakeBackbone):
         """Takes two photos of different classes for the same."""
 
@@ -215,9 +224,9 @@ def test_networks_that_cannot_use_the_same_photos_are_not_paired_in_silence(phot
 
     for folder in ("red", "lime"):
         write_photo(photos / folder / "blue.png", (0, 30 if folder == "red" else 0, 255))
-    found = compare(photos, networks=[FakeBackbone(weights="sharp"), Dazed(weights="dazed")])
+    found = compare(photos, backbones=[FakeBackbone(weights="sharp"), Dazed(weights="dazed")])
     entries = {entry.name: entry for entry in found.entries}
-    assert (entries["sharp"].n, entries["dazed"].n) != (38, 38)
+    assert (entries["sharp"].evaluation.n, entries["dazed"].evaluation.n) == (38, 36)
     assert found.entries[1].difference is None
     assert "folds differ" in found.entries[1].unpaired
     assert found.entries[1].to_json()["difference"] == {"error": found.entries[1].unpaired}
@@ -227,14 +236,14 @@ def test_networks_that_cannot_use_the_same_photos_are_not_paired_in_silence(phot
 # --- names, ranges ---
 
 
-def test_networks_of_one_name_are_told_apart_by_their_folders(split: Path) -> None:
-    found = compare(split, networks=[named("hub/a/net"), named("hub/b/net"), named("other")])
+def test_backbones_of_one_name_are_distinguished_by_their_folders(split: Path) -> None:
+    found = compare(split, backbones=[named("hub/a/net"), named("hub/b/net"), named("other")])
     assert sorted(entry.name for entry in found.entries) == ["a/net", "b/net", "other"]
 
 
-def test_views_of_one_network_are_told_apart_by_number(split: Path) -> None:
+def test_views_of_one_backbone_are_distinguished_by_number(split: Path) -> None:
     network = FakeBackbone(weights="net")
-    found = compare(split, networks=[network, network.with_fit("crop"), network.with_fit("pad")])
+    found = compare(split, backbones=[network, network.with_fit("crop"), network.with_fit("pad")])
     assert sorted(entry.name for entry in found.entries) == ["net (1)", "net (2)", "net (3)"]
     assert {entry.card.view.fit for entry in found.entries} == {"squash", "crop", "pad"}
 
@@ -247,20 +256,20 @@ def named(handle: str) -> FakeBackbone:
     return network
 
 
-def test_an_input_range_is_for_networks_that_do_not_tell_theirs(tiles: Path, tmp_path: Path) -> None:
+def test_an_input_range_is_for_backbones_that_do_not_declare_theirs(tiles: Path, tmp_path: Path) -> None:
     import openvino as ov
 
     from toys import model, op, pictures, pooled
 
     image = pictures(-1, 3, 8, 8)
-    path = tmp_path / "untold.xml"
+    path = tmp_path / "undeclared.xml"
     ov.save_model(model({"features": op.concat([pooled(image)] * 50, 1)}, image), path, compress_to_fp16=False)
     notes = Notes()
     networks = ["builtin:efficientnet-lite0", str(path)]
-    found = compare(tiles, networks=networks, options=Options("0..1"), progress=notes)
+    found = compare(tiles, backbones=networks, options=Options("0..1"), progress=notes)
     assert not found.failures
     ranges = {entry.name: entry.card.feed.name for entry in found.entries}
-    assert ranges["untold"] == "0..1"
+    assert ranges["undeclared"] == "0..1"
     assert not any("is not known" in line for line in notes.lines)
 
 
@@ -273,46 +282,46 @@ def test_a_quick_ranking_lets_the_best_third_go_on(tmp_path: Path) -> None:
         Blurred(weights=f"blurred {i}") for i in range(4)
     ]
     notes = Notes()
-    found = compare(tmp_path / "photos", networks=networks, quick=True, progress=notes)
+    found = compare(tmp_path / "photos", backbones=networks, quick=True, progress=notes)
     assert {entry.card.handle for entry in found.entries} == {"fake:sharp 0", "fake:sharp 1", "fake:sharp 2"}
     assert len(found.left_out) == 4
-    assert found.best.n == 120
-    assert {entry.n for entry in found.left_out} == {2 * QUICK_PER_CLASS}
+    assert found.best.evaluation.n == 120
+    assert {entry.evaluation.n for entry in found.left_out} == {2 * QUICK_PER_CLASS}
     assert found.quick is not None
-    assert found.quick["per_class"] == QUICK_PER_CLASS
-    assert "7 networks were ranked on 20 photos a class; 3 went on." in found.quick["text"]
-    assert found.quick["text"] in notes.lines
+    assert found.quick.per_class == QUICK_PER_CLASS
+    assert "7 backbones were ranked on 20 photos a class; 3 went on." in found.quick.text
+    assert found.quick.text in notes.lines
     assert all(network.embedded < 120 for network in networks[3:])
 
 
 def test_what_the_quick_ranking_left_out_undecided_is_named(tmp_path: Path) -> None:
     write_photos(tmp_path / "photos", {"red": 60, "blue": 60})
     networks = [FakeBackbone(weights=f"net {i}") for i in range(5)]
-    found = compare(tmp_path / "photos", networks=networks, quick=True)
+    found = compare(tmp_path / "photos", backbones=networks, quick=True)
     assert found.quick is not None
-    assert "2 of those left out could not be told apart from the best on so few photos" in found.quick["text"]
-    assert all(entry.name in found.quick["text"] for entry in found.left_out)
+    assert "2 of those left out do not differ from the best by more than chance on so few photos" in found.quick.text
+    assert all(entry.name in found.quick.text for entry in found.left_out)
 
 
-def test_quick_is_no_quicker_with_few_photos_or_networks(split: Path, tmp_path: Path) -> None:
+def test_quick_is_no_quicker_with_few_photos_or_backbones(split: Path, tmp_path: Path) -> None:
     notes = Notes()
-    found = compare(split, networks=pair(), quick=True, progress=notes)
+    found = compare(split, backbones=pair(), quick=True, progress=notes)
     assert found.quick is None
     assert any("No quick ranking first: there are few photos." in line for line in notes.lines)
     write_photos(tmp_path / "photos", {"red": 60, "tomato": 60})
-    compare(tmp_path / "photos", networks=pair(), quick=True, progress=notes)
-    assert any("there are few networks" in line for line in notes.lines)
+    compare(tmp_path / "photos", backbones=pair(), quick=True, progress=notes)
+    assert any("there are few backbones" in line for line in notes.lines)
 
 
 # --- each photo once, continued ---
 
 
 def test_a_second_comparison_computes_nothing(split: Path) -> None:
-    compare(split, networks=pair())
+    compare(split, backbones=pair())
     again = pair()
-    found = compare(split, networks=again)
-    assert [entry.outcome.computed for entry in found.entries] == [0, 0]
-    assert [entry.from_store for entry in found.entries] == [108, 108]
+    found = compare(split, backbones=again)
+    assert [entry.work.computed for entry in found.entries] == [0, 0]
+    assert [entry.work.from_store for entry in found.entries] == [108, 108]
 
 
 _COMPARE = """
@@ -322,13 +331,13 @@ from fakes import FakeBackbone
 from headstart.classifier.comparing import compare
 from headstart.progress import Silent
 
-class Told(Silent):
+class Waiting(Silent):
     def advanced(self, done):
         if done >= 400:
             print("far", flush=True)
             time.sleep(60)
 
-compare(sys.argv[1], networks=[FakeBackbone(weights=str(i)) for i in range(5)], progress=Told())
+compare(sys.argv[1], backbones=[FakeBackbone(weights=str(i)) for i in range(5)], progress=Waiting())
 """
 
 
@@ -343,10 +352,10 @@ def test_what_was_killed_continues(tmp_path: Path, home: Path) -> None:
         if stream is not None:
             stream.close()
     networks = [FakeBackbone(weights=str(i)) for i in range(5)]
-    found = compare(tmp_path / "photos", networks=networks, store=home)
-    assert sum(entry.outcome.computed for entry in found.entries) < 5 * 140 - 256
-    alone = compare(tmp_path / "photos", networks=networks, store=tmp_path / "another")
-    documents = [{e.card.handle: e.document for e in one.entries} for one in (found, alone)]
+    found = compare(tmp_path / "photos", backbones=networks, store=home)
+    assert sum(entry.work.computed for entry in found.entries) < 5 * 140 - 256
+    alone = compare(tmp_path / "photos", backbones=networks, store=tmp_path / "another")
+    documents = [{e.card.handle: e.evaluation.to_json() for e in one.entries} for one in (found, alone)]
     assert documents[0] == documents[1]
     assert Store(home).folder == home
 
@@ -354,13 +363,13 @@ def test_what_was_killed_continues(tmp_path: Path, home: Path) -> None:
 # --- tracked ---
 
 
-def test_every_network_and_head_is_a_run(split: Path, tmp_path: Path) -> None:
+def test_every_backbone_and_head_is_a_run(split: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     def write(trained: training.Training) -> None:
         tensorboard.record(tmp_path / "runs", trained)
 
-    found = compare(split, networks=pair(), heads=["logistic", "centroid"], each=write)
+    found = compare(split, backbones=pair(), heads=["logistic", "centroid"], each=write)
     folders = sorted(path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     assert len(folders) == 4
     seen = set()
@@ -376,4 +385,4 @@ def test_it_is_called_from_the_package_again_and_again(split: Path) -> None:
     import headstart
 
     for _ in range(2):
-        assert headstart.compare(split, networks=pair()).best.name == "sharp"
+        assert headstart.compare(split, backbones=pair()).best.name == "sharp"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,13 +14,15 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 
 from headstart.evaluation.metrics import (
     Bin,
+    ClassFigures,
     Confusion,
+    Evaluation,
+    Mistake,
+    Probabilities,
     bins,
     calibration_error,
     evaluate,
     log_loss,
-    reliability,
-    top_confusions,
     wilson,
     wilson_corrected,
 )
@@ -29,6 +33,12 @@ def random_case(n: int = 200, k: int = 4) -> tuple[np.ndarray, np.ndarray]:
     labels = rng.integers(0, k, n)
     p = rng.dirichlet(np.ones(k), n) + 0.5 * np.eye(k)[labels]
     return labels, p / p.sum(axis=1, keepdims=True)
+
+
+def evaluated(labels: np.ndarray, repeats: list[Probabilities], **more: Any) -> Evaluation:
+    """`evaluate` with class names a, b, ... and photos 0, 1, ..."""
+    n, k = repeats[0].shape
+    return evaluate(labels, repeats, "abcdefgh"[:k], [str(i) for i in range(n)], **more)
 
 
 def test_wilson_is_the_published_interval() -> None:
@@ -60,14 +70,14 @@ def test_the_corrected_interval_holds_nearly_any_accuracy(n: int) -> None:
 def test_figures_are_those_of_scikit_learn() -> None:
     labels, p = random_case()
     predicted = p.argmax(axis=1)
-    result = evaluate(labels, [p])
+    result = evaluated(labels, [p])
     assert result.accuracy == pytest.approx((predicted == labels).mean())
     assert result.balanced_accuracy == pytest.approx(balanced_accuracy_score(labels, predicted))
     assert result.log_loss == pytest.approx(sklearn_log_loss(labels, p))
     assert np.array_equal(result.confusion, confusion_matrix(labels, predicted))
     expected = precision_recall_fscore_support(labels, predicted)
     for key, column in zip(("precision", "recall", "f1", "support"), expected, strict=True):
-        assert [row[key] for row in result.per_class()] == pytest.approx(column.tolist())
+        assert [getattr(row, key) for row in result.per_class] == pytest.approx(column.tolist())
 
 
 def test_calibration_error_by_hand() -> None:
@@ -85,15 +95,14 @@ def test_certain_and_right_costs_nothing_and_certain_and_wrong_is_finite() -> No
 
 def test_mistakes_are_sorted_by_confidence() -> None:
     p = np.array([[0.6, 0.4], [0.1, 0.9], [0.2, 0.8], [0.7, 0.3]])
-    result = evaluate(np.array([1, 0, 1, 1]), [p])
-    assert [(m.row, m.label, m.predicted) for m in result.mistakes] == [(1, 0, 1), (3, 1, 0), (0, 1, 0)]
-    assert result.mistakes[0].probability == pytest.approx(0.9)
+    result = evaluated(np.array([1, 0, 1, 1]), [p])
+    assert result.mistakes == (Mistake("1", "a", "b", 0.9), Mistake("3", "b", "a", 0.7), Mistake("0", "b", "a", 0.6))
 
 
 def test_repeats_are_averaged_and_are_no_more_photos() -> None:
     labels = np.array([0, 1, 0, 1])
     right, wrong = np.eye(2)[labels], np.eye(2)[1 - labels]
-    result = evaluate(labels, [right, wrong, right, right])
+    result = evaluated(labels, [right, wrong, right, right])
     assert result.accuracy == pytest.approx(0.75)
     assert result.interval == wilson(0.75, 4)
     assert result.confusion.sum() == pytest.approx(4)
@@ -102,11 +111,13 @@ def test_repeats_are_averaged_and_are_no_more_photos() -> None:
 
 def test_cross_validation_gets_the_cautious_interval() -> None:
     labels, p = random_case(100)
-    plain, cautious = evaluate(labels, [p, p]), evaluate(labels, [p, p], cross_validated=True)
+    plain, cautious = evaluated(labels, [p, p]), evaluated(labels, [p, p], protocol="cross-validation")
     assert cautious.interval == wilson_corrected(plain.accuracy, 100)
     assert cautious.interval[0] < plain.interval[0]
     assert cautious.interval[1] > plain.interval[1]
-    assert evaluate(labels, [p], 50, cross_validated=True).interval == wilson_corrected(plain.accuracy, 50)
+    assert evaluated(labels, [p], interval_photos=50, protocol="cross-validation").interval == wilson_corrected(
+        plain.accuracy, 50
+    )
 
 
 @pytest.mark.parametrize("share", [0.0, 0.004, 0.5, 0.996, 1.0])
@@ -118,25 +129,27 @@ def test_a_cautious_interval_holds_the_mean_of_repeats_and_stays_within_0_and_1(
 
 def test_copies_do_not_narrow_the_interval() -> None:
     labels, p = random_case(100)
-    assert evaluate(labels, [p], interval_photos=50).interval == wilson(evaluate(labels, [p]).accuracy, 50)
+    assert evaluated(labels, [p], interval_photos=50).interval == wilson(evaluated(labels, [p]).accuracy, 50)
 
 
 def test_a_class_without_photos_does_not_divide_by_zero() -> None:
-    result = evaluate(np.array([0, 1]), [np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1]])])
+    result = evaluated(np.array([0, 1]), [np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1]])])
     assert result.balanced_accuracy == 1
-    assert result.per_class()[2] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}
+    assert result.per_class[2] == ClassFigures("c", precision=0.0, recall=0.0, f1=0.0, support=0)
 
 
 def test_the_document_has_names_not_numbers() -> None:
     labels = np.array([0, 1, 1])
-    result = evaluate(labels, [np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]])])
-    document = json.loads(json.dumps(result.to_json(("cat", "dog"), ("a", "b", "c"), labels, "test set")))
+    result = evaluate(labels, [np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]])], ("cat", "dog"), ("a", "b", "c"))
+    document = json.loads(json.dumps(result.to_json()))
     assert document["protocol"] == "test set"
     assert document["n"] == 3
     assert document["confusion"] == {"classes": ["cat", "dog"], "counts": [[1, 0], [1, 1]]}
     assert document["mistakes"] == [{"path": "b", "label": "dog", "predicted": "cat", "probability": 0.8}]
     assert document["per_class"]["dog"] == {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "support": 2}
     assert document["interval"][0] < document["accuracy"] < document["interval"][1]
+    assert document["reliability"] == [asdict(one) for one in result.bins]
+    assert sum(one["photos"] for one in document["reliability"]) == 3
 
 
 def test_the_bins_are_those_of_the_calibration_error() -> None:
@@ -146,13 +159,7 @@ def test_the_bins_are_those_of_the_calibration_error() -> None:
     error = sum(one.photos * abs(one.accuracy - one.confidence) for one in found) / 200
     assert error == pytest.approx(calibration_error(p, labels))
     assert all(one.low <= one.confidence <= one.high for one in found)
-    assert reliability(p, labels)[0] == {
-        "low": found[0].low,
-        "high": found[0].high,
-        "photos": found[0].photos,
-        "confidence": found[0].confidence,
-        "accuracy": found[0].accuracy,
-    }
+    assert evaluated(labels, [p]).bins == bins(p.astype(np.float32), labels)
 
 
 def test_certainty_is_in_the_last_bin() -> None:
@@ -161,10 +168,11 @@ def test_certainty_is_in_the_last_bin() -> None:
 
 
 def test_the_most_frequent_confusions_come_first_and_hardly_any_are_none() -> None:
+    def confused(counts: list[list[float]], most: int) -> list[Confusion]:
+        labels, p = random_case(9, len(counts))
+        return replace(evaluated(labels, [p]), confusion=np.array(counts)).top_confusions(most)
+
     counts = [[8, 2, 0.4], [3, 5, 0], [0, 2, 0]]
-    assert top_confusions(["a", "b", "c"], counts, 2) == [
-        Confusion(3, "b", "a", 3 / 8),
-        Confusion(2, "a", "b", 2 / 10.4),
-    ]
-    assert [one.label for one in top_confusions(["a", "b", "c"], counts, 9)] == ["b", "a", "c"]
-    assert top_confusions(["a", "b"], [[3, 0.4], [0, 0]], 9) == []
+    assert confused(counts, 2) == [Confusion(3, "b", "a", 3 / 8), Confusion(2, "a", "b", 2 / 10.4)]
+    assert [one.label for one in confused(counts, 9)] == ["b", "a", "c"]
+    assert confused([[3, 0.4], [0, 0]], 9) == []

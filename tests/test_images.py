@@ -24,12 +24,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile
 
+from conftest import SHARED
 from headstart.errors import PhotoError
 from headstart.photos import images
 from headstart.photos.images import REASONS, Images, View, content_hash, decode, load, read
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
-shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared photos are not beside this checkout")
+shared = pytest.mark.usefixtures("shared")
 posix = pytest.mark.skipif(os.name != "posix", reason="pipes and devices are files on POSIX only")
 
 ORIENTATION = 0x0112

@@ -11,6 +11,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,6 @@ from headstart.backbones import plugins as sources
 from headstart.backbones.base import Backbone
 from headstart.backbones.card import Card
 from headstart.classifier import bundle
-from headstart.classifier.classifier import Classifier
 from headstart.errors import BackboneError, BundleError, HeadError, HeadstartError
 from headstart.heads import head as heads
 from headstart.heads import power
@@ -101,7 +101,7 @@ def answers(folder: Path, photos: Path) -> bool:
         assert np.allclose(answer.sum(axis=1), 1)
         good = True
         measured = classifier.evaluate(photos)  # a class of another name is an error of its own
-        json.dumps(measured.to_json(), allow_nan=False)
+        json.dumps(measured.evaluation.to_json(), allow_nan=False)
     except HeadstartError:
         good = "answer" in locals()
     table = folder.parent / "table.csv"
@@ -130,7 +130,7 @@ def test_whatever_a_stranger_writes_there_is_an_answer_or_an_error_of_ours(tmp_p
     victims = []
     for name, kind in (("fake:fake", "logistic"), ("fake:fake", "knn"), (str(net), "centroid")):
         with warnings.catch_warnings(action="ignore", category=UserWarning):
-            Classifier(name, head=kind).fit(photos).save(tmp_path / kind)  # type: ignore[arg-type]
+            headstart.train(photos, backbone=name, head=kind, output=tmp_path / kind)  # type: ignore[arg-type]
         victims.append(opened(tmp_path / kind))
         assert answers(tmp_path / kind, photos)
     answered = 0
@@ -146,9 +146,9 @@ def test_whatever_a_stranger_writes_there_is_an_answer_or_an_error_of_ours(tmp_p
 @pytest.mark.parametrize("kind", ["logistic", "knn"])
 def test_what_the_first_version_saved_is_read(kind: str, photos: Path) -> None:
     classifier = headstart.load(OLD / kind)
-    assert classifier.kind == kind
+    assert classifier.choice.kind == kind
     assert list(classifier.predict(photos)) == ["blue"] * 3 + ["red"] * 3
-    assert classifier.head_.predict_proba(np.full((1, 6), 3.4e38, np.float32) ** 0.5).sum() == pytest.approx(1)
+    assert classifier.head.predict_proba(np.full((1, 6), 3.4e38, np.float32) ** 0.5).sum() == pytest.approx(1)
 
 
 # --- files ---
@@ -230,7 +230,7 @@ def test_what_is_for_people_may_be_any_json_but_no_more(value: bytes, saved: Pat
     with pytest.raises(BundleError, match="not as it was saved"):
         headstart.load(saved)
     manifest["about"] = {"x": [None, {"deep": [1, "\ud83d"]}]}
-    assert headstart.load(write(saved, manifest, save(arrays)))._about == manifest["about"]
+    assert headstart.load(write(saved, manifest, save(arrays))).about == manifest["about"]
 
 
 @pytest.mark.parametrize(
@@ -286,8 +286,7 @@ def test_no_field_of_a_card_takes_what_it_should_not() -> None:
 
 
 def test_what_could_not_be_read_back_is_not_written(saved: Path, tmp_path: Path) -> None:
-    classifier = headstart.load(saved)
-    classifier.classes_ = ("blue", "r" * 1001)
+    classifier = replace(headstart.load(saved), classes=("blue", "r" * 1001))
     with pytest.raises(BundleError, match="cannot be saved: classes: "):
         classifier.save(tmp_path / "other")
     assert not (tmp_path / "other").exists()

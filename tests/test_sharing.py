@@ -9,13 +9,14 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import headstart
-from fakes import FakeBackbone, start_python, write_photos
+from fakes import FakeBackbone, start_python, training_of, write_photos
 from headstart import Classifier
 from headstart.classifier import bundle
 from headstart.disk import atomic
@@ -43,10 +44,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def trained(photos: list[str], store: Path) -> Classifier:
-    classifier = Classifier(store=store)
-    classifier.backbone = FakeBackbone()
-    classifier.fit(photos, [Path(path).parent.name for path in photos])
-    return classifier
+    return training_of(FakeBackbone(), photos, [Path(path).parent.name for path in photos], store=store).classifier
 
 
 def all_at_once(calls: list[Callable[[], object]], threads: int = 8) -> None:
@@ -62,7 +60,8 @@ def all_at_once(calls: list[Callable[[], object]], threads: int = 8) -> None:
 def test_threads_and_tasks_that_ask_one_classifier_all_get_the_right_answer(photos: list[str], tmp_path: Path) -> None:
     classifier = trained(photos, tmp_path / "first")
     expected = classifier.predict_proba(photos)
-    classifier.store = Store(tmp_path / "second")  # nothing is known in it: all of them read, compute and write
+    # Nothing is known in the second store: all of them read, compute and write.
+    classifier = replace(classifier, store=Store(tmp_path / "second"))
 
     def ask(number: int) -> None:
         rows = np.random.default_rng(number).choice(len(photos), 3, replace=False)
@@ -102,22 +101,6 @@ def test_threads_that_use_one_store_while_it_is_refreshed_pruned_and_cleared_nev
     rounds = range(400 if MANY else 40)
     with switching_often():
         all_at_once([lambda n=n: (keep_house if n % 5 == 0 else ask)(n) for n in rounds])
-
-
-def test_threads_that_need_the_network_first_all_get_the_same_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    together = threading.Barrier(4)
-
-    def load(*_: object, **__: object) -> FakeBackbone:
-        together.wait(10)
-        return FakeBackbone()
-
-    monkeypatch.setattr("headstart.backbones.load", load)
-    classifier = Classifier(store=tmp_path)
-    found: list[object] = []
-    all_at_once([lambda: found.append(classifier.backbone)] * 4)
-    assert len(set(map(id, found))) == 1
 
 
 def test_threads_that_save_to_one_place_leave_one_whole_classifier(photos: list[str], tmp_path: Path) -> None:
@@ -164,7 +147,7 @@ def outcome(work):
         return type(error).__name__ + ": " + str(error)
 
 def forked(work):
-    "What a child says that does this work and ends as programs end; 'hangs' if it has not within 5 seconds."
+    "What a child answers that does this work and ends as programs end; 'hangs' if it has not within 5 seconds."
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -207,7 +190,7 @@ def lines_of(script: str, *arguments: object) -> list[str]:
         "forked(lambda: network.embed(pictures))",
     ],
 )
-def test_a_child_forked_after_use_refuses_and_says_what_to_do(
+def test_a_child_forked_after_use_refuses_and_explains_what_to_do(
     work: str, photos: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -265,11 +248,11 @@ def test_a_pool_of_forked_processes_answers_from_the_store_and_refuses_the_rest(
         "known, new = sys.argv[1:3], sys.argv[3:]\n"
         "store = Store('store')\n"
         "def sums(paths): return extract(network, paths, store).vectors.sum()\n"
-        "def told(paths): return outcome(lambda: sums(paths))\n"
-        "expected = told(known)\n"
+        "def answer(paths): return outcome(lambda: sums(paths))\n"
+        "expected = answer(known)\n"
         "with multiprocessing.get_context('fork').Pool(2) as pool:\n"
-        "    print([answer == expected for answer in pool.map(told, [known] * 4)])\n"
-        "    print(pool.map(told, [new])[0].splitlines()[0])\n"
+        "    print([one == expected for one in pool.map(answer, [known] * 4)])\n"
+        "    print(pool.map(answer, [new])[0].splitlines()[0])\n"
         "    try: pool.map(sums, [new])\n"
         "    except HeadstartError as error: print(type(error).__name__)\n",
         *photos[:4],
@@ -352,7 +335,7 @@ def test_a_classifier_asked_about_an_empty_path_does_not_walk_the_working_folder
 
 
 @pytest.mark.parametrize("words", [["predict", "model", ""], ["train", ""], ["cache", "prune", "--days", ""]])
-def test_an_empty_argument_is_told_on_the_command_line(words: list[str]) -> None:
+def test_an_empty_argument_is_reported_on_the_command_line(words: list[str]) -> None:
     script = "import sys; from headstart.apps.cli import main; sys.argv = ['headstart', *sys.argv[1:]]; main()"
     child = start_python(script, *words)
     assert child.communicate(timeout=60) == (

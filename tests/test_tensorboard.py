@@ -19,10 +19,10 @@ import pytest
 from PIL import Image
 
 import headstart
-from headstart.classifier.training import train
+from headstart.classifier.training import Training, train
 from headstart.errors import TrackingError
 from headstart.report import tensorboard as tracking
-from headstart.report.tensorboard import events as tensorboard
+from headstart.report.tensorboard import events as event_files
 from headstart.report.tensorboard.events import Events
 
 pytest.importorskip("tensorboardX")
@@ -117,7 +117,7 @@ def test_the_columns_that_the_table_shows_first_are_those_that_a_choice_is_made_
     ]  # fmt: skip
 
 
-def test_the_rows_say_what_was_trained(logdir: Path) -> None:
+def test_the_rows_show_what_was_trained(logdir: Path) -> None:
     _, rows = hparams(logdir)
     by_head = {group.name: {k: v.string_value or v.number_value for k, v in group.hparams.items()} for group in
                rows.session_groups}  # fmt: skip
@@ -196,7 +196,7 @@ def text(events: Any, tag: str) -> str:
     return str(stored.tensor_proto.string_val[0].decode())
 
 
-def test_the_text_says_how_it_was_measured_and_what_an_epoch_is(logdir: Path) -> None:
+def test_the_text_explains_how_it_was_measured_and_what_an_epoch_is(logdir: Path) -> None:
     events = read(run_of(logdir, "logistic"))
     summary = text(events, "summary")
     assert "measured by a test set" in summary
@@ -232,22 +232,18 @@ def test_tracking_changes_nothing_that_is_saved(tiles: Path, home: Path, tmp_pat
 
 
 @pytest.mark.parametrize("package", ["tensorboardX", "matplotlib", "tensorboard"])
-def test_a_missing_package_is_told_with_the_line_that_installs_it(
+def test_a_missing_package_is_reported_with_the_line_that_installs_it(
     package: str, logdir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = importlib.util.find_spec
-    monkeypatch.setattr(tensorboard, "find_spec", lambda name: None if name == package else there(name))
-    told = pytest.raises(TrackingError, match=r"pip install 'headstart\[tensorboard\]'")
-    if package == "tensorboard":
-        with told:
-            tensorboard.serve(logdir)
-    else:
-        with told:
-            tracking.check(tmp_path / "runs")
-        assert not (tmp_path / "runs").exists()
+    monkeypatch.setattr(event_files, "find_spec", lambda name: None if name == package else there(name))
+    ask = event_files.serve if package == "tensorboard" else tracking.check
+    with pytest.raises(TrackingError, match=r"pip install 'headstart\[tensorboard\]'"):
+        ask(logdir if package == "tensorboard" else tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_the_training(tiles: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported_before_the_training(tiles: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     command = [HEADSTART, "train", str(tiles), "--logdir", str(tmp_path / "file")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -260,7 +256,7 @@ def test_classes_whose_names_become_the_same_tag_stay_apart() -> None:
     assert tracking.tags_of(["a b", "a_b", "a:b", "é", "漢/字"]) == ["a_b", "a_b_2", "a_b_3", "é", "漢_字"]
 
 
-def test_a_folder_without_runs_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_runs_is_reported(tmp_path: Path) -> None:
     for folder, words in ((tmp_path / "nothing", "does not exist"), (tmp_path, "holds no runs")):
         result = subprocess.run(
             [HEADSTART, "board", str(folder)], capture_output=True, text=True, check=False, timeout=60
@@ -290,7 +286,7 @@ def test_the_board_answers_on_this_machine_alone_and_ends_on_ctrl_c(logdir: Path
         child.communicate()
 
 
-def test_a_port_that_is_taken_is_told(logdir: Path) -> None:
+def test_a_port_that_is_taken_is_reported(logdir: Path) -> None:
     import socket
 
     with socket.socket() as taken:
@@ -309,7 +305,7 @@ def test_a_port_that_is_taken_is_told(logdir: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_the_command_line_tracks_and_says_where(tiles: Path, tmp_path: Path) -> None:
+def test_the_command_line_records_and_prints_where(tiles: Path, tmp_path: Path) -> None:
     result = subprocess.run(
         [HEADSTART, "train", str(tiles), "--logdir", str(tmp_path / "runs"), "--json"],
         capture_output=True,
@@ -348,41 +344,58 @@ def test_only_one_module_knows_tensorboard() -> None:
             for line in path.read_text("utf-8").splitlines()
         )
     ]
-    assert knowing == ["tensorboard.py"]
+    assert knowing == ["report/tensorboard/events.py"]
 
 
-def test_a_full_disk_is_told(tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tensorboardX.record_writer import RecordWriter
+_ON_A_FULL_DISK = """
+import sys
+from tensorboardX.record_writer import RecordWriter
+from headstart.apps.cli import main
 
-    written, write = [0], RecordWriter.write
+written, write = [0], RecordWriter.write
 
-    def until_full(self: object, data: bytes) -> None:
-        written[0] += len(data)
-        if written[0] > 5000:
-            raise OSError(28, "No space left on device")
-        write(self, data)
+def until_full(self, data):
+    written[0] += len(data)
+    if written[0] > 5000:
+        raise OSError(28, "No space left on device")
+    write(self, data)
 
-    monkeypatch.setattr(RecordWriter, "write", until_full)
-    with pytest.raises(TrackingError, match="No space left on device"):
-        train(tiles, output=tmp_path / "model", logdir=tmp_path / "runs")
-    assert headstart.load(tmp_path / "model").classes_ == ("flower", "temple"), "the classifier is saved already"
+RecordWriter.write = until_full
+main()
+"""
 
 
-def test_a_comparison_writes_a_row_with_all_columns_for_every_network_and_head(tiles: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_when_the_classifier_is_saved(tiles: Path, tmp_path: Path) -> None:
+    words = ["train", str(tiles), "-o", str(tmp_path / "model"), "--logdir", str(tmp_path / "runs"), "--json"]
+    done = subprocess.run(
+        [sys.executable, "-c", _ON_A_FULL_DISK, *words], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert f"{tmp_path / 'runs'} cannot be written: [Errno 28] No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert headstart.load(tmp_path / "model").classes == ("flower", "temple")
+
+
+def test_a_comparison_writes_a_row_with_all_columns_for_every_backbone_and_head(tiles: Path, tmp_path: Path) -> None:
     from fakes import FakeBackbone
 
-    networks = ["builtin:efficientnet-lite0", FakeBackbone(weights="fake")]
-    found = headstart.compare(tiles, networks=networks, heads=["logistic", "knn"], logdir=tmp_path / "runs")
+    backbones = ["builtin:efficientnet-lite0", FakeBackbone(weights="fake")]
+
+    def write(training: Training) -> None:
+        tracking.record(tmp_path / "runs", training)
+
+    found = headstart.compare(tiles, backbones=backbones, heads=["logistic", "knn"], each=write)
     _, rows = hparams(tmp_path / "runs")
     assert len(rows.session_groups) == 4
-    told = {}
+    accuracies = {}
     for group in rows.session_groups:
         assert set(group.hparams) == SETTINGS
         figures = {value.name.tag: value.value for value in group.metric_values}
         assert {"accuracy", "accuracy/low", "accuracy/high", "cost/seconds", "cost/photos_per_second"} <= set(figures)
         assert figures["cost/photos_per_second"] > 0
-        told[group.hparams["network"].string_value, group.hparams["head"].string_value] = figures["accuracy"]
-    assert told == {(e.card.handle, e.head): pytest.approx(e.accuracy, abs=1e-6) for e in found.entries}
+        columns = group.hparams["network"].string_value, group.hparams["head"].string_value
+        accuracies[columns] = figures["accuracy"]
+    assert accuracies == {(e.card.handle, e.head.kind): pytest.approx(e.accuracy, abs=1e-6) for e in found.entries}
     lite = run_of(tmp_path / "runs", "logistic")
     assert read(lite / "train").Scalars("epoch_loss")
     assert {"confusion_matrix", "reliability", "mistakes"} <= set(read(lite).Tags()["images"])

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from fakes import FakeBackbone, write_photos
+from fakes import FakeBackbone, training_of, write_photos
 from headstart.backbones.card import short_name
-from headstart.classifier.classifier import Classifier
-from headstart.evaluation.metrics import evaluate
-from headstart.evaluation.results import Measured, answers_of, mean_of
+from headstart.evaluation.metrics import evaluate, mean_of
+from headstart.evaluation.results import Measured, PhotoCounts, answers_of
 from headstart.heads import logistic
 from headstart.heads.fitting import fit
 from headstart.heads.head import softmax
@@ -32,9 +31,10 @@ COLOURS = {"red": 7, "lime": 5, "blue": 4, "yellow": 3}
 def measured_of(probabilities: np.ndarray, labels: np.ndarray, paths: tuple[str, ...] = ()) -> Measured:
     classes = tuple(f"class {i}" for i in range(probabilities.shape[1]))
     paths = paths or tuple(f"photos/{i}.jpg" for i in range(len(labels)))
-    evaluation = evaluate(labels, [probabilities])
-    answers = answers_of(labels, [probabilities], [b"%d" % i for i in range(len(paths))])
-    return Measured(evaluation, "test set", classes, paths, labels, probabilities.astype(np.float32), answers)
+    evaluation = evaluate(labels, [probabilities], classes, paths)
+    answers = answers_of(paths, labels, [probabilities], [b"%d" % i for i in range(len(paths))])
+    photos = PhotoCounts(len(paths), ())
+    return Measured(evaluation, labels, probabilities.astype(np.float32), answers, photos)
 
 
 def guesses(n: int, k: int, sure: float = 2.0) -> Measured:
@@ -46,15 +46,11 @@ def guesses(n: int, k: int, sure: float = 2.0) -> Measured:
 
 @pytest.fixture
 def coloured(tmp_path: Path) -> tuple[Measured, np.ndarray, Path]:
-    """Photos of four colours, measured by a classifier on the fake network."""
+    """Photos of four colours, measured by a classifier on the fake backbone."""
     write_photos(tmp_path / "photos", COLOURS)
-    classifier = Classifier(head="centroid", store=tmp_path / "home")
-    classifier.backbone = FakeBackbone()
-    classifier.fit(tmp_path / "photos")
-    assert classifier.measured_ is not None
-    vectors = classifier.extract(classifier.measured_.paths).vectors
+    trained = training_of(FakeBackbone(), tmp_path / "photos", head="centroid", store=tmp_path / "home")
     (tmp_path / "run").mkdir()
-    return classifier.measured_, vectors, tmp_path / "run"
+    return trained.measured, trained.trial.data.train.features.vectors, tmp_path / "run"
 
 
 # --- curves ---
@@ -130,17 +126,17 @@ def test_no_more_points_than_allowed_and_every_class_alike() -> None:
     assert len(projector.sample(np.arange(3000), 1000)) == 1000, "more classes than points"
 
 
-def test_what_was_left_out_is_said(
+def test_what_was_left_out_is_reported(
     coloured: tuple[Measured, np.ndarray, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured, vectors, folder = coloured
     assert "all 19 photos" in projector.write(folder, measured, vectors)
     monkeypatch.setattr(projector, "POINTS", 8)
     monkeypatch.setattr(projector, "DIMENSIONS", 2)
-    told = projector.write(folder, measured, vectors)
-    assert "8 of the 19 photos that were measured on, at most 2 of a class" in told
-    assert "11 are left out" in told
-    assert "Of 8 dimensions the 2 principal ones" in told
+    text = projector.write(folder, measured, vectors)
+    assert "8 of the 19 photos that were measured on, at most 2 of a class" in text
+    assert "11 are left out" in text
+    assert "Of 8 dimensions the 2 principal ones" in text
     assert len((folder / "photos.tsv").read_text().splitlines()) == 9
     Path(measured.paths[0]).unlink()
     monkeypatch.setattr(projector, "POINTS", 19)
@@ -152,7 +148,7 @@ def test_the_sprite_stays_within_what_browsers_take() -> None:
     assert side <= projector.SPRITE_SIDE == 8192
     tile = Image.new("RGB", (64, 64))
     assert max(projector.sprite([tile] * projector.POINTS, 64).size) == side
-    with pytest.raises(AssertionError, match="8256 pixels"):
+    with pytest.raises(ValueError, match="8256 pixels"):
         projector.sprite([tile] * (128 * 128 + 1), 64)
 
 
@@ -182,7 +178,8 @@ def test_a_tab_or_line_break_in_a_name_shifts_no_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize("k", [2, 10, 50, 51, 101, 1000])
 def test_a_confusion_matrix_of_any_number_of_classes_is_a_picture_of_bearable_size(k: int) -> None:
     measured = guesses(3 * k, k)
-    picture = pictures.confusion(measured.evaluation, [f"a rather long name of class {i}" for i in range(k)], "Title")
+    evaluation = replace(measured.evaluation, classes=tuple(f"a rather long name of class {i}" for i in range(k)))
+    picture = pictures.confusion(evaluation, "Title")
     assert max(picture.size) <= 2300
     assert picture.mode == "RGB"
 
@@ -191,7 +188,7 @@ def test_the_confusion_matrix_has_the_right_cells_dark() -> None:
     labels = np.array([0] * 10 + [1] * 10 + [2] * 10)
     predicted = np.array([0] * 10 + [2] * 10 + [2] * 10)
     measured = measured_of(np.eye(3)[predicted], labels)
-    picture = pictures.confusion(measured.evaluation, ["a", "b", "c"], "Title")
+    picture = pictures.confusion(measured.evaluation, "Title")
     pixels = np.asarray(picture).reshape(-1, 3)
     colours = [ImageColor.getrgb(name) for name in (drawing.RIGHT, drawing.WRONG)]
     right, wrong = ((pixels == colour).all(axis=1).sum() for colour in colours)
@@ -204,12 +201,11 @@ def test_the_most_confident_mistakes_show_their_photos(coloured: tuple[Measured,
     measured, _, _ = coloured
     wrong = np.zeros((19, 4))
     wrong[np.arange(19), (measured.labels + 1) % 4] = 1.0
-    wrong = measured_of(wrong, measured.labels, measured.paths)  # type: ignore[assignment]
-    rows = pictures.mistakes_drawn(wrong)  # type: ignore[arg-type]
-    photos, missing = thumbnails.wholes([measured.paths[row] for row in rows], pictures.THUMBNAIL)
-    assert missing == 0
+    evaluation = measured_of(wrong, measured.labels, measured.paths).evaluation
+    photos, missing = thumbnails.wholes([one.path for one in evaluation.mistakes], pictures.THUMBNAIL)
+    assert (len(photos), missing) == (19, 0)
     assert {picture.size for picture in photos} == {(168, 126)}, "whole, in their own shape"
-    sheet = pictures.mistakes(wrong, photos, "Mistakes")  # type: ignore[arg-type]
+    sheet = pictures.mistakes(evaluation, photos, "Mistakes")
     # The sheet ends an edge of 24 pixels beside the photos, and an edge below the names under the last row.
     everything = np.asarray(sheet, np.float64)
     colour = np.asarray(photos[0], np.float64).mean(axis=(0, 1))
@@ -219,8 +215,8 @@ def test_the_most_confident_mistakes_show_their_photos(coloured: tuple[Measured,
 
 
 def test_no_mistakes_and_no_photos_are_pictures_too() -> None:
-    perfect = measured_of(np.eye(2)[[0, 1, 0]], np.array([0, 1, 0]))
-    assert pictures.mistakes_drawn(perfect) == []
+    perfect = measured_of(np.eye(2)[[0, 1, 0]], np.array([0, 1, 0])).evaluation
+    assert perfect.mistakes == ()
     assert min(pictures.mistakes(perfect, [], "Mistakes").size) > 80
     assert min(pictures.reliability(perfect, "Reliability").size) > 80
     (tile,), missing = thumbnails.wholes(["gone.jpg"], 100)
@@ -262,10 +258,12 @@ ODD = [
 
 def test_names_in_any_script_are_drawn_without_a_warning_and_without_formulas() -> None:
     k = len(ODD)
-    measured = replace(guesses(5 * k, k, 0.5), classes=tuple(ODD))
-    assert min(pictures.confusion(measured.evaluation, ODD, "Title").size) > 600
+    labels = np.arange(5 * k) % k
+    evaluation = evaluate(labels, [np.eye(k)[(labels + 1) % k]], ODD, [f"{i}.jpg" for i in range(5 * k)])
+    assert {one.predicted for one in evaluation.mistakes[: pictures.MISTAKES]} == set(ODD), "each is drawn"
+    assert min(pictures.confusion(evaluation, "Title").size) > 600
     tile = Image.new("RGB", (100, 168))
-    assert min(pictures.mistakes(measured, [tile] * 24, "Mistakes").size) > 600
+    assert min(pictures.mistakes(evaluation, [tile] * pictures.MISTAKES, "Mistakes").size) > 600
 
 
 def test_letters_that_no_font_has_are_boxes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,7 +281,7 @@ assert "matplotlib" not in sys.modules
 from test_tracking import guesses
 import matplotlib
 before = matplotlib.rcParams.copy()
-pictures.reliability(guesses(30, 3), "Title")
+pictures.reliability(guesses(30, 3).evaluation, "Title")
 assert matplotlib.rcParams.copy() == before
 assert "matplotlib.pyplot" not in sys.modules
 """
@@ -306,7 +304,7 @@ assert "matplotlib.pyplot" not in sys.modules
         ("///", "network"),
     ],
 )
-def test_a_folder_is_called_by_what_tells_of_the_network(handle: str, name: str) -> None:
+def test_a_folder_is_named_after_the_backbone(handle: str, name: str) -> None:
     assert short_name(handle) == name
 
 

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import headstart
-from headstart.classifier import bundle
-from headstart.classifier.classifier import Classifier
+from headstart.classifier import bundle, measuring, trial
+from headstart.classifier.comparing import compare
 from headstart.classifier.training import train
 from headstart.errors import BackboneError, BundleError, DataError, HeadError
-from headstart.evaluation import protocol
+from headstart.evaluation import cross_validation, leakage, metrics
+from headstart.features.store import Store
 from headstart.progress import Silent
 
 
 class Notes(Silent):
-    """Keeps what it is told."""
+    """Keeps all messages."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -66,9 +71,9 @@ def test_retraining_gives_the_same_bytes(tiles: Path, tmp_path: Path, monkeypatc
 
 def test_the_second_run_computes_nothing(tiles: Path) -> None:
     first, second = train(tiles), train(tiles)
-    assert (first.computed, first.from_store) == (48, 0)
-    assert (second.computed, second.from_store) == (0, 48)
-    assert second.measured.to_json() == first.measured.to_json()
+    assert (first.work.computed, first.work.from_store) == (48, 0)
+    assert (second.work.computed, second.work.from_store) == (0, 48)
+    assert second.measured.evaluation.to_json() == first.measured.evaluation.to_json()
 
 
 def test_without_a_test_folder_cross_validation_measures(tiles: Path, tmp_path: Path) -> None:
@@ -83,22 +88,23 @@ def test_without_a_test_folder_cross_validation_measures(tiles: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("head", ["logistic", "ridge", "centroid", "knn"])
-def test_every_head_works_and_is_told(tiles: Path, tmp_path: Path, head: str) -> None:
-    document = train(tiles, head=head, output=tmp_path / "model").to_json()  # type: ignore[arg-type]
+def test_every_head_works_and_is_named(tiles: Path, tmp_path: Path, head: str) -> None:
+    trained = train(tiles, head=head, output=tmp_path / "model")  # type: ignore[arg-type]
+    document = trained.to_json()
     assert document["head"]["kind"] == head
     assert (document["head"]["l2"] is None) == (head in ("centroid", "knn"))
     assert document["evaluation"]["accuracy"] >= 0.7
-    assert headstart.load(tmp_path / "model").kind == head
+    assert headstart.load(tmp_path / "model").choice == trained.classifier.choice
 
 
 def test_a_share_is_trained_on_and_all_is_tested_on(tiles: Path) -> None:
     notes = Notes()
     result = train(tiles, fraction=0.5, progress=notes)
-    assert (result.train, result.test) == (12, 24)
+    assert (result.trial.train, result.trial.test) == (12, 24)
     assert any("0.5 of the 24 training photos: 12" in line for line in notes.lines)
 
 
-def test_classes_and_counts_are_told_before_any_work(tiles: Path) -> None:
+def test_classes_and_counts_are_reported_before_any_work(tiles: Path) -> None:
     events: list[str] = []
 
     class Order(Notes):
@@ -121,19 +127,19 @@ def test_a_photo_on_both_sides_is_not_trained_on(tiles: Path, tmp_path: Path) ->
     shutil.copy(tmp_path / "photos" / "test" / "temple" / "03.png", leak)
     notes = Notes()
     result = train(tmp_path / "photos", progress=notes)
-    assert (result.train, result.test) == (24, 24)
-    assert [(one.path, one.reason) for one in result.skipped] == [(str(leak), "duplicate")]
-    assert "03.png" in result.skipped[0].detail
+    assert (result.trial.train, result.trial.test) == (24, 24)
+    assert [(one.path, one.reason) for one in result.measured.photos.skipped] == [(str(leak), "duplicate")]
+    assert "03.png" in result.measured.photos.skipped[0].detail
     assert any("also measured on" in line for line in notes.lines)
 
 
-def test_the_same_photo_under_two_labels_is_left_out_and_told(tiles: Path, tmp_path: Path) -> None:
+def test_the_same_photo_under_two_labels_is_left_out_and_reported(tiles: Path, tmp_path: Path) -> None:
     photos = one_sided(tiles, tmp_path / "photos")
     shutil.copy(photos / "temple" / "00.png", photos / "flower" / "copy.png")
     notes = Notes()
     result = train(photos, progress=notes)
-    assert result.train == 23
-    assert sorted(one.reason for one in result.skipped) == ["conflicting labels"] * 2
+    assert result.trial.train == 23
+    assert sorted(one.reason for one in result.measured.photos.skipped) == ["conflicting labels"] * 2
     assert result.to_json()["photos"]["reasons"] == {"conflicting labels": 2}
     assert sum("flower and temple" in line for line in notes.lines) == 2
 
@@ -145,7 +151,7 @@ def test_copies_stay_in_one_fold_and_do_not_narrow_the_interval(tiles: Path, tmp
         # Another file of the same pixels: its bytes differ, its vector does not.
         Image.open(path).save(path.with_name("copy-" + path.name), optimize=True)
     doubled = train(photos)
-    assert doubled.train == 48
+    assert doubled.trial.train == 48
     assert doubled.measured.evaluation.accuracy == pytest.approx(plain.accuracy, abs=0.06)
     low, high = doubled.measured.evaluation.interval
     assert high - low == pytest.approx(plain.interval[1] - plain.interval[0], abs=0.05)
@@ -155,9 +161,9 @@ def test_the_same_photo_under_two_labels_on_two_sides_is_neithers(tiles: Path, t
     shutil.copytree(tiles, tmp_path / "photos")
     shutil.copy(tmp_path / "photos/train/temple/05.png", tmp_path / "photos/test/flower/lie.png")
     result = train(tmp_path / "photos")
-    assert (result.train, result.test) == (23, 24)
-    assert sorted(Path(one.path).name for one in result.skipped) == ["05.png", "lie.png"]
-    assert {one.reason for one in result.skipped} == {"conflicting labels"}
+    assert (result.trial.train, result.trial.test) == (23, 24)
+    assert sorted(Path(one.path).name for one in result.measured.photos.skipped) == ["05.png", "lie.png"]
+    assert {one.reason for one in result.measured.photos.skipped} == {"conflicting labels"}
 
 
 def test_copies_are_never_in_two_folds(tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,13 +171,13 @@ def test_copies_are_never_in_two_folds(tiles: Path, tmp_path: Path, monkeypatch:
     for path in sorted(photos.rglob("*.png")):
         Image.open(path).save(path.with_name("copy-" + path.name), optimize=True)
     seen: list[tuple[np.ndarray, np.ndarray]] = []
-    fit = protocol.fit
+    fit = cross_validation.fit
 
     def watch(kind: str, vectors: np.ndarray, labels: np.ndarray, folds: np.ndarray, groups: object) -> object:
         seen.append((vectors.copy(), folds.copy()))
         return fit(kind, vectors, labels, folds, groups)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(protocol, "fit", watch)
+    monkeypatch.setattr(cross_validation, "fit", watch)
     train(photos)
     assert seen
     for vectors, folds in seen:
@@ -181,7 +187,7 @@ def test_copies_are_never_in_two_folds(tiles: Path, tmp_path: Path, monkeypatch:
             assert len(set(folds[groups == group])) == 1
 
 
-def test_broken_photos_are_told_and_the_others_go_on(tiles: Path, tmp_path: Path) -> None:
+def test_broken_photos_are_reported_and_the_others_go_on(tiles: Path, tmp_path: Path) -> None:
     shutil.copytree(tiles, tmp_path / "photos")
     for name, data in {
         "a.jpg": b"",
@@ -220,12 +226,6 @@ def test_a_class_does_not_vanish_in_silence(tiles: Path, tmp_path: Path) -> None
     (photos / "broken" / "1.jpg").write_bytes(b"nothing")
     with pytest.raises(DataError, match=r"No photo of 'broken' can be used\. Photos were skipped as: not an image"):
         train(photos)
-    classifier = Classifier().fit(tiles)
-    before = classifier.predict_proba(tiles / "test")
-    with pytest.raises(DataError, match="broken"):
-        classifier.fit(photos)
-    assert classifier.classes_ == ("flower", "temple")
-    assert np.array_equal(classifier.predict_proba(tiles / "test"), before)
 
 
 def test_a_consistent_but_foolish_bundle_is_refused(tiles: Path, tmp_path: Path) -> None:
@@ -250,12 +250,12 @@ def test_a_consistent_but_foolish_bundle_is_refused(tiles: Path, tmp_path: Path)
             headstart.load(tmp_path / name)
     card = {**manifest["card"], "weights": "0" * 64}
     facts = {k: v for k, v in {**manifest, "card": card}.items() if k not in ("format", "files", "sha256")}
-    bundle.write(tmp_path / "other network", facts, arrays)
+    bundle.write(tmp_path / "other backbone", facts, arrays)
     with pytest.raises(BackboneError, match="weights differ"):
-        headstart.load(tmp_path / "other network")
+        headstart.load(tmp_path / "other backbone")
 
 
-def test_an_unusable_output_is_told_before_the_work(tiles: Path, tmp_path: Path) -> None:
+def test_an_unusable_output_is_reported_before_the_work(tiles: Path, tmp_path: Path) -> None:
     notes = Notes()
     (tmp_path / "model").mkdir()
     with pytest.raises(BundleError, match="exists already"):
@@ -266,43 +266,48 @@ def test_an_unusable_output_is_told_before_the_work(tiles: Path, tmp_path: Path)
 def test_a_list_of_paths_and_labels_will_do(tiles: Path) -> None:
     paths = sorted((tiles / "train").rglob("*.png"))
     labels = [path.parent.name for path in paths]
-    classifier = Classifier().fit(paths, labels)
-    assert classifier.classes_ == ("flower", "temple")
+    trained = train(paths, labels)
+    classifier = trained.classifier
+    assert classifier.classes == ("flower", "temple")
+    assert trained.source == "24 photos"
     measured = classifier.evaluate(sorted((tiles / "test").rglob("*.png")), ["flower"] * 12 + ["temple"] * 12)
     assert measured.evaluation.n == 24
     assert measured.evaluation.accuracy > 0.7
-    assert train(paths, labels).train == 24
+    assert trained.trial.train == 24
     with pytest.raises(DataError, match="one label for each"):
-        Classifier().fit(paths, labels[:-1])
+        train(paths, labels[:-1])
     with pytest.raises(DataError, match="without labels"):
-        Classifier().fit(paths)
+        train(paths)
     with pytest.raises(DataError, match="together with labels"):
-        Classifier().fit(tiles, labels)
+        train(tiles, labels)
 
 
-def test_a_strange_seed_or_head_is_told_before_photos_are_read(tiles: Path) -> None:
-    for classifier in (Classifier(seed=-1), Classifier(seed=2**40), Classifier(seed=1.5), Classifier(head="forest")):  # type: ignore[arg-type]
+def test_a_strange_seed_or_head_is_reported_before_photos_are_read(tiles: Path) -> None:
+    notes = Notes()
+    strange: list[dict[str, Any]] = [{"seed": -1}, {"seed": 2**40}, {"seed": 1.5}, {"head": "forest"}]
+    for settings in strange:
         with pytest.raises(HeadError, match="Expected"):
-            classifier.fit(tiles)
-        assert not classifier.store.shelves()
+            train(tiles, progress=notes, **settings)
+    assert not notes.lines
+    assert not Store().shelves()
 
 
-def test_testing_on_training_photos_is_told(tiles: Path) -> None:
-    classifier = Classifier().fit(tiles)
+def test_testing_on_training_photos_is_reported(tiles: Path) -> None:
+    classifier = train(tiles).classifier
     assert classifier.evaluate(tiles).seen == 0
     assert classifier.evaluate(tiles / "train").seen == 24
     assert classifier.evaluate(tiles / "test").seen == 0
 
 
 def test_a_data_set_with_other_classes_is_an_error_that_names_them(tiles: Path, tmp_path: Path) -> None:
-    classifier = Classifier().fit(tiles)
+    classifier = train(tiles).classifier
     shutil.copytree(tiles / "test" / "temple", tmp_path / "other" / "temples")
     with pytest.raises(DataError, match="'temples' looks like 'temple'"):
         classifier.evaluate(tmp_path / "other")
 
 
 def test_predict_does_not_leave_photos_out_in_silence(tiles: Path, tmp_path: Path) -> None:
-    classifier = Classifier().fit(tiles)
+    classifier = train(tiles).classifier
     good = tiles / "test" / "temple" / "00.png"
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
     with pytest.raises(DataError, match=r"bad\.jpg"):
@@ -310,11 +315,9 @@ def test_predict_does_not_leave_photos_out_in_silence(tiles: Path, tmp_path: Pat
     answer = classifier.predictions([good, tmp_path / "bad.jpg"])
     assert len(answer.labels) == 1
     assert [one.path for one in answer.skipped] == [str(tmp_path / "bad.jpg")]
-    with pytest.raises(HeadError, match="not trained yet"):
-        Classifier().predict(good)
 
 
-def test_the_saved_file_does_not_tell_the_owners_folders(tiles: Path, tmp_path: Path) -> None:
+def test_the_saved_file_does_not_contain_the_owners_folders(tiles: Path, tmp_path: Path) -> None:
     train(tiles, output=tmp_path / "model")
     text = (tmp_path / "model" / "headstart.json").read_text()
     assert str(tiles) not in text
@@ -358,7 +361,7 @@ def test_the_extractor_works_in_scikit_learn(tiles: Path) -> None:
         extractor.transform(["missing.jpg"])
 
 
-def test_used_as_it_is_a_network_names_what_it_sees(samples: dict[str, Path], tmp_path: Path) -> None:
+def test_used_as_it_is_a_backbone_names_what_it_sees(samples: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"")
     result = headstart.classify([*samples.values(), tmp_path / "bad.jpg"], top=2)
     assert [photo.guesses[0].label for photo in result.photos] == ["palace", "daisy"]
@@ -375,24 +378,62 @@ def test_ten_photos_of_each_are_measured_with_an_interval(shared: Path) -> None:
 
 
 def test_repeats_are_more_where_photos_are_few() -> None:
-    assert protocol.repeats_for(20) == 20
-    assert protocol.repeats_for(750) == 2
-    assert protocol.repeats_for(999) == 2
-    assert protocol.repeats_for(1001) == 1
-    assert protocol.repeats_for(100_000) == 1
+    assert cross_validation.repeats_for(20) == 20
+    assert cross_validation.repeats_for(750) == 2
+    assert cross_validation.repeats_for(999) == 2
+    assert cross_validation.repeats_for(1001) == 1
+    assert cross_validation.repeats_for(100_000) == 1
 
 
 def test_folds_are_more_where_photos_are_few(tiles: Path, tmp_path: Path) -> None:
-    assert [protocol.folds_for(n) for n in (20, 999, 1000, 100_000)] == [10, 10, 5, 5]
+    assert [cross_validation.folds_for(n) for n in (20, 999, 1000, 100_000)] == [10, 10, 5, 5]
     answers = train(one_sided(tiles, tmp_path / "tiles")).measured.answers
     assert answers.folds is not None
     assert answers.folds.shape == (20, 24)
     assert {len(np.unique(row)) for row in answers.folds} == {10}
-    measured = train(tiles).classifier.measured_  # with a test folder it only chooses the strength
-    assert measured is not None
-    assert measured.answers.folds is not None
-    assert measured.answers.folds.shape == (1, 24)
-    assert measured.answers.folds.max() == 4
+
+
+def test_a_photo_is_hashed_once_and_nothing_is_measured_that_nobody_reads(
+    tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: Counter[str] = Counter()
+    folds: list[int] = []
+
+    def counted(module: Any, name: str, key: str) -> None:
+        function = getattr(module, name)
+
+        def call(*given: Any, **more: Any) -> Any:
+            calls[key] += 1
+            return function(*given, **more)
+
+        monkeypatch.setattr(module, name, call)
+
+    fit = cross_validation.fit
+
+    def watch(*given: Any) -> Any:
+        folds.append(len(np.unique(given[3])))
+        return fit(*given)
+
+    blake2b = SimpleNamespace(blake2b=hashlib.blake2b)
+    monkeypatch.setattr(leakage, "hashlib", blake2b)
+    monkeypatch.setattr(cross_validation, "fit", watch)
+    counted(blake2b, "blake2b", "hashed")
+    counted(trial, "without_conflicts", "cleaned")
+    counted(trial, "evaluate", "evaluated")  # by cross-validation
+    counted(measuring, "evaluate", "evaluated")  # on a test set
+    counted(metrics, "bins", "binned")
+
+    train(tiles)
+    assert calls == {"hashed": 48, "cleaned": 1, "evaluated": 1, "binned": 1}
+    assert folds == [5], "with a test set cross-validation only chooses the strength"
+    calls.clear()
+    folds.clear()
+    train(one_sided(tiles, tmp_path / "tiles"))
+    assert calls == {"hashed": 24, "cleaned": 1, "evaluated": 1, "binned": 1}
+    assert folds == [10] * 20
+    calls.clear()
+    compare(tiles, backbones=["builtin:efficientnet-lite0"], heads=["logistic", "ridge", "centroid", "knn"])
+    assert calls == {"hashed": 48, "cleaned": 1, "evaluated": 4, "binned": 4}
 
 
 def test_the_interval_of_cross_validation_is_the_cautious_one(tiles: Path, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from headstart.backbones import builtin, catalogue
 from headstart.errors import BackboneError
 
 ROOT = Path(__file__).resolve().parents[2]
-FACTS = ROOT.parent / "shared" / "facts"
 TABLES = ROOT / "src" / "headstart" / "backbones" / "catalogue" / "tables"
 MOBILENET = "imagenet/mobilenet_v2_100_224/feature_vector"
 HUB = f"https://tfhub.dev/google/{MOBILENET}/5"
@@ -28,7 +27,7 @@ def hub(address: str) -> catalogue.Model:
     return model
 
 
-@pytest.mark.skipif(not FACTS.is_dir(), reason="the facts (../shared/facts) are not here; the tables are")
+@pytest.mark.usefixtures("facts")
 def test_the_tables_are_what_the_script_writes(tmp_path: Path) -> None:
     script = [sys.executable, str(ROOT / "benchmarks" / "make_tables.py"), "--output", str(tmp_path)]
     subprocess.run(script, check=True)
@@ -38,10 +37,9 @@ def test_the_tables_are_what_the_script_writes(tmp_path: Path) -> None:
         assert (tmp_path / name).read_bytes() == (TABLES / name).read_bytes(), f"{name}: run benchmarks/make_tables.py"
 
 
-@pytest.mark.skipif(not FACTS.is_dir(), reason="the facts (../shared/facts) are not here; the tables are")
-def test_every_fact_is_in_the_catalogue() -> None:
+def test_every_fact_is_in_the_catalogue(facts: Path) -> None:
     def lines(name: str) -> list[dict[str, str]]:
-        with (FACTS / name).open(encoding="utf-8", newline="") as file:
+        with (facts / name).open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
 
     timm = {(m.name, m.input_size): m for m in catalogue.everything() if m.source == "timm"}

@@ -8,24 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import SHARED
+from conftest import SHARED, needed
 from fakes import FakeBackbone
 from headstart import backbones
 from headstart.backbones.base import Backbone, Tag, Vectors
 from headstart.photos.images import Images
 from headstart.testing import CLAUSES, check_backbone, noise
 
-NETWORKS = SHARED / "backbones"
-
 
 def kept(name: str, layers: backbones.Layers = "last") -> Callable[[Path], Backbone]:
     """A network of the shared folder."""
 
     def load(home: Path) -> Backbone:
-        if not NETWORKS.is_dir():
-            pytest.skip(f"the shared networks are not beside this checkout ({NETWORKS})")
         options = backbones.Options(layers=layers)
-        return backbones.load(str(NETWORKS / name), folder=home / "compiled", options=options)
+        return backbones.load(str(needed(SHARED / "backbones") / name), folder=home / "compiled", options=options)
 
     return load
 

@@ -1,4 +1,4 @@
-"""A training in TensorBoard: one run for each network and head, with everything that there is to look at."""
+"""Training results in TensorBoard: one run for each, with everything that there is to look at."""
 
 from __future__ import annotations
 
@@ -10,28 +10,26 @@ from pathlib import Path
 from headstart.classifier.training import Training
 from headstart.errors import TrackingError
 from headstart.photos.thumbnails import wholes
-from headstart.report.tensorboard import events as tensorboard
-from headstart.report.tensorboard import pictures, projector, words
+from headstart.report.tensorboard import pictures, projector, run, words
 from headstart.report.tensorboard.curves import curves
-from headstart.report.tensorboard.events import Events
-from headstart.report.tensorboard.run import Run, claim
+from headstart.report.tensorboard.events import Events, require
 
 __all__ = ["check", "record"]
 
 _ZERO = (
-    'In the HParams table 0 stands for "has none" or "not known": l2 of a head without it, parameters of a network '
-    "of which they are not known, photos/s of a network that was never timed here on enough photos."
+    'In the HParams table 0 stands for "has none" or "not known": l2 of a head without it, parameters of a backbone '
+    "where they are not known, photos/s of a backbone that was never timed here on enough photos."
 )
 
 
 def check(logdir: str | Path) -> None:
-    """Raise before the training what would else be raised after it.
+    """Raise before the training what would otherwise be raised after it.
 
     Raises:
         TrackingError: tensorboardX or matplotlib is not installed, or the folder cannot be made or written.
     """
-    tensorboard.require("tensorboardX")
-    tensorboard.require("matplotlib")
+    require("tensorboardX")
+    require("matplotlib")
     try:
         os.makedirs(logdir, exist_ok=True)
     except (OSError, ValueError) as error:
@@ -50,10 +48,9 @@ def record(logdir: str | Path, training: Training) -> Path:
         TrackingError: tensorboardX or matplotlib is not installed, or the disk is full or read-only.
     """
     check(logdir)
-    run = Run(training.trial, training.fraction, training.to_json(), training.started)
     try:
-        folder = claim(Path(logdir), run.name)
-        _write(folder, run)
+        folder = run.claim(Path(logdir), run.name_of(training))
+        _write(folder, training)
     except OSError as error:
         raise _unwritable(logdir, error) from error
     return folder
@@ -69,30 +66,29 @@ def tags_of(classes: Sequence[str]) -> list[str]:
     return tags
 
 
-def _write(folder: Path, run: Run) -> None:
-    measured, classes = run.measured, run.classifier.classes_
-    followed = curves(run)
-    for part, curve in (("train", followed.train), ("validation", followed.validation)):
+def _write(folder: Path, training: Training) -> None:
+    measured, evaluation, data = training.measured, training.measured.evaluation, training.trial.data
+    drawn = curves(training.trial)
+    for part, curve in (("train", drawn.train), ("validation", drawn.validation)):
         with Events(folder / part) as events:
             for step, (loss, accuracy) in enumerate(zip(curve.loss, curve.accuracy, strict=True)):
                 events.scalar("epoch_loss", loss, step)
                 events.scalar("epoch_accuracy", accuracy, step)
-    shown = projector.write(folder, measured, run.shown.vectors)
-    drawn = [measured.paths[row] for row in pictures.mistakes_drawn(measured)]
-    thumbnails, _ = wholes(drawn, pictures.THUMBNAIL)
+    projected = projector.write(folder, measured, (data.test or data.train).features.vectors)
+    thumbnails, _ = wholes([one.path for one in evaluation.mistakes[: pictures.MISTAKES]], pictures.THUMBNAIL)
     with Events(folder) as events:
-        events.table(folder.name, run.columns(), run.started)
-        for name, value in run.figures().items():
+        events.table(folder.name, run.settings(training), training.started)
+        for name, value in run.figures(training).items():
             events.scalar(name, value)
-        events.picture("confusion_matrix", pictures.confusion(measured.evaluation, classes, "What is taken for what"))
-        events.picture("reliability", pictures.reliability(measured, "Do its probabilities come true?"))
-        events.picture("mistakes", pictures.mistakes(measured, thumbnails, "The most confident mistakes"), "JPEG")
-        for number, tag in enumerate(tags_of(classes)):
+        events.picture("confusion_matrix", pictures.confusion(evaluation, "Confusion matrix"))
+        events.picture("reliability", pictures.reliability(evaluation, "Does its confidence match its accuracy?"))
+        events.picture("mistakes", pictures.mistakes(evaluation, thumbnails, "The most confident mistakes"), "JPEG")
+        for number, tag in enumerate(tags_of(evaluation.classes)):
             events.precision_recall(
                 f"precision_recall/{tag}", measured.labels == number, measured.probabilities[:, number]
             )
-        events.text("summary", words.summary(run, [followed.what, shown, _ZERO]))
-        events.text("settings", words.settings(run))
+        events.text("summary", words.summary(training, [drawn.what, projected, _ZERO]))
+        events.text("settings", words.settings(training))
         events.text("versions", words.versions())
 
 

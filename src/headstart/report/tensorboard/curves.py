@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.evaluation import protocol
-from headstart.evaluation.protocol import FOLDS
+from headstart.classifier.trial import Trial
+from headstart.evaluation.cross_validation import FOLDS
 from headstart.heads.history import Curve, Examples, logistic_history, point
 from headstart.photos.splits import stratified_folds
-from headstart.report.tensorboard.run import Run
 
 
 @dataclass(frozen=True)
@@ -27,50 +26,42 @@ class Curves:
     what: str
 
 
-def curves(run: Run) -> Curves:
+def curves(trial: Trial) -> Curves:
     """Follow the solver to the head that was chosen; heads without iterations have one point."""
-    classifier = run.classifier
-    labels = protocol.numbers(run.labels, classifier.classes_)
-    head = classifier.head_
-    if head is None:
-        raise AssertionError("a run is of a trained classifier")
-    if classifier.kind != "logistic":
-        seen = point(head.predict_proba(run.learn.vectors), labels)
-        unseen = point(run.measured.probabilities, run.measured.labels)
-        where = (
-            f"the {len(run.measured.labels):,} photos of the test set"
-            if run.held is not None
-            else f"all {len(labels):,} photos, each judged by heads that did not see it (mean over repeats)"
-        )
+    classifier, measured, test = trial.classifier, trial.measured, trial.data.test
+    vectors, labels = trial.data.train.features.vectors, trial.data.train.numbers(classifier.classes)
+    kind, l2 = classifier.choice.kind, classifier.choice.l2
+    where = f"the {len(measured.labels):,} photos of the test set"
+    if kind != "logistic" or l2 is None:
+        if test is None:
+            where = f"all {len(labels):,} photos, each predicted by heads that did not see it (mean over repeats)"
         what = (
-            f"A {classifier.kind} head is solved in one step: its curves have one point. Training: the "
-            f"{len(labels):,} photos trained on, after calibration. Validation: {where}."
+            f"A {kind} head is solved in one step: its curves have one point. Training: the {len(labels):,} photos "
+            f"trained on, after calibration. Validation: {where}."
         )
-        return Curves(seen, unseen, what)
-    l2 = classifier.strength_
-    if l2 is None:
-        raise AssertionError("a logistic head has a strength")
-    if run.held is not None:
-        training, validation = Examples(run.learn.vectors, labels), Examples(run.held.vectors, run.measured.labels)
-        where = f"the {len(validation.labels):,} photos of the test set"
-    else:
-        training, validation = _one_fold(run, labels)
+        trained = point(classifier.head.predict_proba(vectors), labels)
+        return Curves(trained, point(measured.probabilities, measured.labels), what)
+    if test is None:
+        training, validation = _one_fold(trial, labels)
         where = (
             f"{len(validation.labels):,} held-out photos, one fold of {FOLDS}; the saved head is trained on them too"
         )
-    train, held = logistic_history(training, validation, l2)
+    else:
+        training, validation = Examples(vectors, labels), Examples(test.features.vectors, measured.labels)
     what = (
         f"An epoch is one iteration of the solver, from zero to the head with the chosen l2 = {l2:.3g}. Training: "
         f"{len(training.labels):,} photos. Validation: {where}. The loss is the mean of -ln p(true class), without "
         "the penalty and before calibration."
     )
-    return Curves(train, held, what)
+    return Curves(*logistic_history(training, validation, l2), what)
 
 
-def _one_fold(run: Run, labels: np.ndarray[tuple[int], np.dtype[np.intp]]) -> tuple[Examples, Examples]:
+def _one_fold(trial: Trial, labels: np.ndarray[tuple[int], np.dtype[np.intp]]) -> tuple[Examples, Examples]:
     """Copies of a photo stay on one side."""
-    folds = stratified_folds(labels, protocol.group_keys(run.learn), FOLDS, run.classifier.seed)
+    train = trial.data.train
+    folds = stratified_folds(labels, train.content_keys(), FOLDS, trial.classifier.seed)
     # Every class must be trained on: of a class with two photos, neither fold may take both.
     fold = next(f for f in range(FOLDS) if len(np.unique(labels[folds != f])) == len(np.unique(labels)))
     inside, outside = folds != fold, folds == fold
-    return Examples(run.learn.vectors[inside], labels[inside]), Examples(run.learn.vectors[outside], labels[outside])
+    vectors = train.features.vectors
+    return Examples(vectors[inside], labels[inside]), Examples(vectors[outside], labels[outside])

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from headstart.evaluation.metrics import Evaluation, bins, wilson
-from headstart.evaluation.results import Measured
+from headstart.evaluation.metrics import Evaluation, wilson
+from headstart.report import geometry
 from headstart.report.tensorboard import drawing
 from headstart.report.tensorboard.drawing import FAINT, INK, MUTED, PAPER, RIGHT, SMALL, WRONG, letters
 
@@ -17,29 +17,26 @@ from headstart.report.tensorboard.drawing import FAINT, INK, MUTED, PAPER, RIGHT
 _CELLS = {6: 84, 10: 66, 16: 50, 25: 38, 35: 30, 50: 26}
 #: Pixels of a class name beside the matrix.
 _NAME = 170
-_MISTAKES_DRAWN = 24
+#: So many mistakes are drawn at most.
+MISTAKES = 24
 _COLUMNS = 6
 THUMBNAIL = 168
 
 
-def confusion(evaluation: Evaluation, classes: Sequence[str], title: str) -> Image.Image:
+def confusion(evaluation: Evaluation, title: str) -> Image.Image:
     """Rows are the true classes, columns the predicted ones, with recall and precision at the ends.
 
     Args:
-        evaluation: whose confusion is drawn, in photos. classes: names of its k rows.
+        evaluation: whose confusion is drawn, in photos.
         title: first line.
 
     Returns:
         RGB; names and numbers up to 50 classes, beyond that colours and as many names as are legible.
     """
-    matrix, k = evaluation.confusion, len(classes)
+    matrix, k = evaluation.confusion, len(evaluation.classes)
     cell = next((pixels for most, pixels in _CELLS.items() if k <= most), max(1200 / k, 2))
-    totals = matrix.sum(axis=1, keepdims=True)
-    share = np.divide(matrix, totals, out=np.zeros_like(matrix), where=totals > 0)
     numbers, names = cell >= 26, cell >= 11
-    # The root and the least strength let a few confusions be seen beside many.
-    least = 0.1 if numbers else 0.4
-    strength = np.where(share > 0, least + (1 - least) * np.sqrt(share), 0)[..., None]
+    strength = geometry.shades(matrix, 0.1 if numbers else 0.4)[..., None]
     full = np.where(np.eye(k, dtype=bool)[..., None], drawing.mix(RIGHT, RIGHT, 0), drawing.mix(WRONG, WRONG, 0))
     colours = 1 - strength * (1 - full)
     figure = drawing.sheet(k * cell, k * cell)
@@ -58,7 +55,7 @@ def confusion(evaluation: Evaluation, classes: Sequence[str], title: str) -> Ima
     accuracy = f"Accuracy {100 * evaluation.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
     heading = [f"{accuracy} on {evaluation.n:,} photos"]
     if names:
-        short = [drawing.shortened(name, size, _NAME) for name in classes]
+        short = [drawing.shortened(name, size, _NAME) for name in evaluation.classes]
         axes.set_xticks(range(k), short, rotation=90, **letters(size))
         axes.set_yticks(range(k), short, **letters(size))
         for ticks in (axes.set_xticks, axes.set_yticks):
@@ -68,11 +65,9 @@ def confusion(evaluation: Evaluation, classes: Sequence[str], title: str) -> Ima
     else:
         heading.append(f"{k:,} classes in alphabetical order: names do not fit")
     if numbers:
-        per_class, found = evaluation.per_class(), matrix.sum(axis=0)
-        recall = [
-            f"{100 * row['recall']:.0f} %" if total else "-" for row, total in zip(per_class, totals, strict=True)
-        ]
-        precision = [f"{100 * row['precision']:.0f}" if n else "-" for row, n in zip(per_class, found, strict=True)]
+        rows, true, found = evaluation.per_class, matrix.sum(axis=1), matrix.sum(axis=0)
+        recall = [f"{100 * row.recall:.0f} %" if n else "-" for row, n in zip(rows, true, strict=True)]
+        precision = [f"{100 * row.precision:.0f}" if n else "-" for row, n in zip(rows, found, strict=True)]
         right, bottom = axes.secondary_yaxis("right"), axes.secondary_xaxis("bottom")
         right.set_yticks(range(k), recall, **letters(min(SMALL, size), MUTED))
         bottom.set_xticks(range(k), precision, **letters(min(SMALL, size), MUTED))
@@ -89,12 +84,12 @@ def confusion(evaluation: Evaluation, classes: Sequence[str], title: str) -> Ima
     return drawing.picture(figure, title, *heading)
 
 
-def reliability(measured: Measured, title: str) -> Image.Image:
-    """Does "80 % sure" mean right in 80 of 100? Share of right predictions by confidence, and how many there are.
+def reliability(evaluation: Evaluation, title: str) -> Image.Image:
+    """Is "80 % sure" right in 80 of 100? The share of right predictions by confidence, and how many there are.
 
-    The bars are those of `evaluation.calibration_error`, whiskers are 95 % intervals of the share.
+    The bars are the bins of the calibration error, whiskers are 95 % intervals of the share.
     """
-    found = bins(measured.probabilities, measured.labels)
+    found = evaluation.bins
     middles = np.array([(one.low + one.high) / 2 for one in found])
     right, sure = np.array([one.accuracy for one in found]), np.array([one.confidence for one in found])
     photos = [one.photos for one in found]
@@ -103,9 +98,9 @@ def reliability(measured: Measured, title: str) -> Image.Image:
     upper, lower = figure.add_axes((0, 0.2, 1, 0.8)), figure.add_axes((0, 0, 1, 0.15))
     handles: list[Any] = [upper.bar(middles, right, width, color=drawing.mix(PAPER, RIGHT, 0.72), label="right")]
     for word, colour, these in (
-        ("too sure", drawing.mix(PAPER, WRONG, 0.5), right < sure),
-        ("too timid", drawing.mix(PAPER, RIGHT, 0.38), right > sure),
-    ):  # the gap between what was said and what came true
+        ("overconfident", drawing.mix(PAPER, WRONG, 0.5), right < sure),
+        ("underconfident", drawing.mix(PAPER, RIGHT, 0.38), right > sure),
+    ):  # the gap between confidence and accuracy
         gap = np.where(these, np.abs(right - sure), 0)
         handles.append(upper.bar(middles, gap, width, np.minimum(right, sure), color=colour, label=word))
     ends = np.array([wilson(one.accuracy, one.photos) for one in found])
@@ -118,7 +113,7 @@ def reliability(measured: Measured, title: str) -> Image.Image:
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(length=0, labelsize=SMALL, labelcolor=MUTED)
         axes.set_axisbelow(True)
-    fifths = np.linspace(0, 1, 6)
+    fifths = geometry.ticks(0, 1, 6)
     upper.set_ylim(0, 1)
     upper.set_yticks(fifths, [f"{100 * share:.0f} %" for share in fifths])
     upper.set_xticks([])
@@ -130,25 +125,20 @@ def reliability(measured: Measured, title: str) -> Image.Image:
     lower.set_xlabel("how sure it was (probability of the predicted class)", **letters(SMALL, MUTED))
     below = {"bbox_to_anchor": (0.5, -0.08), "ncols": 5, "frameon": False, "fontsize": SMALL, "labelcolor": MUTED}
     figure.legend(handles=handles, loc="upper center", **below)
-    error = f"Calibration error {100 * measured.evaluation.calibration_error:.1f} % on {measured.evaluation.n:,} photos"
+    error = f"Calibration error {100 * evaluation.calibration_error:.1f} % on {evaluation.n:,} photos"
     return drawing.picture(figure, title, error)
 
 
-def mistakes_drawn(measured: Measured) -> list[int]:
-    """Rows of the photos that `mistakes` shows."""
-    return [one.row for one in measured.evaluation.mistakes[:_MISTAKES_DRAWN]]
-
-
-def mistakes(measured: Measured, thumbnails: Sequence[Image.Image], title: str) -> Image.Image:
+def mistakes(evaluation: Evaluation, thumbnails: Sequence[Image.Image], title: str) -> Image.Image:
     """The mistakes that it was most sure of: photo, true class, predicted class, probability.
 
     Args:
-        measured: whose mistakes.
-        thumbnails: of `mistakes_drawn`, at most `THUMBNAIL` pixels on each side.
+        evaluation: whose mistakes.
+        thumbnails: of the photos of its first `MISTAKES` mistakes, at most `THUMBNAIL` pixels on each side.
         title: first line.
     """
-    shown = measured.evaluation.mistakes[: len(thumbnails)]
-    wrong = round(measured.evaluation.n * (1 - measured.evaluation.accuracy))
+    shown = evaluation.mistakes[: len(thumbnails)]
+    wrong = round(evaluation.n * (1 - evaluation.accuracy))
     which = f"The {len(shown)} that it was most sure of, of {max(wrong, len(shown)):,} mistakes" if shown else "None"
     rows, columns = max(-(-len(shown) // _COLUMNS), 1), min(_COLUMNS, max(len(shown), 3))
     wide, high = THUMBNAIL + 18, THUMBNAIL + 62
@@ -161,15 +151,15 @@ def mistakes(measured: Measured, thumbnails: Sequence[Image.Image], title: str) 
         axes.imshow(photo, aspect="auto", interpolation="nearest")
         axes.set_axis_off()
         sure = f"{100 * min(one.probability, 0.999):.0f} %" if one.probability < 0.995 else "> 99 %"
-        predicted = drawing.shortened(measured.classes[one.predicted], SMALL, THUMBNAIL - 54)
-        true = drawing.shortened(f"is {measured.classes[one.label]}", SMALL, THUMBNAIL)
+        predicted = drawing.shortened(one.predicted, SMALL, THUMBNAIL - 54)
+        true = drawing.shortened(f"is {one.label}", SMALL, THUMBNAIL)
         for x, y, side, text, colour in (
             (left, 8, "left", predicted, WRONG),
             (left + THUMBNAIL, 8, "right", sure, WRONG),
             (left, 28, "left", true, RIGHT),
         ):
             figure.text(x / across, (top - THUMBNAIL - y) / down, text, ha=side, va="top", **letters(SMALL, colour))
-    return drawing.picture(figure, title, f"{which} on {measured.evaluation.n:,} photos")
+    return drawing.picture(figure, title, f"{which} on {evaluation.n:,} photos")
 
 
 def _count(photos: float) -> str:

@@ -63,7 +63,7 @@ def write(folder: Path, measured: Measured, vectors: Vectors) -> str:
         file.writelines("\t".join(_words(measured, i)) + "\n" for i in rows.tolist())
     sprite(pictures, _THUMBNAIL).save(folder / "sprite.jpg", quality=88)  # a fifth of a PNG
     (folder / "projector_config.pbtxt").write_text(_CONFIG.format(side=_THUMBNAIL), "utf-8")
-    return _told(measured, rows, (points.shape[1], vectors.shape[1], kept), missing)
+    return _summary(measured, rows, (points.shape[1], vectors.shape[1], kept), missing)
 
 
 def sample(labels: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
@@ -103,7 +103,7 @@ def sprite(pictures: Sequence[Image.Image], side: int) -> Image.Image:
     """All thumbnails in one square picture, row by row in their order."""
     across = int(np.ceil(np.sqrt(len(pictures))))
     if across * side > SPRITE_SIDE:
-        raise AssertionError(f"{len(pictures)} thumbnails of {side} pixels make a sprite of {across * side} pixels")
+        raise ValueError(f"{len(pictures)} thumbnails of {side} pixels make a sprite of {across * side} pixels")
     sheet = Image.new("RGB", (across * side, across * side), (255, 255, 255))
     for place, picture in enumerate(pictures):
         sheet.paste(picture, (place % across * side, place // across * side))
@@ -115,8 +115,8 @@ def _words(measured: Measured, row: int) -> list[str]:
     p, label = measured.probabilities[row], int(measured.labels[row])
     predicted = int(p.argmax())
     words = [
-        measured.classes[label],
-        measured.classes[predicted],
+        measured.evaluation.classes[label],
+        measured.evaluation.classes[predicted],
         "right" if predicted == label else "wrong",
         f"{float(p[predicted]):.3f}",
         Path(measured.paths[row]).name,
@@ -124,7 +124,7 @@ def _words(measured: Measured, row: int) -> list[str]:
     return [" ".join(show(word).split()) or "?" for word in words]
 
 
-def _told(measured: Measured, rows: npt.NDArray[np.intp], cut: tuple[int, int, float], missing: int) -> str:
+def _summary(measured: Measured, rows: npt.NDArray[np.intp], cut: tuple[int, int, float], missing: int) -> str:
     n = len(measured.labels)
     if len(rows) == n:
         which = f"all {n:,} photos that were measured on"

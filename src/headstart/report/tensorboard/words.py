@@ -1,4 +1,4 @@
-"""What TensorBoard's text page says of a run, in Markdown."""
+"""What TensorBoard's text page shows of a run, in Markdown."""
 
 from __future__ import annotations
 
@@ -7,59 +7,57 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
-from headstart.evaluation.metrics import top_confusions
-from headstart.report.tensorboard.run import Run
+from headstart.classifier.training import Training
+from headstart.report.tensorboard import run
 from headstart.safety.printable import show
 
 _PACKAGES = ("headstart", "numpy", "openvino", "pillow", "tensorboardX")
 _CONFUSIONS = 10
 
 
-def summary(run: Run, notes: Sequence[str]) -> str:
+def summary(training: Training, notes: Sequence[str]) -> str:
     """Accuracy with its interval, the classes, what is confused, what was skipped; and the notes."""
-    document = run.document
-    evaluation, photos = document["evaluation"], document["photos"]
-    low, high = evaluation["interval"]
-    how = "a test set" if run.held is not None else "cross-validation: each photo judged by heads that did not see it"
-    skipped = ", ".join(f"{count} {reason}" for reason, count in photos["reasons"].items())
+    evaluation, photos = training.measured.evaluation, training.measured.photos
+    low, high = evaluation.interval
+    how = "a test set"
+    if evaluation.protocol == "cross-validation":
+        how = "cross-validation: each photo predicted by heads that did not see it"
+    skipped = ", ".join(f"{count} {reason}" for reason, count in photos.reasons.items())
     rows = [
-        [name, f"{row['support']:,}", *(f"{100 * row[key]:.1f} %" for key in ("precision", "recall", "f1"))]
-        for name, row in evaluation["per_class"].items()
+        [one.name, f"{one.support:,}", *(f"{100 * share:.1f} %" for share in (one.precision, one.recall, one.f1))]
+        for one in evaluation.per_class
     ]
     parts = [
-        f"**Accuracy {100 * evaluation['accuracy']:.1f} %** on {evaluation['n']:,} photos (95 % interval "
+        f"**Accuracy {100 * evaluation.accuracy:.1f} %** on {evaluation.n:,} photos (95 % interval "
         f"{100 * low:.1f} to {100 * high:.1f} %), measured by {how}.",
-        f"Balanced accuracy {100 * evaluation['balanced_accuracy']:.1f} %, log loss {evaluation['log_loss']:.3f}, "
-        f"calibration error {100 * evaluation['calibration_error']:.1f} %.",
-        f"Trained on {document['train']:,} photos; {photos['skipped']:,} of {photos['found']:,} photos not used"
+        f"Balanced accuracy {100 * evaluation.balanced_accuracy:.1f} %, log loss {evaluation.log_loss:.3f}, "
+        f"calibration error {100 * evaluation.calibration_error:.1f} %.",
+        f"Trained on {training.trial.train:,} photos; {len(photos.skipped):,} of {photos.found:,} photos not used"
         + (f" ({skipped})." if skipped else "."),
         "### Classes\n" + _table(["class", "photos", "precision", "recall", "F1"], rows),
     ]
-    if confused := _confused(evaluation["confusion"]):
-        parts.append("### Most frequent confusions\n" + _table(["photos", "is", "taken for"], confused))
+    if confused := [[_photos(one.photos), one.label, one.predicted] for one in evaluation.top_confusions(_CONFUSIONS)]:
+        parts.append("### Most frequent confusions\n" + _table(["photos", "true class", "predicted class"], confused))
     parts.append("### How to read this\n" + "\n".join(f"- {note}" for note in notes))
     return "\n\n".join(parts)
 
 
-def settings(run: Run) -> str:
+def settings(training: Training) -> str:
     """The row of the table, and the command line of this process."""
     words = [Path(sys.argv[0]).name or "python", *sys.argv[1:]]
-    table = _table(["setting", "value"], [[name, _plain(value)] for name, value in run.columns().items()])
+    table = _table(["setting", "value"], [[name, _plain(value)] for name, value in run.settings(training).items()])
     # Indented text is shown as it is: no character of a path is taken for Markdown.
     return f"    {show(shlex.join(words))}\n\n{table}"
 
 
 def versions() -> str:
-    """Of what decides the figures."""
+    """Versions of the packages that decide the figures."""
     return _table(["package", "version"], [["python", sys.version.split()[0]], *([n, _version(n)] for n in _PACKAGES)])
 
 
-def _confused(confusion: dict[str, Any]) -> list[list[str]]:
-    found = top_confusions(confusion["classes"], confusion["counts"], _CONFUSIONS)
-    photos = (f"{one.photos:.0f}" if one.photos == round(one.photos) else f"{one.photos:.1f}" for one in found)
-    return [[n, one.label, one.predicted] for n, one in zip(photos, found, strict=True)]
+def _photos(photos: float) -> str:
+    return f"{photos:.0f}" if photos == round(photos) else f"{photos:.1f}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
