@@ -47,15 +47,15 @@ def test_train_prints_one_document(tiles: Path, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
     assert list(document) == [
-        "model", "backbone", "network", "classes", "photos", "train", "test", "evaluation", "reliability", "head",
-        "features", "learning_curve", "seconds", "tracked", "command",
+        "source", "command", "model", "backbone", "card", "head", "seed", "fraction", "classes", "photos", "train",
+        "test", "evaluation", "features", "learning_curve", "seconds", "tracked",
     ]  # fmt: skip
-    assert document["network"]["dim"] == 1280
-    assert document["network"]["input_range_from"] == "network"
+    assert document["card"]["dim"] == 1280
+    assert document["card"]["input_range_from"] == "network"
     assert document["model"] == str(tmp_path / "model")
     assert set(document["evaluation"]) == {
         "protocol", "n", "accuracy", "interval", "balanced_accuracy", "log_loss", "calibration_error", "per_class",
-        "confusion", "mistakes",
+        "confusion", "reliability", "mistakes",
     }  # fmt: skip
     assert set(document["evaluation"]["per_class"]["flower"]) == {"precision", "recall", "f1", "support"}
     assert document["features"]["photos_per_second"] > 0
@@ -67,29 +67,29 @@ def test_train_prints_one_document(tiles: Path, tmp_path: Path) -> None:
 def test_train_tells_a_person_the_accuracy_with_its_interval(tiles: Path) -> None:
     result = run("train", tiles)
     assert "Accuracy" in result.stdout
-    assert "With 95 % confidence between" in result.stdout
+    assert "95 % confidence interval: " in result.stdout
     assert "precision" in result.stdout
     assert "Not saved: add -o NAME" in result.stderr
 
 
 def test_evaluate_and_predict_use_what_was_saved(model: Path, tiles: Path, tmp_path: Path) -> None:
     document = json.loads(run("evaluate", model, tiles, "--json").stdout)
-    assert document["protocol"] == "test set"
-    assert document["n"] == 24
+    assert document["evaluation"]["protocol"] == "test set"
+    assert document["evaluation"]["n"] == 24
     assert document["seen_in_training"] == 0
     result = run("evaluate", model, tiles / "train")
     assert "24 of the 24 photos were trained on" in result.stderr
     predicted = json.loads(run("predict", model, tiles / "test", "--json").stdout)
-    assert len(predicted["photos"]) == 24
-    first = predicted["photos"][0]
-    assert set(first) == {"path", "label", "probability", "probabilities"}
+    assert predicted["photos"]["used"] == 24
+    first = predicted["predictions"][0]
+    assert set(first) == {"path", "predicted", "probability", "probabilities"}
     assert first["probability"] == max(first["probabilities"].values())
     assert sum(first["probabilities"].values()) == pytest.approx(1)
     table = tmp_path / "out.csv"
     assert run("predict", model, tiles / "test", "--csv", table).returncode == 0
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["path"] for row in rows] == [one["path"] for one in predicted["photos"]]
+    assert [row["path"] for row in rows] == [one["path"] for one in predicted["predictions"]]
     assert list(rows[0]) == ["path", "label", "probability", "flower", "temple"]
 
 
@@ -97,10 +97,10 @@ def test_classify_names_what_the_network_sees(samples: dict[str, Path]) -> None:
     result = run("classify", *samples.values(), "--json", "--top", "3")
     document = json.loads(result.stdout)
     assert document["backbone"] == "builtin:efficientnet-lite0"
-    assert document["skipped"] == []
-    daisy = document["photos"][1]["predictions"]
+    assert document["photos"]["skipped"] == 0
+    daisy = document["predictions"][1]["guesses"]
     assert len(daisy) == 3
-    assert daisy[0]["label"] == "daisy"
+    assert daisy[0]["class"] == document["predictions"][1]["predicted"] == "daisy"
     assert daisy[0]["index"] == 985
     assert daisy[0]["probability"] >= daisy[1]["probability"]
     assert "daisy" in run("classify", samples["flower"]).stdout
@@ -112,7 +112,7 @@ def test_cache_tells_checks_and_clears(tiles: Path, home: Path) -> None:
     assert info["path"] == str(home)
     assert info["vectors"] == 48
     assert info["bytes"] > 48 * 1280 * 4
-    assert [(card["backbone"], card["vectors"]) for card in info["cards"]] == [("builtin:efficientnet-lite0", 48)]
+    assert [(card["backbone"], card["vectors"]) for card in info["shelves"]] == [("builtin:efficientnet-lite0", 48)]
     assert run("cache", "verify").returncode == 0
     (values,) = (home / "vectors").glob("*/vectors.values")
     data = bytearray(values.read_bytes())
@@ -252,7 +252,7 @@ def test_file_names_that_are_not_utf8_do_not_stop_anything(tiles: Path, tmp_path
     assert document["photos"]["used"] == 48
     predicted = run("predict", tmp_path / "model", photos / "test", "--csv", tmp_path / "out.csv")
     assert predicted.returncode == 0, predicted.stderr
-    assert len(json.loads(run("predict", tmp_path / "model", photos / "test", "--json").stdout)["photos"]) == 24
+    assert len(json.loads(run("predict", tmp_path / "model", photos / "test", "--json").stdout)["predictions"]) == 24
     learnt = json.loads(run("train", tmp_path / "out.csv", "--json").stdout)  # what was written is read back
     assert learnt["photos"]["used"] == learnt["features"]["from_store"] == 24
 

@@ -55,9 +55,10 @@ def test_every_name_in_the_table_of_the_hub_can_be_used() -> None:
 
 def test_json_is_one_document_with_every_field_and_the_sources() -> None:
     document = json.loads(works("mobilenet_v2_100_224", "--kind", "feature_vector", "--json").stdout)
-    assert list(document) == ["query", "total", "shown", "left_out", "models", "sources"]
+    assert list(document) == ["query", "total", "shown", "figure_unknown", "models", "sources"]
     (model,) = document["models"]
-    assert set(model) == set(catalogue.Model.__slots__)
+    renamed = {"source": "origin", "kind": "returns", "classes": "class_count", "network": "architecture"}
+    assert list(model) == [renamed.get(name, name) for name in catalogue.Model.__slots__]
     assert model["name"] == MOBILENET
     assert model["figures_from"] == "mobilenetv2_100.ra_in1k"
     assert "top1" in model["derived"]
@@ -98,7 +99,7 @@ def test_best_tells_dates_claims_and_the_caution() -> None:
 def test_best_combines_with_the_other_options() -> None:
     document = json.loads(works("--best", "--source", "tfhub", "--kind", "feature_vector", "--json").stdout)
     assert document["public"] == document["loadable"]
-    assert document["public"]["kind"] == "feature_vector"
+    assert document["public"]["returns"] == "feature_vector"
     words = json.loads(works("--best", "convnext", "--max-params", "30M", "--json").stdout)
     assert "convnext" in words["public"]["name"]
 
@@ -171,7 +172,7 @@ def test_a_slip_of_the_pen_gets_a_suggestion() -> None:
 
 def test_claims_are_offered_but_not_mixed_in() -> None:
     result = works("coca")
-    assert "1 claim(s) of papers without public weights fit too: --source claim" in result.stderr
+    assert "1 claim of a paper matches as well: --source claim" in result.stderr
     assert "CoCa (fine-tuned) (2022; no public weights, not reproduced)" in works("--source", "claim").stdout
 
 
