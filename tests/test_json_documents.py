@@ -253,6 +253,14 @@ def test_a_spoilt_document_is_refused(spoil: Callable[[Any], Any], documents: Do
 
 
 @pytest.mark.slow
+def test_a_time_that_is_none_is_refused(documents: Documents) -> None:
+    document = copy.deepcopy(documents["backbones list"][0])
+    document["backbones"][0]["time"] = "yesterday"
+    with pytest.raises(ValidationError, match="is not a 'date-time'"):
+        validate("backbones list", document)
+
+
+@pytest.mark.slow
 def test_documents_are_filled_with_what_happened(documents: Documents) -> None:
     first, broken, part = documents["train"]
     assert (first["tracked"], first["test"], part["fraction"]) == (None, None, 0.5)

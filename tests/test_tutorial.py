@@ -33,7 +33,7 @@ SAID = {
     "classify my-photo.jpg": ["my-photo.jpg", "%"],
     "samples list": [SAMPLE, "750 photos to train on"],
     "samples get": [SAMPLE],
-    "-o food": ["Accuracy", "on 2,500 photos", "With 95 % confidence between", "Saved in food"],
+    "-o food": ["Accuracy", "on 2,500 photos", "95 % confidence interval: ", "Saved in food"],
     "resnet_v2_50/feature_vector/5 --logdir": ["on 2,500 photos"],
     "efficientnet/b0/feature-vector/1 --logdir": ["on 2,500 photos"],
     "board runs": ["TensorBoard shows runs at http://127.0.0.1:"],
@@ -44,7 +44,7 @@ SAID = {
     "models inception": ["inception_v3/classification"],
     "models --best --max-params": ["Best with public weights", "M parameters"],
     "models --best": ["Best with public weights", "ImageNet"],
-    "train my-trees": ["on 20 photos; by cross-validation", "With 95 % confidence between"],
+    "train my-trees": ["on 20 photos; by cross-validation", "95 % confidence interval: "],
     "predict trees": ["new-photo.jpg", "%"],
 }
 

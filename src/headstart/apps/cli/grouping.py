@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from headstart.apps.cli.interrupt import INTERRUPTED
+
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 #: For paths of files and folders. Whether they exist is checked by the library, which knows what to suggest.
@@ -62,6 +64,13 @@ class Group(click.Group):
     """A group of commands."""
 
     command_class = Command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; Ctrl-C ends it with its exit code, and without the empty line that click would print."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise click.exceptions.Exit(INTERRUPTED) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what each command does, wrapped where click would cut it."""
