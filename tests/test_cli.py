@@ -185,7 +185,7 @@ def test_strict_fails_where_a_photo_was_skipped(tiles: Path, tmp_path: Path) -> 
     (tmp_path / "photos" / "train" / "temple" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     loose = run("train", tmp_path / "photos")
     assert loose.returncode == 0
-    assert "1 of 49 photos are not used" in loose.stderr
+    assert "1 of 49 photos is not used" in loose.stderr
     strict = run("train", tmp_path / "photos", "--strict", "--json")
     assert strict.returncode == 1
     assert json.loads(strict.stdout)["photos"]["skipped"] == 1
@@ -273,7 +273,7 @@ def test_ctrl_c_keeps_what_was_extracted(tmp_path: Path, tiles: Path, home: Path
     child.send_signal(signal.SIGINT)
     _, messages = child.communicate(timeout=60)
     assert child.returncode == 130, messages
-    assert "What was done is kept" in messages
+    assert "Finished work is kept" in messages
     assert "Traceback" not in messages
     kept = json.loads(run("cache", "info", "--json").stdout)["vectors"]
     assert 64 <= kept < 800

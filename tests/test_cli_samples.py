@@ -139,7 +139,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(server: HubServer, data: byte
         text = process.stderr.read()
     waiting.set()
     assert process.returncode == 130
-    assert text == "Stopped. What was done is kept; the same command continues there.\n"
+    assert text == "Stopped. Finished work is kept; run the same command to continue.\n"
     result = run("get", NAME)
     assert result.returncode == 0, result.stderr
     assert "going on after" in result.stderr

@@ -12,6 +12,7 @@ from headstart.apps.cli.console import Bar, print_json, put, say
 from headstart.apps.cli.grouping import PATH, Group, argument, option
 from headstart.apps.cli.options import as_json as json_option
 from headstart.apps.cli.probe import probe
+from headstart.report.text.evaluation import counted
 
 if TYPE_CHECKING:
     from headstart.backbones.fetch import Kept
@@ -24,9 +25,6 @@ _some_handles = argument(
 @click.group(cls=Group, no_args_is_help=True)
 def backbones() -> None:
     """Download, list, check or pack pre-trained models."""
-
-
-backbones.add_command(probe)
 
 
 @backbones.command("list")
@@ -118,8 +116,7 @@ def pack(handles: Sequence[str], output: Path, as_json: bool) -> None:
     if as_json:
         print_json({"path": str(output), "backbones": [_document(entry) for entry in packed]})
         return
-    count = "1 model" if len(packed) == 1 else f"{len(packed)} models"
-    put(f"{count}, {sum(entry.bytes for entry in packed) / 1e6:,.1f} MB, packed in {output}.")
+    put(f"{counted(len(packed), 'model')}, {sum(entry.bytes for entry in packed) / 1e6:,.1f} MB, packed in {output}.")
     put(f"On the other machine: headstart backbones unpack {output.name}")
 
 
@@ -138,6 +135,9 @@ def unpack(file: Path, as_json: bool) -> None:
     for one in found:
         if one.new:
             put(f"{one.kept.handle}  {one.kept.path}")
+
+
+backbones.add_command(probe)
 
 
 def _document(entry: Kept) -> dict[str, Any]:

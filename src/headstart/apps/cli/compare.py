@@ -11,6 +11,7 @@ import click
 from headstart.apps.cli import options
 from headstart.apps.cli.console import Bar, command_line, print_json, put, say, say_skipped
 from headstart.apps.cli.grouping import Command, option
+from headstart.report.text.evaluation import counted
 
 if TYPE_CHECKING:
     from headstart.classifier.comparison import Comparison
@@ -81,7 +82,7 @@ def compare(
             **settings,
         )
     if tracked:
-        say(f"{len(tracked)} TensorBoard runs written to {logdir}. Open them: headstart board {logdir}")
+        say(f"{counted(len(tracked), 'run')} written to {logdir}. Show in TensorBoard: headstart board {logdir}")
     if report is not None:
         html.write(report, html.of_comparison(comparison))
         say(f"Report: {report}")

@@ -16,6 +16,7 @@ import click
 from headstart.apps.cli import terminal
 from headstart.apps.cli.interrupt import INTERRUPTED
 from headstart.errors import HeadstartError
+from headstart.report.text.evaluation import counted
 from headstart.safety.printable import show
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class Bar:
     def planned(self, photos: int, new: int, seconds: float) -> None:
         """Print how much there is to do, and start the bar."""
         about = f", about {_duration(seconds)}" if seconds >= 1 else ""
-        say(f"{photos:,} photos, {new:,} of them new{about}.")
+        say(f"{counted(photos, 'photo')}, {new:,} of them new{about}.")
         self._total = new
         self._started = time.monotonic()
         if not new or not sys.stderr.isatty():

@@ -17,6 +17,7 @@ PATH = click.Path(path_type=Path)
 argument = click.argument
 #: Columns of the names of options; the text for longer ones starts on the next line.
 _WIDEST = 24
+_FEW = 5
 
 
 class Option(click.Option):
@@ -47,13 +48,15 @@ class Command(click.Command):
     """A command with groups of options."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write each group under its heading, in the order in which they first occur; `Options` is the last."""
+        """Write each group under its heading, `Options` last; a few options are one group."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             row = parameter.get_help_record(ctx)
             if isinstance(parameter, click.Option) and row is not None:
                 groups.setdefault(parameter.group if isinstance(parameter, Option) else "Options", []).append(row)
         groups["Options"] = groups.pop("Options")
+        if sum(map(len, groups.values())) <= _FEW:
+            groups = {"Options": [row for rows in groups.values() for row in rows]}
         width = min(_WIDEST, max(len(names) for rows in groups.values() for names, _ in rows))
         for heading, rows in groups.items():
             with formatter.section(heading):

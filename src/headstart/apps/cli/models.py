@@ -178,7 +178,7 @@ def _refuse_unknown(words: list[str]) -> None:
     for word in words:
         if not catalogue.search([word]) and not catalogue.search([word], source="claim"):
             raise BackboneError(
-                f"No model of the catalogue has '{word}' in its name, network, data set or publisher."
+                f"No model of the catalogue has '{word}' in its name, architecture, data set or publisher."
                 f"{catalogue.did_you_mean(word)}\nSee all with: headstart models --limit 0"
             )
 

@@ -12,6 +12,7 @@ import click
 from headstart.apps.cli import options
 from headstart.apps.cli.console import Bar, print_json, put, say, say_skipped
 from headstart.apps.cli.grouping import PATH, Command, option
+from headstart.report.text.evaluation import counted
 
 if TYPE_CHECKING:
     from headstart.evaluation.results import Predictions
@@ -37,7 +38,7 @@ def predict(model: Path, photos: Sequence[Path], backbone: str, fetch: bool, csv
     say_skipped(answer.skipped)
     if csv is not None:
         _write_csv(csv, answer)
-        say(f"{len(answer.paths):,} predictions written to {csv}.")
+        say(f"{counted(len(answer.paths), 'prediction')} written to {csv}.")
     if as_json:
         print_json({"model": str(model), **answer.to_json()})
     elif csv is None:

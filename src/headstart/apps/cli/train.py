@@ -68,7 +68,7 @@ def train(
     tracked = None
     if logdir is not None:
         tracked = str(tensorboard.record(logdir, training))
-        say(f"TensorBoard run written to {tracked}. Open it: headstart board {logdir}")
+        say(f"Run written to {tracked}. Show in TensorBoard: headstart board {logdir}")
     if report is not None:
         html.write(report, html.of_training(training))
         say(f"Report: {report}")

@@ -28,7 +28,7 @@ def summary(evaluation: Evaluation, seen: int = 0) -> str:
         "cross-validation": "by cross-validation: each photo was predicted by heads that were not trained on it",
     }[evaluation.protocol]
     return (
-        f"Accuracy {percent(evaluation.accuracy)} on {evaluation.n:,} photos; {how}.\n"
+        f"Accuracy {percent(evaluation.accuracy)} on {counted(evaluation.n, 'photo')}; {how}.\n"
         f"95 % confidence interval: {percent(low)} to {percent(high)}.  Balanced accuracy "
         f"{percent(evaluation.balanced_accuracy)}, log loss {evaluation.log_loss:.3f}, calibration error "
         f"{percent(evaluation.calibration_error)}."
@@ -59,9 +59,10 @@ def curve_text(curve: LearningCurve) -> str:
 
 
 def skipped_text(photos: PhotoCounts) -> str:
-    """How many photos were skipped and why; empty if none was."""
+    """How many photos were skipped and why."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in photos.reasons.items())
-    return f"{len(photos.skipped)} of {photos.found:,} photos are not used: {reasons}." if reasons else ""
+    are = "is" if len(photos.skipped) == 1 else "are"
+    return f"{len(photos.skipped)} of {counted(photos.found, 'photo')} {are} not used: {reasons}."
 
 
 def table(rows: list[list[str]]) -> str:
@@ -86,6 +87,11 @@ def _count(photos: float) -> str:
 
 def _is_figure(cell: str) -> bool:
     return re.fullmatch(r"[<+-]?\d[\d.,]*( ?[%M])?", cell) is not None
+
+
+def counted(number: int, noun: str) -> str:
+    """Such as `1 photo` and `1,200 photos`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def percent(share: float) -> str:
