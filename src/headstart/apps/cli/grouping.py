@@ -49,18 +49,17 @@ class Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each group under its heading, `Options` last; a few options are one group."""
-        groups: dict[str, list[tuple[str, str]]] = {}
+        rows: list[tuple[str, str, str]] = []
         for parameter in self.get_params(ctx):
-            row = parameter.get_help_record(ctx)
-            if isinstance(parameter, click.Option) and row is not None:
-                groups.setdefault(parameter.group if isinstance(parameter, Option) else "Options", []).append(row)
-        groups["Options"] = groups.pop("Options")
-        if sum(map(len, groups.values())) <= _FEW:
-            groups = {"Options": [row for rows in groups.values() for row in rows]}
-        width = min(_WIDEST, max(len(names) for rows in groups.values() for names, _ in rows))
-        for heading, rows in groups.items():
+            if isinstance(parameter, click.Option) and (row := parameter.get_help_record(ctx)) is not None:
+                rows.append((parameter.group if isinstance(parameter, Option) else "Options", *row))
+        width = min(_WIDEST, max(len(names) for _, names, _ in rows))
+        headings = dict.fromkeys(group for group, _, _ in rows if group != "Options" and len(rows) > _FEW)
+        for heading in [*headings, "Options"]:
             with formatter.section(heading):
-                formatter.write_dl([(f"{names:{width}}", text) for names, text in rows])
+                formatter.write_dl(
+                    [(f"{names:{width}}", text) for group, names, text in rows if group == heading or not headings]
+                )
 
 
 class Group(click.Group):

@@ -31,7 +31,7 @@ def table(models: Sequence[Model]) -> list[str]:
         line = f"{figures} {_origin(model):<5} "
         name = model.name
         if model.source == "claim":
-            name += f" ({model.year}; {_availability(model)})"
+            name += f" ({model.year}; {_status(model)})"
         lines += [line + name] if len(line + name) <= WIDTH else [line.rstrip(), f"  {name}"]
     return lines
 
@@ -66,7 +66,7 @@ def best(found: Best, source: dict[str, str]) -> list[str]:
         lines.append("Best as claimed:")
     for claim in found.claimed:
         lines += _wrapped(
-            f"{claim.name}, {claim.year}: {_availability(claim)}; source: {claim.note}", f"  {claim.top1:.2f} %  "
+            f"{claim.name}, {claim.year}: {_status(claim)}; source: {claim.note}", f"  {claim.top1:.2f} %  "
         )
     return [*lines, "", *CAUTION]
 
@@ -163,7 +163,7 @@ def _accuracy(model: Model) -> str:
     figures = [f"top-1 {model.top1:.2f} %"]
     figures += [f"top-5 {model.top5:.2f} %"] if model.top5 is not None else []
     figures += [f"ReaL top-1 {model.real_top1:.2f} %"] if model.real_top1 is not None else []
-    claim = f", {model.year}; {_availability(model)}" if model.source == "claim" else ""
+    claim = f", {model.year}; {_status(model)}" if model.source == "claim" else ""
     return _marked(model, "top1", ", ".join(figures) + size) + claim
 
 
@@ -171,7 +171,7 @@ def _marked(model: Model, field: str, shown: str) -> str:
     return f"{shown} *" if field in model.derived else shown
 
 
-def _availability(claim: Model) -> str:
+def _status(claim: Model) -> str:
     weights = "public weights" if claim.public_weights else "no public weights"
     return f"{weights}, {'reproduced' if claim.reproduced else 'not reproduced'}"
 
