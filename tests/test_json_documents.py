@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+from jsonschema import Draft202012Validator, FormatChecker
 
 from headstart.apps.cli.commands import app
 from headstart.photos.samples import find
@@ -31,9 +31,11 @@ SAMPLE = "pizza_steak"
 Documents = dict[str, list[Any]]
 
 
-def validate(command: str, document: Any) -> None:
-    of_command = {**SCHEMA, "$ref": f"#/$defs/{quote(f'headstart {command}')}"}
-    Draft202012Validator(of_command, format_checker=FormatChecker(["date-time", "uri"])).validate(document)
+def problems(definition: str, document: Any) -> list[str]:
+    """Where a document is not as a definition of the schema says, and why."""
+    schema = {"$defs": SCHEMA["$defs"], "$ref": f"#/$defs/{quote(definition)}"}
+    found = Draft202012Validator(schema, format_checker=FormatChecker(["date-time", "uri"])).iter_errors(document)
+    return [f"{one.json_path}: {one.message[:200]}" for one in found]
 
 
 def objects(node: Any) -> Iterator[dict[str, Any]]:
@@ -206,8 +208,8 @@ def quick(work: Path) -> list[object]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_document_is_as_the_schema_says(command: str, documents: Documents) -> None:
     for document in documents[command]:
-        validate(command, document)
-        Draft202012Validator(SCHEMA).validate(document)
+        assert problems(f"headstart {command}", document) == []
+        assert Draft202012Validator(SCHEMA).is_valid(document)
 
 
 def extrapolated() -> dict[str, Any]:
@@ -221,7 +223,7 @@ def extrapolated() -> dict[str, Any]:
 def test_an_extrapolated_curve_is_as_the_schema_says() -> None:
     document = extrapolated()
     assert document["extrapolation"] is not None
-    Draft202012Validator({**SCHEMA, "anyOf": [{"$ref": "#/$defs/learning_curve"}]}).validate(document)
+    assert problems("learning_curve", document) == []
 
 
 @pytest.mark.slow
@@ -248,16 +250,14 @@ def test_the_documents_show_every_key(documents: Documents) -> None:
 def test_a_spoilt_document_is_refused(spoil: Callable[[Any], Any], documents: Documents) -> None:
     document = copy.deepcopy(documents["train"][0])
     spoil(document)
-    with pytest.raises(ValidationError):
-        validate("train", document)
+    assert problems("headstart train", document)
 
 
 @pytest.mark.slow
 def test_a_time_that_is_none_is_refused(documents: Documents) -> None:
     document = copy.deepcopy(documents["backbones list"][0])
     document["backbones"][0]["time"] = "yesterday"
-    with pytest.raises(ValidationError, match="is not a 'date-time'"):
-        validate("backbones list", document)
+    assert problems("headstart backbones list", document) == ["$.backbones[0].time: 'yesterday' is not a 'date-time'"]
 
 
 @pytest.mark.slow
