@@ -64,7 +64,7 @@ def test_train_prints_one_document(tiles: Path, tmp_path: Path) -> None:
     assert "\x1b" not in result.stderr, "no bar where stderr is no terminal"
 
 
-def test_train_tells_a_person_the_accuracy_with_its_interval(tiles: Path) -> None:
+def test_train_shows_a_person_the_accuracy_with_its_interval(tiles: Path) -> None:
     result = run("train", tiles)
     assert "Accuracy" in result.stdout
     assert "95 % confidence interval: " in result.stdout
@@ -106,7 +106,7 @@ def test_classify_names_what_the_network_sees(samples: dict[str, Path]) -> None:
     assert "daisy" in run("classify", samples["flower"]).stdout
 
 
-def test_cache_tells_checks_and_clears(tiles: Path, home: Path) -> None:
+def test_cache_shows_checks_and_clears(tiles: Path, home: Path) -> None:
     assert run("train", tiles).returncode == 0
     info = json.loads(run("cache", "info", "--json").stdout)
     assert info["path"] == str(home)
@@ -129,7 +129,7 @@ def test_cache_tells_checks_and_clears(tiles: Path, home: Path) -> None:
     assert json.loads(run("cache", "info", "--json").stdout)["vectors"] == 0
 
 
-def test_the_demo_runs_and_says_what_it_does(tmp_path: Path) -> None:
+def test_the_demo_runs_and_shows_what_it_does(tmp_path: Path) -> None:
     for _ in range(2):
         result = subprocess.run([HEADSTART, "demo"], capture_output=True, text=True, cwd=tmp_path, check=False)
         assert result.returncode == 0, result.stderr
@@ -195,7 +195,7 @@ def test_a_typo_in_the_path_gets_a_hint(tiles: Path) -> None:
     fails(run("train", tiles.with_name("tilse")), "does not exist", "Did you mean", "tiles")
 
 
-def test_a_missing_model_and_a_missing_photo_are_told(model: Path, tmp_path: Path) -> None:
+def test_a_missing_model_and_a_missing_photo_are_reported(model: Path, tmp_path: Path) -> None:
     fails(run("predict", tmp_path / "nothing", tmp_path), "nothing does not exist")
     fails(run("predict", model, tmp_path / "nothing.jpg"), "nothing.jpg does not exist")
     fails(run("evaluate", tmp_path, tmp_path), "not a saved classifier")
@@ -210,7 +210,7 @@ def test_an_existing_output_is_not_overwritten_unasked(tiles: Path, model: Path,
     fails(run("train", tiles, "-o", tmp_path / "no" / "model"), "does not exist")
 
 
-def test_an_unknown_head_or_network_is_told(tiles: Path) -> None:
+def test_an_unknown_head_or_network_is_reported(tiles: Path) -> None:
     fails(run("train", tiles, "--head", "forest"), "no head 'forest'", "logistic, ridge, centroid, knn")
     fails(run("train", tiles, "-b", "resnet"), "No backbone is called 'resnet'")
     fails(run("train", tiles, "--fraction", "2"), "fraction")
@@ -223,11 +223,11 @@ def test_usage_errors_have_their_own_exit_code(tiles: Path) -> None:
         assert "Traceback" not in result.stderr
 
 
-def test_an_unwritable_csv_is_told(model: Path, tiles: Path, tmp_path: Path) -> None:
+def test_an_unwritable_csv_is_reported(model: Path, tiles: Path, tmp_path: Path) -> None:
     fails(run("predict", model, tiles / "test", "--csv", tmp_path / "no" / "out.csv"), "cannot be written")
 
 
-def test_an_unusable_store_is_told(tiles: Path, tmp_path: Path) -> None:
+def test_an_unusable_store_is_reported(tiles: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     fails(run("train", tiles, HEADSTART_HOME=str(tmp_path / "file")), "HEADSTART_HOME")
     fails(run("train", tiles, HEADSTART_HOME="/proc/headstart"), "HEADSTART_HOME")

@@ -52,7 +52,7 @@ def fails(result: subprocess.CompletedProcess[str], *words: str) -> None:
         assert word in line
 
 
-def test_get_says_where_the_network_is(net: str, home: Path) -> None:
+def test_get_shows_where_the_network_is(net: str, home: Path) -> None:
     result = run("get", net)
     handle, path = result.stdout.split()
     assert handle == net
@@ -62,7 +62,7 @@ def test_get_says_where_the_network_is(net: str, home: Path) -> None:
     assert (again.stdout, again.stderr) == (result.stdout, "")
 
 
-def test_list_says_what_is_kept(net: str) -> None:
+def test_list_shows_what_is_kept(net: str) -> None:
     assert run("list").stderr.startswith("No models are kept.")
     run("get", net)
     (line,) = run("list").stdout.splitlines()
@@ -97,7 +97,7 @@ def test_verify_exits_with_1_if_a_network_is_damaged(net: str, home: Path) -> No
     assert document("verify") == {"backbones": [{"backbone": net, "problem": None}], "damaged": 0}
 
 
-def test_remove_drops_what_it_is_told(net: str) -> None:
+def test_remove_drops_what_it_is_asked_to(net: str) -> None:
     run("get", net)
     fails(run("remove", net + "1"), "is not in the cache", f"Near names: {net}.")
     assert run("remove", net).stdout == f"{net} is removed.\n"

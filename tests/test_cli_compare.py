@@ -81,7 +81,7 @@ def test_json_alone_is_on_stdout(tiles: Path, toy_network: Path) -> None:
     assert "is not known" in done.stderr
 
 
-def test_a_network_that_does_not_exist_is_told_and_the_others_are_measured(tiles: Path, toy_network: Path) -> None:
+def test_a_network_that_does_not_exist_is_reported_and_the_others_are_measured(tiles: Path, toy_network: Path) -> None:
     done = run(tiles, "-b", toy_network, "-b", "mobilenet_v9")
     assert done.returncode == 1
     assert "mobilenet_v9 is left out: " in done.stderr

@@ -84,7 +84,7 @@ def test_the_best_within_a_limit(option: str, limit: str, name: str) -> None:
     assert document["claimed"] == []
 
 
-def test_best_tells_dates_claims_and_the_caution() -> None:
+def test_best_shows_dates_claims_and_the_caution() -> None:
     text = works("--best").stdout
     assert re.search(
         r"90\.06 %  eva02_large_patch14_448\S+\n +448 x 448 pixels, 305\.08 M parameters, 362\.33 GMACs", text
@@ -122,7 +122,7 @@ def test_what_is_left_out_for_want_of_a_figure_is_counted() -> None:
     assert "0 of 0 shown." in result.stderr
 
 
-def test_show_tells_everything_about_one_model() -> None:
+def test_show_shows_everything_about_one_model() -> None:
     result = works("show", MOBILENET)
     for line in (
         f"https://tfhub.dev/google/{MOBILENET}/5",
@@ -141,7 +141,7 @@ def test_show_tells_everything_about_one_model() -> None:
     assert "August 2026" in result.stderr
 
 
-def test_show_says_what_a_network_needs() -> None:
+def test_show_shows_what_a_network_needs() -> None:
     assert "headstart classify PHOTO -b https" in works("show", "imagenet/nasnet_mobile/classification").stdout
     assert "pip install 'headstart[tensorflow]'" in works("show", "google/efficientnet/b0/feature-vector").stdout
     timm = works("show", "resnet50.a1_in1k").stdout
@@ -162,7 +162,7 @@ def test_show_of_a_name_that_is_not_unique_lists_the_candidates() -> None:
     assert "google/efficientnet/b0/classification, tensorflow/efficientnet/b0/classification" in result.stderr
 
 
-def test_a_slip_of_the_pen_gets_a_suggestion() -> None:
+def test_a_typo_gets_a_suggestion() -> None:
     for arguments in (["effcientnet"], ["resnet", "effcientnet"], ["--without", "effcientnet", "--json"]):
         result = run(*arguments)
         assert result.returncode == 1

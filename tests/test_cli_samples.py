@@ -59,7 +59,7 @@ def fails(result: subprocess.CompletedProcess[str], *words: str) -> None:
         assert word in line
 
 
-def test_list_says_what_there_is_and_on_which_terms() -> None:
+def test_list_shows_what_there_is_and_on_which_terms() -> None:
     result = run("list")
     assert result.returncode == 0
     assert [line.split()[0] for line in result.stdout.splitlines()] == [sample.name for sample in SAMPLES]
@@ -78,7 +78,7 @@ def test_list_as_json_holds_every_count() -> None:
     assert listed[-1]["test"] is None
 
 
-def test_get_puts_it_into_this_folder_and_says_what_next(server: HubServer, tmp_path: Path, data: bytes) -> None:
+def test_get_puts_it_into_this_folder_and_shows_what_next(server: HubServer, tmp_path: Path, data: bytes) -> None:
     result = run("get", NAME)
     assert result.returncode == 0, result.stderr
     assert result.stdout == f"{NAME}: 2 classes, 1,500 photos to train on, 500 to test.\n"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from headstart.apps.cli.console import put, say
+from headstart.apps.cli.console import say
 from headstart.apps.cli.grouping import PATH, Command, option
 
 _PHOTOS = Path(__file__).with_name("demo_photos")
@@ -21,11 +20,13 @@ _COLUMNS, _ROWS = 3, 4
 )
 def demo(output: Path) -> None:
     """Show the whole way on two photos, offline."""
+    import tempfile
+
+    from headstart.apps.cli.predict import show_guesses, show_predictions
     from headstart.apps.cli.train import show
     from headstart.classifier.as_is import classify
     from headstart.classifier.bundle import check_target
     from headstart.classifier.training import train
-    from headstart.report.text.predictions import predicted, recognised
 
     again = _saved_by_a_demo(output)  # only what an earlier demo saved is replaced
     check_target(output, overwrite=again)
@@ -33,8 +34,7 @@ def demo(output: Path) -> None:
     say("1. A pre-trained model as it is, on two photos. Its classes are ImageNet's 1,000.")
     say("   Photos: danielbuechele and vultilion, flickr.com, licence CC BY 2.0; see CREDITS.md beside them.")
     say(f"   $ headstart classify {' '.join(str(path) for path in photos.values())} --top 3")
-    for line in recognised(classify(list(photos.values()), top=3)):
-        put(line)
+    show_guesses(classify(list(photos.values()), top=3))
     with tempfile.TemporaryDirectory(prefix="headstart-demo-") as folder:
         root = Path(folder) / "tiles"
         cut_tiles(photos, root)
@@ -50,8 +50,7 @@ def demo(output: Path) -> None:
         say()
         say("3. Use the saved classifier.")
         say(f"   $ headstart predict {output} {tile}")
-        for line in predicted(classifier.predictions([tile])):
-            put(line)
+        show_predictions(classifier.predictions([tile]))
     say()
     say("Your turn: sort photos into folders named by what they show, then: headstart train FOLDER -o NAME")
 

@@ -13,8 +13,10 @@ from headstart.apps.cli import options
 from headstart.apps.cli.console import Bar, print_json, put, say, say_skipped
 from headstart.apps.cli.grouping import PATH, Command, option
 from headstart.report.text.evaluation import counted
+from headstart.safety.printable import show
 
 if TYPE_CHECKING:
+    from headstart.classifier.as_is import Classified
     from headstart.evaluation.results import Predictions
 
 
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 @options.as_json
 def predict(model: Path, photos: Sequence[Path], backbone: str, fetch: bool, csv: Path | None, as_json: bool) -> None:
     """Predict each photo's class with a saved classifier."""
-    from headstart.report.text.predictions import predicted
-
     with Bar() as bar:
         classifier = options.open_model(model, backbone, fetch, bar)
         answer = classifier.predictions(photos, bar if len(photos) > 1 or os.path.isdir(photos[0]) else None)
@@ -42,8 +42,7 @@ def predict(model: Path, photos: Sequence[Path], backbone: str, fetch: bool, csv
     if as_json:
         print_json({"model": str(model), **answer.to_json()})
     elif csv is None:
-        for line in predicted(answer):
-            put(line)
+        show_predictions(answer)
 
 
 @click.command(cls=Command)
@@ -58,7 +57,6 @@ def classify(photos: Sequence[Path], backbone: str, input_range: str, top: int, 
     The classes are those it was trained on: ImageNet's 1,000 in most cases.
     """
     from headstart.classifier.as_is import classify as run
-    from headstart.report.text.predictions import recognised
 
     with Bar() as bar:
         answer = run(photos, backbone, top, options.backbone_options(input_range), bar)
@@ -66,8 +64,23 @@ def classify(photos: Sequence[Path], backbone: str, input_range: str, top: int, 
     if as_json:
         print_json(answer.to_json())
     else:
-        for line in recognised(answer):
-            put(line)
+        show_guesses(answer)
+
+
+def show_predictions(answer: Predictions) -> None:
+    """Print a line for each photo: its class and the probability of that class."""
+    labels = [show(label) for label in answer.labels]
+    width = max(map(len, labels), default=0)
+    for path, label, row in zip(answer.paths, labels, answer.probabilities, strict=True):
+        put(f"{label:{width}}  {100 * row.max():5.1f} %  {path}")
+
+
+def show_guesses(answer: Classified) -> None:
+    """Print the path of each photo, and a line for each guess."""
+    for photo in answer.photos:
+        put(photo.path)
+        for one in photo.guesses:
+            put(f"  {100 * one.probability:5.1f} %  {one.label}")
 
 
 def _write_csv(path: Path, answer: Predictions) -> None:
