@@ -9,6 +9,7 @@ import click
 
 from headstart.apps.cli.console import Bar, agreed, say
 from headstart.apps.cli.grouping import PATH, argument, option
+from headstart.backbones import DEFAULT
 
 if TYPE_CHECKING:
     from headstart.backbones import Options
@@ -26,7 +27,7 @@ labelled_photos = argument(
     help="Folder of class folders, or of 'train' and 'test' folders with class folders in them, or a CSV file.",
 )
 backbone = option(
-    "-b", "--backbone", group=BACKBONE, metavar="HANDLE", default="builtin:efficientnet-lite0",
+    "-b", "--backbone", group=BACKBONE, metavar="HANDLE", default=DEFAULT,
     help=f"Pre-trained model: {_HANDLE}.",
 )  # fmt: skip
 backbones = option(
