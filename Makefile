@@ -11,7 +11,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/pytest
 
-# The few tests that need TensorFlow (600 MB), in an environment of their own.
+# The few tests that need TensorFlow (600 MB), in a separate environment.
 test-tensorflow: $(VENV)-tensorflow/installed
 	$(VENV)-tensorflow/bin/pytest -m tensorflow
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections import Counter
 from pathlib import Path
 
 from common import DATA, headstart, machine
@@ -24,11 +23,10 @@ def main() -> None:
     print(machine())
     with tempfile.TemporaryDirectory() as home:
         done = headstart("classify", str(options.data), "--json", home=home)
-    found = json.loads(done.stdout)
+    photos = json.loads(done.stdout)["photos"]
     files = sum(1 for path in options.data.iterdir() if path.is_file())
-    reasons = Counter(one["reason"] for one in found["skipped"])
-    assert len(found["photos"]) + len(found["skipped"]) == files
-    print(f"{files} files: {len(found['photos'])} used, skipped: {dict(reasons)}")
+    assert photos["used"] + len(photos["files"]) == photos["found"] == files
+    print(f"{files} files: {photos['used']} used, skipped: {photos['reasons']}")
     print(f"{done.seconds:.1f} s (bar 20 s), peak {done.peak_mb:.0f} MB (bar 1,000 MB)")
 
 

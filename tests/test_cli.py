@@ -47,15 +47,15 @@ def test_train_prints_one_document(tiles: Path, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
     assert list(document) == [
-        "model", "backbone", "network", "classes", "photos", "train", "test", "evaluation", "reliability", "head",
-        "features", "learning_curve", "seconds", "tracked", "command",
+        "source", "command", "model", "backbone", "card", "head", "seed", "fraction", "classes", "photos", "train",
+        "test", "evaluation", "features", "learning_curve", "seconds", "tracked",
     ]  # fmt: skip
-    assert document["network"]["dim"] == 1280
-    assert document["network"]["input_range_from"] == "network"
+    assert document["card"]["dim"] == 1280
+    assert document["card"]["input_range_from"] == "network"
     assert document["model"] == str(tmp_path / "model")
     assert set(document["evaluation"]) == {
         "protocol", "n", "accuracy", "interval", "balanced_accuracy", "log_loss", "calibration_error", "per_class",
-        "confusion", "mistakes",
+        "confusion", "reliability", "mistakes",
     }  # fmt: skip
     assert set(document["evaluation"]["per_class"]["flower"]) == {"precision", "recall", "f1", "support"}
     assert document["features"]["photos_per_second"] > 0
@@ -64,32 +64,32 @@ def test_train_prints_one_document(tiles: Path, tmp_path: Path) -> None:
     assert "\x1b" not in result.stderr, "no bar where stderr is no terminal"
 
 
-def test_train_tells_a_person_the_accuracy_with_its_interval(tiles: Path) -> None:
+def test_train_shows_a_person_the_accuracy_with_its_interval(tiles: Path) -> None:
     result = run("train", tiles)
     assert "Accuracy" in result.stdout
-    assert "With 95 % confidence between" in result.stdout
+    assert "95 % confidence interval: " in result.stdout
     assert "precision" in result.stdout
     assert "Not saved: add -o NAME" in result.stderr
 
 
 def test_evaluate_and_predict_use_what_was_saved(model: Path, tiles: Path, tmp_path: Path) -> None:
     document = json.loads(run("evaluate", model, tiles, "--json").stdout)
-    assert document["protocol"] == "test set"
-    assert document["n"] == 24
+    assert document["evaluation"]["protocol"] == "test set"
+    assert document["evaluation"]["n"] == 24
     assert document["seen_in_training"] == 0
     result = run("evaluate", model, tiles / "train")
     assert "24 of the 24 photos were trained on" in result.stderr
     predicted = json.loads(run("predict", model, tiles / "test", "--json").stdout)
-    assert len(predicted["photos"]) == 24
-    first = predicted["photos"][0]
-    assert set(first) == {"path", "label", "probability", "probabilities"}
+    assert predicted["photos"]["used"] == 24
+    first = predicted["predictions"][0]
+    assert set(first) == {"path", "predicted", "probability", "probabilities"}
     assert first["probability"] == max(first["probabilities"].values())
     assert sum(first["probabilities"].values()) == pytest.approx(1)
     table = tmp_path / "out.csv"
     assert run("predict", model, tiles / "test", "--csv", table).returncode == 0
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["path"] for row in rows] == [one["path"] for one in predicted["photos"]]
+    assert [row["path"] for row in rows] == [one["path"] for one in predicted["predictions"]]
     assert list(rows[0]) == ["path", "label", "probability", "flower", "temple"]
 
 
@@ -97,22 +97,22 @@ def test_classify_names_what_the_network_sees(samples: dict[str, Path]) -> None:
     result = run("classify", *samples.values(), "--json", "--top", "3")
     document = json.loads(result.stdout)
     assert document["backbone"] == "builtin:efficientnet-lite0"
-    assert document["skipped"] == []
-    daisy = document["photos"][1]["predictions"]
+    assert document["photos"]["skipped"] == 0
+    daisy = document["predictions"][1]["guesses"]
     assert len(daisy) == 3
-    assert daisy[0]["label"] == "daisy"
+    assert daisy[0]["class"] == document["predictions"][1]["predicted"] == "daisy"
     assert daisy[0]["index"] == 985
     assert daisy[0]["probability"] >= daisy[1]["probability"]
     assert "daisy" in run("classify", samples["flower"]).stdout
 
 
-def test_cache_tells_checks_and_clears(tiles: Path, home: Path) -> None:
+def test_cache_shows_checks_and_clears(tiles: Path, home: Path) -> None:
     assert run("train", tiles).returncode == 0
     info = json.loads(run("cache", "info", "--json").stdout)
     assert info["path"] == str(home)
     assert info["vectors"] == 48
     assert info["bytes"] > 48 * 1280 * 4
-    assert [(card["backbone"], card["vectors"]) for card in info["cards"]] == [("builtin:efficientnet-lite0", 48)]
+    assert [(card["backbone"], card["vectors"]) for card in info["shelves"]] == [("builtin:efficientnet-lite0", 48)]
     assert run("cache", "verify").returncode == 0
     (values,) = (home / "vectors").glob("*/vectors.values")
     data = bytearray(values.read_bytes())
@@ -129,7 +129,7 @@ def test_cache_tells_checks_and_clears(tiles: Path, home: Path) -> None:
     assert json.loads(run("cache", "info", "--json").stdout)["vectors"] == 0
 
 
-def test_the_demo_runs_and_says_what_it_does(tmp_path: Path) -> None:
+def test_the_demo_runs_and_shows_what_it_does(tmp_path: Path) -> None:
     for _ in range(2):
         result = subprocess.run([HEADSTART, "demo"], capture_output=True, text=True, cwd=tmp_path, check=False)
         assert result.returncode == 0, result.stderr
@@ -185,7 +185,7 @@ def test_strict_fails_where_a_photo_was_skipped(tiles: Path, tmp_path: Path) -> 
     (tmp_path / "photos" / "train" / "temple" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     loose = run("train", tmp_path / "photos")
     assert loose.returncode == 0
-    assert "1 of 49 photos are not used" in loose.stderr
+    assert "1 of 49 photos is not used" in loose.stderr
     strict = run("train", tmp_path / "photos", "--strict", "--json")
     assert strict.returncode == 1
     assert json.loads(strict.stdout)["photos"]["skipped"] == 1
@@ -195,7 +195,7 @@ def test_a_typo_in_the_path_gets_a_hint(tiles: Path) -> None:
     fails(run("train", tiles.with_name("tilse")), "does not exist", "Did you mean", "tiles")
 
 
-def test_a_missing_model_and_a_missing_photo_are_told(model: Path, tmp_path: Path) -> None:
+def test_a_missing_model_and_a_missing_photo_are_reported(model: Path, tmp_path: Path) -> None:
     fails(run("predict", tmp_path / "nothing", tmp_path), "nothing does not exist")
     fails(run("predict", model, tmp_path / "nothing.jpg"), "nothing.jpg does not exist")
     fails(run("evaluate", tmp_path, tmp_path), "not a saved classifier")
@@ -210,7 +210,7 @@ def test_an_existing_output_is_not_overwritten_unasked(tiles: Path, model: Path,
     fails(run("train", tiles, "-o", tmp_path / "no" / "model"), "does not exist")
 
 
-def test_an_unknown_head_or_network_is_told(tiles: Path) -> None:
+def test_an_unknown_head_or_network_is_reported(tiles: Path) -> None:
     fails(run("train", tiles, "--head", "forest"), "no head 'forest'", "logistic, ridge, centroid, knn")
     fails(run("train", tiles, "-b", "resnet"), "No backbone is called 'resnet'")
     fails(run("train", tiles, "--fraction", "2"), "fraction")
@@ -223,11 +223,11 @@ def test_usage_errors_have_their_own_exit_code(tiles: Path) -> None:
         assert "Traceback" not in result.stderr
 
 
-def test_an_unwritable_csv_is_told(model: Path, tiles: Path, tmp_path: Path) -> None:
+def test_an_unwritable_csv_is_reported(model: Path, tiles: Path, tmp_path: Path) -> None:
     fails(run("predict", model, tiles / "test", "--csv", tmp_path / "no" / "out.csv"), "cannot be written")
 
 
-def test_an_unusable_store_is_told(tiles: Path, tmp_path: Path) -> None:
+def test_an_unusable_store_is_reported(tiles: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     fails(run("train", tiles, HEADSTART_HOME=str(tmp_path / "file")), "HEADSTART_HOME")
     fails(run("train", tiles, HEADSTART_HOME="/proc/headstart"), "HEADSTART_HOME")
@@ -252,7 +252,7 @@ def test_file_names_that_are_not_utf8_do_not_stop_anything(tiles: Path, tmp_path
     assert document["photos"]["used"] == 48
     predicted = run("predict", tmp_path / "model", photos / "test", "--csv", tmp_path / "out.csv")
     assert predicted.returncode == 0, predicted.stderr
-    assert len(json.loads(run("predict", tmp_path / "model", photos / "test", "--json").stdout)["photos"]) == 24
+    assert len(json.loads(run("predict", tmp_path / "model", photos / "test", "--json").stdout)["predictions"]) == 24
     learnt = json.loads(run("train", tmp_path / "out.csv", "--json").stdout)  # what was written is read back
     assert learnt["photos"]["used"] == learnt["features"]["from_store"] == 24
 
@@ -273,7 +273,7 @@ def test_ctrl_c_keeps_what_was_extracted(tmp_path: Path, tiles: Path, home: Path
     child.send_signal(signal.SIGINT)
     _, messages = child.communicate(timeout=60)
     assert child.returncode == 130, messages
-    assert "What was done is kept" in messages
+    assert "Finished work is kept" in messages
     assert "Traceback" not in messages
     kept = json.loads(run("cache", "info", "--json").stdout)["vectors"]
     assert 64 <= kept < 800

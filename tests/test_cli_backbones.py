@@ -52,7 +52,7 @@ def fails(result: subprocess.CompletedProcess[str], *words: str) -> None:
         assert word in line
 
 
-def test_get_says_where_the_network_is(net: str, home: Path) -> None:
+def test_get_shows_where_the_network_is(net: str, home: Path) -> None:
     result = run("get", net)
     handle, path = result.stdout.split()
     assert handle == net
@@ -62,22 +62,22 @@ def test_get_says_where_the_network_is(net: str, home: Path) -> None:
     assert (again.stdout, again.stderr) == (result.stdout, "")
 
 
-def test_list_says_what_is_kept(net: str) -> None:
-    assert run("list").stderr.startswith("No networks are kept.")
+def test_list_shows_what_is_kept(net: str) -> None:
+    assert run("list").stderr.startswith("No models are kept.")
     run("get", net)
     (line,) = run("list").stdout.splitlines()
     handle, size, unit, day, source = line.split()
     assert (handle, size, unit, source) == (net, "0.1", "MB", net)
     assert len(day) == 10
-    (entry,) = document("list")["networks"]
-    assert set(entry) == {"handle", "source", "time", "bytes", "files", "path"}
-    assert (entry["handle"], entry["files"]) == (net, 3)
+    (entry,) = document("list")["backbones"]
+    assert set(entry) == {"backbone", "origin", "time", "bytes", "file_count", "path"}
+    assert (entry["backbone"], entry["origin"], entry["file_count"]) == (net, net, 3)
 
 
 def test_get_refresh_asks_again(net: str, hub: HubServer) -> None:
     run("get", net)
     hub.on("/google/net/1", tar({"net.tflite": b"new"}))
-    (entry,) = document("get", "--refresh", net)["networks"]
+    (entry,) = document("get", "--refresh", net)["backbones"]
     assert entry["path"].endswith("net.tflite")
 
 
@@ -89,25 +89,26 @@ def test_verify_exits_with_1_if_a_network_is_damaged(net: str, home: Path) -> No
     assert result.returncode == 1
     assert f"{net} is damaged: saved_model.pb has 6 bytes, expected 500." in result.stdout
     assert "headstart backbones get" in result.stderr
-    assert document("verify", code=1)["damaged"] == [
-        {"handle": net, "problem": "saved_model.pb has 6 bytes, expected 500"}
-    ]
+    assert document("verify", code=1) == {
+        "backbones": [{"backbone": net, "problem": "saved_model.pb has 6 bytes, expected 500"}],
+        "damaged": 1,
+    }
     assert run("get", net).returncode == 0
-    assert document("verify") == {"sound": 1, "damaged": []}
+    assert document("verify") == {"backbones": [{"backbone": net, "problem": None}], "damaged": 0}
 
 
-def test_remove_drops_what_it_is_told(net: str) -> None:
+def test_remove_drops_what_it_is_asked_to(net: str) -> None:
     run("get", net)
     fails(run("remove", net + "1"), "is not in the cache", f"Near names: {net}.")
     assert run("remove", net).stdout == f"{net} is removed.\n"
-    assert document("list") == {"networks": [], "bytes": 0}
+    assert document("list") == {"backbones": [], "bytes": 0}
     run("get", net)
-    assert document("remove", net) == {"removed": [net]}
+    assert document("remove", net) == {"backbones": [{"backbone": net}]}
 
 
 def test_networks_are_packed_and_unpacked_elsewhere(net: str, tmp_path: Path) -> None:
     result = run("pack", net, "-o", tmp_path / "networks.tar")
-    assert "1 network, 0.1 MB, packed in" in result.stdout
+    assert "1 model, 0.1 MB, packed in" in result.stdout
     assert "headstart backbones unpack networks.tar" in result.stdout
     elsewhere = {"HEADSTART_HOME": str(tmp_path / "elsewhere"), "HEADSTART_OFFLINE": "1"}
     fails(run("get", net, **elsewhere), net, "HEADSTART_OFFLINE", "headstart backbones pack")
@@ -115,8 +116,8 @@ def test_networks_are_packed_and_unpacked_elsewhere(net: str, tmp_path: Path) ->
     assert result.stdout.split()[0] == net
     assert run("get", net, **elsewhere).returncode == 0
     assert "is here already, the same." in run("unpack", tmp_path / "networks.tar", **elsewhere).stderr
-    assert document("pack", net, "-o", tmp_path / "again.tar")["networks"][0]["handle"] == net
-    assert document("unpack", tmp_path / "again.tar")["networks"][0]["new"] is False
+    assert document("pack", net, "-o", tmp_path / "again.tar")["backbones"][0]["backbone"] == net
+    assert document("unpack", tmp_path / "again.tar")["backbones"][0]["new"] is False
 
 
 def test_an_error_is_one_line_with_the_handle(hub: HubServer) -> None:

@@ -5,11 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from headstart.backbones.card import Card
+from headstart.classifier.comparison import Comparison, Entry
+from headstart.classifier.training import Work
+from headstart.evaluation.metrics import Evaluation
+from headstart.evaluation.paired import Difference
+from headstart.evaluation.results import Answers, PhotoCounts
+from headstart.heads.head import HeadChoice, Kind
+from headstart.photos.images import View
 from headstart.report.text.comparison import cautions, comparison_table
 
 HEADSTART = Path(sys.executable).with_name("headstart")
@@ -37,7 +47,7 @@ def test_two_networks_and_two_heads_in_one_table(tiles: Path, toy_network: Path,
     done = run(tiles, "-b", LITE, "-b", toy_network, "--head", "logistic", "--head", "knn", "--input-range", "0..1")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert [word in lines[0] for word in ("network", "head", "accuracy", "behind", "p", "dim", "photos/s")] == [
+    assert [word in lines[0] for word in ("backbone", "head", "accuracy", "behind", "p", "dim", "photos/s")] == [
         True
     ] * 7
     assert sum("efficientnet-lite0" in line and "1,280" in line for line in lines) == 2
@@ -66,12 +76,12 @@ def test_json_alone_is_on_stdout(tiles: Path, toy_network: Path) -> None:
     done = run(tiles, "-b", toy_network, "--json")
     document = json.loads(done.stdout)
     assert document["command"][:2] == ["headstart", "compare"]
-    assert document["photos"] == str(tiles)
-    assert document["entries"][0]["input_range_from"] == "assumed"
+    assert (document["source"], document["photos"]["used"]) == (str(tiles), 48)
+    assert document["entries"][0]["card"]["input_range_from"] == "assumed"
     assert "is not known" in done.stderr
 
 
-def test_a_network_that_does_not_exist_is_told_and_the_others_are_measured(tiles: Path, toy_network: Path) -> None:
+def test_a_network_that_does_not_exist_is_reported_and_the_others_are_measured(tiles: Path, toy_network: Path) -> None:
     done = run(tiles, "-b", toy_network, "-b", "mobilenet_v9")
     assert done.returncode == 1
     assert "mobilenet_v9 is left out: " in done.stderr
@@ -101,83 +111,104 @@ def test_errors_say_what_is_wrong(tiles: Path, arguments: list[str], said: str) 
 # --- the table ---
 
 
-def entry(name: str, accuracy: float, **facts: Any) -> dict[str, Any]:
-    return {
-        "network": name,
-        "name": name,
-        "head": "logistic",
-        "evaluation": {"accuracy": accuracy, "interval": [accuracy - 0.1, accuracy + 0.05], "n": 61},
-        "difference": None,
-        "dim": 1280,
-        "input_range": "-1..1",
-        "input_range_from": "given",
-        "layers": "several",
-        "parameters": 4_652_008,
-        "megabytes": 18.83,
-        "photos_per_second": 101.6,
-        "seconds": {"network": 2.0, "head": 0.25},
-        "pareto": True,
-        **facts,
-    }
+def evaluation(accuracy: float) -> Evaluation:
+    none = np.zeros((2, 2))
+    interval = (accuracy - 0.1, accuracy + 0.05)
+    return Evaluation("cross-validation", ("a", "b"), 61, accuracy, interval, accuracy, 0.1, 0.1, none, (), ())
 
 
-def document(*entries: dict[str, Any], **facts: Any) -> dict[str, Any]:
-    return {
-        "photos": "my photos",
-        "protocol": "cross-validation",
-        "fraction": 0.1,
-        "view": "pad",
-        "entries": list(entries),
-        "left_out": [],
-        **facts,
-    }
+def entry(name: str, accuracy: float, head: Kind = "logistic", **facts: Any) -> Entry:
+    card = Card(
+        handle=name, weights="sha", revision=1, view=View(224, 224), channels="RGB", mean=(127.5,) * 3,
+        scale=(127.5,) * 3, output="x", dim=1280, precision="float32", range_from="given", layers="several",
+    )  # fmt: skip
+    return Entry(
+        **{
+            "card": card,
+            "name": name,
+            "head": HeadChoice(head, 1.0),
+            "evaluation": evaluation(accuracy),
+            "answers": Answers((), np.zeros((1, 0), bool), None, np.zeros(0, bool)),
+            "train": 61,
+            "test": None,
+            "photos": PhotoCounts(61, ()),
+            "parameters": 4_652_008,
+            "file_bytes": 18_830_000,
+            "work": Work(61, 0, 101.6),
+            "backbone_seconds": 2.0,
+            "head_seconds": 0.25,
+            "is_on_front": True,
+            **facts,
+        }
+    )
+
+
+def comparison(*entries: Entry, **facts: Any) -> Comparison:
+    return Comparison(
+        **{
+            "source": "my photos",
+            "classes": ("a", "b"),
+            "entries": entries,
+            "verdict": "",
+            "failures": (),
+            "left_out": (),
+            "quick": None,
+            "seed": 0,
+            "fraction": 0.1,
+            "view": "pad",
+            "notes": (),
+            "curve": None,
+            "seconds": {},
+            **facts,
+        }
+    )
 
 
 def test_the_table_shows_what_was_measured() -> None:
-    difference = {"difference": 0.042, "interval": [-0.01, 0.094], "p": 0.0421}
-    unknown = {"parameters": None, "megabytes": None, "photos_per_second": None, "pareto": False}
+    difference = Difference(61, 0.042, (-0.01, 0.094), 0.0421, 5, 2)
+    unknown = {"parameters": None, "file_bytes": None, "work": Work(0, 61, None), "is_on_front": False}
     rows = comparison_table(
-        document(
+        comparison(
             entry("A", 0.8),
             entry("B", 0.758, difference=difference, **unknown),
-            entry("C", 0.5, difference={"error": "folds"}),
-            entry("D", 0.4, difference={**difference, "p": 0.0000001}),
+            entry("C", 0.5, unpaired="folds"),
+            entry("D", 0.4, difference=replace(difference, p=0.0000001)),
         )
     ).splitlines()
     assert rows[1].split() == ["*", "A", "80.0", "%", "70.0-85.0", "best", "1,280", "4.7", "M", "18.8", "102", "2.2"]
-    told = ["B", "75.8", "%", "65.8-80.8", "4.2", "-1.0", "to", "+9.4", "0.042", "1,280", "-", "-", "-", "2.2"]
-    assert rows[2].split() == told
+    second = ["B", "75.8", "%", "65.8-80.8", "4.2", "-1.0", "to", "+9.4", "0.042", "1,280", "-", "-", "-", "2.2"]
+    assert rows[2].split() == second
     assert rows[3].split()[5:8] == ["-", "-", "-"]
     assert "<0.001" in rows[4]
 
 
 def test_the_head_has_a_column_where_there_are_several() -> None:
-    assert "head" not in comparison_table(document(entry("A", 0.8))).splitlines()[0]
-    rows = comparison_table(document(entry("A", 0.8), entry("A", 0.7, head="knn"))).splitlines()
+    assert "head" not in comparison_table(comparison(entry("A", 0.8))).splitlines()[0]
+    rows = comparison_table(comparison(entry("A", 0.8), entry("A", 0.7, "knn"))).splitlines()
     assert "head" in rows[0]
     assert "knn" in rows[2]
 
 
 def test_long_names_keep_both_ends() -> None:
-    (row,) = comparison_table(document(entry("a" * 40 + "_savedmodel", 0.8))).splitlines()[1:]
+    (row,) = comparison_table(comparison(entry("a" * 40 + "_savedmodel", 0.8))).splitlines()[1:]
     assert f"{'a' * 24}...avedmodel" in row
 
 
 def test_what_the_quick_ranking_left_out_is_listed() -> None:
-    text = comparison_table(document(entry("A", 0.8), left_out=[entry("B", 0.5)]))
+    text = comparison_table(comparison(entry("A", 0.8), left_out=(entry("B", 0.5),)))
     assert "Left out after the quick ranking:" in text
     assert "50.0 %" in text
 
 
 def test_the_line_to_keep_the_best_has_all_that_is_not_usual() -> None:
-    last = cautions(document(entry("hub/a b", 0.8, head="knn"))).splitlines()[-1]
+    last = cautions(comparison(entry("hub/a b", 0.8, "knn"), seed=3)).splitlines()[-1]
     assert last == (
-        "Keep the best: headstart train 'my photos' -b 'hub/a b' --head knn --fraction 0.1 --view pad "
+        "Keep the best: headstart train 'my photos' -b 'hub/a b' --head knn --fraction 0.1 --seed 3 --view pad "
         "--layers several --input-range -1..1 -o NAME"
     )
 
 
 def test_the_best_of_several_is_not_promised() -> None:
     several = [entry(name, 0.8) for name in "ABC"]
-    assert "partly lucky" in cautions(document(*several))
-    assert "partly lucky" not in cautions(document(*several[:2]))
+    assert "partly lucky" in cautions(comparison(*several))
+    assert "partly lucky" not in cautions(comparison(*several[:2]))

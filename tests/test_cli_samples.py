@@ -59,7 +59,7 @@ def fails(result: subprocess.CompletedProcess[str], *words: str) -> None:
         assert word in line
 
 
-def test_list_says_what_there_is_and_on_which_terms() -> None:
+def test_list_shows_what_there_is_and_on_which_terms() -> None:
     result = run("list")
     assert result.returncode == 0
     assert [line.split()[0] for line in result.stdout.splitlines()] == [sample.name for sample in SAMPLES]
@@ -71,19 +71,22 @@ def test_list_says_what_there_is_and_on_which_terms() -> None:
 def test_list_as_json_holds_every_count() -> None:
     listed = json.loads(run("list", "--json").stdout)["samples"]
     assert [one["name"] for one in listed] == [sample.name for sample in SAMPLES]
-    assert set(listed[0]) == {"name", "url", "megabytes", "licence", "train", "test"}
-    assert listed[-1]["train"]["roses"] == 641
+    assert set(listed[0]) == {
+        "name", "url", "megabytes", "licence", "classes", "train", "test", "train_by_class", "test_by_class",
+    }  # fmt: skip
+    assert listed[-1]["train_by_class"]["roses"] == 641
+    assert listed[-1]["test"] is None
 
 
-def test_get_puts_it_into_this_folder_and_says_what_next(server: HubServer, tmp_path: Path, data: bytes) -> None:
+def test_get_puts_it_into_this_folder_and_shows_what_next(server: HubServer, tmp_path: Path, data: bytes) -> None:
     result = run("get", NAME)
     assert result.returncode == 0, result.stderr
     assert result.stdout == f"{NAME}: 2 classes, 1,500 photos to train on, 500 to test.\n"
     assert result.stderr.splitlines() == [
         f"Downloading {NAME} ({len(data) / 1e6:.1f} MB)",
         "Unpacking 2,000 photos.",
-        f"Terms: {find(NAME).licence}.",
-        f"Next: headstart train {NAME} -o MODEL",
+        f"Licence: {find(NAME).licence}.",
+        f"Next: headstart train {NAME} -o NAME",
     ]
     assert len(list((tmp_path / NAME).rglob("*.jpg"))) == 2000
     again = run("get", NAME)
@@ -96,7 +99,8 @@ def test_get_as_json_is_one_document(server: HubServer, tmp_path: Path) -> None:
         document = json.loads(run("get", NAME, tmp_path / "data", "--json").stdout)
         assert document["path"] == str(tmp_path / "data" / NAME)
         assert document["new"] is new
-        assert document["test"] == {"pizza": 250, "steak": 250}
+        assert document["test"] == 500
+        assert document["test_by_class"] == {"pizza": 250, "steak": 250}
 
 
 def test_get_from_a_file_needs_no_network(data: bytes, tmp_path: Path) -> None:
@@ -135,7 +139,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(server: HubServer, data: byte
         text = process.stderr.read()
     waiting.set()
     assert process.returncode == 130
-    assert text == "Stopped. What was done is kept; the same command continues there.\n"
+    assert text == "Stopped. Finished work is kept; run the same command to continue.\n"
     result = run("get", NAME)
     assert result.returncode == 0, result.stderr
     assert "going on after" in result.stderr

@@ -62,7 +62,9 @@ def test_the_readmes_python_runs(desk: Path, capsys: pytest.CaptureFixture[str])
     names: dict[str, object] = {}
     for block in blocks("python"):
         exec(compile(block, "README.md", "exec"), names)
-    assert "daisy" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "daisy" in printed
+    assert "efficientnet-lite0" in printed
 
 
 def test_the_readmes_set_up_is_the_makefiles() -> None:

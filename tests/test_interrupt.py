@@ -20,7 +20,7 @@ from fakes import start_python, write_photos
 from hub_server import MODEL, HubServer, Request, serving, stand_alone, tar
 
 HEADSTART = str(Path(sys.executable).with_name("headstart"))
-STOPPED = "Stopped. What was done is kept; the same command continues there.\n"
+STOPPED = "Stopped. Finished work is kept; run the same command to continue.\n"
 TIMES = 20 if os.environ.get("HEADSTART_STRESS") == "1" else 1
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at a process's threads in /proc")
 

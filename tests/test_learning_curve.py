@@ -269,8 +269,8 @@ def test_it_is_said_when_not_all_classes_were_looked_at(monkeypatch: pytest.Monk
 
 def test_the_document_lists_classes_by_their_worth() -> None:
     document = json.loads(json.dumps(curve(*clouds((40, 40, 40)), clouds((200, 200, 200), seed=1)).to_json()))
-    gains = [one["gain"] for one in document["advice"]["classes"]]
+    gains = [one["gain"] for one in document["advice"]["worth"]]
     assert gains == sorted(gains, reverse=True)
-    assert {one["class"] for one in document["advice"]["classes"]} == set(NAMES)
+    assert {one["class"] for one in document["advice"]["worth"]} == set(NAMES)
     assert set(document["extrapolation"]["law"]) == {"floor", "scale", "rate"}
-    assert [point["per_class"] for point in document["extrapolation"]["points"]] == [80, 160]
+    assert [point["photos_per_class"] for point in document["extrapolation"]["points"]] == [80, 160]

@@ -112,7 +112,7 @@ def test_a_test_set_counts_the_photos_that_one_alone_got_right() -> None:
     assert found.p == mcnemar(12, 2)
     assert found.is_told
     assert found.interval == tango(12, 2, 50)
-    assert found.to_json()["told_apart"] is True
+    assert found.to_json()["significant"] is True
 
 
 def test_a_paired_interval_is_narrower_than_two_intervals_side_by_side() -> None:

@@ -313,16 +313,16 @@ def test_json_is_one_document_and_the_table_tells_the_same(tmp_path: Path, photo
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
     assert list(document) == [
-        "handle", "input_range", "sure", "held_in_halves", "criterion", "photos", "candidates", "card",
+        "backbone", "input_range", "sure", "held_in_halves", "criterion", "n", "candidates", "path",
     ]  # fmt: skip
-    assert document["handle"] == str(path)
-    assert document["photos"] == 24
-    assert document["card"] == ""
+    assert document["backbone"] == str(path)
+    assert document["n"] == 24
+    assert document["path"] is None
     assert document["input_range"] == document["candidates"][0]["input_range"]
     table = run(path, photos, "--no-write").stdout
     for one in document["candidates"]:
         assert f"{one['input_range']:15}  {one['similarity']:>10.3f}" in table
-    assert f"{document['input_range']} it is, by how alike its features are" in table
+    assert f"Best input range: {document['input_range']}, by the similarity of its features" in table
     assert "Kept in" not in table
 
 

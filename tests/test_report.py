@@ -2,45 +2,59 @@
 
 from __future__ import annotations
 
-from headstart.report.text.evaluation import details, summary, table
+from dataclasses import replace
 
-EVALUATION = {
-    "protocol": "test set",
-    "n": 40,
-    "accuracy": 0.9,
-    "interval": [0.769, 0.96],
-    "balanced_accuracy": 0.875,
-    "log_loss": 0.25,
-    "calibration_error": 0.031,
-    "per_class": {
-        "cat": {"precision": 1.0, "recall": 0.8, "f1": 0.889, "support": 20},
-        "long-haired dog": {"precision": 0.833, "recall": 1.0, "f1": 0.909, "support": 1200},
-    },
-    "confusion": {"classes": ["cat", "long-haired dog"], "counts": [[16, 4], [0, 20]]},
-    "mistakes": [{"path": "a/b.jpg", "label": "cat", "predicted": "long-haired dog", "probability": 0.93}],
-}
+import numpy as np
+
+from headstart.evaluation.metrics import Evaluation, Mistake
+from headstart.evaluation.results import PhotoCounts
+from headstart.features.extraction import Skipped
+from headstart.report.text.evaluation import details, skipped_text, summary, table
+
+MISTAKE = Mistake("a/b.jpg", label="cat", predicted="long-haired dog", probability=0.93)
+EVALUATION = Evaluation(
+    protocol="test set",
+    classes=("cat", "long-haired dog"),
+    n=40,
+    accuracy=0.9,
+    interval=(0.769, 0.96),
+    balanced_accuracy=0.875,
+    log_loss=0.25,
+    calibration_error=0.031,
+    confusion=np.array([[16.0, 4.0], [0.0, 1200.0]]),
+    bins=(),
+    mistakes=(MISTAKE,),
+)
 
 
 def test_the_accuracy_never_stands_without_its_interval() -> None:
     text = summary(EVALUATION)
     assert "Accuracy 90.0 % on 40 photos; none of these files was trained on." in text
-    assert "between 76.9 % and 96.0 %" in text
+    assert "95 % confidence interval: 76.9 % to 96.0 %." in text
     assert "3 of them were trained on" in summary(EVALUATION, seen=3)
-    assert "by cross-validation" in summary({**EVALUATION, "protocol": "cross-validation"})
+    assert "by cross-validation" in summary(replace(EVALUATION, protocol="cross-validation"))
 
 
 def test_the_table_lines_up() -> None:
     lines = details(EVALUATION).splitlines()
     assert lines[0] == "class            photos  precision   recall      F1"
     assert lines[1] == "cat                  20    100.0 %   80.0 %  88.9 %"
-    assert lines[2] == "long-haired dog   1,200     83.3 %  100.0 %  90.9 %"
+    assert lines[2] == "long-haired dog   1,200     99.7 %  100.0 %  99.8 %"
     assert "cat taken for long-haired dog" in details(EVALUATION)
     assert "93.0 %" in details(EVALUATION)
     assert "a/b.jpg" in details(EVALUATION)
 
 
 def test_nothing_wrong_says_nothing_of_mistakes() -> None:
-    right = {**EVALUATION, "mistakes": [], "confusion": {"classes": ["cat", "dog"], "counts": [[20, 0], [0, 20]]}}
+    right = replace(EVALUATION, mistakes=(), confusion=np.diag([20.0, 20.0]))
     assert "mistakes" not in details(right)
     assert "confusions" not in details(right)
     assert table([["a", "1"]]) == "a  1"
+
+
+def test_numbers_and_words_agree() -> None:
+    assert "on 1 photo;" in summary(replace(EVALUATION, n=1))
+    one, other = Skipped("a.jpg", "empty"), Skipped("b.jpg", "truncated")
+    assert skipped_text(PhotoCounts(1, (one,))) == "1 of 1 photo is not used: 1 empty."
+    expected = "3 of 1,200 photos are not used: 2 empty, 1 truncated."
+    assert skipped_text(PhotoCounts(1200, (other, one, one))) == expected

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays as some_array
@@ -40,7 +39,6 @@ from toys import channels_first, conv, model, numbers, pictures, pooled
 from toys import save as save_graph
 
 ROUNDS = 2400 if os.environ.get("HEADSTART_STRESS") == "1" else 240
-COMMAND = typer.main.get_command(app)  # made once: it takes ten times as long as what it does here
 OLD = Path(__file__).parent / "saved-by-0.1.0"
 
 
@@ -78,7 +76,7 @@ def command(*arguments: object) -> tuple[int, str, str]:
     try:
         sys.argv = ["headstart", *map(str, arguments)]
         with warnings.catch_warnings(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = run(COMMAND)
+            code = run(app)
     finally:
         sys.argv = before
     return code, out.getvalue(), err.getvalue()

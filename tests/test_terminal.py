@@ -127,7 +127,7 @@ def test_json_is_in_plain_ascii(model: Path, photos: Path, tmp_path: Path) -> No
     result = run("predict", model, odd, "--json")
     assert result.stdout.isascii()
     assert result.stdout.replace("\n", "").isprintable()
-    assert json.loads(result.stdout)["photos"][0]["path"] == str(odd)
+    assert json.loads(result.stdout)["predictions"][0]["path"] == str(odd)
 
 
 def test_libraries_in_c_do_not_reach_the_terminal_and_with_debugging_they_do(photos: Path) -> None:

@@ -1,4 +1,4 @@
-"""The tutorial is done from its first line to its last, on shared photos that stand in for the download."""
+"""The tutorial runs from its first line to its last, on shared photos in place of the download."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ COMMANDS = [
     for block in re.findall(r"```console\n(.*?)```", TUTORIAL, re.DOTALL)
     for line in block.strip().splitlines()
 ]
-#: What must be in the output of each command (a part of it tells which); every command has one.
-SAID = {
+#: Part of a command -> what its output must contain; every command has an entry.
+EXPECTED = {
     "classify my-photo.jpg": ["my-photo.jpg", "%"],
     "samples list": [SAMPLE, "750 photos to train on"],
     "samples get": [SAMPLE],
-    "-o food": ["Accuracy", "on 2,500 photos", "With 95 % confidence between", "Saved in food"],
+    "-o food": ["Accuracy", "on 2,500 photos", "95 % confidence interval: ", "Saved in food"],
     "resnet_v2_50/feature_vector/5 --logdir": ["on 2,500 photos"],
     "efficientnet/b0/feature-vector/1 --logdir": ["on 2,500 photos"],
     "board runs": ["TensorBoard shows runs at http://127.0.0.1:"],
@@ -44,13 +44,13 @@ SAID = {
     "models inception": ["inception_v3/classification"],
     "models --best --max-params": ["Best with public weights", "M parameters"],
     "models --best": ["Best with public weights", "ImageNet"],
-    "train my-trees": ["on 20 photos; by cross-validation", "With 95 % confidence between"],
+    "train my-trees": ["on 20 photos; by cross-validation", "95 % confidence interval: "],
     "predict trees": ["new-photo.jpg", "%"],
 }
 
 
 def expected(command: str) -> list[str]:
-    return next(words for part, words in SAID.items() if part in command)
+    return next(words for part, words in EXPECTED.items() if part in command)
 
 
 def handles() -> list[str]:
@@ -59,7 +59,7 @@ def handles() -> list[str]:
 
 @pytest.fixture
 def desk(shared: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with one's own photos; a server with the sample; networks in the cache."""
+    """A folder with the user's photos, a server with the sample, and models in the cache."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(shared / "two-trees", tmp_path / "my-trees")
     shutil.copy(shared / "two-trees-test" / "test_image.jpg", tmp_path / "new-photo.jpg")
@@ -78,7 +78,7 @@ def desk(shared: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPat
 
 
 def put_networks(shared: Path) -> None:
-    """Feature vectors of a small network, kept as if they had come from the Hub: in the place of the large ones."""
+    """Keep a small model as if it had been downloaded from the Hub, in place of each large one."""
     import openvino as ov
 
     from headstart.backbones.fetch import cache
@@ -92,13 +92,13 @@ def put_networks(shared: Path) -> None:
     features = cut(model, anatomy.dissect(model, Hints(), str(source)), "last")
     vectors = next(port for port in features.outputs if "features" in port.names)
     for number, handle in enumerate(handles()):
-        half = slice(number, None, 2) if number else slice(None)  # the same network, but for what it tells
+        half = slice(number, None, 2) if number else slice(None)  # the same model, but other numbers of it
         kept = np.arange(vectors.get_partial_shape()[1].get_length())[half]
-        told = ov.opset13.gather(vectors.node.input_value(0), ov.opset13.constant(kept), ov.opset13.constant(1))
+        some = ov.opset13.gather(vectors.node.input_value(0), ov.opset13.constant(kept), ov.opset13.constant(1))
         named = forms.parse(handle)
         with cache.making("tutorial") as room:
             (room / "content").mkdir()
-            alone = ov.Model([ov.opset13.result(told)], features.get_parameters(), f"stand-in {number}")
+            alone = ov.Model([ov.opset13.result(some)], features.get_parameters(), f"stand-in {number}")
             ov.save_model(alone, room / "content" / "network.xml", compress_to_fp16=False)
             cache.settle(room, named, named, handle, print)
 
@@ -112,41 +112,41 @@ def run(command: str) -> str:
 
 
 def look_at_board(command: str) -> str:
-    """Start it, ask its page, end it as Ctrl-C does."""
+    """Start it, request its page, and stop it as Ctrl-C does."""
     process = subprocess.Popen(
         [HEADSTART, *shlex.split(command)[1:]], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     try:
         assert process.stdout is not None
-        said = process.stdout.readline()
-        with urllib.request.urlopen(said.split()[-1] + "/data/runs", timeout=30) as answer:
+        output = process.stdout.readline()
+        with urllib.request.urlopen(output.split()[-1] + "/data/runs", timeout=30) as answer:
             assert b"resnet_v2_50" in answer.read()
     finally:
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=30)
     assert process.returncode == 0
-    return said + rest
+    return output + rest
 
 
 @pytest.mark.slow
 def test_the_tutorial_is_done_from_the_first_line_to_the_last(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(COMMANDS) >= 16
     for command in COMMANDS:
-        said = look_at_board(command) if " board " in command else run(command)
+        output = look_at_board(command) if " board " in command else run(command)
         for words in expected(command):
-            assert words in said, f"{command}\n{said}"
+            assert words in output, f"{command}\n{output}"
         if os.environ.get("SHOW_TUTORIAL"):
             with capsys.disabled():
-                print(f"\n$ {command}\n{said}")
+                print(f"\n$ {command}\n{output}")
     assert len(list((desk / "runs").iterdir())) == 5
     for page in ("food.html", "trees.html"):
         assert "<!doctype html>" in (desk / page).read_text("utf-8")
     (block,) = re.findall(r"```python\n(.*?)```", TUTORIAL, re.DOTALL)
     exec(compile(block, "tutorial.md", "exec"), {})
-    said = capsys.readouterr().out
-    assert "efficientnet-lite0" in said
-    assert "mobilenet_v2_100_224" in said
-    assert "Hemlock" in said or "Japanese_Cherry" in said
+    output = capsys.readouterr().out
+    assert "efficientnet-lite0" in output
+    assert "mobilenet_v2_100_224" in output
+    assert "Hemlock" in output or "Japanese_Cherry" in output
 
 
 def test_every_network_of_the_tutorial_is_in_the_catalogue() -> None:
@@ -163,5 +163,5 @@ def test_every_command_of_the_tutorial_is_known_to_the_test() -> None:
     for command in COMMANDS:
         assert command.startswith("headstart ")
         assert expected(command)
-    for part in SAID:
+    for part in EXPECTED:
         assert any(part in command for command in COMMANDS), part

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from headstart.errors import HeadstartError
     from headstart.sklearn import FeatureExtractor as FeatureExtractor
 
-# FeatureExtractor is not listed, nor in `dir`: without its extra, `import *` and `help` would raise its error.
+# FeatureExtractor is not listed, nor in `dir`: without its extra, `import *` and `help` would fail.
 __all__ = ["Classifier", "HeadstartError", "Options", "classify", "compare", "load", "train"]
 __version__ = "0.1.0"
 
@@ -33,12 +33,12 @@ _HOMES = {
 
 
 def load(folder: str | Path, *, backbone: str = "", fetch: bool = False) -> Classifier:
-    """Read a saved classifier. See `Classifier.load`.
+    """Load a saved classifier; see `Classifier.load`.
 
     Args:
-        folder: of the classifier.
-        backbone: where its network lies now, if not where it was.
-        fetch: whether its network may be downloaded from where the classifier says, if it is not here.
+        folder: the folder in which it is saved.
+        backbone: where its backbone is now, if it has moved.
+        fetch: whether its backbone may be downloaded from the address that the classifier names, if it is not here.
     """
     from headstart.classifier.classifier import Classifier
 

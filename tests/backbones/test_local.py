@@ -730,7 +730,7 @@ def test_a_classifier_follows_its_network(tmp_path: Path, monkeypatch: pytest.Mo
     found = predict("-b", "moved.xml")
     assert found.returncode == 0, found.stderr
     document = json.loads(found.stdout)
-    assert list(document["photos"][0]["probabilities"].values()) == pytest.approx(answer[0].tolist())
+    assert list(document["predictions"][0]["probabilities"].values()) == pytest.approx(answer[0].tolist())
 
 
 # --- names and plugins ---

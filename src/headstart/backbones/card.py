@@ -129,7 +129,7 @@ class Card:
         )
 
     def about(self) -> dict[str, Any]:
-        """What people ask of a network: for reports and JSON."""
+        """The `card` of all documents, see docs/json.md: what people want to know of a backbone."""
         return {
             "dim": self.dim,
             "input": [self.view.height, self.view.width],
@@ -137,7 +137,7 @@ class Card:
             "input_range_from": self.range_from,
             "feature": self.output,
             "layers": self.layers,
-            "precision": self.precision,
+            "compute_precision": self.precision,
             "licence": self.licence,
         }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,8 @@ class Recognised:
     def to_json(self) -> dict[str, Any]:
         """One of the `predictions` of `headstart classify --json`, see docs/json.md."""
         best = self.guesses[0]
-        guesses = [asdict(one) for one in self.guesses]
-        return {"path": self.path, "label": best.label, "probability": best.probability, "guesses": guesses}
+        guesses = [{"class": one.label, "index": one.index, "probability": one.probability} for one in self.guesses]
+        return {"path": self.path, "predicted": best.label, "probability": best.probability, "guesses": guesses}
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,7 @@ class Comparison:
             "entries": [entry.to_json() for entry in self.entries],
             "failures": [asdict(failure) for failure in self.failures],
             "left_out": [entry.to_json() for entry in self.left_out],
-            "quick": None if self.quick is None else asdict(self.quick),
+            "quick": self.quick and {"photos_per_class": self.quick.per_class, "text": self.quick.text},
             "verdict": self.verdict,
             "notes": list(self.notes),
             "learning_curve": None if self.curve is None else self.curve.to_json(),

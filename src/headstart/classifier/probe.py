@@ -91,14 +91,14 @@ class Probed:
         return self.held >= SURE
 
     def to_json(self) -> dict[str, Any]:
-        """The document that `headstart backbones probe --json` prints."""
+        """The document that `headstart backbones probe --json` prints, see docs/json.md."""
         return {
-            "handle": self.handle,
+            "backbone": self.handle,
             "input_range": self.candidates[0].feed.name,
             "sure": self.sure,
             "held_in_halves": self.held,
             "criterion": self.criterion,
-            "photos": self.photos,
+            "n": self.photos,
             "candidates": [
                 {
                     "input_range": one.feed.name,
@@ -109,7 +109,7 @@ class Probed:
                 }
                 for one in self.candidates
             ],
-            "card": self.card,
+            "path": self.card or None,
         }
 
 

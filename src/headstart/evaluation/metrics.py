@@ -159,7 +159,16 @@ class Evaluation:
                 for one in self.per_class
             },
             "confusion": {"classes": list(self.classes), "counts": counts},
-            "reliability": [asdict(one) for one in self.bins],
+            "reliability": [
+                {
+                    "low": one.low,
+                    "high": one.high,
+                    "n": one.photos,
+                    "confidence": one.confidence,
+                    "accuracy": one.accuracy,
+                }
+                for one in self.bins
+            ],
             "mistakes": [asdict(one) for one in self.mistakes],
         }
 

@@ -45,10 +45,10 @@ class Difference:
         return self.p < LEVEL
 
     def to_json(self) -> dict[str, Any]:
-        """What `--json` prints."""
+        """The `difference` of all documents, see docs/json.md."""
         return {
             "n": self.n,
-            "difference": self.value,
+            "value": self.value,
             "interval": list(self.interval),
             "p": self.p,
             "first_only": self.first_only,

@@ -68,12 +68,12 @@ class Predictions:
         return [self.classes[i] for i in self.probabilities.argmax(axis=1)]
 
     def to_json(self) -> dict[str, Any]:
-        """The `predictions` and `photos` of `headstart predict --json`."""
+        """The `predictions` and `photos` of `headstart predict --json`, see docs/json.md."""
         return {
             "predictions": [
                 {
                     "path": path,
-                    "label": label,
+                    "predicted": label,
                     "probability": float(row.max()),
                     "probabilities": dict(zip(self.classes, row.tolist(), strict=True)),
                 }

@@ -14,14 +14,14 @@ def main() -> NoReturn:
         from headstart.apps.cli.console import run
 
         code = run(_app)
-    except KeyboardInterrupt:  # before `run` could hear it
+    except KeyboardInterrupt:  # before `run` could catch it
         code = interrupt.INTERRUPTED
     interrupt.leave(code)
 
 
 def _app(**settings: Any) -> Any:
     try:
-        from headstart.apps.cli.commands import app  # typer and all commands: 0.1 s in which Ctrl-C may come, too
+        from headstart.apps.cli.commands import app  # takes a moment, in which Ctrl-C may come, too
 
         return app(**settings)
     except Exception as error:

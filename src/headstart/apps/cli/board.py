@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from headstart.apps.cli.console import say
-from headstart.safety.printable import show
+from headstart.apps.cli.console import put, say
+from headstart.apps.cli.grouping import PATH, Command, argument, option
 
 
-def board(
-    logdir: Annotated[Path, typer.Argument(help="Folder that `headstart train --logdir` has written to.")] = Path(
-        "runs"
-    ),
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Port to listen on; a free one near 6006 if not given.")
-    ] = None,
-) -> int:
-    """Look at your trainings in TensorBoard, until Ctrl-C."""
-    import time
-
+@click.command(cls=Command)
+@argument("logdir", type=PATH, default=Path("runs"), help="Folder that --logdir has written to; 'runs' if not given.")
+@option("--host", metavar="ADDRESS", default="127.0.0.1", help="Address to listen on; 0.0.0.0 admits other machines.")
+@option(
+    "--port", type=click.IntRange(1, 65535), metavar="N", help="Port to listen on; a free one near 6006 if not given."
+)
+def board(logdir: Path, host: str, port: int | None) -> None:
+    """Show training runs in TensorBoard until Ctrl-C is pressed."""
     from headstart.report.tensorboard import events
 
     address = events.serve(logdir, host, port)
-    print(show(f"TensorBoard shows {logdir} at {address}"), flush=True)
-    say("Ctrl-C ends it.")
+    put(f"TensorBoard shows {logdir} at {address}")
+    say("Press Ctrl-C to stop it.")
     try:
         while True:
             time.sleep(3600)
     except KeyboardInterrupt:
-        return 0
+        return

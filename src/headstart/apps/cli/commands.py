@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import typer
+import click
 
-from headstart.apps.cli import backbones, board, cache, compare, demo, evaluate, models, predict, probe, samples, train
+from headstart.apps.cli.backbones import backbones
+from headstart.apps.cli.board import board
+from headstart.apps.cli.cache import cache
+from headstart.apps.cli.compare import compare
+from headstart.apps.cli.demo import demo
+from headstart.apps.cli.evaluate import evaluate
+from headstart.apps.cli.grouping import Group
+from headstart.apps.cli.models import models
+from headstart.apps.cli.predict import classify, predict
+from headstart.apps.cli.samples import samples
+from headstart.apps.cli.train import train
 
-app = typer.Typer(
-    name="headstart",
-    help="From folders of photos to a classifier you can trust, on top of a frozen pre-trained network.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+
+@click.group(
+    "headstart", cls=Group, no_args_is_help=True, context_settings={"show_default": True, "max_content_width": 100}
 )
-app.command(name="demo")(demo.demo)
-app.command(name="classify")(predict.classify)
-app.command(name="train")(train.train)
-app.command(name="compare")(compare.compare)
-app.command(name="evaluate")(evaluate.evaluate)
-app.command(name="predict")(predict.predict)
-app.command(name="board")(board.board)
-app.command(name="models")(models.models)
-app.add_typer(cache.app, name="cache")
-backbones.app.command(name="probe")(probe.probe)
-app.add_typer(backbones.app, name="backbones")
-app.add_typer(samples.app, name="samples")
+def app() -> None:
+    """From folders of photos to a classifier you can trust, on top of a frozen pre-trained model."""
+
+
+for command in (demo, classify, train, compare, evaluate, predict, board, models, backbones, samples, cache):
+    app.add_command(command)

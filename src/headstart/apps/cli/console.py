@@ -8,11 +8,15 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from headstart.apps.cli import terminal
 from headstart.apps.cli.interrupt import INTERRUPTED
 from headstart.errors import HeadstartError
+from headstart.report.text.evaluation import counted
 from headstart.safety.printable import show
 
 if TYPE_CHECKING:
@@ -22,16 +26,20 @@ if TYPE_CHECKING:
 
 
 def run(app: Callable[..., Any]) -> int:
-    """Run the command line: 0 done, 1 an error of ours (one line, no traceback), 2 usage, 130 interrupted.
+    """Run the command line and return its exit code.
 
-    `HEADSTART_DEBUG=1` shows the traceback.
+    `HEADSTART_DEBUG=1` shows the traceback of an error.
+
+    Returns:
+        0: done; 1: an error of ours, reported in one line; 2: wrong usage; 130: interrupted; or the code that the
+        command returns.
     """
     import warnings
 
-    # Pillow warns about odd metadata of single photos; what matters to the user is told as an outcome.
+    # Pillow warns about odd metadata of single photos; what matters to the user is part of the result.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     warnings.showwarning = lambda message, *_, **__: say(f"Warning: {message}")
-    if sys.stdin is not None and hasattr(sys.stdin, "reconfigure"):
+    if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
     terminal.guard()
     if "" in sys.argv[1:]:  # as a path it would mean the working folder
@@ -40,58 +48,46 @@ def run(app: Callable[..., Any]) -> int:
     try:
         result = app(standalone_mode=False)
         sys.stdout.flush()
-        code = result if isinstance(result, int) else 0
+        return result if isinstance(result, int) else 0
     except HeadstartError as error:
         if os.environ.get("HEADSTART_DEBUG") == "1":
             raise
         say(f"Error: {error}")
-        code = 1
-    except KeyboardInterrupt:
-        code = INTERRUPTED
+        return 1
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):  # click turns the first into the second
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    except Exception as error:
-        code = _usage(error)
-    return code
-
-
-def _usage(error: Exception) -> int:
-    """Typer's own errors: whether it imports click or carries it, they have an exit code and can show themselves."""
-    code, explain = getattr(error, "exit_code", None), getattr(error, "show", None)
-    if type(error).__name__ == "Abort":  # how typer passes Ctrl-C on
-        return INTERRUPTED
-    if code is None:
-        raise error
-    if explain is not None:
-        explain(sys.stderr)
-    return int(code)
+        return 1
 
 
 def say(message: str = "") -> None:
-    """A line for the user, on stderr: the parts of a message follow each other, whatever stands in it."""
+    """Print a message on stderr as one line, whatever characters it contains."""
     print(show(re.sub(r"\s*\n\s*", " ", message.rstrip())), file=sys.stderr, flush=True)
 
 
 def put(line: str) -> None:
-    """A line of the results, on stdout: whatever stands in it, it stays one line."""
+    """Print a line of the results on stdout as one line, whatever characters it contains."""
     print(show(line))
 
 
 def agreed(question: str) -> bool:
-    """Ask a person; where there is none, because no terminal is there, the answer is no."""
-    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):  # there is none where it was closed
+    """Ask the user; without a terminal the answer is no."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):  # None if it was closed
         return False
     say(f"{question} [y/N]")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def say_skipped(skipped: Sequence[Skipped], most: int | None = None) -> None:
-    """A line for each photo that is not used; beyond `most`, how many more there are."""
+    """Print a line for each photo that is not used; beyond `most`, how many more there are."""
     for one in skipped[:most]:
         say(f"Skipped {show(one.path)}: {one.reason}" + (f" ({show(one.detail)})" if one.detail else ""))
     if most is not None and len(skipped) > most:
-        say(f"Skipped {len(skipped) - most} more; --json lists all.")
+        say(f"Skipped {len(skipped) - most} more; --json lists them all.")
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -100,16 +96,12 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 def command_line() -> list[str]:
-    """How to run this again."""
+    """The command that was run, to run it again."""
     return ["headstart", *sys.argv[1:]]
 
 
 class Bar:
-    """The progress of a download or an extraction: one line, and a bar with rate and time left on a terminal.
-
-    It is a `training.Progress` and a `Progress`, protocols, without importing them, so that the shell stays
-    light.
-    """
+    """A `headstart.progress.Progress` that prints a line; on a terminal also a bar with rate and time left."""
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
@@ -119,11 +111,11 @@ class Bar:
         self._total = 0
 
     def message(self, text: str) -> None:
-        """Pass a message on."""
+        """Print a message."""
         say(text)
 
     def downloading(self, name: str, done: int, total: int | None) -> None:
-        """Move the bar of a download: bytes so far and in all; the line is for where no bar can be drawn."""
+        """Move the bar of a download; without a terminal, print one line when it starts."""
         if not sys.stderr.isatty():
             if self._announced != name:
                 say(f"Downloading {name}" + (f" ({total / 1e6:,.1f} MB)" if total else ""))
@@ -159,9 +151,9 @@ class Bar:
         self._download.start()
 
     def planned(self, photos: int, new: int, seconds: float) -> None:
-        """Say how much there is to do, and start the bar."""
+        """Print how much there is to do, and start the bar."""
         about = f", about {_duration(seconds)}" if seconds >= 1 else ""
-        say(f"{photos:,} photos, {new:,} of them new{about}.")
+        say(f"{counted(photos, 'photo')}, {new:,} of them new{about}.")
         self._total = new
         self._started = time.monotonic()
         if not new or not sys.stderr.isatty():
@@ -189,7 +181,7 @@ class Bar:
                 self.close()
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
+        """Stop the bars and leave them on the screen as they are."""
         for progress in (self._progress, self._download):
             if progress is not None:
                 progress.stop()

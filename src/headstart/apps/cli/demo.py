@@ -2,54 +2,57 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from headstart.apps.cli.console import say
+from headstart.apps.cli.grouping import PATH, Command, option
 
-_MODEL = Path("demo-model")
 _PHOTOS = Path(__file__).with_name("demo_photos")
 _COLUMNS, _ROWS = 3, 4
 
 
-def demo(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the demo's classifier is saved.")] = _MODEL,
-) -> None:
-    """Show the whole way, offline: as is, train, measure, save, predict."""
-    from headstart.apps.cli.predict import classify, predict
+@click.command(cls=Command)
+@option(
+    "-o", "--output", type=PATH, metavar="FOLDER", default=Path("demo-model"), help="Save the demo's classifier here."
+)
+def demo(output: Path) -> None:
+    """Show the whole way on two photos, offline."""
+    import tempfile
+
+    from headstart.apps.cli.predict import show_guesses, show_predictions
     from headstart.apps.cli.train import show
+    from headstart.classifier.as_is import classify
     from headstart.classifier.bundle import check_target
     from headstart.classifier.training import train
 
     again = _saved_by_a_demo(output)  # only what an earlier demo saved is replaced
     check_target(output, overwrite=again)
     photos = sample_photos()
-    say("1. A network as it is, on two photos. Its classes are ImageNet's 1,000.")
+    say("1. A pre-trained model as it is, on two photos. Its classes are ImageNet's 1,000.")
     say("   Photos: danielbuechele and vultilion, flickr.com, licence CC BY 2.0; see CREDITS.md beside them.")
     say(f"   $ headstart classify {' '.join(str(path) for path in photos.values())} --top 3")
-    classify(list(photos.values()), top=3)
+    show_guesses(classify(list(photos.values()), top=3))
     with tempfile.TemporaryDirectory(prefix="headstart-demo-") as folder:
         root = Path(folder) / "tiles"
         cut_tiles(photos, root)
         say()
-        say("2. Two things of your own: tell tiles of one photo from tiles of the other.")
-        say(f"   {_COLUMNS * _ROWS} tiles each from the left half to train, as many from the right half to test.")
+        say("2. Two classes of your own: tiles of one photo against tiles of the other.")
+        say(f"   {_COLUMNS * _ROWS} tiles of each from the left half to train, as many from the right half to test.")
         say(f"   $ headstart train {root} -o {output}")
-        result = train(root)
-        result.classifier.tell(demo=True)
-        result.classifier.save(output, overwrite=again)
-        show(replace(result, model=str(output)))
+        training = train(root)
+        classifier = training.classifier
+        replace(classifier, about={**classifier.about, "demo": True}).save(output, overwrite=again)
+        show(replace(training, model=str(output)))
         tile = sorted((root / "test").glob("*/*"))[0]
         say()
-        say("3. Use what was saved.")
+        say("3. Use the saved classifier.")
         say(f"   $ headstart predict {output} {tile}")
-        predict(output, [tile])
+        show_predictions(classifier.predictions([tile]))
     say()
-    say("Now yours: put photos into folders named by what they show, and: headstart train FOLDER -o NAME")
+    say("Your turn: sort photos into folders named by what they show, then: headstart train FOLDER -o NAME")
 
 
 def _saved_by_a_demo(folder: Path) -> bool:

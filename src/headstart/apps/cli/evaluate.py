@@ -3,45 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from headstart.apps.cli import options
 from headstart.apps.cli.console import Bar, print_json, say, say_skipped
+from headstart.apps.cli.grouping import PATH, Command, argument
 
 
-def evaluate(
-    model: options.Model,
-    photos: Annotated[Path, typer.Argument(help="Photos in class folders, or a CSV; its test part if it has one.")],
-    backbone: options.Elsewhere = "",
-    fetch: options.Fetch = False,
-    as_json: options.Json = False,
-) -> None:
-    """Measure a saved classifier on photos whose classes are known."""
+@click.command(cls=Command)
+@options.model
+@argument("photos", type=PATH, help="Folder of class folders, or a CSV file; its test part if it has one.")
+@options.moved_backbone
+@options.may_fetch
+@options.as_json
+def evaluate(model: Path, photos: Path, backbone: str, fetch: bool, as_json: bool) -> None:
+    """Measure a saved classifier on photos of known classes."""
     from headstart.report.text.evaluation import details, summary
 
     with Bar() as bar:
         measured = options.open_model(model, backbone, fetch, bar).evaluate(photos, progress=bar)
     for note in measured.notes:
         say(note)
-    document = measured.to_json()
     if measured.seen:
         say(
-            f"Caution: {measured.seen} of the {document['n']:,} photos were trained on; "
-            "the figures flatter. Measure on others."
+            f"Caution: {measured.seen} of the {measured.evaluation.n:,} photos were trained on; "
+            "the figures are optimistic. Measure on other photos."
         )
-    say_skipped(measured.skipped)
+    say_skipped(measured.photos.skipped)
     if as_json:
         print_json(
             {
                 "model": str(model),
-                **document,
+                "evaluation": measured.evaluation.to_json(),
                 "seen_in_training": measured.seen,
-                "skipped": [{"path": one.path, "reason": one.reason} for one in measured.skipped],
+                "photos": measured.photos.to_json(),
+                "notes": list(measured.notes),
             }
         )
     else:
-        print(details(document))
+        print(details(measured.evaluation))
         print()
-        print(summary(document, measured.seen))
+        print(summary(measured.evaluation, measured.seen))

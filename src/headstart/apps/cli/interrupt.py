@@ -1,4 +1,4 @@
-"""Ctrl-C: heard once, and within two seconds the process is gone, whatever it was doing."""
+"""Ctrl-C ends the process within two seconds, whatever it is doing."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from contextlib import suppress
 from typing import NoReturn
 
 INTERRUPTED = 130
-#: Seconds that the command has to end by itself, writing what is computed.
+#: Seconds in which the command can end by itself and write what it has computed.
 _GRACE = 1.0
-_MESSAGE = "Stopped. What was done is kept; the same command continues there."
+_MESSAGE = "Stopped. Finished work is kept; run the same command to continue."
 
 _pressed = False
 _leaving = False
@@ -23,34 +23,34 @@ _stopping = threading.Lock()
 
 
 def watch() -> None:
-    """From now on Ctrl-C ends this process in any case.
+    """Make sure that Ctrl-C ends this process from now on.
 
-    The first one raises `KeyboardInterrupt` in the main thread; more of them would only disturb the clean end. But
-    that thread may be within a library for minutes, wait for another thread, or be at a place where Python drops
-    exceptions (a `__del__`, say). So the signal also wakes a thread, which ends the process if it is still there
-    after a while. It may, because the store, the cache and all that is saved stand a `kill -9`. Where Ctrl-C is
-    ignored, as under `nohup`, it stays so.
+    The first Ctrl-C raises `KeyboardInterrupt` in the main thread; later ones are ignored, so that they do not disturb
+    a clean end. But that thread may be inside a library for minutes, wait for another thread, or be where Python drops
+    exceptions (in a `__del__`, for example). So the signal also wakes a thread, which ends the process if it is still
+    running after a second. That is safe, because the store, the cache and all saved files survive `kill -9`. Where
+    Ctrl-C is ignored, as under `nohup`, it stays ignored.
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return
-    heard, told = os.pipe()
-    os.set_blocking(told, False)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
     signal.signal(signal.SIGINT, _raise)
-    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
-    threading.Thread(target=_insist, args=(heard,), name="headstart-interrupt", daemon=True).start()
-    # What is registered first is done last: after it Python would have Ctrl-C kill a process that has done its work.
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    threading.Thread(target=_insist, args=(reading,), name="headstart-interrupt", daemon=True).start()
+    # Registered first, so run last: from then on Python would let Ctrl-C kill a process that has done its work.
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
 def pressed() -> bool:
-    """Was Ctrl-C pressed? Then whatever error follows is most likely its consequence."""
+    """Whether Ctrl-C was pressed: an error that follows is most likely its consequence."""
     return _pressed
 
 
 def leave(code: int) -> NoReturn:
     """End the process; after Ctrl-C at once.
 
-    What Python does at its end (waiting for threads, freeing networks) may take long, and then is of no use.
+    What Python does at its end (waiting for threads, freeing models) may take long, and is of no use then.
     """
     global _leaving, _code
     _leaving, _code = True, code
@@ -66,11 +66,11 @@ def _raise(*_: object) -> None:
         raise KeyboardInterrupt
 
 
-def _insist(heard: int) -> None:
-    while signal.SIGINT not in os.read(heard, 64):
+def _insist(reading: int) -> None:
+    while signal.SIGINT not in os.read(reading, 64):
         pass
     time.sleep(_GRACE)
-    # In a thread of its own, because a pipe that nobody reads may never take the message.
+    # In a thread of its own: writing to a pipe that nobody reads may block for ever.
     last = threading.Thread(target=_stop, daemon=True)
     last.start()
     last.join(0.2)

@@ -1,14 +1,17 @@
-"""`headstart models`: which networks there are, which are best, and how to use one. Offline."""
+"""`headstart models`: search the catalogue of pre-trained models, offline."""
 
 from __future__ import annotations
 
 import re
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from headstart.apps.cli.console import print_json, say
+from headstart.apps.cli.grouping import Command, argument, option
+from headstart.apps.cli.options import as_json as json_option
 from headstart.report.text import models as text
 
 if TYPE_CHECKING:
@@ -17,96 +20,96 @@ if TYPE_CHECKING:
 LIMIT = 20
 _PARAMETERS = {"": 1.0, "k": 1e-3, "m": 1.0, "b": 1e3, "g": 1e3}
 _GMACS = {"": 1.0, "k": 1e-6, "m": 1e-3, "g": 1.0, "b": 1.0, "t": 1e3}
+#: Field of a model -> key in documents, where they differ; see docs/json.md.
+_KEYS = {"source": "origin", "kind": "returns", "classes": "class_count", "network": "architecture"}
+_FILTERS, _ORDER = "Filters", "Order and number"
 
 
-class Source(StrEnum):
-    """Where a model comes from."""
-
-    builtin = "builtin"
-    tfhub = "tfhub"
-    timm = "timm"
-    claim = "claim"
+_EXAMPLES = """\b
+Examples:
+  headstart models mobilenet_v2 --kind feature_vector
+  headstart models --best --max-params 10M
+  headstart models show imagenet/mobilenet_v2_100_224/feature_vector"""
 
 
-class Kind(StrEnum):
-    """What a model gives."""
-
-    feature_vector = "feature_vector"
-    classification = "classification"
-    feature_map = "feature_map"
-
-
-class Sort(StrEnum):
-    """What comes first."""
-
-    imagenet = "imagenet"
-    params = "params"
-    gmacs = "gmacs"
-    name = "name"
-
-
+@click.command(cls=Command, epilog=_EXAMPLES)
+@argument(
+    "words", nargs=-1,
+    help="Words that must all occur in the name, architecture, data set or publisher; case, '-' and '_' are ignored. "
+    "'show NAME' shows everything about one model.",
+)  # fmt: skip
+@option("--without", group=_FILTERS, metavar="WORD", multiple=True, help="Leave out models with this word. Repeatable.")
+@option(
+    "--source", group=_FILTERS, type=click.Choice(["builtin", "tfhub", "timm", "claim"]), metavar="SOURCE",
+    help="Only models from builtin, tfhub, timm, or claim (figures that a paper claims).",
+)  # fmt: skip
+@option(
+    "--kind", group=_FILTERS, type=click.Choice(["feature_vector", "classification", "feature_map"]), metavar="KIND",
+    help="Only models that return a feature_vector, a classification or a feature_map.",
+)  # fmt: skip
+@option(
+    "--max-params", group=_FILTERS, metavar="N",
+    help="At most this many parameters: 10M, 500k, 1.5B; a plain number is in millions.",
+)  # fmt: skip
+@option(
+    "--max-gmacs", group=_FILTERS, metavar="N",
+    help="At most this many multiply-accumulates for each picture, in 1e9: 0.4, 5; or 400M, 5G.",
+)  # fmt: skip
+@option(
+    "--input", "input_size", group=_FILTERS, type=click.IntRange(1), metavar="PIXELS",
+    help="Only models with this input size.",
+)  # fmt: skip
+@option(
+    "--sort", group=_ORDER, type=click.Choice(["imagenet", "params", "gmacs", "name"]), metavar="KEY",
+    help="Sort by imagenet (accuracy, the default), params, gmacs or name.",
+)  # fmt: skip
+@option(
+    "--limit", group=_ORDER, type=click.IntRange(0), metavar="N",
+    help=f"Show this many, 0 for all; {LIMIT} if not given.",
+)  # fmt: skip
+@option("--best", group=_ORDER, is_flag=True, help="Show the best on ImageNet of those that match.")
+@json_option
 def models(
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="All must stand in the name, network, data set or publisher; case, '-', '_' do not count. "
-            "With 'show' first: everything about the one model with the name that follows."
-        ),
-    ] = None,
-    without: Annotated[list[str] | None, typer.Option(metavar="WORD", help="Leave these out. Repeatable.")] = None,
-    source: Annotated[Source | None, typer.Option(help="Only these.")] = None,
-    kind: Annotated[Kind | None, typer.Option(help="Only these.")] = None,
-    max_params: Annotated[
-        str | None,
-        typer.Option(metavar="N", help="At most so many parameters: 10M, 500k, 1.5B; a plain number is in millions."),
-    ] = None,
-    max_gmacs: Annotated[
-        str | None,
-        typer.Option(metavar="N", help="At most so many multiply-accumulates a picture, in 1e9: 0.4, 5; or 400M, 5G."),
-    ] = None,
-    input_size: Annotated[int | None, typer.Option("--input", min=1, help="Input of so many pixels.")] = None,
-    sort: Annotated[Sort | None, typer.Option(help="What comes first; default: imagenet.")] = None,
-    limit: Annotated[int | None, typer.Option(min=0, help=f"Show so many; 0: all. Default: {LIMIT}.")] = None,
-    best: Annotated[bool, typer.Option("--best", help="The best on ImageNet of those that fit.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    words: Sequence[str],
+    without: Sequence[str],
+    source: str | None,
+    kind: str | None,
+    max_params: str | None,
+    max_gmacs: str | None,
+    input_size: int | None,
+    sort: str | None,
+    limit: int | None,
+    best: bool,
+    as_json: bool,
 ) -> None:
-    """Say which networks there are, which is best, and how to use one; needs no network.
+    """Search pre-trained models and show how to use them.
 
-    headstart models mobilenet_v2 --kind feature_vector
-
-    headstart models --best --max-params 10M
-
-    headstart models show imagenet/mobilenet_v2_100_224/feature_vector
+    The catalogue is part of headstart and needs no internet.
     """
     from headstart.backbones import catalogue
 
-    asked: dict[str, Any] = {
-        "words": words or [],
-        "without": without or [],
-        "source": source and source.value,
-        "kind": kind and kind.value,
-        "input_size": input_size,
-    }
     limits = {
         "max_params": _amount(max_params, "--max-params", _PARAMETERS),
         "max_gmacs": _amount(max_gmacs, "--max-gmacs", _GMACS),
     }
-    if asked["words"][:1] == ["show"]:
-        if len(asked["words"]) != 2:
-            raise typer.BadParameter("show takes one name: headstart models show NAME")
-        narrowed = [a for a in (without, source, kind, max_params, max_gmacs, input_size, sort, limit) if a is not None]
-        if best or narrowed:
-            raise typer.BadParameter("show takes a name and --json, nothing else")
-        _show(catalogue.named(asked["words"][1]), as_json)
+    if words[:1] == ("show",):
+        if len(words) != 2:
+            raise click.UsageError("show takes one name: headstart models show NAME")
+        narrowed = [one for one in (source, kind, max_params, max_gmacs, input_size, sort, limit) if one is not None]
+        if best or without or narrowed:
+            raise click.UsageError("show takes a name and --json, nothing else")
+        _show(catalogue.named(words[1]), as_json)
         return
-    if not all(re.search(r"[a-zA-Z0-9]", word) for word in [*asked["words"], *asked["without"]]):
-        raise typer.BadParameter("a word to search for needs a letter or a digit")
+    if not all(re.search(r"[a-zA-Z0-9]", word) for word in [*words, *without]):
+        raise click.UsageError("a word to search for needs a letter or a digit")
     if best and (sort is not None or limit is not None):
-        raise typer.BadParameter("--best takes no --sort and no --limit: it names one")
-    _refuse_unknown([*asked["words"], *asked["without"]])
-    found = catalogue.search(**asked, sort=sort.value if sort else "imagenet")
-    claims = [] if source else catalogue.search(**{**asked, "source": "claim"})
-    query = {**asked, "max_params_m": limits["max_params"], "max_gmacs": limits["max_gmacs"]}
+        raise click.UsageError("--best takes no --sort and no --limit: it shows one")
+    _refuse_unknown([*words, *without])
+    asked: dict[str, Any] = {"words": list(words), "without": list(without), "kind": kind, "input_size": input_size}
+    found = catalogue.search(**asked, source=source, sort=sort or "imagenet")
+    claims = [] if source else catalogue.search(**asked, source="claim")
+    query = {_KEYS.get(name, name): value for name, value in {**asked, "source": source}.items()}
+    query |= {"max_params_m": limits["max_params"], "max_gmacs": limits["max_gmacs"]}
     unknown = {
         "params_m": limits["max_params"] is not None and sum(m.params_m is None for m in found),
         "gmacs": limits["max_gmacs"] is not None and sum(m.gmacs is None for m in found),
@@ -124,15 +127,16 @@ def _table(
 ) -> None:
     shown = fits[:limit]
     if as_json:
-        counts = {"total": len(fits), "shown": len(shown), "left_out": left_out}
-        print_json({"query": query, **counts, "models": list(map(_fields, shown)), "sources": _sources()})
+        counts = {"total": len(fits), "shown": len(shown), "figure_unknown": left_out}
+        print_json({"query": query, **counts, "models": list(map(_fields, shown)), "sources": _sources_document()})
         return
     if shown:
         print("\n".join(text.table(shown)))
     say(f"{len(shown)} of {len(fits)} shown{'; --limit 0 shows all' if len(shown) < len(fits) else ''}.")
     _say_left_out(left_out)
     if query["words"] and claims:
-        say(f"{claims} claim(s) of papers without public weights fit too: --source claim")
+        count = "1 claim of a paper matches" if claims == 1 else f"{claims} claims of papers match"
+        say(f"{count} as well: --source claim")
     for line in text.footnotes(shown):
         say(line)
     _say_sources(shown)
@@ -142,12 +146,12 @@ def _best(found: Best, query: dict[str, Any], left_out: dict[str, int], as_json:
     if as_json:
         document = {
             "query": query,
-            "left_out": left_out,
+            "figure_unknown": left_out,
             "public": found.public and _fields(found.public),
             "loadable": found.loadable and _fields(found.loadable),
             "claimed": list(map(_fields, found.claimed)),
             "caution": list(text.CAUTION),
-            "sources": _sources(),
+            "sources": _sources_document(),
         }
         print_json(document)
         return
@@ -160,21 +164,21 @@ def _best(found: Best, query: dict[str, Any], left_out: dict[str, int], as_json:
 
 def _show(sizes: tuple[Model, ...], as_json: bool) -> None:
     if as_json:
-        print_json({"models": list(map(_fields, sizes)), "sources": _sources()})
+        print_json({"models": list(map(_fields, sizes)), "sources": _sources_document()})
         return
     print("\n".join(text.show(sizes)))
     _say_sources(sizes)
 
 
 def _refuse_unknown(words: list[str]) -> None:
-    """A word that stands nowhere is a slip of the pen: say so, not "0 shown"."""
+    """A word that occurs nowhere is a typo: report it rather than show nothing."""
     from headstart.backbones import catalogue
     from headstart.errors import BackboneError
 
     for word in words:
         if not catalogue.search([word]) and not catalogue.search([word], source="claim"):
             raise BackboneError(
-                f"No model of the catalogue has '{word}' in its name, network, data set or publisher."
+                f"No model of the catalogue has '{word}' in its name, architecture, data set or publisher."
                 f"{catalogue.did_you_mean(word)}\nSee all with: headstart models --limit 0"
             )
 
@@ -186,13 +190,13 @@ def _amount(given: str | None, option: str, units: dict[str, float]) -> float | 
     match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-z]?)", given.strip().lower())
     if not match or match[2] not in units:
         letters = ", ".join(unit.upper() for unit in units if unit)
-        raise typer.BadParameter(f"{option} {given}: expected a number, or a number with one of {letters}")
+        raise click.UsageError(f"{option} {given}: expected a number, or a number with one of {letters}")
     amount = float(match[1]) * units[match[2]]
     if not 0 < amount < float("inf"):
-        raise typer.BadParameter(f"{option} {given}: expected more than nothing")
+        raise click.UsageError(f"{option} {given}: expected more than 0")
     if not match[2] and amount >= 1e5:
-        # Someone wrote out what the table counts in millions or 1e9.
-        raise typer.BadParameter(f"{option} {given}: plain numbers are in {text.UNITS[option]}; write 10M for 10000000")
+        # Probably the full number, where the table counts in millions or 1e9.
+        raise click.UsageError(f"{option} {given}: plain numbers are in {text.UNITS[option]}; write 10M for 10000000")
     return amount
 
 
@@ -214,5 +218,10 @@ def _sources() -> dict[str, dict[str, str]]:
     return catalogue.sources()
 
 
+def _sources_document() -> dict[str, dict[str, str]]:
+    return {name: {_KEYS.get(key, key): value for key, value in one.items()} for name, one in _sources().items()}
+
+
 def _fields(model: Model) -> dict[str, Any]:
-    return {name: getattr(model, name) for name in model.__slots__}
+    """The model for a document. Some of its fields have names that mean something else in other documents."""
+    return {_KEYS.get(name, name): value for name, value in asdict(model).items()}

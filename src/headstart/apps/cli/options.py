@@ -2,74 +2,90 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from headstart.apps.cli.console import Bar, agreed, say
+from headstart.apps.cli.grouping import PATH, argument, option
+from headstart.backbones import DEFAULT
 
 if TYPE_CHECKING:
     from headstart.backbones import Options
     from headstart.classifier.classifier import Classifier
 
-DEFAULT_BACKBONE = "builtin:efficientnet-lite0"
+BACKBONE, MEASURING, OUTPUT = "Backbone", "Training and measuring", "Output"
+HEADS = "Kind of head: logistic, ridge, centroid or knn."
+_HANDLE = "a name or handle from `headstart models`, a URL, or a path"
 
+# --- train and compare ---
 
-class LayersName(StrEnum):
-    """Which layers make the vector."""
-
-    last = "last"
-    several = "several"
-
-
-class ViewName(StrEnum):
-    """How photos become the network's input size."""
-
-    squash = "squash"
-    crop = "crop"
-    pad = "pad"
-
-
-Backbone = Annotated[
-    str,
-    typer.Option(
-        "-b", "--backbone", help="Network: a name or handle that `headstart models` shows, an address, or a path."
-    ),
-]
-InputRange = Annotated[
-    str,
-    typer.Option(help="Of a network that does not tell: 0..1, -1..1, 0..255 or imagenet; with ',BGR' for blue first."),
-]
-Layers = Annotated[LayersName, typer.Option(help="The last, or several stages pooled and joined.")]
-View = Annotated[ViewName, typer.Option(help="The whole photo squashed, its centre, or the whole padded.")]
-LEARNING_CURVE = typer.Option(
-    "--learning-curve", help="Would more photos help, and of which class? (With --report always.)"
+labelled_photos = argument(
+    "photos",
+    type=PATH,
+    help="Folder of class folders, or of 'train' and 'test' folders with class folders in them, or a CSV file.",
 )
-REPORT = typer.Option("--report", help="Write all of it into one HTML file.")
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Model = Annotated[Path, typer.Argument(help="Folder of a saved classifier.")]
-Elsewhere = Annotated[
-    str, typer.Option("-b", "--backbone", help="Where its network lies now, if not where it was trained.")
-]
-Fetch = Annotated[
-    bool,
-    typer.Option(
-        "--fetch", help="Download its network from where the classifier says, if it is not here. No token is sent."
-    ),
-]
+backbone = option(
+    "-b", "--backbone", group=BACKBONE, metavar="HANDLE", default=DEFAULT,
+    help=f"Pre-trained model: {_HANDLE}.",
+)  # fmt: skip
+backbones = option(
+    "-b", "--backbone", "handles", group=BACKBONE, metavar="HANDLE", multiple=True, required=True,
+    help=f"Pre-trained model: {_HANDLE}. Repeat it for each model.",
+)  # fmt: skip
+input_range = option(
+    "--input-range", group=BACKBONE, metavar="RANGE", default="", show_default=False,
+    help="For models that do not declare it: 0..1, -1..1, 0..255 or imagenet; add ',BGR' if blue comes first.",
+)  # fmt: skip
+layers = option(
+    "--layers", group=BACKBONE, type=click.Choice(["last", "several"]), default="last",
+    help="Take features from the last layer, or from several stages, pooled and joined.",
+)  # fmt: skip
+view = option(
+    "--view", group=BACKBONE, type=click.Choice(["squash", "crop", "pad"]), default="squash",
+    help="Fit photos to the model's input: squash them, crop their centre, or pad them.",
+)  # fmt: skip
+test = option("--test", group=MEASURING, type=PATH, help="Measure on the photos of this folder or CSV file.")
+fraction = option("--fraction", group=MEASURING, type=float, help="Train on this fraction of each class, such as 0.1.")
+seed = option(
+    "--seed", group=MEASURING, type=click.IntRange(0, 2**32 - 1), metavar="N", default=0,
+    help="Random seed for --fraction and the folds.",
+)  # fmt: skip
+learning_curve = option(
+    "--learning-curve", "curve", group=MEASURING, is_flag=True,
+    help="Also estimate whether more photos would help, and of which class. --report includes it.",
+)  # fmt: skip
+report = option("--report", group=OUTPUT, type=PATH, metavar="FILE", help="Write a report as one HTML file.")
+logdir = option("--logdir", group=OUTPUT, type=PATH, metavar="FOLDER", help="Write TensorBoard runs to this folder.")
+
+# --- all commands ---
+
+as_json = option("--json", "as_json", group=OUTPUT, is_flag=True, help="Print one JSON document (docs/json.md).")
+
+# --- predict and evaluate ---
+
+model = argument("model", type=PATH, metavar="CLASSIFIER", help="Folder of a saved classifier.")
+photos = argument("photos", type=PATH, nargs=-1, required=True, help="Photos, or folders of photos.")
+moved_backbone = option(
+    "-b", "--backbone", group=BACKBONE, metavar="HANDLE", default="", show_default=False,
+    help="Where the classifier's backbone is now, if it has moved since the training.",
+)  # fmt: skip
+may_fetch = option(
+    "--fetch", group=BACKBONE, is_flag=True,
+    help="Download the classifier's backbone from the address it names, if it is not here. No token is sent.",
+)  # fmt: skip
 
 
-def network_options(input_range: str, layers: LayersName = LayersName.last) -> Options:
-    """What the user said of the network."""
+def backbone_options(input_range: str, layers: str = "last") -> Options:
+    """What the user states about the backbone."""
     from headstart.backbones import Options
 
-    return Options(input_range, layers.value)
+    return Options(input_range, layers)  # type: ignore[arg-type]  # click checks the choice
 
 
 def open_model(model: Path, backbone: str, fetch: bool, bar: Bar) -> Classifier:
-    """A saved classifier; what the user should know of it is said, and whether its network may be fetched is asked."""
+    """Load a saved classifier and print its notes; ask before its backbone is downloaded, unless `fetch` is set."""
     from headstart.classifier.classifier import Classifier
     from headstart.errors import NotFetchedError
 
@@ -79,6 +95,6 @@ def open_model(model: Path, backbone: str, fetch: bool, bar: Bar) -> Classifier:
         if not agreed(f"This classifier wants to download {error.source}. Download it?"):
             raise
         classifier = Classifier.load(model, backbone=backbone, progress=bar, fetch=True)
-    for note in classifier.notes_:
+    for note in classifier.notes:
         say(note)
     return classifier

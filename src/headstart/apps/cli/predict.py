@@ -1,106 +1,86 @@
-"""`headstart predict` (your classes) and `headstart classify` (the network's own)."""
+"""`headstart predict` (your classes) and `headstart classify` (the pre-trained model's own)."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from headstart.apps.cli import options
 from headstart.apps.cli.console import Bar, print_json, put, say, say_skipped
+from headstart.apps.cli.grouping import PATH, Command, option
+from headstart.report.text.evaluation import counted
 from headstart.safety.printable import show
 
 if TYPE_CHECKING:
+    from headstart.classifier.as_is import Classified
     from headstart.evaluation.results import Predictions
-    from headstart.features.extraction import Skipped
 
 
-def predict(
-    model: options.Model,
-    photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
-    csv: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write a table to this file; an apostrophe before =, +, - or @ keeps spreadsheets from running names."
-        ),
-    ] = None,
-    backbone: options.Elsewhere = "",
-    fetch: options.Fetch = False,
-    as_json: options.Json = False,
-) -> None:
-    """Say which of your classes photos belong to."""
+@click.command(cls=Command)
+@options.model
+@options.photos
+@options.moved_backbone
+@options.may_fetch
+@option(
+    "--csv", group=options.OUTPUT, type=PATH, metavar="FILE",
+    help="Write a table to this file. An apostrophe before =, +, - or @ keeps spreadsheets from running file names.",
+)  # fmt: skip
+@options.as_json
+def predict(model: Path, photos: Sequence[Path], backbone: str, fetch: bool, csv: Path | None, as_json: bool) -> None:
+    """Predict each photo's class with a saved classifier."""
     with Bar() as bar:
         classifier = options.open_model(model, backbone, fetch, bar)
         answer = classifier.predictions(photos, bar if len(photos) > 1 or os.path.isdir(photos[0]) else None)
     say_skipped(answer.skipped)
     if csv is not None:
         _write_csv(csv, answer)
-        say(f"{len(answer.paths):,} predictions written to {csv}.")
+        say(f"{counted(len(answer.paths), 'prediction')} written to {csv}.")
     if as_json:
-        print_json(
-            {
-                "model": str(model),
-                "photos": [
-                    {
-                        "path": path,
-                        "label": label,
-                        "probability": float(row.max()),
-                        "probabilities": dict(zip(answer.classes, row.tolist(), strict=True)),
-                    }
-                    for path, label, row in zip(answer.paths, answer.labels, answer.probabilities, strict=True)
-                ],
-                "skipped": _skipped(answer.skipped),
-            }
-        )
+        print_json({"model": str(model), **answer.to_json()})
     elif csv is None:
-        labels = [show(label) for label in answer.labels]
-        width = max(map(len, labels), default=0)
-        for path, label, row in zip(answer.paths, labels, answer.probabilities, strict=True):
-            put(f"{label:{width}}  {100 * row.max():5.1f} %  {path}")
+        show_predictions(answer)
 
 
-def classify(
-    photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
-    backbone: options.Backbone = options.DEFAULT_BACKBONE,
-    input_range: options.InputRange = "",
-    top: Annotated[int, typer.Option(min=1, help="Guesses for each photo.")] = 5,
-    as_json: options.Json = False,
-) -> None:
-    """Use a network unchanged, with the classes it was trained on (ImageNet's 1,000)."""
+@click.command(cls=Command)
+@options.photos
+@options.backbone
+@options.input_range
+@option("--top", group=options.OUTPUT, type=click.IntRange(1), metavar="N", default=5, help="Guesses for each photo.")
+@options.as_json
+def classify(photos: Sequence[Path], backbone: str, input_range: str, top: int, as_json: bool) -> None:
+    """Classify photos with a pre-trained model as it is.
+
+    The classes are those it was trained on: ImageNet's 1,000 in most cases.
+    """
     from headstart.classifier.as_is import classify as run
 
     with Bar() as bar:
-        answer = run(photos, backbone, top, options.network_options(input_range), bar)
+        answer = run(photos, backbone, top, options.backbone_options(input_range), bar)
     say_skipped(answer.skipped)
     if as_json:
-        print_json(
-            {
-                "backbone": answer.backbone,
-                "photos": [
-                    {
-                        "path": photo.path,
-                        "predictions": [
-                            {"label": one.label, "index": one.index, "probability": one.probability}
-                            for one in photo.guesses
-                        ],
-                    }
-                    for photo in answer.photos
-                ],
-                "skipped": _skipped(answer.skipped),
-            }
-        )
-        return
+        print_json(answer.to_json())
+    else:
+        show_guesses(answer)
+
+
+def show_predictions(answer: Predictions) -> None:
+    """Print a line for each photo: its class and the probability of that class."""
+    labels = [show(label) for label in answer.labels]
+    width = max(map(len, labels), default=0)
+    for path, label, row in zip(answer.paths, labels, answer.probabilities, strict=True):
+        put(f"{label:{width}}  {100 * row.max():5.1f} %  {path}")
+
+
+def show_guesses(answer: Classified) -> None:
+    """Print the path of each photo, and a line for each guess."""
     for photo in answer.photos:
         put(photo.path)
         for one in photo.guesses:
             put(f"  {100 * one.probability:5.1f} %  {one.label}")
-
-
-def _skipped(skipped: Sequence[Skipped]) -> list[dict[str, str]]:
-    return [{"path": one.path, "reason": one.reason, "detail": one.detail} for one in skipped]
 
 
 def _write_csv(path: Path, answer: Predictions) -> None:

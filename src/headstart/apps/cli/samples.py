@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from headstart.apps.cli.console import Bar, print_json, put, say
-from headstart.apps.cli.options import Json
+from headstart.apps.cli.grouping import PATH, Group, argument, option
+from headstart.apps.cli.options import as_json as json_option
 
 if TYPE_CHECKING:
     from headstart.photos.samples import Sample
 
-app = typer.Typer(help="Public data sets to try it on: list, fetch.", no_args_is_help=True)
+
+@click.group(cls=Group, no_args_is_help=True)
+def samples() -> None:
+    """List or download public data sets to try headstart on."""
 
 
-@app.command("list")
-def list_(as_json: Json = False) -> None:
-    """Say which data sets there are, how large they are, and on which terms."""
+@samples.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the data sets with their sizes and licences."""
     from headstart.photos.samples import SAMPLES
 
     if as_json:
@@ -31,17 +36,16 @@ def list_(as_json: Json = False) -> None:
         say(f"{names}: {licence}.")
 
 
-@app.command()
-def get(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="As `headstart samples list` shows it.")],
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="It becomes DIR/NAME.", show_default=False)] = Path(),
-    file: Annotated[
-        Path | None,
-        typer.Option("--from", metavar="FILE", help="Its zip or tar.gz, fetched otherwise; nothing is downloaded."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Fetch a data set, check it, and put it into DIR/NAME; interrupted, it goes on where it ended."""
+@samples.command()
+@argument("name", help="As `headstart samples list` shows it.")
+@argument("folder", type=PATH, metavar="[DIR]", default=Path(), help="Where to put it, as DIR/NAME.")
+@option("--from", "file", type=PATH, metavar="FILE", help="Use this zip or tar.gz file instead of downloading it.")
+@json_option
+def get(name: str, folder: Path, file: Path | None, as_json: bool) -> None:
+    """Download a data set, check it and put it into DIR/NAME.
+
+    An interrupted download continues where it stopped.
+    """
     from headstart.photos import samples
 
     with Bar() as bar:
@@ -50,8 +54,8 @@ def get(
         print_json({**_document(got.sample), "path": str(got.path), "new": got.new})
         return
     put(f"{got.path}: {_contents(got.sample)}{'' if got.new else '; it was here already, complete'}.")
-    say(f"Terms: {got.sample.licence}.")
-    say(f"Next: headstart train {got.path} -o MODEL")
+    say(f"Licence: {got.sample.licence}.")
+    say(f"Next: headstart train {got.path} -o NAME")
 
 
 def _contents(sample: Sample) -> str:
@@ -66,6 +70,9 @@ def _document(sample: Sample) -> dict[str, Any]:
         "url": sample.url,
         "megabytes": sample.megabytes,
         "licence": sample.licence,
-        "train": dict(sample.train),
-        "test": dict(sample.test),
+        "classes": list(sample.train),
+        "train": sum(sample.train.values()),
+        "test": sum(sample.test.values()) or None,
+        "train_by_class": dict(sample.train),
+        "test_by_class": dict(sample.test),
     }

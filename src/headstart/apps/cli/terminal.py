@@ -1,4 +1,4 @@
-"""The streams of the command line: only printable text of ours leaves them."""
+"""The output streams of the command line: they print only visible characters, and nothing from libraries in C."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from headstart.safety.printable import show_lines
 
 
 class Printable(io.TextIOWrapper):
-    """A stream that spells whatever would drive a terminal: the last line of defence, names are spelled before.
+    """A stream that spells control characters out: the last defence, since names are made printable before.
 
     Args:
-        stream: where it goes.
+        stream: where the text goes.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self.unfiltered = stream  # for bars, which do drive the terminal; also keeps the buffer from being closed
+        self.unfiltered = stream  # for bars, which control the terminal; also keeps the buffer from being closed
         super().__init__(
             stream.buffer, stream.encoding, "backslashreplace", line_buffering=getattr(stream, "line_buffering", True)
         )
 
     def write(self, text: str) -> int:
-        """Write text, spelled where need be."""
+        """Write text, with control characters spelled out."""
         super().write(show_lines(text))
         return len(text)
 
 
 def guard() -> None:
-    """Replace the two streams by printable ones, and take stderr away from libraries written in C.
+    """Replace stdout and stderr by printable streams, and close descriptor 2 to libraries written in C.
 
-    They write to descriptor 2, past Python: libtiff its complaints, with what stands in the file. The outcome of each
-    photo says what matters. Python's stderr gets a descriptor of its own, and so does the report of a crash;
-    with `HEADSTART_DEBUG=1` descriptor 2 stays as it is. For a process of ours only: a program that uses headstart as
+    Such libraries bypass Python: libtiff, for one, prints parts of the file with its complaints. The result of each
+    photo reports what matters. Python's stderr and the report of a crash get a descriptor of their own; with
+    `HEADSTART_DEBUG=1` descriptor 2 stays as it is. Only the command line does this: a program that uses headstart as
     a library keeps its descriptors.
     """
-    if sys.stdout is None:  # closed by whoever started us
+    if sys.stdout is None:  # closed by the parent process
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # kept
     if _has_descriptor(sys.stdout):
         sys.stdout = Printable(sys.stdout)
@@ -55,10 +55,10 @@ def guard() -> None:
 
 
 def _has_descriptor(stream: TextIO) -> bool:
-    """False where a program keeps in memory what its call of the command line writes."""
+    """False if a program that calls the command line collects its output in memory."""
     return hasattr(stream, "buffer")
 
 
 def for_bars() -> TextIO:
-    """Stderr as bars need it, with the codes that move the cursor."""
+    """Stderr for progress bars, which need control codes that move the cursor."""
     return sys.stderr.unfiltered if isinstance(sys.stderr, Printable) else sys.stderr

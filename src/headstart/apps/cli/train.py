@@ -3,110 +3,103 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from headstart.apps.cli import options
 from headstart.apps.cli.console import Bar, command_line, print_json, put, say, say_skipped
+from headstart.apps.cli.grouping import PATH, Command, option
 
 if TYPE_CHECKING:
     from headstart.classifier.training import Training
 
 
+@click.command(cls=Command)
+@options.labelled_photos
+@options.backbone
+@options.input_range
+@options.layers
+@options.view
+@option("--head", group=options.MEASURING, metavar="KIND", default="logistic", help=options.HEADS)
+@options.test
+@options.fraction
+@options.seed
+@options.learning_curve
+@option("-o", "--output", group=options.OUTPUT, type=PATH, metavar="FOLDER", help="Save the classifier here.")
+@option("--overwrite", group=options.OUTPUT, is_flag=True, help="Replace the classifier that is saved there.")
+@options.report
+@options.logdir
+@options.as_json
+@option("--strict", is_flag=True, help="Exit with 1 if a photo was skipped.")
 def train(
-    photos: Annotated[
-        Path,
-        typer.Argument(help="Folder of class folders, or of train and test with class folders, or a CSV."),
-    ],
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Save the classifier in this new folder.")
-    ] = None,
-    backbone: options.Backbone = options.DEFAULT_BACKBONE,
-    input_range: options.InputRange = "",
-    layers: options.Layers = options.LayersName.last,
-    head: Annotated[str, typer.Option(help="logistic, ridge, centroid or knn.")] = "logistic",
-    test: Annotated[Path | None, typer.Option(help="Folder or CSV to measure on.")] = None,
-    fraction: Annotated[float | None, typer.Option(help="Train on this share of each class, such as 0.1.")] = None,
-    view: options.View = options.ViewName.squash,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the share and of the folds.")] = 0,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a photo was skipped.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a classifier saved there.")] = False,
-    curve: Annotated[bool, options.LEARNING_CURVE] = False,
-    report: Annotated[Path | None, options.REPORT] = None,
-    logdir: Annotated[Path | None, typer.Option(help="Write a run for TensorBoard into this folder.")] = None,
-    as_json: options.Json = False,
+    photos: Path,
+    backbone: str,
+    input_range: str,
+    layers: str,
+    report: Path | None,
+    logdir: Path | None,
+    as_json: bool,
+    strict: bool,
+    curve: bool,
+    **settings: Any,
 ) -> int:
-    """Train a classifier on your photos, measure it honestly, save it."""
+    """Train a classifier on your photos, measure it and save it."""
     from headstart.classifier.training import train as run
 
     if report is not None:
-        from headstart.report.html import check
+        from headstart.report import html
 
-        check(report)
+        html.check(report)
     if logdir is not None:
         from headstart.report import tensorboard
 
         tensorboard.check(logdir)
     with Bar() as bar:
-        result = run(
+        training = run(
             photos,
-            output=output,
             backbone=backbone,
-            head=head,  # type: ignore[arg-type]  # an unknown name is the library's error
-            view=view.value,
-            options=options.network_options(input_range, layers),
-            test=test,
-            fraction=fraction,
-            seed=seed,
-            overwrite=overwrite,
+            options=options.backbone_options(input_range, layers),
             curve=curve or report is not None,
             command=command_line(),
             progress=bar,
+            **settings,
         )
-    document = {**result.to_json(), "tracked": None}
+    tracked = None
     if logdir is not None:
-        folder = tensorboard.record(logdir, result)
-        document["tracked"] = str(folder)
-        say(f"Tracked in {folder}. Look at it: headstart board {logdir}")
+        tracked = str(tensorboard.record(logdir, training))
+        say(f"Run written to {tracked}. Show in TensorBoard: headstart board {logdir}")
     if report is not None:
-        from datetime import date
-
-        from headstart.report.html import of_training, write
-
-        write(report, of_training(document, date.today()))
+        html.write(report, html.of_training(training))
         say(f"Report: {report}")
     if as_json:
-        print_json(document)
+        print_json({**training.to_json(), "tracked": tracked})
     else:
-        show(result)
-    return 1 if strict and result.skipped else 0
+        show(training)
+    return 1 if strict and training.measured.photos.skipped else 0
 
 
-def show(result: Training) -> None:
-    """What a person wants to know of a training."""
-    from headstart.report.text.evaluation import curve_text, details, summary
+def show(training: Training) -> None:
+    """Print what a person wants to know of a training."""
+    from headstart.report.text.evaluation import curve_text, details, skipped_text, summary
 
-    document = result.to_json()
-    skipped = document["photos"]
-    if skipped["skipped"]:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in skipped["reasons"].items())
-        say(f"{skipped['skipped']} of {skipped['found']:,} photos are not used: {reasons}.")
-        say_skipped(result.skipped, most=5)
-    print(details(document["evaluation"]))
+    evaluation, photos = training.measured.evaluation, training.measured.photos
+    if photos.skipped:
+        say(skipped_text(photos))
+        say_skipped(photos.skipped, most=5)
+    print(details(evaluation))
     print()
-    print(summary(document["evaluation"]))
-    rate = document["features"]["photos_per_second"]
-    head, seconds = document["head"], document["seconds"]
-    chosen = f", l2 {head['l2']:.3g} by cross-validation" if head["l2"] is not None else ""
-    speed = f" at {rate:,.0f} photos/s" if rate else ""
+    print(summary(evaluation))
+    head, work = training.classifier.choice, training.work
+    chosen = f", l2 {head.l2:.3g} by cross-validation" if head.l2 is not None else ""
+    speed = f" at {work.photos_per_second:,.0f} photos/s" if work.photos_per_second else ""
     print(
-        f"Head: {head['kind']}{chosen}.  {result.computed:,} photos computed{speed}, {result.from_store:,} from the "
-        f"store; {seconds['total']:.1f} s in all."
+        f"Head: {head.kind}{chosen}.  {work.computed:,} photos computed{speed}, {work.from_store:,} from the "
+        f"store; {training.seconds['total']:.1f} s in all."
     )
-    if document["learning_curve"]:
-        put(curve_text(document["learning_curve"]))
-    if result.model is None:
+    if training.curve is not None:
+        put(curve_text(training.curve))
+    if training.model is None:
         say("Not saved: add -o NAME to keep the classifier.")
     else:
-        put(f"Saved in {result.model}. Try it: headstart predict {result.model} PHOTO")
+        put(f"Saved in {training.model}. Try it: headstart predict {training.model} PHOTO")

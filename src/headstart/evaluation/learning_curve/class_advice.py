@@ -48,9 +48,8 @@ class ClassWorth:
     interval: tuple[float, float]
 
     def to_json(self) -> dict[str, Any]:
-        """Part of the learning curve's document."""
-        low, high = self.interval
-        return {"class": self.name, "gain": self.gain, "low": low, "high": high}
+        """One of the `worth` of a learning curve's `advice`, see docs/json.md."""
+        return {"class": self.name, "gain": self.gain, "interval": list(self.interval)}
 
 
 @dataclass(frozen=True)
@@ -68,12 +67,12 @@ class Advice:
     is_told: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Part of the learning curve's document."""
+        """The `advice` of a `learning_curve`, see docs/json.md."""
         return {
             "text": self.text,
-            "classes": [one.to_json() for one in self.classes],
+            "worth": [one.to_json() for one in self.classes],
             "removed": self.removed,
-            "told": self.is_told,
+            "significant": self.is_told,
         }
 
 

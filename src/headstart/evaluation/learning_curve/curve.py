@@ -51,10 +51,14 @@ class Point:
     interval: tuple[float, float]
 
     def to_json(self) -> dict[str, Any]:
-        """Part of `LearningCurve.to_json`."""
-        low, high = self.interval
-        shown = {"per_class": self.per_class, "accuracy": self.accuracy, "low": low, "high": high}
-        return {**shown, "photos": self.photos, "draws": self.draws} if self.draws else shown
+        """One of the `points` of a `learning_curve`, see docs/json.md."""
+        return {
+            "photos_per_class": self.per_class,
+            "train": self.photos,
+            "draws": self.draws,
+            "accuracy": self.accuracy,
+            "interval": list(self.interval),
+        }
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ class LearningCurve:
         return ". ".join(said) + "."
 
     def to_json(self) -> dict[str, Any]:
-        """The part `learning_curve` of the documents of `train` and `compare`."""
+        """The `learning_curve` of all documents, see docs/json.md."""
         ahead = None
         if self.law is not None and self.ahead:
             ahead = {"law": self.law.to_json(), "points": [point.to_json() for point in self.ahead]}

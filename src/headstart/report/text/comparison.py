@@ -3,86 +3,76 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING
 
 from headstart.report.text.evaluation import percent, table
 from headstart.safety.printable import show
 
+if TYPE_CHECKING:
+    from headstart.classifier.comparison import Comparison, Entry
+
 _LONGEST_NAME = 36
 
 
-def comparison_table(document: dict[str, Any]) -> str:
-    """The entries, the best first; `*` marks the Pareto front of accuracy and speed.
-
-    Args:
-        document: of `Comparison.to_json`.
-    """
-    entries = document["entries"]
-    several = len({entry["head"] for entry in entries}) > 1
-    head = ["", "network", *(["head"] if several else []), "accuracy", "95 % interval", "behind", "interval", "p"]
-    rows = [[*head, "dim", "params", "MB", "photos/s", "seconds"]]
-    for entry in entries:
-        evaluation = entry["evaluation"]
-        low, high = evaluation["interval"]
+def comparison_table(comparison: Comparison) -> str:
+    """The entries, the best first; `*` marks the Pareto front of accuracy and speed."""
+    several = len({one.head.kind for one in comparison.entries}) > 1
+    rows = [["", "backbone", *(["head"] if several else []), "accuracy", "95 % interval", "behind", "interval", "p"]]
+    rows[0] += ["dim", "params", "MB", "photos/s", "seconds"]
+    for one in comparison.entries:
+        low, high = one.evaluation.interval
         rows.append(
             [
-                "*" if entry["pareto"] else " ",
-                _shortened(entry["name"]),
-                *([entry["head"]] if several else []),
-                percent(evaluation["accuracy"]),
+                "*" if one.is_on_front else " ",
+                _shortened(one.name),
+                *([one.head.kind] if several else []),
+                percent(one.accuracy),
                 f"{100 * low:.1f}-{100 * high:.1f}",
-                *_difference(entry["difference"]),
-                f"{entry['dim']:,}",
-                _millions(entry["parameters"]),
-                "-" if entry["megabytes"] is None else f"{entry['megabytes']:.1f}",
-                "-" if entry["photos_per_second"] is None else f"{entry['photos_per_second']:,.0f}",
-                f"{entry['seconds']['network'] + entry['seconds']['head']:.1f}",
+                *_difference(one),
+                f"{one.card.dim:,}",
+                "-" if one.parameters is None else f"{one.parameters / 1e6:.1f} M",
+                "-" if one.file_bytes is None else f"{one.file_bytes / 1e6:.1f}",
+                "-" if one.speed is None else f"{one.speed:,.0f}",
+                f"{one.backbone_seconds + one.head_seconds:.1f}",
             ]
         )
     parts = [table(rows)]
-    if document["left_out"]:
-        left = [[_shortened(e["name"]), e["head"], percent(e["evaluation"]["accuracy"])] for e in document["left_out"]]
-        parts.append("Left out after the quick ranking:\n" + table([["network", "head", "accuracy"], *left]))
+    if comparison.left_out:
+        left = [[_shortened(one.name), one.head.kind, percent(one.accuracy)] for one in comparison.left_out]
+        parts.append("Left out after the quick ranking:\n" + table([["backbone", "head", "accuracy"], *left]))
     return "\n\n".join(parts)
 
 
-def cautions(document: dict[str, Any]) -> str:
-    """How to read the table, and the line that trains the best."""
-    best = document["entries"][0]
+def cautions(comparison: Comparison) -> str:
+    """How to read the table, and the command that trains the best."""
+    best = comparison.best
     how = {
         "test set": "measured on photos that no head was trained on; p by McNemar's exact test, mid-p",
         "cross-validation": "by cross-validation over the same folds; p by the corrected resampled t-test",
-    }[document["protocol"]]
+    }[comparison.protocol]
     lines = [
-        f"{best['evaluation']['n']:,} photos, {how}. behind: points behind the best. "
-        "* nothing is both more accurate and faster. photos/s: the network alone, here."
+        f"{best.evaluation.n:,} photos, {how}. behind: percentage points behind the best. "
+        "*: no other is both more accurate and faster. photos/s: the backbone alone, on this machine."
     ]
-    if len(document["entries"]) > 2:
-        lines.append("The best of several was partly lucky: expect a little less of it on new photos.")
-    words = ["headstart", "train", document["photos"], "-b", best["network"]]
-    words += ["--head", best["head"]] if best["head"] != "logistic" else []
-    words += ["--fraction", str(document["fraction"])] if document["fraction"] else []
-    words += ["--view", document["view"]] if document["view"] != "squash" else []
-    words += ["--layers", best["layers"]] if best["layers"] != "last" else []
-    if best["input_range_from"] == "given":
-        words += ["--input-range", best["input_range"]]
+    if len(comparison.entries) > 2:
+        lines.append("The best of several was partly lucky: expect slightly less on new photos.")
+    words = ["headstart", "train", comparison.source, "-b", best.card.handle]
+    words += ["--head", best.head.kind] if best.head.kind != "logistic" else []
+    words += ["--fraction", str(comparison.fraction)] if comparison.fraction != 1 else []
+    words += ["--seed", str(comparison.seed)] if comparison.seed else []
+    words += ["--view", comparison.view] if comparison.view != "squash" else []
+    words += ["--layers", best.card.layers] if best.card.layers != "last" else []
+    words += ["--input-range", best.card.feed.name] if best.card.range_from == "given" else []
     lines.append(f"Keep the best: {show(shlex.join([*words, '-o', 'NAME']))}")
     return "\n".join(lines)
 
 
-def _difference(difference: dict[str, Any] | None) -> list[str]:
-    if difference is None:
-        return ["best", "", ""]
-    if "error" in difference:
-        return ["-", "-", "-"]
-    low, high = difference["interval"]
-    p = difference["p"]
+def _difference(one: Entry) -> list[str]:
+    if one.difference is None:
+        return ["-", "-", "-"] if one.unpaired else ["best", "", ""]
+    (low, high), p = one.difference.interval, one.difference.p
     shown = "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
-    return [f"{100 * difference['difference']:.1f}", f"{100 * low:+.1f} to {100 * high:+.1f}", shown]
-
-
-def _millions(parameters: int | None) -> str:
-    return "-" if parameters is None else f"{parameters / 1e6:.1f} M"
+    return [f"{100 * one.difference.value:.1f}", f"{100 * low:+.1f} to {100 * high:+.1f}", shown]
 
 
 def _shortened(name: str) -> str:

@@ -3,66 +3,70 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING
 
 from headstart.safety.printable import show
+
+if TYPE_CHECKING:
+    from headstart.evaluation.learning_curve.curve import LearningCurve
+    from headstart.evaluation.metrics import Evaluation
+    from headstart.evaluation.results import PhotoCounts
 
 _SHOWN = 10
 
 
-def summary(evaluation: dict[str, Any], seen: int = 0) -> str:
-    """The accuracy with its interval, one line.
+def summary(evaluation: Evaluation, seen: int = 0) -> str:
+    """The accuracy with its interval, on two lines.
 
     Args:
-        evaluation: the document of `Evaluation.to_json`.
+        evaluation: what was measured.
         seen: how many of its photos were trained on.
     """
-    low, high = evaluation["interval"]
+    low, high = evaluation.interval
     how = {
         "test set": f"{seen:,} of them were trained on" if seen else "none of these files was trained on",
-        "cross-validation": "by cross-validation: each photo judged by heads that did not see it",
-    }[evaluation["protocol"]]
+        "cross-validation": "by cross-validation: each photo was predicted by heads that were not trained on it",
+    }[evaluation.protocol]
     return (
-        f"Accuracy {percent(evaluation['accuracy'])} on {evaluation['n']:,} photos; {how}.\n"
-        f"With 95 % confidence between {percent(low)} and {percent(high)}.  Balanced accuracy "
-        f"{percent(evaluation['balanced_accuracy'])}, log loss {evaluation['log_loss']:.3f}, calibration error "
-        f"{percent(evaluation['calibration_error'])}."
+        f"Accuracy {percent(evaluation.accuracy)} on {counted(evaluation.n, 'photo')}; {how}.\n"
+        f"95 % confidence interval: {percent(low)} to {percent(high)}.  Balanced accuracy "
+        f"{percent(evaluation.balanced_accuracy)}, log loss {evaluation.log_loss:.3f}, calibration error "
+        f"{percent(evaluation.calibration_error)}."
     )
 
 
-def details(evaluation: dict[str, Any]) -> str:
-    """Table of the classes, what is confused with what, and the most confident mistakes."""
-    from headstart.evaluation.metrics import top_confusions
-
+def details(evaluation: Evaluation) -> str:
+    """Table of the classes, the most frequent confusions, and the most confident mistakes."""
     rows = [["class", "photos", "precision", "recall", "F1"]]
-    for name, row in evaluation["per_class"].items():
-        figures = [percent(row[key]) for key in ("precision", "recall", "f1")]
-        rows.append([name, f"{row['support']:,}", *figures])
+    for one in evaluation.per_class:
+        rows.append([one.name, f"{one.support:,}", *map(percent, (one.precision, one.recall, one.f1))])
     parts = [table(rows)]
-    confusion = evaluation["confusion"]
-    if found := top_confusions(confusion["classes"], confusion["counts"], _SHOWN):
-        confused = [["  ", _count(one.photos), f"{one.label} taken for {one.predicted}"] for one in found]
-        parts.append("Most frequent confusions:\n" + table(confused))
-    if evaluation["mistakes"]:
+    if confusions := evaluation.top_confusions(_SHOWN):
+        lines = [["  ", _count(one.photos), f"{one.label} taken for {one.predicted}"] for one in confusions]
+        parts.append("Most frequent confusions:\n" + table(lines))
+    if evaluation.mistakes:
         lines = [
-            [f"  {percent(m['probability'])}", f"{m['label']} taken for {m['predicted']}", m["path"]]
-            for m in evaluation["mistakes"][:_SHOWN]
+            [f"  {percent(one.probability)}", f"{one.label} taken for {one.predicted}", one.path]
+            for one in evaluation.mistakes[:_SHOWN]
         ]
         parts.append("Most confident mistakes:\n" + table(lines))
     return "\n\n".join(parts)
 
 
-def curve_text(curve: dict[str, Any]) -> str:
-    """Whether more photos would help, and of which class.
+def curve_text(curve: LearningCurve) -> str:
+    """Whether more photos would help, and of which class."""
+    return f"{curve.text} {curve.advice.text}"
 
-    Args:
-        curve: the document of `LearningCurve.to_json`.
-    """
-    return f"{curve['text']} {curve['advice']['text']}"
+
+def skipped_text(photos: PhotoCounts) -> str:
+    """How many photos were skipped and why."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in photos.reasons.items())
+    are = "is" if len(photos.skipped) == 1 else "are"
+    return f"{len(photos.skipped)} of {counted(photos.found, 'photo')} {are} not used: {reasons}."
 
 
 def table(rows: list[list[str]]) -> str:
-    """Columns of equal width; those of figures stand right, their heading with them. Cells are printable."""
+    """Columns of equal width; figures and their headings are aligned to the right. Cells are made printable."""
     rows = [[show(cell) for cell in row] for row in rows]
     columns = list(zip(*rows, strict=True))
     widths = [max(len(cell) for cell in column) for column in columns]
@@ -77,12 +81,17 @@ def table(rows: list[list[str]]) -> str:
 
 
 def _count(photos: float) -> str:
-    """Whole photos; in cross-validation a mean over repeats, with its fraction."""
+    """Whole photos, or with a decimal: in cross-validation a count is a mean over repeats."""
     return f"{photos:.0f}" if photos == round(photos) else f"{photos:.1f}"
 
 
 def _is_figure(cell: str) -> bool:
     return re.fullmatch(r"[<+-]?\d[\d.,]*( ?[%M])?", cell) is not None
+
+
+def counted(number: int, noun: str) -> str:
+    """Such as `1 photo` and `1,200 photos`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def percent(share: float) -> str:

@@ -1,4 +1,4 @@
-"""The catalogue for people: plain lines of at most 100 columns, names and addresses never cut."""
+"""The catalogue as text for people: lines of at most 100 columns; names and addresses are never cut."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HEADER = f"{'top-1':>5}  {'param':>5} {'GMACs':>5} {'input':>5} {'dim':>4}  fro
 
 
 def table(models: Sequence[Model]) -> list[str]:
-    """One line a model, under a header; a name too long for its line stands on the next."""
+    """A header and a line for each model; a name that is too long for its line follows on the next."""
     lines = [_HEADER]
     for model in models:
         top1 = f"{_or_dash(model.top1, '.2f'):>5}{'~' if 'top1' in model.derived else ' '}"
@@ -31,41 +31,43 @@ def table(models: Sequence[Model]) -> list[str]:
         line = f"{figures} {_origin(model):<5} "
         name = model.name
         if model.source == "claim":
-            name += f" ({model.year}; {_had(model)})"
+            name += f" ({model.year}; {_status(model)})"
         lines += [line + name] if len(line + name) <= WIDTH else [line.rstrip(), f"  {name}"]
     return lines
 
 
 def footnotes(models: Sequence[Model]) -> list[str]:
-    """What the marks in the table mean, and how to use what it shows."""
+    """What the marks in the table mean, and how to use a model."""
     lines = []
     if any({"top1", "dim"} & set(m.derived) for m in models):
-        lines.append("~ from a twin, the same architecture trained on the same data: show NAME says which.")
+        lines.append("~ from a twin, the same architecture trained on the same data: show NAME names it.")
     if any(m.format == _HUB1 for m in models):
         lines.append(f"tf1: a TensorFlow 1 module of TensorFlow Hub, needs {_EXTRA}")
     if any(m.source == "timm" for m in models):
-        lines.append("timm: the weights are PyTorch's; show NAME says how to use them.")
+        lines.append("timm: the weights are for PyTorch; show NAME explains how to use them.")
     if any(m.handle for m in models):
-        lines.append("Use one: headstart train PHOTOS -b NAME. About one: headstart models show NAME")
+        lines.append("Use one: headstart train PHOTOS -b NAME. More about one: headstart models show NAME")
     return lines
 
 
 def best(found: Best, source: dict[str, str]) -> list[str]:
-    """The answers to "which is best", with the caution.
+    """The best models, with the caution.
 
     Args:
         found: the answers.
-        source: of the published accuracies, as in `sources.json`.
+        source: where the published accuracies come from, as in `sources.json`.
     """
     lines = [f"Top-1 on ImageNet-1k, {source['source']},", f"{source['date']}.", "Best with public weights:"]
-    lines += _entry(found.public) if found.public else ["  none of those that fit has a known accuracy"]
+    lines += _entry(found.public) if found.public else ["  no match has a known accuracy"]
     if found.loadable is not found.public:
         lines.append("Best that headstart loads by name:")
-        lines += _entry(found.loadable) if found.loadable else ["  none of those that fit has a known accuracy"]
+        lines += _entry(found.loadable) if found.loadable else ["  no match has a known accuracy"]
     if found.claimed:
         lines.append("Best as claimed:")
     for claim in found.claimed:
-        lines += _wrapped(f"{claim.name}, {claim.year}: {_had(claim)}; source: {claim.note}", f"  {claim.top1:.2f} %  ")
+        lines += _wrapped(
+            f"{claim.name}, {claim.year}: {_status(claim)}; source: {claim.note}", f"  {claim.top1:.2f} %  "
+        )
     return [*lines, "", *CAUTION]
 
 
@@ -79,10 +81,10 @@ def _entry(model: Model) -> list[str]:
 
 
 def show(sizes: Sequence[Model]) -> list[str]:
-    """All about one network.
+    """Everything about one model.
 
     Args:
-        sizes: the same network, once for each input size it was measured at.
+        sizes: the same model, once for each input size it was measured at.
     """
     model = sizes[0]
     lines = [model.name]
@@ -99,7 +101,7 @@ def show(sizes: Sequence[Model]) -> list[str]:
     if model.source == "tfhub" and not model.kaggle:
         row("also at", "no other address is known")
     row("trained on", model.dataset or "not stated")
-    row("network", model.network or "not stated")
+    row("architecture", model.network or "not stated")
     row("input", ", ".join(f"{m.input_size} x {m.input_size}" for m in sizes if m.input_size) or "not stated")
     row("dimension", _marked(model, "dim", f"{model.dim:,}" if model.dim else "not stated"))
     row("classes", f"{model.classes:,}" if model.classes else "not stated")
@@ -122,7 +124,7 @@ def show(sizes: Sequence[Model]) -> list[str]:
 
 
 def tables_behind(models: Sequence[Model]) -> list[str]:
-    """Names of the tables whose figures these models show."""
+    """Names of the tables that the figures of these models come from."""
     from headstart.backbones.catalogue import TABLE_OF
 
     used = {TABLE_OF[m.source] for m in models} | {"imagenet" for m in models if m.figures_from}
@@ -130,15 +132,15 @@ def tables_behind(models: Sequence[Model]) -> list[str]:
 
 
 def _use(model: Model, short: bool = False) -> list[str]:
-    """The lines to type."""
+    """The commands that use it."""
     if model.source == "claim":
-        return ["nobody can: the weights are not public"]
+        return ["not possible: the weights are not public"]
     if model.source == "timm":
         if short:
             return ["PyTorch weights; how to use them: headstart models show NAME"]
         size = f"1, 3, {model.input_size}, {model.input_size}"
         return [
-            "the weights are PyTorch's: export to ONNX where torch and timm are installed, then",
+            "the weights are for PyTorch: export them to ONNX where torch and timm are installed, then",
             'python -c "import timm, torch; torch.onnx.export(',
             f"  timm.create_model('{model.name}', pretrained=True).eval(),",
             f"  torch.zeros({size}), 'model.onnx')\"",
@@ -161,7 +163,7 @@ def _accuracy(model: Model) -> str:
     figures = [f"top-1 {model.top1:.2f} %"]
     figures += [f"top-5 {model.top5:.2f} %"] if model.top5 is not None else []
     figures += [f"ReaL top-1 {model.real_top1:.2f} %"] if model.real_top1 is not None else []
-    claim = f", {model.year}; {_had(model)}" if model.source == "claim" else ""
+    claim = f", {model.year}; {_status(model)}" if model.source == "claim" else ""
     return _marked(model, "top1", ", ".join(figures) + size) + claim
 
 
@@ -169,7 +171,7 @@ def _marked(model: Model, field: str, shown: str) -> str:
     return f"{shown} *" if field in model.derived else shown
 
 
-def _had(claim: Model) -> str:
+def _status(claim: Model) -> str:
     weights = "public weights" if claim.public_weights else "no public weights"
     return f"{weights}, {'reproduced' if claim.reproduced else 'not reproduced'}"
 
