@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headstart import backbones
 from headstart.apps.cli.console import Bar, agreed, say
 
 if TYPE_CHECKING:
     from headstart.backbones import Options
     from headstart.classifier.classifier import Classifier
 
-DEFAULT_BACKBONE = "builtin:efficientnet-lite0"
+DEFAULT_BACKBONE = backbones.DEFAULT
 
 
 class LayersName(StrEnum):

@@ -11,7 +11,7 @@ from headstart.apps.cli import options
 from headstart.apps.cli.console import Bar, print_json, put, say
 
 if TYPE_CHECKING:
-    from headstart.classifier.probe import Probed
+    from headstart.classifier.probe import ProbeResult
 
 
 def probe(
@@ -31,7 +31,7 @@ def probe(
         show(found)
     if not found.sure:
         say(
-            f"Doubtful: {found.candidates[0].feed.name} was the best in only {100 * found.held:.0f} % of random halves "
+            f"Doubtful: {found.candidates[0].feed.name} was the best in only {100 * found.wins:.0f} % of random halves "
             "of the photos, so nothing is kept. Give more photos, of more different things; or say --input-range "
             "yourself."
         )
@@ -39,7 +39,7 @@ def probe(
         say("Not kept (--no-write).")
 
 
-def show(found: Probed) -> None:
+def show(found: ProbeResult) -> None:
     """The table and what it means."""
     print("input range      similarity   belief   agreement   accuracy")
     for one in found.candidates:
@@ -54,7 +54,7 @@ def show(found: Probed) -> None:
     )
     print(
         f"{found.candidates[0].feed.name} it is, by {what}, on {found.photos} photos; the best in "
-        f"{100 * found.held:.0f} % of random halves of them."
+        f"{100 * found.wins:.0f} % of random halves of them."
     )
     if found.card:
         put(f"Kept in {found.card}: later runs use it.")
