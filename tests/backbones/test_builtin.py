@@ -181,7 +181,7 @@ def test_an_unknown_handle_gets_a_hint() -> None:
 
 def test_a_saved_card_of_other_weights_is_refused() -> None:
     card = replace(builtin.card("float32"), weights="0" * 64)
-    with pytest.raises(BackboneError, match="is not the backbone(?s:.*)Expected the same weights"):
+    with pytest.raises(BackboneError, match=r"is not the backbone(?s:.*)Expected the same weights"):
         backbones.load_card(card)
 
 

@@ -246,9 +246,7 @@ def test_a_name_that_fits_many_lists_some_and_how_to_see_all() -> None:
     )
     assert second.endswith(f" and {many - 8} more.")
     assert third == "List them with: headstart models mobilenet_v2"
-    with pytest.raises(
-        BackboneError, match=r"matches 2: google/efficientnet/b0/classification, tensorflow/eff.*cation\."
-    ):
+    with pytest.raises(BackboneError, match=r"matches 2: google/efficientnet/b0/.*tion, tensorflow/eff.*cation\."):
         catalogue.resolve("efficientnet/b0/classification")
 
 

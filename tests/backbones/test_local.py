@@ -89,7 +89,7 @@ def test_what_is_no_network_is_told(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     (tmp_path / "folder").mkdir()
     for name, words in {
-        "nothing.onnx": r"There is no model .*nothing.onnx.\nExpected a SavedModel folder, or a file whose name ends in .tflite",
+        "nothing.onnx": r"There is no model .*nothing.onnx.\nExpected a SavedModel folder, or a file .* in .tflite",
         "notes.txt": "notes.txt is not a model of a known format.\nExpected a SavedModel folder",
         "folder": "folder .* contains no SavedModel.\nExpected saved_model.pb in it; it contains nothing",
         ".": "contains no SavedModel.\nExpected saved_model.pb in it; it contains folder, notes.txt",
@@ -103,9 +103,7 @@ def test_a_file_that_is_not_what_its_ending_says_is_told(tmp_path: Path) -> None
         for content in (b"", b"<html>not found</html>" * 9):
             path = tmp_path / name
             path.write_bytes(content)
-            with pytest.raises(
-                BackboneError, match=r"cannot be read by OpenVINO: .*\nExpected a complete model without"
-            ):
+            with pytest.raises(BackboneError, match=r"cannot be read by OpenVINO: .*\nExpected a complete model"):
                 backbones.load(str(path))
 
 
@@ -488,7 +486,7 @@ def test_a_quantised_network_gets_pixels_as_they_are_or_moved_by_128(
     np.testing.assert_allclose(network.embed(PICTURES), answer, rtol=1e-4, atol=1e-3)
     with pytest.raises(
         BackboneError,
-        match=r"is quantised: it takes pixels 0..255 as they are.\nExpected --input-range 0..255 or 0..255,BGR; received",
+        match=r"is quantised: it takes pixels 0..255 as they are.\nExpected --input-range 0..255 or 0..255,BGR;",
     ):
         load(tmp_path / "toy.xml", Options("-1..1"))
 
@@ -666,9 +664,7 @@ def test_a_saved_card_refuses_another_network(tmp_path: Path) -> None:
         BackboneError, match=r"other.xml is not the backbone that this classifier was trained on: it has other w"
     ):
         backbones.load_card(card, elsewhere=str(other))
-    with pytest.raises(
-        BackboneError, match=r"builtin:efficientnet-lite0 is not the backbone (?s:.*)Expected the same weights"
-    ):
+    with pytest.raises(BackboneError, match=r"builtin:efficientnet-lite0 is not the (?s:.*)Expected the same weights"):
         backbones.load_card(card, elsewhere=backbones.DEFAULT)
     with pytest.raises(BackboneError, match="this version reads graphs or photos differently"):
         backbones.load_card(replace(card, revision=0))
@@ -700,7 +696,7 @@ def test_a_network_that_is_cut_elsewhere_than_its_card_says_is_refused(tmp_path:
     assert card.output == "output"
     with pytest.raises(
         BackboneError,
-        match=r"another feature than its card says.\nExpected output, 1000 .*; received before the classifier, 5 numbers",
+        match=r"another feature than its card says.\nExpected output, 1000 .*; received before the classifier, 5",
     ):
         local.reopen(LocalModel(str(path), path), card, None).embed(PICTURES)
 
