@@ -15,7 +15,6 @@ import io
 import pickle
 import struct
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +24,7 @@ import numpy.typing as npt
 from headstart.backbones.card import Card
 from headstart.backbones.graph.anatomy import dissect
 from headstart.backbones.graph.cut import cut
-from headstart.backbones.hints import DEFAULT, Hints, Options
+from headstart.backbones.hints import DEFAULT, Hints, Layers, Options
 from headstart.backbones.labels import imagenet
 from headstart.backbones.runtimes.openvino.compiled import engine
 from headstart.backbones.runtimes.openvino.network import NetworkBackbone
@@ -55,7 +54,7 @@ STAGE_WIDTHS = (112, 192, 320, 1280)
 Weights = dict[str, npt.NDArray[Any]]
 
 
-def card(precision: Literal["float32", "bfloat16"]) -> Card:
+def card(precision: Literal["float32", "bfloat16"], layers: Layers = "last") -> Card:
     """The card, in the view that training uses by default (the whole photo, squashed)."""
     return Card(
         handle=DEFAULT,
@@ -66,59 +65,46 @@ def card(precision: Literal["float32", "bfloat16"]) -> Card:
         mean=(127.0, 127.0, 127.0),
         scale=(128.0, 128.0, 128.0),
         output="pooled",
-        dim=1280,
+        dim=1280 if layers == "last" else sum(STAGE_WIDTHS),
         precision=precision,
         classes=1000,
         crop=0.875,
         licence="Apache-2.0",
+        layers=layers,
     )
 
 
 def network(precision: Literal["float32", "bfloat16"], folder: Path | None, options: Options) -> NetworkBackbone:
-    """The built-in backbone.
-
-    Args:
-        precision: resolved.
-        folder: where compiled graphs are kept.
-        options: layers; an input range is refused, because it is known.
+    """The built-in backbone; compiled graphs are kept in `folder`.
 
     Raises:
-        BackboneError: an input range was given.
+        BackboneError: an input range was given, although it is known.
     """
     if options.feed is not None:
         raise BackboneError(f"The input range of {DEFAULT} is known.\nExpected no --input-range with it.")
-    if options.layers == "last":
-        backbone = NetworkBackbone(card(precision), lambda: build(read_weights()), imagenet(), folder)
-    else:
-        joined = replace(card(precision), layers="several", dim=sum(STAGE_WIDTHS))
-        backbone = NetworkBackbone(joined, _build_joined, imagenet(), folder)
+
+    def graph() -> Any:
+        model = build(read_weights())
+        return model if options.layers == "last" else cut(model, dissect(model, Hints(), DEFAULT), "several")
+
+    backbone = NetworkBackbone(card(precision, options.layers), graph, imagenet(), folder)
     backbone.parameters = PARAMETERS
     with suppress(BackboneError, OSError):  # a missing file is reported when it is needed
         backbone.file_bytes = _file().stat().st_size
     return backbone
 
 
-def _build_joined() -> Any:
-    """The graph with the ends of three stages pooled and joined to its feature."""
-    model = build(read_weights())
-    return cut(model, dissect(model, Hints(), DEFAULT), "several")
-
-
 def read_weights() -> Weights:
-    """Read and check the weights.
-
-    Returns:
-        name -> float32 array, names and layout (output, input, height, width) as in the file.
+    """Read and check the weights: name -> float32 array, layout (output, input, height, width) as in the file.
 
     Raises:
         BackboneError: the package is not installed, or its file is not the expected one.
     """
     path = _file()
     try:
-        data = path.read_bytes()
+        return parse_weights(path.read_bytes(), str(path))
     except OSError as error:
         raise BackboneError(f"The weights {path} cannot be read: {error.strerror}.") from error
-    return parse_weights(data, str(path))
 
 
 def _file() -> Path:

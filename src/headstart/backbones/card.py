@@ -27,10 +27,6 @@ Precision = Literal["auto", "float32", "bfloat16"]
 _NOT_IN_KEY = ("handle", "classes", "crop", "licence", "range_from")
 
 
-def _view(value: Any) -> View:
-    return View(**untrusted.fields(value, _VIEW_FIELDS))
-
-
 #: What the fields of a saved card may be. A model that takes any size is run at the card's, so that has a bound too.
 _VIEW_FIELDS: dict[str, untrusted.Check[Any]] = {
     "height": untrusted.whole(1, 4096),
@@ -42,7 +38,7 @@ _FIELDS: dict[str, untrusted.Check[Any]] = {
     "handle": untrusted.text(4096),
     "weights": untrusted.text(200),
     "revision": untrusted.whole(0, 10**9),
-    "view": _view,
+    "view": lambda value: View(**untrusted.fields(value, _VIEW_FIELDS)),
     **feeds.FIELDS,
     "output": untrusted.text(1000),
     "dim": untrusted.whole(1, 10**6),

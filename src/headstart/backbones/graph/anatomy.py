@@ -38,8 +38,6 @@ _ACTIVATIONS = frozenset(
 )
 _PROBABILITIES = frozenset({"Softmax", "LogSoftmax"})
 
-Form = Literal["vector", "map", "tokens"]
-
 
 @dataclass(frozen=True)
 class Scores:
@@ -55,7 +53,7 @@ class Feature:
     """The tensor that the vector is made of. `axis`: of the channels; `how`: for people, and part of the key."""
 
     tensor: Any
-    form: Form
+    form: Literal["vector", "map", "tokens"]
     axis: int
     dim: int
     how: str
@@ -84,9 +82,11 @@ def dissect(model: Any, hints: Hints, handle: str) -> Anatomy:
     scores = next((found for port in outputs if (found := _scores(port, hints))), None)
     if scores is not None and hints.kind != "feature_vector":
         named = next((port for port in outputs if _named(port, _FEATURES) and not _scores(port, hints)), None)
-        feature = _of_output(named, image, handle) if named is not None else _before(scores, image, handle)
-        return Anatomy(image, feature, scores)
-    return Anatomy(image, _of_output(outputs[0], image, handle), None)
+        if named is None:
+            return Anatomy(image, _before(scores, image, handle), scores)
+    else:
+        scores, named = None, outputs[0]
+    return Anatomy(image, _feature(_floats(named.node.input_value(0)), image, handle, "output"), scores)
 
 
 # --- outputs ---
@@ -113,8 +113,7 @@ def _scores(port: Any, hints: Hints) -> Scores | None:
     while (step := _above(above)) is not None and _type(above) in _FORM:
         above = step
     if _type(above) in _PROBABILITIES:
-        scale: Any = "probabilities" if _type(above) == "Softmax" else "log probabilities"
-        return Scores(above, classes, scale)
+        return Scores(above, classes, "probabilities" if _type(above) == "Softmax" else "log probabilities")
     if _type(above) == "Sigmoid" and _classifier(above) is not None:
         return Scores(above, classes, "independent")
     layer = _classifier(value)
@@ -181,10 +180,6 @@ def _is_dense(node: Any) -> bool:
     return kernel[2:] == [1] * len(kernel[2:]) or kernel[2:] == list(node.get_input_shape(0))[2:]
 
 
-def _of_output(port: Any, image: Input, handle: str) -> Feature:
-    return _feature(_floats(port.node.input_value(0)), image, handle, "output")
-
-
 def _feature(value: Any, image: Input, handle: str, how: str, inside: bool = False) -> Feature:
     """How a tensor becomes a vector: as it is, by the mean of a map, or by the class token or the mean of tokens."""
     shape = _shape(value)
@@ -242,7 +237,7 @@ def _above(value: Any) -> Any | None:
 
     `x * f(x)`, the form in which swish and similar functions are exported, is computed from x.
     """
-    inputs = [v for v in _inputs(value.get_node()) if not constant(v)]
+    inputs = [v for v in inputs_of(value.get_node()) if not constant(v)]
     if len(inputs) == 2 and _type(value) == "Multiply":
         one, other = _line(inputs[0]), _line(inputs[1])
         return next((v for v in one if v in other), None)
@@ -257,7 +252,8 @@ def _line(value: Any) -> list[Any]:
     return line
 
 
-def _inputs(node: Any) -> list[Any]:
+def inputs_of(node: Any) -> list[Any]:
+    """The tensors that enter a node."""
     return [node.input_value(i) for i in range(node.get_input_size())]
 
 
@@ -270,7 +266,7 @@ def constant(value: Any) -> bool:
             return False
         if node.get_type_name() != "ShapeOf":
             # Pictures come in by the first input: following it first ends the search soonest.
-            todo += [v.get_node() for v in reversed(_inputs(node))]
+            todo += [v.get_node() for v in reversed(inputs_of(node))]
     return True
 
 

@@ -30,12 +30,10 @@ _MINUTES = 20
 
 
 def converted(path: Path, weights: str, handle: str, why: str) -> Path:
-    """A model that OpenVINO cannot read, in OpenVINO's own format.
+    """The path of a model that OpenVINO cannot read, in OpenVINO's own format.
 
     Args:
-        path: the model.
         weights: its hash, by which an earlier conversion is found without TensorFlow.
-        handle: for messages.
         why: what kind of model it is, for messages.
 
     Raises:

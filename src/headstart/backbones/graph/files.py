@@ -107,10 +107,10 @@ def weights_hash(path: Path) -> str:
         BackboneError: see `format_of`; or a file cannot be read, or they are too large.
     """
     try:
-        if size(path) > LARGEST:
-            limit = f"{LARGEST / 1e9:g} GB"
-            raise BackboneError(f"{path} has {size(path) / 1e9:,.1f} GB.\nExpected a model of at most {limit}.")
         files = parts(path)
+        gigabytes = sum(file.stat().st_size for file in files) / 1e9
+        if gigabytes > LARGEST / 1e9:
+            raise BackboneError(f"{path} has {gigabytes:,.1f} GB.\nExpected a model of at most {LARGEST / 1e9:g} GB.")
         digests = [sha256(file) for file in files]
     except OSError as error:
         raise BackboneError(f"{error.filename} cannot be read: {error.strerror}.") from error

@@ -25,8 +25,6 @@ def hints_of(path: Path, kind: Format, top: Path | None = None) -> Hints:
     """What a model's own files say about it; empty if they say nothing.
 
     Args:
-        path: of the model.
-        kind: its format.
         top: topmost folder that belongs to it; None: its own, and the one above a folder called `onnx`.
 
     Raises:
@@ -166,8 +164,10 @@ def _hugging_face(path: Path, top: Path | None) -> Hints:
         folders += [folder for folder in path.parents[1:] if folder == top or top in folder.parents]
     elif path.parent.name == "onnx":
         folders.append(path.parent.parent)
-    pre = next((found for folder in folders if (found := _json(folder / "preprocessor_config.json"))), {})
-    config = next((found for folder in folders if (found := _json(folder / "config.json"))), {})
+    pre, config = (
+        next((found for folder in folders if (found := _json(folder / name))), {})
+        for name in ("preprocessor_config.json", "config.json")
+    )
     try:
         names = config.get("id2label") or {}
         labels = tuple(_words(names[str(i)]) for i in range(len(names)))

@@ -59,11 +59,10 @@ class GraphFacts:
 
 
 def ask(work: str, question: dict[str, Any], handle: str, size: int) -> Any:
-    """Let a function of ours answer in a child process.
+    """Let a function of ours, `work` (see `child.call`), answer a question in a child process, both in JSON.
 
     Args:
-        work: as for `child.call`; the function passes its own work to `answer`.
-        question: its argument; JSON can hold it and the answer.
+        work: the function passes its own work to `answer`.
         handle: of the model, for messages.
         size: of the model's files in bytes; decides the limits.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from headstart.backbones.graph.anatomy import inputs_of
 from headstart.errors import BackboneError
 
 #: At most so many stages are joined, the feature itself included.
@@ -50,7 +51,7 @@ def stage_maps(model: Any, feature: Any) -> list[Any]:
         if convolves or any(value.get_node().get_name() in seen for value in inputs[node.get_name()]):
             seen.add(node.get_name())
     maps = list(passed.values())
-    widths = [value.get_shape()[1] for value in maps] + [_channels(feature)]
+    widths = [value.get_shape()[1] for value in maps] + [max(feature.get_shape()[1:])]
     ends = [value for value, width, after in zip(maps, widths, widths[1:], strict=False) if after > width]
     ends = [value for value in ends if value.get_node() != feature.get_node() and max(value.get_shape()[2:]) > 1]
     if not ends:
@@ -61,17 +62,12 @@ def stage_maps(model: Any, feature: Any) -> list[Any]:
     return ends[-(MOST - 1) :]
 
 
-def _channels(feature: Any) -> int:
-    return int(max(feature.get_shape()[1:]))
-
-
 def _on_the_way(model: Any, end: Any) -> tuple[list[Any], dict[str, list[Any]]]:
     """The nodes from the picture to `end`, in order, each with those of its inputs that depend on the picture."""
     inputs: dict[str, list[Any]] = {}
     order: list[Any] = []
     for node in model.get_ordered_ops():
-        values = [node.input_value(i) for i in range(node.get_input_size())]
-        values = [value for value in values if value.get_node().get_name() in inputs]
+        values = [value for value in inputs_of(node) if value.get_node().get_name() in inputs]
         # Shapes are fixed, so what is computed from them alone does not depend on the picture.
         if node.get_type_name() == "Parameter" or (values and node.get_type_name() != "ShapeOf"):
             inputs[node.get_name()] = values

@@ -38,18 +38,10 @@ def recall(weights: str) -> feeds.Feed | None:
 
 
 def keep(weights: str, feed: feeds.Feed, found: dict[str, Any]) -> Path:
-    """Keep an input range for these weights.
-
-    Args:
-        weights: their hash.
-        feed: the range.
-        found: how it was found, for people to read; JSON can hold it.
-
-    Returns:
-        The file.
+    """Keep an input range for these weights in a file, whose path is returned; `found`: how it was found, for people.
 
     Raises:
-        BackboneError: it cannot be written.
+        BackboneError: the file cannot be written.
     """
     path = _path(weights)
     try:

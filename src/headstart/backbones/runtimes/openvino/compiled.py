@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -98,7 +98,7 @@ def _orphan() -> None:
         import ctypes
 
         for graphs in list(_alive):
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(graphs.abandon()))  # one reference too many: it is never freed
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(graphs.close()))  # one reference too many: it is never freed
         if _core.cache_info().currsize:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(_core(sys.modules["openvino"])))
 
@@ -113,11 +113,9 @@ def resolve_precision(precision: Precision) -> Literal["float32", "bfloat16"]:
     Raises:
         BackboneError: bfloat16 was requested and the processor lacks it, or the name is unknown.
     """
-    if precision == "float32":
-        return "float32"
-    if precision not in ("auto", "bfloat16"):
+    if precision not in get_args(Precision):
         raise BackboneError(f"There is no precision '{precision}'.\nExpected auto, float32 or bfloat16.")
-    if has_bfloat16():
+    if precision != "float32" and has_bfloat16():
         return "bfloat16"
     if precision == "bfloat16":
         raise BackboneError("This processor does not support bfloat16.\nExpected float32 or auto.")
@@ -139,13 +137,7 @@ class Compiled:
 
 
 class Graphs:
-    """The compiled graphs of one model, compiled or loaded at first use.
-
-    Args:
-        card: how to feed the graph; its view's size matters, its fit does not.
-        build: creates the graph, see `network.NetworkBackbone`.
-        folder: where compiled graphs are kept (None: nowhere). A missing, damaged or foreign one is replaced.
-    """
+    """The compiled graphs of one model, compiled or loaded at first use; arguments as for `NetworkBackbone`."""
 
     def __init__(self, card: Card, build: Callable[[], Any], folder: Path | None) -> None:
         self._card = card
@@ -169,12 +161,8 @@ class Graphs:
                 found = self._ready[output] = self._load(output) or self._compile(output)
             return found
 
-    def close(self) -> None:
-        """Free the graphs once no thread runs them; they are loaded again at the next use."""
-        self._ready.clear()
-
-    def abandon(self) -> dict[Output, Compiled]:
-        """Forget the graphs; the caller must keep them from being freed."""
+    def close(self) -> dict[Output, Compiled]:
+        """Forget the graphs: they are freed when no thread or caller has them, and loaded again at the next use."""
         ready, self._ready = self._ready, {}
         return ready
 
@@ -223,8 +211,8 @@ class Graphs:
                     break
             else:
                 raise BackboneError(
-                    f"{self._card.handle} takes {fixed} pictures at once and mixes them.\nExpected a network whose "
-                    "answer to a picture does not depend on its neighbours. Export it for one picture, or any number."
+                    f"{self._card.handle} takes {fixed} pictures at once and mixes them.\nExpected a model whose "
+                    "result for a picture is independent of the others. Export it for one picture, or any number."
                 )
         except BackboneError:
             raise
