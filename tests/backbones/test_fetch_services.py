@@ -360,9 +360,7 @@ def check_that_no_token_is_sent(server: HubServer, handle: str, progress: Heard,
     assert backbones.load_card(card, fetch=True, progress=progress).card == card
     assert server.requests
     assert authorised(server) == []
-    assert progress.lines[0] == (
-        f"The classifier's network {there.handle} is downloaded from {host}, without your token."
-    )
+    assert progress.lines[0] == (f"Downloading the classifier's model {there.handle} from {host}, without your token.")
     remove(there.handle)
     assert backbones.load_card(card, elsewhere=there.handle).card == card
     assert authorised(server)

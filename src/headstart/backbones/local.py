@@ -16,7 +16,7 @@ from headstart.backbones.graph.cut import cut
 from headstart.backbones.graph.inputs import Input
 from headstart.backbones.graph.metadata import hints_of
 from headstart.backbones.graph.sandbox import GraphFacts
-from headstart.backbones.hints import Hints, Layers, Options
+from headstart.backbones.hints import Hints, Options
 from headstart.backbones.labels import labels_for
 from headstart.backbones.ranges import known
 from headstart.backbones.ranges.feeds import RANGES, Feed
@@ -54,11 +54,10 @@ def open_network(model: LocalModel, options: Options, precision: Precision, fold
     Raises:
         BackboneError: it cannot be read, or is not a model for pictures.
     """
-    weights = files.weights_hash(model.path)
-    hints = _hints(model)
-    facts = _facts(model, hints, options, weights, precision, folder)
-    card = _card(model, hints, options, weights, precision, facts)
-    backbone = NetworkBackbone(card, _builder(model, hints, card), labels_for(facts.classes, hints), folder)
+    opening = _Opening(model, files.weights_hash(model.path), _hints(model), options, precision, folder)
+    facts = opening.facts()
+    card = opening.card(facts)
+    backbone = NetworkBackbone(card, opening.builder(card), opening.labels(facts), folder)
     backbone.parameters = facts.parameters
     backbone.file_bytes = files.size(model.path)
     return backbone
@@ -81,7 +80,8 @@ def reopen(model: LocalModel, card: Card, folder: Path | None) -> NetworkBackbon
     labels = labels_for(card.classes, hints)
     # The files that stated its size and names may be missing after a move: the card has what matters of them.
     hints = replace(hints, size=(card.view.height, card.view.width), labels=labels or ("",) * card.classes)
-    return NetworkBackbone(replace(card, classes=len(labels)), _builder(model, hints, card), labels, folder)
+    opening = _Opening(model, weights, hints, Options(layers=card.layers), card.precision, folder)
+    return NetworkBackbone(replace(card, classes=len(labels)), opening.builder(card), labels, folder)
 
 
 def _hints(model: LocalModel) -> Hints:
@@ -89,101 +89,153 @@ def _hints(model: LocalModel) -> Hints:
     return hints_of(model.path, files.format_of(model.path), model.top).completed_by(model.hints)
 
 
-def _card(
-    model: LocalModel, hints: Hints, options: Options, weights: str, precision: Precision, facts: GraphFacts
-) -> Card:
-    feed = _feed(model, options, hints, weights, facts.input)
-    return Card(
-        handle=model.handle,
-        weights=weights,
-        revision=anatomy.REVISION,
-        view=View(facts.input.height, facts.input.width),
-        channels=feed.channels,
-        mean=feed.mean,
-        scale=feed.scale,
-        output=facts.how,
-        dim=facts.dim,
-        precision=precision,
-        classes=len(labels_for(facts.classes, hints)),
-        crop=hints.crop if hints.crop is not None else CROP,
-        licence=hints.licence,
-        range_from=feed.origin,
-        layers=options.layers,
-    )
+@dataclass(frozen=True)
+class _Opening:
+    """A model that is being opened: where it is, its hash, what is known of it, and how it is to be run."""
 
+    model: LocalModel
+    weights: str
+    hints: Hints
+    options: Options
+    precision: Precision
+    folder: Path | None
 
-def _feed(model: LocalModel, options: Options, hints: Hints, weights: str, image: Input) -> Feed:
-    """How pixels enter: by the input's type, the user, a probe, the publisher, or what is usual, in this order."""
-    if image.type in ("uint8", "int8"):
-        if options.feed is not None and options.feed.name.split(",")[0] != "0..255":
-            raise BackboneError(
-                f"{model.handle} is quantised: it takes pixels 0..255 as they are.\nExpected --input-range 0..255 or "
-                f"0..255,BGR; received {options.input_range}."
-            )
-        # An int8 input is the uint8 one minus 128 (TensorFlow Lite's quantisation specification).
-        mean = _RAW[0] if image.type == "uint8" else (128.0, 128.0, 128.0)
-        order = (options.feed or known.recall(weights) or Feed(*_RAW)).channels
-        return Feed(mean, _RAW[1], order, "network")
-    # Keras' and TensorFlow Lite's models usually take -1..1 (`mode="tf"`); those from PyTorch, which have their
-    # channels first, ImageNet's mean and deviation.
-    usual = Feed(*RANGES["imagenet" if image.layout == "NCHW" else "-1..1"], origin="assumed")
-    return options.feed or known.recall(weights) or hints.feed or usual
+    def labels(self, facts: GraphFacts) -> tuple[str, ...]:
+        return labels_for(facts.classes, self.hints)
 
+    def card(self, facts: GraphFacts) -> Card:
+        feed = self.feed(facts.input)
+        return Card(
+            handle=self.model.handle,
+            weights=self.weights,
+            revision=anatomy.REVISION,
+            view=View(facts.input.height, facts.input.width),
+            channels=feed.channels,
+            mean=feed.mean,
+            scale=feed.scale,
+            output=facts.how,
+            dim=facts.dim,
+            precision=self.precision,
+            classes=len(self.labels(facts)),
+            crop=self.hints.crop if self.hints.crop is not None else CROP,
+            licence=self.hints.licence,
+            range_from=feed.origin,
+            layers=self.options.layers,
+        )
 
-# --- the graph ---
+    def feed(self, image: Input) -> Feed:
+        """How pixels enter: by the input's type, the user, a probe, the publisher, or what is usual, in this order."""
+        given = self.options.feed
+        if image.type in ("uint8", "int8"):
+            if given is not None and given.name.split(",")[0] != "0..255":
+                raise BackboneError(
+                    f"{self.model.handle} is quantised: it takes pixels 0..255 as they are.\nExpected --input-range "
+                    f"0..255 or 0..255,BGR; received {self.options.input_range}."
+                )
+            # An int8 input is the uint8 one minus 128 (TensorFlow Lite's quantisation specification).
+            mean = _RAW[0] if image.type == "uint8" else (128.0, 128.0, 128.0)
+            order = (given or known.recall(self.weights) or Feed(*_RAW)).channels
+            return Feed(mean, _RAW[1], order, "network")
+        # Keras' and TensorFlow Lite's models usually take -1..1 (`mode="tf"`); those from PyTorch, which have their
+        # channels first, ImageNet's mean and deviation.
+        usual = Feed(*RANGES["imagenet" if image.layout == "NCHW" else "-1..1"], origin="assumed")
+        return given or known.recall(self.weights) or self.hints.feed or usual
 
-
-def _facts(
-    model: LocalModel, hints: Hints, options: Options, weights: str, precision: Precision, folder: Path | None
-) -> GraphFacts:
-    """The facts of a graph as found earlier; else a child process finds them and keeps compiled graphs in `folder`."""
-    kind = files.format_of(model.path)
-    readable = _readable(model, weights)
-    key = [weights, kind, anatomy.REVISION, engine().__version__, precision, options.layers]
-    key += [hints.size, hints.kind, len(hints.labels)]
-    if (facts := sandbox.recall(key)) is not None:
+    def facts(self) -> GraphFacts:
+        """The facts of a graph as found earlier; else a child process finds them and keeps compiled graphs."""
+        kind = files.format_of(self.model.path)
+        readable = self.readable()
+        key = [self.weights, kind, anatomy.REVISION, engine().__version__, self.precision, self.options.layers]
+        key += [self.hints.size, self.hints.kind, len(self.hints.labels)]
+        if (facts := sandbox.recall(key)) is not None:
+            return facts
+        try:
+            facts = self.tested(readable)
+        except BackboneError as error:
+            if kind == "savedmodel" and not is_complete(self.model.path):
+                raise BackboneError(
+                    f"{self.model.handle} is incomplete: files of its variables are missing.\nExpected saved_model.pb "
+                    "and all of variables/. Save or download it again."
+                ) from error
+            if kind != "savedmodel" or not isinstance(error, reading.UnreadableError):
+                raise
+            facts = self.tested(self.readable(str(error).splitlines()[0][-200:]))
+        sandbox.keep(key, facts)
         return facts
 
-    def ask(path: Path) -> GraphFacts:
+    def tested(self, path: Path) -> GraphFacts:
+        """What `trial_run` finds in a child process."""
         question = {
-            "handle": model.handle,
-            "original": str(model.path),
+            "handle": self.model.handle,
+            "original": str(self.model.path),
             "path": str(path),
-            "weights": weights,
-            "hints": asdict(hints),
-            "options": asdict(options),
-            "precision": precision,
-            "folder": folder and str(folder),
+            "weights": self.weights,
+            "hints": asdict(self.hints),
+            "options": asdict(self.options),
+            "precision": self.precision,
+            "folder": self.folder and str(self.folder),
         }
-        reply = sandbox.ask("headstart.backbones.local:trial_run", question, model.handle, files.size(path))
+        reply = sandbox.ask("headstart.backbones.local:trial_run", question, self.model.handle, files.size(path))
         return GraphFacts.from_json(reply)
 
-    try:
-        facts = ask(readable)
-    except BackboneError as error:
-        if kind == "savedmodel" and not is_complete(model.path):
+    def readable(self, refused: str = "") -> Path:
+        """What OpenVINO can read: the model itself, or TensorFlow's conversion of it; `refused`: why not itself."""
+        kind = files.format_of(self.model.path)
+        if kind not in files.FOREIGN and not refused:
+            return self.model.path
+        why = "a Keras file" if kind == "keras" else "a module of TensorFlow Hub's first format"
+        if refused:
+            why = f"a SavedModel that OpenVINO cannot read ({refused})"
+        return convert.converted(self.model.path, self.weights, self.model.handle, why)
+
+    def graph(self, path: Path) -> tuple[Any, GraphFacts]:
+        """The graph cut at its feature, and what was found in it."""
+        model = self.model
+        if files.weights_hash(model.path) != self.weights:
             raise BackboneError(
-                f"{model.handle} is incomplete: files of its variables are missing.\nExpected saved_model.pb and all "
-                "of variables/. Save or download it again."
-            ) from error
-        if kind != "savedmodel" or not isinstance(error, reading.UnreadableError):
-            raise
-        facts = ask(_readable(model, weights, str(error).splitlines()[0][-200:]))
-    sandbox.keep(key, facts)
-    return facts
+                f"{model.handle} was changed while it was in use.\nExpected the same file. Start again."
+            )
+        graph = reading.read(path, model.handle)
+        parts = anatomy.dissect(graph, self.hints, model.handle)
+        # Independent scores are not those of classes of which a picture has one.
+        classes = 0 if parts.scores is None or parts.scores.scale == "independent" else parts.scores.classes
+        parameters = anatomy.parameters(graph)
+        result = cut(graph, parts, self.options.layers)
+        dim = result.outputs[0].get_partial_shape()[1].get_length()
+        return result, GraphFacts(parts.input, parts.feature.how, dim, classes, parameters, path != model.path)
+
+    def builder(self, card: Card) -> Callable[[], Any]:
+        def build() -> Any:
+            converted = replace(self, folder=None).facts().converted
+            graph, facts = self.graph(self.readable("as was found earlier" if converted else ""))
+            if (facts.how, facts.dim) != (card.output, card.dim):
+                raise BackboneError(
+                    f"{self.model.handle} gives another feature than its card says.\nExpected {card.output}, "
+                    f"{card.dim} numbers; received {facts.how}, {facts.dim} numbers. Restore the files that were "
+                    "beside it, such as config.json, or train again."
+                )
+            return graph
+
+        return build
 
 
 def trial_run(data: bytes) -> bytes:
-    """In the child process of `_facts`: do once with a model everything that will be done with it later."""
+    """In the child process: do once with a model everything that will be done with it later."""
 
     def work(asked: dict[str, Any]) -> dict[str, Any]:
-        model, path = LocalModel(asked["handle"], Path(asked["original"])), Path(asked["path"])
-        hints, options, weights = Hints.from_json(asked["hints"]), Options(**asked["options"]), asked["weights"]
-        graph, facts = _graph(model, path, hints, weights, options.layers)
-        card = _card(model, hints, options, weights, asked["precision"], facts)
+        opening = _Opening(
+            LocalModel(asked["handle"], Path(asked["original"])),
+            asked["weights"],
+            Hints.from_json(asked["hints"]),
+            Options(**asked["options"]),
+            asked["precision"],
+            asked["folder"] and Path(asked["folder"]),
+        )
+        graph, facts = opening.graph(Path(asked["path"]))
+        card = opening.card(facts)
         # Compiling changes a graph, so each output gets a copy. Copies share the weights and take 10 ms; reading the
         # file again for the second output took 0.7 of 3 s for a quantised classifier of 4 MB.
-        graphs = Graphs(card, graph.clone, asked["folder"] and Path(asked["folder"]))
+        graphs = Graphs(card, graph.clone, opening.folder)
         for output in get_args(Output)[: 2 if card.classes else 1]:
             ready = graphs.get(output)
             # Noise and not a blank picture, because some models divide by the picture's deviation.
@@ -192,44 +244,3 @@ def trial_run(data: bytes) -> bytes:
         return asdict(facts)
 
     return sandbox.answer(data, work)
-
-
-def _readable(model: LocalModel, weights: str, refused: str = "") -> Path:
-    """What OpenVINO can read: the model itself, or TensorFlow's conversion of it; `refused`: why not itself."""
-    kind = files.format_of(model.path)
-    if kind not in files.FOREIGN and not refused:
-        return model.path
-    why = "a Keras file" if kind == "keras" else "a module of TensorFlow Hub's first format"
-    if refused:
-        why = f"a SavedModel that OpenVINO cannot read ({refused})"
-    return convert.converted(model.path, weights, model.handle, why)
-
-
-def _graph(model: LocalModel, path: Path, hints: Hints, weights: str, layers: Layers) -> tuple[Any, GraphFacts]:
-    """The graph cut at its feature, and what was found in it."""
-    if files.weights_hash(model.path) != weights:
-        raise BackboneError(f"{model.handle} was changed while it was in use.\nExpected the same file. Start again.")
-    graph = reading.read(path, model.handle)
-    parts = anatomy.dissect(graph, hints, model.handle)
-    # Independent scores are not those of classes of which a picture has one.
-    classes = 0 if parts.scores is None or parts.scores.scale == "independent" else parts.scores.classes
-    parameters = anatomy.parameters(graph)
-    result = cut(graph, parts, layers)
-    dim = result.outputs[0].get_partial_shape()[1].get_length()
-    return result, GraphFacts(parts.input, parts.feature.how, dim, classes, parameters, path != model.path)
-
-
-def _builder(model: LocalModel, hints: Hints, card: Card) -> Callable[[], Any]:
-    def build() -> Any:
-        facts = _facts(model, hints, Options(layers=card.layers), card.weights, card.precision, None)
-        path = _readable(model, card.weights, "as was found earlier" if facts.converted else "")
-        graph, facts = _graph(model, path, hints, card.weights, card.layers)
-        if (facts.how, facts.dim) != (card.output, card.dim):
-            raise BackboneError(
-                f"{model.handle} gives another feature than its card says.\nExpected {card.output}, {card.dim} "
-                f"numbers; received {facts.how}, {facts.dim} numbers. Restore the files that were beside it, such as "
-                "config.json, or train again."
-            )
-        return graph
-
-    return build
