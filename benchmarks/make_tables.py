@@ -1,24 +1,24 @@
-"""Writes the catalogue's tables (`headstart/backbones/catalogue/tables`) from the facts in `../shared/facts`.
+"""Write the catalogue's tables (`headstart/backbones/catalogue/tables`) from the facts in `../shared/facts`.
 
     python benchmarks/make_tables.py [--facts DIR] [--output DIR]
 
-The join is made here, not at run time, so that every carried figure stands in a table and can be read.
+The tables are joined here and not at run time, so that every figure is in a table and can be read there.
 
-A *twin* of a TensorFlow Hub model is a row of the ImageNet table of truly the same architecture and width. What
-carries over:
+A *twin* of a TensorFlow Hub model is a row of the ImageNet table with exactly the same architecture and width. It
+provides:
 
-- parameters and multiply-accumulates (GMACs), where architecture and input size are equal. Parameters alone also
-  at another input size, where the network is convolutional to the end (`any_size`). A classifier of other than
-  1,000 classes is counted with its own last layer, `(classes - 1000) * (dim + 1)` parameters more; if its classes
-  are not stated, nothing carries over.
-- accuracy only from a twin with the same pre-training data and a comparable recipe (`tags`, best first, chosen by
+- parameters and multiply-accumulates (GMACs), if architecture and input size are equal; parameters alone also at
+  another input size, if the model is convolutional to the end (`any_size`). A classifier with other than 1,000
+  classes is counted with its own last layer, `(classes - 1000) * (dim + 1)` parameters more; if its classes are not
+  stated, nothing is taken from the twin.
+- accuracy, only from a twin with the same pre-training data and a comparable recipe (`tags`, best first, chosen by
   what the model's page says: AutoAugment for EfficientNet, ImageNet-22k then 1k for Swin base and large, ...), and
-  only at the same input size, or where the model's own size is free (BiT). Where the only twins were trained by a
-  recipe of ten times the length (`ra4_e3600`, `a1h`: 4 to 5 points above the original), the accuracy stays unknown.
+  only at the same input size, or if the model takes any size (BiT). If the only twins were trained ten times as long
+  (`ra4_e3600`, `a1h`: 4 to 5 points above the original), the accuracy stays unknown.
 - the feature dimension, from the model of the same architecture that states it.
 
-TF-Slim's ResNets (`google/imagenet/resnet_v*`) put the stride into the last unit of a stage, where the twins have it
-in the first: the same parameters, fewer GMACs, so these do not carry over.
+TF-Slim's ResNets (`google/imagenet/resnet_v*`) have the stride in the last unit of a stage, their twins in the first:
+the same parameters, but fewer GMACs, so GMACs are not taken from the twin.
 """
 
 from __future__ import annotations
@@ -68,15 +68,15 @@ ACCURACY = ("top1", "top5", "real_top1")
 
 
 class Rule(NamedTuple):
-    """Which architecture the addresses that match `pattern` (without host and version) are.
+    """The architecture of the addresses that match `pattern` (without host and version).
 
     Attributes:
-        pattern: regular expression of the whole address.
-        architecture: what stands before the dot in the twin's name; `{0}`, `{1}`: the pattern's groups.
-        tags: what may stand behind the dot, best first.
-        no_accuracy: why accuracy does not carry over; empty: it does.
-        gmacs: whether multiply-accumulates carry over at the same input size.
-        any_size: whether parameters carry over from another input size.
+        pattern: regular expression for the whole address.
+        architecture: the twin's name before the dot; `{0}`, `{1}`: the pattern's groups.
+        tags: possible parts after the dot, best first.
+        no_accuracy: why the twin's accuracy does not apply; empty: it does.
+        gmacs: whether the twin's multiply-accumulates apply at the same input size.
+        any_size: whether the twin's parameters apply at another input size.
     """
 
     pattern: str
@@ -101,7 +101,7 @@ LONGER = "its twin was trained by a much longer recipe"
 OTHER_SIZE = "its twin takes other input sizes"
 OTHER_DATA = "its twin was trained on other data"
 _SIZES = {"s": "small", "b": "base", "l": "large"}
-#: The first that matches holds.
+#: The first rule that matches applies.
 RULES = (
     Rule(r"google/imagenet/mobilenet_v1_100_\d+/.*", "mobilenetv1_100", "ra4_e3600_r224_in1k", LONGER, any_size=True),
     Rule(r"google/imagenet/mobilenet_v2_(100|140)_\d+/.*", "mobilenetv2_{0}", "ra_in1k", any_size=True),
@@ -165,7 +165,7 @@ RULES = (
 
 
 def join(address: str, row: dict[str, str], imagenet: dict[str, list[dict[str, str]]]) -> Join | None:
-    """The twin of a Hub model and what carries over; None: there is none."""
+    """The twin of a Hub model and what applies of it; None: there is none."""
     for rule in RULES:
         match = re.fullmatch(rule.pattern, address)
         if match:
@@ -178,7 +178,7 @@ def join(address: str, row: dict[str, str], imagenet: dict[str, list[dict[str, s
     exact = [r for r in tagged if r["image_size"] == size]
     if exact:
         return Join(architecture, exact[0], rule.gmacs, not rule.no_accuracy, rule.no_accuracy)
-    # The figures of an architecture at a size are those of all its rows; the same publisher's is named.
+    # All rows of an architecture at a size have the same figures; the row of the same publisher is named.
     publisher = tags[0].partition("_")[0]
     same_size = sorted((r for r in rows if r["image_size"] == size), key=lambda r: not _tag(r).startswith(publisher))
     if same_size:
@@ -217,7 +217,7 @@ def hub_row(row: dict[str, str], joined: Join | None, dims: dict[str, str], twic
     if joined:
         if not line["dim"] and joined.architecture in dims:
             derived["dim"] = dims[joined.architecture]
-        # Without "ft" or "_1k", 21k and 22k are the classes of the classifier, too.
+        # Without "ft" or "_1k", 21k and 22k are also the classes of the classifier.
         other_data = re.search(r"2[12]k", address) and not re.search(r"ft1k|_1k_|ilsvrc2012", address)
         if kind != "classification" or classes or not other_data:
             derived |= _figures(joined, kind, classes, line["dim"] or derived.get("dim", ""))
@@ -233,7 +233,7 @@ def hub_row(row: dict[str, str], joined: Join | None, dims: dict[str, str], twic
 
 
 def _figures(joined: Join, kind: str, classes: str, dim: str) -> dict[str, str]:
-    """Parameters, GMACs and accuracy that carry over."""
+    """Parameters, GMACs and accuracy that apply."""
     more = int(classes) - 1000 if kind == "classification" and classes not in ("", "1000", "1001") else 0
     figures = {}
     figures["params_m"] = f"{float(joined.twin['params_m']) + more * (int(dim or 0) + 1) / 1e6:.2f}"
@@ -284,7 +284,7 @@ def tables(facts: Path) -> dict[str, tuple[tuple[str, ...], list[dict[str, Any]]
 def _side(size: str) -> str:
     height, _, width = size.partition("x")
     if height != width:
-        raise SystemExit(f"{size}: the tables know square inputs only")
+        raise SystemExit(f"{size}: the tables have square inputs only")
     return height
 
 

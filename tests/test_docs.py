@@ -47,7 +47,7 @@ def test_the_readmes_commands_run(desk: Path) -> None:
 
 
 def test_the_catalogues_commands_on_the_page_of_networks_run() -> None:
-    page = (ROOT / "docs" / "networks.md").read_text("utf-8")
+    page = (ROOT / "docs" / "backbones.md").read_text("utf-8")
     lines = re.findall(r"^\$ headstart models.*$", page, re.MULTILINE)
     assert len(lines) == 4
     for line in lines:
@@ -86,7 +86,7 @@ def test_scripts_and_modules_that_are_named_exist(page: Path) -> None:
         assert (ROOT / target).exists(), target
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/networks.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/backbones.md"])
 def test_every_command_line_option_that_is_named_exists(page: str) -> None:
     headstart = str(Path(sys.executable).with_name("headstart"))
     commands = [

@@ -18,11 +18,12 @@ from fakes import write_photos
 from headstart import backbones
 from headstart.backbones import builtin
 from headstart.backbones.graph import files
-from headstart.backbones.hints import RANGES
 from headstart.backbones.ranges import known
+from headstart.backbones.ranges.feeds import RANGES, feed_of
 from headstart.classifier.probe import probe, procrustes
 from headstart.errors import BackboneError, DataError
 from headstart.photos import images
+from headstart.progress import Silent
 from toys import channels_first, conv, dense, model, numbers, op, pictures, pooled, save
 
 HEADSTART = str(Path(sys.executable).with_name("headstart"))
@@ -152,11 +153,11 @@ def test_what_is_found_is_kept_used_by_the_next_load_and_told(
     assert backbones.load(str(path)).card.range_from == "assumed"
     steps: list[str] = []
 
-    class Progress:
-        def said(self, words: str) -> None:
-            steps.append(words)
+    class Listener(Silent):
+        def message(self, text: str) -> None:
+            steps.append(text)
 
-    found = probe(str(path), photos, Progress())  # type: ignore[arg-type]
+    found = probe(str(path), photos, Listener())
     assert [one.feed.name for one in sorted(found.candidates, key=lambda c: c.feed.name)] == [
         "0..1", "0..1, BGR", "0..255", "0..255, BGR",
     ]  # fmt: skip
@@ -227,13 +228,13 @@ def test_how_often_it_held_is_counted_on_halves_of_the_photos() -> None:
     # One candidate is the reference itself and wins in every half; of two equal ones the first is taken.
     x, y = centred(24, 5), centred(24, 5, seed=1)
     mine, other = (
-        headstart.classifier.probe._Tried(feed, g @ g.T, None, None, None) for feed, g in ((None, x), (None, y))
+        headstart.classifier.probe._Outcome(feed, g @ g.T, None, None, None) for feed, g in ((None, x), (None, y))
     )
-    assert headstart.classifier.probe._held([other, mine], x @ x.T, 1, "similarity") == 1
-    assert headstart.classifier.probe._held([other, mine], x @ x.T, 0, "similarity") == 0
+    assert headstart.classifier.probe._wins([other, mine], x @ x.T, 1, "similarity") == 1
+    assert headstart.classifier.probe._wins([other, mine], x @ x.T, 0, "similarity") == 0
     belief = np.tile([1.0, 0.0], 12)
-    one, two = (headstart.classifier.probe._Tried(None, x @ x.T, b, None, None) for b in (belief, 1 - belief))
-    assert 0.3 < headstart.classifier.probe._held([one, two], x @ x.T, 0, "belief") < 0.8
+    one, two = (headstart.classifier.probe._Outcome(None, x @ x.T, b, None, None) for b in (belief, 1 - belief))
+    assert 0.3 < headstart.classifier.probe._wins([one, two], x @ x.T, 0, "belief") < 0.8
 
 
 def test_too_few_photos_are_refused(tmp_path: Path, photos: Path) -> None:
@@ -295,8 +296,8 @@ def test_a_damaged_kept_file_is_told_and_probed_anew_after_it_is_removed(
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, home: Path) -> None:
     (home / "feeds").write_text("a file")
-    with pytest.raises(BackboneError, match=r"cannot be kept in (?s:.*)Set HEADSTART_HOME"):
-        known.keep("0" * 64, backbones.hints.feed_of("0..1"), {})
+    with pytest.raises(BackboneError, match=r"cannot be saved in (?s:.*)Set HEADSTART_HOME"):
+        known.keep("0" * 64, feed_of("0..1"), {})
 
 
 # --- as a person and a script see it ---
@@ -332,7 +333,7 @@ def test_photos_without_colour_are_refused(tmp_path: Path) -> None:
         Image.fromarray(np.repeat(grey[..., None], 3, axis=2)).save(tmp_path / f"{i}.png")
     result = run(toy(tmp_path / "toy.xml"), *sorted(tmp_path.glob("*.png")))
     assert result.returncode == 1
-    assert "nearly without colour" in result.stderr
+    assert "hardly any colour" in result.stderr
 
 
 def test_doubt_is_said_on_the_command_line(tmp_path: Path, home: Path) -> None:

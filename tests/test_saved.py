@@ -42,7 +42,7 @@ ROUNDS = 2400 if os.environ.get("HEADSTART_STRESS") == "1" else 240
 OLD = Path(__file__).parent / "saved-by-0.1.0"
 
 
-class Fakes(sources.Source):
+class Fakes(sources.BackboneSource):
     def load(self, name: str) -> Backbone:
         return FakeBackbone(dim=6, weights=name)
 
@@ -188,7 +188,7 @@ def test_a_path_that_a_stranger_wrote_is_hashed_only_if_it_may_be_a_network(
     make(tmp_path / "net.onnx")
     manifest, arrays = opened(saved)
     manifest["card"]["handle"] = str(tmp_path / "net.onnx")
-    with pytest.raises(BackboneError, match=r"not a file or folder of at most 20 GB|holds no SavedModel"):
+    with pytest.raises(BackboneError, match=r"not a file or folder of at most 20 GB|contains no SavedModel"):
         headstart.load(write(saved, manifest, save(arrays)))
 
 

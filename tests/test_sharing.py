@@ -199,7 +199,7 @@ def test_a_child_forked_after_use_refuses_and_explains_what_to_do(
         "print(np.array_equal(network.embed(pictures), expected))",
         photos[0],
     )
-    assert "BackboneError: No network can run in this process: it was forked" in lines[-2]
+    assert "BackboneError: No backbone can run in this process: it was forked" in lines[-2]
     assert lines[-1] == "True"  # the parent goes on
 
 
@@ -258,7 +258,7 @@ def test_a_pool_of_forked_processes_answers_from_the_store_and_refuses_the_rest(
         *photos[:4],
     )
     assert lines[0] == "[True, True, True, True]"
-    assert lines[1].startswith("BackboneError: No network can run in this process")
+    assert lines[1].startswith("BackboneError: No backbone can run in this process")
     assert lines[2] == "BackboneError"
 
 

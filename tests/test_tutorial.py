@@ -83,12 +83,12 @@ def put_networks(shared: Path) -> None:
 
     from headstart.backbones.fetch import cache
     from headstart.backbones.fetch import handles as forms
-    from headstart.backbones.graph import anatomy, files
+    from headstart.backbones.graph import anatomy, reading
     from headstart.backbones.graph.cut import cut
     from headstart.backbones.hints import Hints
 
     source = shared / "backbones" / "mobilenet_v2_0.35_224_savedmodel"
-    model = files.read(source, str(source))
+    model = reading.read(source, str(source))
     features = cut(model, anatomy.dissect(model, Hints(), str(source)), "last")
     vectors = next(port for port in features.outputs if "features" in port.names)
     for number, handle in enumerate(handles()):

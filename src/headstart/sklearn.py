@@ -1,6 +1,6 @@
 """`FeatureExtractor`: a backbone as a scikit-learn transformer, for pipelines and cross-validation.
 
-The only module that imports scikit-learn, which is in the extra `headstart[sklearn]`.
+This is the only module that imports scikit-learn, which comes with the extra `headstart[sklearn]`.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ except ImportError as error:
 
 
 class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Paths of photos -> feature vectors, by a frozen network; there is nothing to fit.
+    """Paths of photos -> feature vectors of a frozen backbone; there is nothing to fit.
 
-    Vectors come from the store where it has them, so that repeated folds cost nothing.
+    Vectors that the store has are read from it, so that repeated folds cost nothing.
 
     Args:
         backbone: a handle.
         view: `squash`, `crop` or `pad`.
-        input_range: of a network that does not tell: `0..1`, `-1..1`, `0..255` or `imagenet`; see `Options`.
+        input_range: for a model that does not declare it: `0..1`, `-1..1`, `0..255` or `imagenet`; see `Options`.
         layers: `last`, or `several` pooled and joined.
     """
 
@@ -53,7 +53,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.layers = layers
 
     def fit(self, X: Sequence[str | Path], y: Any = None) -> Self:
-        """Nothing is learnt."""
+        """Do nothing: there is nothing to learn."""
         return self
 
     def transform(self, X: Sequence[str | Path]) -> Vectors:
@@ -66,22 +66,22 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             float32 `(n, dim)`.
 
         Raises:
-            DataError: a photo cannot be used (none is left out in silence), or X is a single path.
+            DataError: a photo cannot be used (none is skipped), or X is a single path.
         """
         if isinstance(X, (str, os.PathLike)):
-            raise DataError(f"transform was given the single path {X}.\nExpected a list of paths.")
+            raise DataError(f"transform received the single path {X}.\nExpected a list of paths.")
         store = Store()
-        network = self._network(store).with_fit(self.view)
-        features = extract(network, [os.fspath(path) for path in X], store)
+        backbone = self._load(store).with_fit(self.view)
+        features = extract(backbone, [os.fspath(path) for path in X], store)
         require_all(features.skipped)
         return features.vectors
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray[Any, Any]:
-        """`f0`, `f1`, ... one for each dimension."""
-        dim = self._network(Store()).card.dim
+        """`f0`, `f1`, ..., one for each dimension."""
+        dim = self._load(Store()).card.dim
         return np.array([f"f{i}" for i in range(dim)], dtype=object)
 
-    def _network(self, store: Store) -> Backbone:
+    def _load(self, store: Store) -> Backbone:
         options = backbones.Options(self.input_range, self.layers)
         return backbones.load(self.backbone, folder=store.compiled, options=options)
 

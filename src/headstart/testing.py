@@ -1,14 +1,15 @@
-"""The contract of a backbone, as a check that anyone can run on a network of their own.
+"""The contract of a backbone, as a check that anyone can run on a backbone of their own.
 
     from headstart.testing import check_backbone
     check_backbone(my_backbone)
 
-It raises `AssertionError` with what was expected and what was received, and is quiet if all holds.
+It raises `AssertionError` with what was expected and what was received, and does nothing if the contract is kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -22,7 +23,7 @@ _COUNT = 6
 
 
 def noise(backbone: Backbone) -> Images:
-    """Six pictures as the card asks for them, from a seed: black, white, red of all brightnesses, and noise."""
+    """Six pictures of the card's size, from a fixed seed: black, white, one with red at its maximum, and noise."""
     view = backbone.card.view
     pictures = np.random.default_rng(0).integers(0, 256, (_COUNT, view.height, view.width, 3), dtype=np.uint8)
     pictures[0], pictures[1] = 0, 255
@@ -31,7 +32,7 @@ def noise(backbone: Backbone) -> Images:
 
 
 def check_backbone(backbone: Backbone) -> None:
-    """Prove that a backbone keeps the contract, on pictures of noise.
+    """Check on pictures of noise that a backbone keeps the contract.
 
     Args:
         backbone: any.
@@ -49,13 +50,11 @@ def check_backbone(backbone: Backbone) -> None:
 def _shape(backbone: Backbone, pictures: Images) -> None:
     vectors = backbone.embed(pictures)
     expected = (_COUNT, backbone.card.dim)
-    _expect(bool(vectors.shape == expected), f"expected vectors of shape {expected}, received {vectors.shape}")
-    _expect(bool(vectors.dtype == np.float32), f"expected float32, received {vectors.dtype}")
-    _expect(bool(np.isfinite(vectors).all()), "expected finite numbers")
+    _expect(vectors.shape == expected, f"vectors of shape {expected}, received {vectors.shape}")
+    _expect(vectors.dtype == np.float32, f"float32, received {vectors.dtype}")
+    _expect(bool(np.isfinite(vectors).all()), "finite numbers")
     different = len(np.unique(vectors, axis=0))
-    _expect(
-        bool(different == _COUNT), f"expected {_COUNT} different vectors for as many pictures, received {different}"
-    )
+    _expect(different == _COUNT, f"{_COUNT} different vectors for as many pictures, received {different}")
 
 
 def _alone(backbone: Backbone, pictures: Images) -> None:
@@ -75,7 +74,7 @@ def _again(backbone: Backbone, pictures: Images) -> None:
 def _untouched(backbone: Backbone, pictures: Images) -> None:
     before = pictures.copy()
     backbone.embed(pictures)
-    _expect(bool(np.array_equal(pictures, before)), "expected the pictures as they were; they were changed")
+    _expect(np.array_equal(pictures, before), "the pictures as they were; they were modified")
 
 
 def _stream(backbone: Backbone, pictures: Images) -> None:
@@ -88,18 +87,17 @@ def _stream(backbone: Backbone, pictures: Images) -> None:
 
 
 def _failing(backbone: Backbone, pictures: Images) -> None:
-    class TakerError(Exception):
+    class ReceiverError(Exception):
         pass
 
     def fail(start: int, rows: np.ndarray) -> None:
-        raise TakerError
+        raise ReceiverError
 
-    try:
+    def stream() -> None:
         backbone.embed_stream(iter([(0, pictures[: backbone.batch])]), fail)
-    except TakerError:
-        backbone.embed(pictures)  # and it still works
-        return
-    raise AssertionError("expected the error of whoever takes the vectors to come out; it was swallowed")
+
+    _raises(ReceiverError, stream, "the error of the function that receives the vectors; it was swallowed")
+    backbone.embed(pictures)  # and it still works
 
 
 def _refusing(backbone: Backbone, pictures: Images) -> None:
@@ -110,40 +108,39 @@ def _refusing(backbone: Backbone, pictures: Images) -> None:
         "no pictures": pictures[:0],
     }
     for what, given in wrong.items():
-        try:
-            backbone.embed(given)
-        except BackboneError:
-            continue
-        raise AssertionError(f"expected BackboneError for {what}; it was taken")
+        _raises(BackboneError, partial(backbone.embed, given), f"BackboneError for {what}; received vectors")
 
 
 def _classes(backbone: Backbone, pictures: Images) -> None:
     count = len(backbone.labels)
-    _expect(
-        bool(count == backbone.card.classes),
-        f"expected {backbone.card.classes} labels as the card says, received {count}",
-    )
+    _expect(count == backbone.card.classes, f"{backbone.card.classes} labels as the card says, received {count}")
     if not count:
-        try:
-            backbone.classify(pictures)
-        except BackboneError:
-            return
-        raise AssertionError("expected BackboneError from classify of a network without classes")
+        expected = "BackboneError from classify without classes; received probabilities"
+        _raises(BackboneError, lambda: backbone.classify(pictures), expected)
+        return
     p = backbone.classify(pictures)
-    _expect(bool(p.shape == (_COUNT, count)), f"expected probabilities of shape {(_COUNT, count)}, received {p.shape}")
+    _expect(p.shape == (_COUNT, count), f"probabilities of shape {(_COUNT, count)}, received {p.shape}")
     sums = p.sum(axis=1)
-    _expect(bool(np.allclose(sums, 1, rtol=1e-4)), f"expected probabilities that sum to 1, received sums {sums}")
+    _expect(np.allclose(sums, 1, rtol=1e-4), f"probabilities that sum to 1, received sums {sums}")
 
 
 def _same(received: np.ndarray, expected: np.ndarray, what: str) -> None:
     same = received.shape == expected.shape and np.array_equal(received, expected)
-    _expect(same, f"expected the same bits for {what}; received others")
+    _expect(same, f"the same bits for {what}; received others")
 
 
-def _expect(holds: bool, otherwise: str) -> None:
+def _raises(error: type[Exception], call: Callable[[], object], otherwise: str) -> None:
+    try:
+        call()
+    except error:
+        return
+    _expect(False, otherwise)
+
+
+def _expect(holds: bool, what: str) -> None:
     """An assertion that `python -O` keeps."""
     if not holds:
-        raise AssertionError(otherwise)
+        raise AssertionError(f"expected {what}")
 
 
 #: Name -> check of one clause, given a backbone and `noise` for it.

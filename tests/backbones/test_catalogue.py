@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from headstart import backbones
 from headstart.backbones import builtin, catalogue
 from headstart.errors import BackboneError
 
@@ -165,7 +166,7 @@ def test_a_figure_that_is_not_its_own_is_marked_and_its_twin_exists() -> None:
 
 
 def test_the_built_in_network_is_as_its_card_says() -> None:
-    model = catalogue.by_handle(builtin.HANDLE)
+    model = catalogue.by_handle(backbones.DEFAULT)
     card = builtin.card("float32")
     assert model is not None
     assert (model.dim, model.classes, model.licence) == (card.dim, card.classes, card.licence)
@@ -200,7 +201,7 @@ def test_another_version_is_another_model_whose_other_address_has_no_version() -
 def test_what_is_not_in_the_catalogue_has_no_address() -> None:
     assert catalogue.by_handle("tfhub:google/no/such/1") is None
     assert catalogue.other_address("tfhub:google/no/such/1") == ""
-    assert catalogue.other_address(builtin.HANDLE) == ""
+    assert catalogue.other_address(backbones.DEFAULT) == ""
     assert catalogue.by_handle("") is None
 
 
@@ -215,7 +216,7 @@ def test_what_is_not_in_the_catalogue_has_no_address() -> None:
         (HUB, HUB),
         ("rotation", "https://tfhub.dev/vtab/rotation/1"),  # though others contain the word
         ("tensorflow/efficientnet/b0/classification", "https://tfhub.dev/tensorflow/efficientnet/b0/classification/1"),
-        ("efficientnet-lite0", builtin.HANDLE),
+        ("efficientnet-lite0", backbones.DEFAULT),
     ],
 )
 def test_a_name_that_is_unique_becomes_its_handle(name: str, handle: str) -> None:
@@ -239,11 +240,11 @@ def test_a_name_that_fits_many_lists_some_and_how_to_see_all() -> None:
     assert first == "No backbone is called 'mobilenet_v2'."
     assert second.startswith(
         "Expected a handle such as 'builtin:efficientnet-lite0', or a name that is unique in the catalogue; "
-        f"'mobilenet_v2' fits {many}: "
+        f"'mobilenet_v2' matches {many}: "
     )
     assert second.endswith(f" and {many - 8} more.")
-    assert third == "See them with: headstart models mobilenet_v2"
-    with pytest.raises(BackboneError, match=r"fits 2: google/efficientnet/b0/classification, tensorflow/eff.*cation\."):
+    assert third == "List them with: headstart models mobilenet_v2"
+    with pytest.raises(BackboneError, match=r"matches 2: google/efficientnet/b0/.*tion, tensorflow/eff.*cation\."):
         catalogue.resolve("efficientnet/b0/classification")
 
 
@@ -308,7 +309,7 @@ def test_the_best_is_told_with_public_weights_by_name_and_as_claimed() -> None:
     assert equal.name == "tensorflow/efficientnet/b2/classification", "not Google's: a TensorFlow 1 module"
     small = catalogue.best(max_params=5)
     assert small.loadable is not None
-    assert small.loadable.name == builtin.HANDLE
+    assert small.loadable.name == backbones.DEFAULT
     assert small.claimed == ()
     assert catalogue.best(max_params=0.001) == catalogue.Best(None, None, ())
 
@@ -323,10 +324,11 @@ def test_every_table_has_its_source_and_date() -> None:
 
 
 def test_the_catalogue_itself_imports_nothing_heavy() -> None:
-    for name in ("catalogue", "catalogue_tables"):
-        tree = ast.parse((TABLES.parent / f"{name}.py").read_text("utf-8"))
+    for name in ("catalogue/__init__", "catalogue/facts", "hints", "ranges/feeds"):
+        tree = ast.parse((TABLES.parents[1] / f"{name}.py").read_text("utf-8"))
         modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         modules |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         ours = {m for m in modules if m and m.startswith("headstart")}
-        assert ours <= {"headstart.errors", "headstart.backbones.catalogue.facts"}
+        rooms = ("catalogue.facts", "hints", "ranges.feeds")
+        assert ours <= {"headstart.errors", "headstart.safety", *(f"headstart.backbones.{room}" for room in rooms)}
         assert all(m in sys.stdlib_module_names for m in (str(m).split(".")[0] for m in modules - ours))

@@ -20,7 +20,7 @@ from headstart import backbones
 from headstart.backbones import local
 from headstart.backbones.card import Card
 from headstart.backbones.fetch import clients, fetch, kept, pack, remove, unpack, verify
-from headstart.backbones.graph import anatomy, files
+from headstart.backbones.graph import anatomy, files, reading
 from headstart.errors import BackboneError, NotFetchedError
 from headstart.photos.images import View
 from hub_server import MODEL, OTHER, Heard, HubServer, Request, serving, stand_alone, tar
@@ -360,9 +360,7 @@ def check_that_no_token_is_sent(server: HubServer, handle: str, progress: Heard,
     assert backbones.load_card(card, fetch=True, progress=progress).card == card
     assert server.requests
     assert authorised(server) == []
-    assert progress.lines[0] == (
-        f"The classifier's network {there.handle} is downloaded from {host}, without your token."
-    )
+    assert progress.lines[0] == (f"Downloading the classifier's model {there.handle} from {host}, without your token.")
     remove(there.handle)
     assert backbones.load_card(card, elsewhere=there.handle).card == card
     assert authorised(server)
@@ -411,7 +409,7 @@ def test_a_network_that_asks_to_sign_in_says_why_no_token_was_sent(hf: HubServer
 def test_what_was_fetched_is_compared_before_anything_reads_it(hf: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     there = fetch("hf:owner/net")
     card = replace(card_of(there.handle, there.path), weights="0" * 64)
-    for place, name in ((files, "read"), (local, "hints_of"), (anatomy, "dissect")):
+    for place, name in ((reading, "read"), (local, "hints_of"), (anatomy, "dissect")):
         monkeypatch.setattr(place, name, lambda *_: pytest.fail("it was read"))
     with pytest.raises(BackboneError, match="other weights"):
         backbones.load_card(card)

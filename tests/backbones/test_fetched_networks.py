@@ -131,7 +131,7 @@ def test_a_command_says_what_to_type_and_fetches_with_fetch(
     assert not hub.requests
     code, out, err = command(monkeypatch, name, model, photos, "--fetch", "--json")
     assert (code, json.loads(out)["model"]) == (0, str(model))
-    assert f"{handle} is downloaded from 127.0.0.1" in err
+    assert f"Downloading the classifier's model {handle} from 127.0.0.1" in err
     assert len(hub.requests) == 1
 
 

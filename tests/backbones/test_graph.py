@@ -103,7 +103,7 @@ def test_two_inputs_three_dimensions_four_channels_and_doubles_are_refused() -> 
 def test_a_network_that_says_any_size_and_needs_another_is_told() -> None:
     image = pictures(1, -1, -1, 3)
     graph = model({"out": pooled(body(op.add(image, numbers(1, 4, 4, 3))))}, image)
-    with pytest.raises(BackboneError, match=r"^toy does not take pictures of 8x8: .*\nExpected a network for"):
+    with pytest.raises(BackboneError, match=r"^toy does not take pictures of 8x8: .*\nExpected a model for"):
         dissect(graph, Hints(size=(8, 8)), "toy")
 
 
@@ -172,7 +172,7 @@ def test_class_tokens_are_told_by_the_number_of_tokens() -> None:
 def test_a_tensor_of_five_dimensions_is_refused() -> None:
     image = pictures(1, 4, 4, 3)
     out = op.reshape(body(image), np.array([1, 2, 3, 4, 4]), False)
-    with pytest.raises(BackboneError, match=r"toy gives a tensor of shape \(1, 2, 3, 4, 4\).\nExpected \(n, dim\)"):
+    with pytest.raises(BackboneError, match=r"toy outputs a tensor of shape \(1, 2, 3, 4, 4\).\nExpected \(n, dim\)"):
         dissect(model({"out": out}, image), Hints(), "toy")
 
 

@@ -26,9 +26,10 @@ from headstart.backbones.base import Backbone
 from headstart.backbones.card import Card
 from headstart.backbones.graph import files
 from headstart.backbones.graph.metadata import hints_of
-from headstart.backbones.hints import RANGES, Feed, Hints, Options, feed_of
-from headstart.backbones.local import Local
+from headstart.backbones.hints import Hints, Options
+from headstart.backbones.local import LocalModel
 from headstart.backbones.ranges import known
+from headstart.backbones.ranges.feeds import RANGES, Feed, feed_of
 from headstart.backbones.runtimes.openvino.network import NetworkBackbone
 from headstart.classifier.as_is import classify
 from headstart.classifier.classifier import Classifier
@@ -54,7 +55,7 @@ def toy(
 
 
 def load(path: Path, options: Options | None = None, hints: Hints | None = None) -> NetworkBackbone:
-    return local.open_network(Local(str(path), path, hints or Hints()), options or Options(), "float32", None)
+    return local.open_network(LocalModel(str(path), path, hints or Hints()), options or Options(), "float32", None)
 
 
 def expected(mean: Any, scale: Any, mix: np.ndarray = MIX, reverse: bool = False) -> np.ndarray:
@@ -88,10 +89,10 @@ def test_what_is_no_network_is_told(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     (tmp_path / "folder").mkdir()
     for name, words in {
-        "nothing.onnx": r"There is no network .*nothing.onnx.\nExpected a SavedModel folder, or a file .tflite",
-        "notes.txt": "notes.txt is not a kind of network that is known.\nExpected a SavedModel folder",
-        "folder": "folder holds no SavedModel.\nExpected saved_model.pb in it; it holds nothing",
-        ".": "holds no SavedModel.\nExpected saved_model.pb in it; it holds folder, notes.txt",
+        "nothing.onnx": r"There is no model .*nothing.onnx.\nExpected a SavedModel folder, or a file .* in .tflite",
+        "notes.txt": "notes.txt is not a model of a known format.\nExpected a SavedModel folder",
+        "folder": "folder .* contains no SavedModel.\nExpected saved_model.pb in it; it contains nothing",
+        ".": "contains no SavedModel.\nExpected saved_model.pb in it; it contains folder, notes.txt",
     }.items():
         with pytest.raises(BackboneError, match=words):
             backbones.load(str(tmp_path / name))
@@ -102,7 +103,7 @@ def test_a_file_that_is_not_what_its_ending_says_is_told(tmp_path: Path) -> None
         for content in (b"", b"<html>not found</html>" * 9):
             path = tmp_path / name
             path.write_bytes(content)
-            with pytest.raises(BackboneError, match=r"cannot be read by OpenVINO: .*\nExpected a network without"):
+            with pytest.raises(BackboneError, match=r"cannot be read by OpenVINO: .*\nExpected a complete model"):
                 backbones.load(str(path))
 
 
@@ -419,7 +420,7 @@ def test_the_files_above_the_folder_onnx_count_too(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_understood_is_told_with_a_way_on(tmp_path: Path, pre: Any) -> None:
-    with pytest.raises(BackboneError, match=r"are not understood: (?s:.*)Say --input-range"):
+    with pytest.raises(BackboneError, match=r"cannot be used: (?s:.*)Pass --input-range"):
         hugging_face(tmp_path, pre)
 
 
@@ -427,7 +428,7 @@ def test_json_that_is_none_is_told(tmp_path: Path) -> None:
     for damaged in ("{", "<html>", "\x00"):
         with pytest.raises(BackboneError, match=r"preprocessor_config.json cannot be read: .*\nDownload it again"):
             hugging_face(tmp_path, damaged)
-    with pytest.raises(BackboneError, match="are not understood"):
+    with pytest.raises(BackboneError, match="cannot be used"):
         hugging_face(tmp_path, None, {"id2label": {"0": "cat", "2": "dog"}})
 
 
@@ -483,7 +484,10 @@ def test_a_quantised_network_gets_pixels_as_they_are_or_moved_by_128(
     assert network.card.doubt == ""
     answer = expected(mean, 1, reverse=order == "BGR")
     np.testing.assert_allclose(network.embed(PICTURES), answer, rtol=1e-4, atol=1e-3)
-    with pytest.raises(BackboneError, match=r"is quantised: it takes pixels 0..255 as they are(?s:.*)Expected 0..255"):
+    with pytest.raises(
+        BackboneError,
+        match=r"is quantised: it takes pixels 0..255 as they are.\nExpected --input-range 0..255 or 0..255,BGR;",
+    ):
         load(tmp_path / "toy.xml", Options("-1..1"))
 
 
@@ -510,11 +514,10 @@ def test_who_knows_best_decides_the_range(tmp_path: Path) -> None:
 
 
 def test_what_the_file_says_counts_more_than_what_its_publisher_says_of_all() -> None:
-    hub = Local("x", Path("x"), Hints(feed_of("0..1", "hub"), (9, 9), 0.5, ("a",), "feature_vector", "MIT"))
+    hub = Hints(feed_of("0..1", "hub"), (9, 9), 0.5, ("a",), "feature_vector", "MIT")
     own = Hints(feed_of("-1..1", "metadata"), (8, 8), 1.0, ("b",), "classification", "BSD")
-    joined = local._joined(hub, own)
-    assert joined == replace(own, kind="feature_vector")
-    assert local._joined(hub, Hints()) == hub.hints
+    assert own.completed_by(hub) == replace(own, kind="feature_vector")
+    assert Hints().completed_by(hub) == hub
 
 
 def test_where_nobody_knows_the_commonest_of_its_kind_is_assumed_and_said(tmp_path: Path) -> None:
@@ -647,7 +650,7 @@ def test_a_saved_card_finds_its_network_where_it_was_and_where_it_is_now(tmp_pat
     moved.parent.mkdir()
     shutil.move(path, moved)
     shutil.move(path.with_suffix(".bin"), moved.with_suffix(".bin"))
-    with pytest.raises(BackboneError, match=r"(?s)The network .*toy.xml .* is not there any more.*-b PATH"):
+    with pytest.raises(BackboneError, match=r"(?s)The model .*toy.xml .* is no longer there.*-b PATH"):
         backbones.load_card(first.card)
     found = backbones.load_card(first.card, elsewhere=str(moved))
     assert found.card.key == first.card.key
@@ -658,12 +661,12 @@ def test_a_saved_card_refuses_another_network(tmp_path: Path) -> None:
     card = backbones.load(str(toy(tmp_path / "toy.xml"))).card
     other = toy(tmp_path / "other.xml", mix=MIX + 1)
     with pytest.raises(
-        BackboneError, match=r"other.xml is not the network that this classifier was trained on: other w"
+        BackboneError, match=r"other.xml is not the backbone that this classifier was trained on: it has other w"
     ):
         backbones.load_card(card, elsewhere=str(other))
-    with pytest.raises(BackboneError, match=r"builtin:efficientnet-lite0 is not the network .*weights"):
+    with pytest.raises(BackboneError, match=r"builtin:efficientnet-lite0 is not the (?s:.*)Expected the same weights"):
         backbones.load_card(card, elsewhere=backbones.DEFAULT)
-    with pytest.raises(BackboneError, match="graph or photos are read otherwise by this version"):
+    with pytest.raises(BackboneError, match="this version reads graphs or photos differently"):
         backbones.load_card(replace(card, revision=0))
 
 
@@ -672,7 +675,7 @@ def test_a_network_moved_away_from_its_names_still_gives_its_vectors(tmp_path: P
     path = toy(tmp_path / "toy.xml", classes=7)
     first = load(path, hints=Hints(labels=tuple("abcdefg")))
     assert (first.card.dim, first.card.classes) == (5, 7)
-    found = local.reopen(Local(str(path), path), first.card, None)
+    found = local.reopen(LocalModel(str(path), path), first.card, None)
     assert np.array_equal(found.embed(PICTURES), first.embed(PICTURES))
     assert found.card.key == first.card.key
     assert (found.labels, found.card.classes) == ((), 0)
@@ -683,7 +686,7 @@ def test_a_network_of_any_size_moved_away_from_what_told_it_keeps_its_size(tmp_p
     path = save(model({"out": pooled(conv(channels_first(image), MIX))}, image), tmp_path / "toy.xml")
     first = load(path, hints=Hints(size=(4, 4)))
     assert first.card.view.height == 4
-    found = local.reopen(Local(str(path), path), first.card, None)
+    found = local.reopen(LocalModel(str(path), path), first.card, None)
     assert np.array_equal(found.embed(PICTURES), first.embed(PICTURES))
 
 
@@ -691,8 +694,11 @@ def test_a_network_that_is_cut_elsewhere_than_its_card_says_is_refused(tmp_path:
     path = toy(tmp_path / "toy.xml", classes=1000)
     card = load(path, hints=Hints(kind="feature_vector")).card
     assert card.output == "output"
-    with pytest.raises(BackboneError, match=r"another feature than its card says: before the classifier, 5 numbers"):
-        local.reopen(Local(str(path), path), card, None).embed(PICTURES)
+    with pytest.raises(
+        BackboneError,
+        match=r"another feature than its card says.\nExpected output, 1000 .*; received before the classifier, 5",
+    ):
+        local.reopen(LocalModel(str(path), path), card, None).embed(PICTURES)
 
 
 def test_what_a_loaded_network_gave_it_gives_again_after_its_graph_was_freed(tmp_path: Path) -> None:
@@ -722,11 +728,11 @@ def test_a_classifier_follows_its_network(tmp_path: Path, monkeypatch: pytest.Mo
 
     gone = predict()
     assert gone.returncode == 1
-    assert "is not there any more" in gone.stderr
+    assert "is no longer there" in gone.stderr
     assert "-b PATH" in gone.stderr
     wrong = predict("-b", other)
     assert wrong.returncode == 1
-    assert "is not the network that this classifier was trained on: other weights." in wrong.stderr
+    assert "is not the backbone that this classifier was trained on: it has other weights." in wrong.stderr
     found = predict("-b", "moved.xml")
     assert found.returncode == 0, found.stderr
     document = json.loads(found.stdout)
@@ -738,14 +744,14 @@ def test_a_classifier_follows_its_network(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_name_that_fits_several_networks_lists_them() -> None:
     with pytest.raises(
-        BackboneError, match=r"No backbone is called 'mobilenet_v2'(?s:.*)fits \d+: (?s:.*)See them with"
+        BackboneError, match=r"No backbone is called 'mobilenet_v2'(?s:.*)matches \d+: (?s:.*)List them with"
     ):
         backbones.load("mobilenet_v2")
     with pytest.raises(BackboneError, match=r"No backbone is called 'no-such-network'(?s:.*)headstart models WORDS"):
         backbones.load("no-such-network")
 
 
-class Own(sources.Source):
+class Own(sources.BackboneSource):
     """What a stranger's package may hold."""
 
     def load(self, name: str) -> Backbone:
@@ -764,7 +770,7 @@ class NoSource:
     pass
 
 
-class Failing(sources.Source):
+class Failing(sources.BackboneSource):
     def __init__(self) -> None:
         raise RuntimeError("no licence key")
 
@@ -798,9 +804,9 @@ def test_a_plugin_gives_networks_under_its_word() -> None:
     [
         ("mine:none", "^There is no network 'none'.\nExpected mine:good.$"),
         ("mine:broken", r"The source 'mine' \(.*:Own\) failed with mine:broken: KeyError\('good'\)"),
-        ("mine:nothing", "The source 'mine' gave None for mine:nothing.\nExpected a Backbone"),
-        ("mine:renamed", "The source 'mine' gave a network called mine:another.\nExpected .* mine:renamed"),
-        ("nosource:x", r"The source 'nosource' \(.*:NoSource\) is no headstart.backbones.plugins.Source"),
+        ("mine:nothing", "The source 'mine' returned None for mine:nothing.\nExpected a Backbone"),
+        ("mine:renamed", "The source 'mine' returned a backbone named mine:another.\nExpected .* mine:renamed"),
+        ("nosource:x", r"The source 'nosource' \(.*:NoSource\) is not a headstart.backbones.plugins.BackboneSource"),
         ("failing:x", r"The source 'failing' \(.*\) cannot be loaded: RuntimeError\('no licence key'\)"),
         ("missing:x", "The source 'missing' .* cannot be loaded: ModuleNotFoundError"),
     ],

@@ -1,4 +1,4 @@
-"""What every source of vectors is: one required method, `embed`."""
+"""`Backbone`, the base class of all that turns pictures into vectors; `embed` is the one required method."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Tag = TypeVar("Tag")
 
 
 class Backbone(ABC):
-    """A frozen network and how to feed it.
+    """A frozen model and how to feed it.
 
     Attributes:
         card: everything that decides its vectors.
         labels: names of its own classes in the order of its scores; empty if it has none.
-        parameters: numbers that its graph holds; None if not known.
-        file_bytes: size of the file or files that it comes from; None if not known.
+        parameters: number of parameters in its graph; None if not known.
+        file_bytes: size of its file or files; None if not known.
     """
 
     card: Card
@@ -35,7 +35,7 @@ class Backbone(ABC):
 
     @property
     def batch(self) -> int:
-        """How many pictures it likes to get at once."""
+        """How many pictures to pass at once."""
         return 4
 
     @abstractmethod
@@ -44,42 +44,42 @@ class Backbone(ABC):
 
         Args:
             images: uint8 `(n, height, width, 3)`, sRGB, `0..255`, n >= 1. Scaling and normalisation belong to
-                the backbone: callers never do them. Not changed.
+                the backbone: callers never do them. The array is not modified.
 
         Returns:
-            float32 `(n, dim)`, finite, not scaled to unit length. Row `i` depends on image `i` alone: not on
+            float32 `(n, dim)`, finite, not scaled to unit length. Row `i` depends on image `i` alone, not on
             its neighbours, the batch size or earlier calls.
 
         Raises:
-            BackboneError: the pictures have the wrong shape or type, or the engine failed; its own error is
-                the `__cause__`.
+            BackboneError: the pictures have the wrong shape or type, or the engine failed (its own error is the
+                `__cause__`).
         """
 
     def embed_stream(self, batches: Iterable[tuple[Tag, Images]], done: Callable[[Tag, Vectors], None]) -> None:
         """Embed many batches; `done(tag, vectors)` is called for each, in any order, from any thread.
 
-        Engines that work in the background override this; the next batch is asked for while they compute. No batch
-        may be larger than `batch`. An error raised by `done` comes out of here.
+        Engines that work in the background override this and fetch the next batch while they compute. No batch may
+        be larger than `batch`. An error raised by `done` is raised here.
         """
         for tag, images in batches:
             done(tag, self.embed(images))
 
     def release(self) -> None:
-        """Free the memory of what can be made again; it is made again when next used."""
+        """Free memory; what is freed is created again at the next use."""
         return
 
     def with_card(self, card: Card) -> Self:
-        """The same network under another card, such as one with another view."""
+        """The same backbone with another card, such as one with another view."""
         other = copy(self)
         other.card = card
         return other
 
     def with_fit(self, fit: Fit) -> Self:
-        """The same network looking at photos in another way: `squash`, `crop` or `pad`."""
+        """The same backbone with another way to fit photos to its input size: `squash`, `crop` or `pad`."""
         return self.with_card(self.card.with_fit(fit))
 
     def classify(self, images: Images) -> Vectors:
-        """Probabilities of the network's own classes.
+        """Probabilities of the model's own classes.
 
         Args:
             images: as for `embed`, in the card's own view.
@@ -88,11 +88,11 @@ class Backbone(ABC):
             float32 `(n, classes)`, rows sum to 1, columns in the order of `labels`.
 
         Raises:
-            BackboneError: the network has no classes of its own, or failed.
+            BackboneError: it has no classes of its own, or the engine failed.
         """
         raise BackboneError(
             f"{self.card.handle} has no classes of its own whose names are known.\nExpected a classifier that comes "
-            "with its label list, or with ImageNet's 1,000 or 1,001 classes. Train a head on it instead."
+            "with its label list or has ImageNet's 1,000 or 1,001 classes. Train a head on it instead."
         )
 
     def check(self, images: Images) -> None:
@@ -100,8 +100,8 @@ class Backbone(ABC):
         view = self.card.view
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (view.height, view.width, 3):
             raise BackboneError(
-                f"{self.card.handle} was given an array of {images.dtype} {images.shape}.\n"
-                f"Expected uint8 (n, {view.height}, {view.width}, 3), RGB, 0..255."
+                f"{self.card.handle} cannot read this array.\nExpected uint8 (n, {view.height}, {view.width}, 3), RGB, "
+                f"0..255; received {images.dtype} {images.shape}."
             )
         if not len(images):
-            raise BackboneError(f"{self.card.handle} was given no pictures.\nExpected at least one.")
+            raise BackboneError(f"{self.card.handle} received no pictures.\nExpected at least one.")

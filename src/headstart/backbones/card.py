@@ -1,6 +1,6 @@
-"""The card: everything that decides a vector, and the key made of it.
+"""The card: everything that decides a vector, and the key derived from it.
 
-A store, a saved classifier and a report all carry the card. Callers never pass a mean or a size.
+The store, saved classifiers and reports all carry the card. Callers never pass a mean or a size.
 """
 
 from __future__ import annotations
@@ -10,31 +10,24 @@ import json
 import re
 import shlex
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, get_args
 
-from headstart.backbones.hints import Channels, Feed, Layers, Origin
+from headstart.backbones.graph.files import ENDINGS
+from headstart.backbones.hints import Layers
+from headstart.backbones.ranges import feeds
+from headstart.backbones.ranges.feeds import Channels, Feed, Origin
 from headstart.errors import BackboneError
 from headstart.photos.images import READER_REVISION, Fit, View
 from headstart.safety import untrusted
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
-#: What the vectors do not depend on: names and facts for people.
+#: What the vectors do not depend on: names, and facts for people.
 _NOT_IN_KEY = ("handle", "classes", "crop", "licence", "range_from")
 
 
-def _view(value: Any) -> View:
-    return View(**untrusted.fields(value, _VIEW_FIELDS))
-
-
-def _scale(value: Any) -> float:
-    scale = untrusted.number(-1e9, 1e9)(value)
-    if abs(scale) < 1e-9:
-        raise ValueError(f"{scale} is too small to divide by")
-    return scale
-
-
-#: What a field of a saved card may be. A network of free size is given the card's, so that has a bound as well.
+#: What the fields of a saved card may be. A model that takes any size is run at the card's, so that has a bound too.
 _VIEW_FIELDS: dict[str, untrusted.Check[Any]] = {
     "height": untrusted.whole(1, 4096),
     "width": untrusted.whole(1, 4096),
@@ -45,10 +38,8 @@ _FIELDS: dict[str, untrusted.Check[Any]] = {
     "handle": untrusted.text(4096),
     "weights": untrusted.text(200),
     "revision": untrusted.whole(0, 10**9),
-    "view": _view,
-    "channels": untrusted.one_of(*get_args(Channels)),
-    "mean": untrusted.many(untrusted.number(-1e9, 1e9), 3, 3),
-    "scale": untrusted.many(_scale, 3, 3),
+    "view": lambda value: View(**untrusted.fields(value, _VIEW_FIELDS)),
+    **feeds.FIELDS,
     "output": untrusted.text(1000),
     "dim": untrusted.whole(1, 10**6),
     "precision": untrusted.one_of("float32", "bfloat16"),
@@ -63,24 +54,24 @@ _FIELDS: dict[str, untrusted.Check[Any]] = {
 
 @dataclass(frozen=True)
 class Card:
-    """What a network needs and what its vectors are.
+    """What a model needs and what its vectors are.
 
     Attributes:
-        handle: how a person asks for the network; not part of the key.
+        handle: the name that people use for the model; not part of the key.
         weights: SHA-256 (hex) of the file that the weights come from.
         revision: of the code that turns the file into a graph.
         view: how photos are brought to the input size.
-        channels: order of the colours that the network expects.
+        channels: the colour order that the model expects.
         mean, scale: each channel enters as `(x - mean) / scale`, x in `0..255`.
-        output: which tensor the vector is.
+        output: which tensor the vector is made from.
         dim: length of the vector.
-        precision: of the arithmetic, resolved: never `auto`.
+        precision: of the arithmetic; already resolved, never `auto`.
         reader: `images.READER_REVISION`, how photos were read.
-        classes: number of the network's own classes, 0 if it has none; not part of the key.
-        crop: share of the shorter side that the network's own evaluation keeps; not part of the key, because
-            as-is classification puts it into the view.
+        classes: number of the model's own classes, 0 if it has none; not part of the key.
+        crop: fraction of the shorter side that the model's own evaluation keeps; not part of the key, because
+            classification without training puts it into the view.
         licence: of the weights; not part of the key.
-        range_from: how `mean`, `scale` and `channels` are known (`hints.Origin`); not part of the key.
+        range_from: how `mean`, `scale` and `channels` are known (`feeds.Origin`); not part of the key.
         layers: `last`, or `several` stages pooled and joined.
     """
 
@@ -103,29 +94,28 @@ class Card:
 
     @property
     def key(self) -> str:
-        """32 hex digits of SHA-256 over all that changes the vector, and over nothing else."""
+        """32 hex digits of SHA-256 over everything that changes the vector, and nothing else."""
         decisive = {name: value for name, value in asdict(self).items() if name not in _NOT_IN_KEY}
         if self.view.fit != "crop":
             del decisive["view"]["fraction"]
         if self.layers == "last":
-            del decisive["layers"]  # there was no choice when the first stores were written
-        text = json.dumps(decisive, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+            del decisive["layers"]  # the first stores were written before there was a choice
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
 
     @property
     def feed(self) -> Feed:
-        """How pixels enter, and how that is known."""
+        """The input range, and how it is known."""
         return Feed(self.mean, self.scale, self.channels, self.range_from)
 
     @property
     def doubt(self) -> str:
-        """What the user should know before trusting the vectors; empty if nothing."""
+        """A warning about an input range that is only assumed; empty if it is known."""
         if self.range_from != "assumed":
             return ""
         return (
-            f"The input range of {self.handle} is not known; {self.feed.name} is assumed, as is usual for its kind. A "
-            "wrong one costs accuracy in silence. Find out: headstart backbones probe "
-            f"{shlex.quote(self.handle)} PHOTOS; or say it: --input-range RANGE."
+            f"The input range of {self.handle} is not known; {self.feed.name} is assumed, which is usual for its kind. "
+            "A wrong range lowers accuracy without any error. To find out: headstart backbones probe "
+            f"{shlex.quote(self.handle)} PHOTOS. If you know it: --input-range RANGE."
         )
 
     def about(self) -> dict[str, Any]:
@@ -142,7 +132,7 @@ class Card:
         }
 
     def with_fit(self, fit: Fit) -> Card:
-        """The same network looking at photos in another way; `crop` takes the card's own fraction."""
+        """The same card with another way to fit photos to the input size; `crop` takes the card's own fraction."""
         if fit not in get_args(Fit):
             raise BackboneError(f"There is no view '{fit}'.\nExpected {', '.join(get_args(Fit))}.")
         fraction = self.crop if fit == "crop" else 1.0
@@ -154,10 +144,10 @@ class Card:
 
     @classmethod
     def from_json(cls, fields: Any) -> Card:
-        """Read `to_json`'s dictionary, whoever wrote it.
+        """Read the dictionary that `to_json` writes; it may come from a stranger.
 
         Raises:
-            BackboneError: a field is missing, unknown, or not of the type and range that it must be.
+            BackboneError: a field is missing or unknown, or has a wrong type or value.
         """
         try:
             return cls(**untrusted.fields(fields, _FIELDS))
@@ -165,16 +155,16 @@ class Card:
             raise BackboneError(f"The card cannot be read: {error}.\nExpected the fields of a Card.") from error
 
 
-#: A word of an address this short, such as the `b0` of `efficientnet/b0`, does not tell by itself.
+#: A part of an address this short, such as the `b0` of `efficientnet/b0`, means little by itself.
 _SHORT = 3
 
 
 def short_name(handle: str) -> str:
-    """The telling end of a handle, fit for a file name: versions and generic words do not tell."""
+    """The last meaningful part of a handle, fit for a file name: versions and generic words are skipped."""
     parts = [part for part in re.split(r"[/:\\]", handle) if part]
-    telling = [p for p in parts if not re.fullmatch(r"\d+|feature[-_]vector|classification|saved_model\.\w+", p)]
-    last = (telling or parts or ["network"])[-1]
-    if "://" in handle and len(last) <= _SHORT and len(telling) > 1:
-        last = f"{telling[-2]}-{last}"
-    plain = re.sub(r"\.(onnx|tflite|xml|pb|h5|keras)$", "", last)
+    words = [p for p in parts if not re.fullmatch(r"\d+|feature[-_]vector|classification|saved_model\.\w+", p)]
+    last = (words or parts or ["network"])[-1]
+    if "://" in handle and len(last) <= _SHORT and len(words) > 1:
+        last = f"{words[-2]}-{last}"
+    plain = Path(last).stem if Path(last).suffix in (".pb", *ENDINGS) else last
     return re.sub(r"[^A-Za-z0-9._]+", "-", plain).strip("-.")[:60] or "network"

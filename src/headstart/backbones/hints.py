@@ -1,65 +1,31 @@
-"""What is known of a network before its graph is read: how bright and in what order it wants its pixels, its classes.
+"""What is known of a model before its graph is read: input range, input size, class names.
 
-Hints come with the network (TensorFlow Hub's convention, metadata in the file, a probe) or from the user; a graph
-alone does not tell. Where nothing is known the commonest range of that kind of file is taken, and that is said.
+Hints come with the model (TensorFlow Hub's convention, metadata in the file, a probe) or from the user; the graph
+alone does not contain them. Where nothing is known, the usual range for that kind of file is assumed, with a warning.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from headstart.backbones.ranges.feeds import Feed, feed_of
 from headstart.errors import BackboneError
 
-Channels = Literal["RGB", "BGR"]
+#: The backbone that is used where none is named; it comes with headstart.
+DEFAULT = "builtin:efficientnet-lite0"
 Layers = Literal["last", "several"]
-Kind = Literal["feature_vector", "classification"]
-#: How the input range came to be known. `assumed` is a guess; the others are not.
-Origin = Literal["hub", "metadata", "probe", "given", "network", "assumed"]
-
-Triple = tuple[float, float, float]
-#: Name -> (mean, scale): a pixel `0..255` enters as `(x - mean) / scale`. `imagenet`: mean and deviation of
-#: ImageNet's training photos, 0.485, 0.456, 0.406 and 0.229, 0.224, 0.225 (torchvision), times 255.
-RANGES: dict[str, tuple[Triple, Triple]] = {
-    "0..1": ((0.0, 0.0, 0.0), (255.0, 255.0, 255.0)),
-    "-1..1": ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
-    "0..255": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
-}
-
-
-@dataclass(frozen=True)
-class Feed:
-    """How pixels enter: `(x - mean) / scale` for each channel, in this order, and how that is known.
-
-    Attributes:
-        mean, scale: in units of `0..255`, red, green, blue whatever the order.
-        channels: order that the network expects.
-        origin: how it is known.
-    """
-
-    mean: Triple
-    scale: Triple
-    channels: Channels = "RGB"
-    origin: Origin = "assumed"
-
-    @property
-    def name(self) -> str:
-        """Such as `-1..1`, `imagenet, BGR`, or the numbers themselves."""
-        names = [name for name, pair in RANGES.items() if pair == (self.mean, self.scale)]
-        text = names[0] if names else f"(x - {_short(self.mean)}) / {_short(self.scale)}"
-        return text if self.channels == "RGB" else f"{text}, BGR"
+ModelKind = Literal["feature_vector", "classification"]
 
 
 @dataclass(frozen=True)
 class Hints:
-    """What came with a network; None or empty: nothing did.
+    """What came with a model; None or empty: nothing did.
 
     Attributes:
         feed: the input range.
-        size: (height, width), for graphs that take any.
-        crop: share of the shorter side that its own evaluation keeps.
+        size: (height, width), for graphs that take any size.
+        crop: fraction of the shorter side that the model's own evaluation keeps.
         labels: its class names in the order of its scores.
         kind: what its publisher says it is.
         licence: of the weights.
@@ -69,27 +35,38 @@ class Hints:
     size: tuple[int, int] | None = None
     crop: float | None = None
     labels: tuple[str, ...] = ()
-    kind: Kind | None = None
+    kind: ModelKind | None = None
     licence: str = ""
+
+    def completed_by(self, publisher: Hints) -> Hints:
+        """These hints, completed by what the publisher says; only the publisher's `kind` comes before the own one."""
+        return Hints(
+            feed=self.feed or publisher.feed,
+            size=self.size or publisher.size,
+            crop=self.crop if self.crop is not None else publisher.crop,
+            labels=self.labels or publisher.labels,
+            kind=publisher.kind or self.kind,
+            licence=self.licence or publisher.licence,
+        )
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Hints:
         """Read what JSON made of `dataclasses.asdict`."""
 
-        def plain(value: Any) -> Any:
-            return tuple(value) if isinstance(value, list) else value
+        def plain(values: dict[str, Any]) -> dict[str, Any]:
+            return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
-        feed = fields["feed"] and Feed(**{name: plain(value) for name, value in fields["feed"].items()})
-        return cls(**{**{name: plain(value) for name, value in fields.items()}, "feed": feed})
+        feed = fields["feed"] and Feed(**plain(fields["feed"]))
+        return cls(**{**plain(fields), "feed": feed})
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the user says of a network.
+    """What the user specifies about a model.
 
     Attributes:
-        input_range: a name of `RANGES`, with `,BGR` for blue first; empty: as the network's card has it.
-        layers: `last`: the feature that enters the network's own classifier; `several`: up to four stages, pooled
+        input_range: a name of `RANGES`, followed by `,BGR` if blue comes first; empty: as the card has it.
+        layers: `last`: the feature that enters the model's own classifier; `several`: up to four stages, pooled
             and joined.
     """
 
@@ -101,31 +78,9 @@ class Options:
             raise BackboneError(
                 f"There is no choice of layers '{self.layers}'.\nExpected {' or '.join(get_args(Layers))}."
             )
-        if self.input_range:
-            feed_of(self.input_range)
+        _ = self.feed  # an unknown range is refused at once
 
     @property
     def feed(self) -> Feed | None:
-        """The range that the user gave."""
+        """The range that the user gave; None: none."""
         return feed_of(self.input_range) if self.input_range else None
-
-
-def feed_of(text: str, origin: Origin = "given") -> Feed:
-    """Read an input range such as `-1..1`, `[-1, 1]` or `imagenet,BGR`.
-
-    Raises:
-        BackboneError: it names none.
-    """
-    name, comma, order = text.strip().lower().rpartition(",")
-    if not (comma and order.strip() in ("rgb", "bgr")):
-        name, order = text.strip().lower(), "rgb"
-    plain = re.sub(r"\s*(,|\.\.|to)\s*", "..", name.strip("[]() "))
-    if plain not in RANGES:
-        raise BackboneError(
-            f"There is no input range '{text}'.\nExpected {', '.join(RANGES)}, with ',BGR' behind it for blue first."
-        )
-    return Feed(*RANGES[plain], channels="BGR" if order.strip() == "bgr" else "RGB", origin=origin)
-
-
-def _short(numbers: Triple) -> str:
-    return "/".join(f"{x:g}" for x in (numbers if len(set(numbers)) > 1 else numbers[:1]))

@@ -1,4 +1,4 @@
-"""A network on this disk -> Backbone: what its file, its publisher, a probe and the user say, put into one card."""
+"""Backbones from model files on this disk: what the file, its publisher, a probe and the user say becomes one card."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ import numpy as np
 
 from headstart.backbones.card import Card
 from headstart.backbones.fetch.contents import is_complete
-from headstart.backbones.graph import anatomy as graph
-from headstart.backbones.graph import convert, files, sandbox
+from headstart.backbones.graph import anatomy, convert, files, reading, sandbox
 from headstart.backbones.graph.cut import cut
 from headstart.backbones.graph.inputs import Input
 from headstart.backbones.graph.metadata import hints_of
-from headstart.backbones.graph.sandbox import Found
-from headstart.backbones.hints import RANGES, Feed, Hints, Layers, Options
+from headstart.backbones.graph.sandbox import GraphFacts
+from headstart.backbones.hints import Hints, Options
 from headstart.backbones.labels import labels_for
-from headstart.backbones.ranges import known as settled
+from headstart.backbones.ranges import known
+from headstart.backbones.ranges.feeds import RANGES, Feed
 from headstart.backbones.runtimes.openvino.compiled import Graphs, Output, engine
 from headstart.backbones.runtimes.openvino.network import NetworkBackbone
 from headstart.errors import BackboneError
 from headstart.photos.images import READER_REVISION, View
 
-#: Share of the shorter side that most networks' own evaluations keep (224 of 256), where nothing is told.
+#: Fraction of the shorter side that most models' own evaluations keep (224 of 256), where nothing else is known.
 CROP = 0.875
 _RAW = RANGES["0..255"]
 Precision = Literal["float32", "bfloat16"]  # resolved
 
 
 @dataclass(frozen=True)
-class Local:
-    """A network on this disk.
+class LocalModel:
+    """A model on this disk.
 
     Attributes:
-        handle: how the user asked for it.
+        handle: the name that the user gave.
         path: file or folder.
         hints: what its publisher says.
-        top: uppermost folder whose files may tell about it; its own, and the one above a folder `onnx`, if None.
+        top: topmost folder whose files may describe it; None: its own, and the one above a folder `onnx`.
     """
 
     handle: str
@@ -48,220 +48,199 @@ class Local:
     top: Path | None = None
 
 
-def open_network(source: Local, options: Options, precision: Precision, folder: Path | None) -> NetworkBackbone:
-    """Read a network, find its parts, and make its card.
-
-    Args:
-        source: where it lies and what is known of it.
-        options: what the user says of it.
-        precision: resolved.
-        folder: where compiled graphs are kept.
+def open_network(model: LocalModel, options: Options, precision: Precision, folder: Path | None) -> NetworkBackbone:
+    """Read a model, find its parts, and make its card; compiled graphs are kept in `folder`.
 
     Raises:
-        BackboneError: it cannot be read, or is not a network for pictures.
+        BackboneError: it cannot be read, or is not a model for pictures.
     """
-    weights = files.weights_hash(source.path)
-    hints = _joined(source, hints_of(source.path, files.format_of(source.path), source.top))
-    found = _found(source, hints, options, weights, precision, folder)
-    card = _card(source, hints, options, weights, precision, found)
-    network = NetworkBackbone(card, _builder(source, hints, card), labels_for(found.classes, hints), folder)
-    network.parameters = found.parameters
-    network.file_bytes = sum(file.stat().st_size for file in files.parts(source.path))
-    return network
+    opening = _Opening(model, files.weights_hash(model.path), _hints(model), options, precision, folder)
+    facts = opening.facts()
+    card = opening.card(facts)
+    backbone = NetworkBackbone(card, opening.builder(card), opening.labels(facts), folder)
+    backbone.parameters = facts.parameters
+    backbone.file_bytes = files.size(model.path)
+    return backbone
 
 
-def _card(source: Local, hints: Hints, options: Options, weights: str, precision: Precision, found: Found) -> Card:
-    feed = _feed(source, options, hints, weights, found.input)
-    return Card(
-        handle=source.handle,
-        weights=weights,
-        revision=graph.REVISION,
-        view=View(found.input.height, found.input.width),
-        channels=feed.channels,
-        mean=feed.mean,
-        scale=feed.scale,
-        output=found.how,
-        dim=found.dim,
-        precision=precision,
-        classes=len(labels_for(found.classes, hints)),
-        crop=hints.crop if hints.crop is not None else CROP,
-        licence=hints.licence,
-        range_from=feed.origin,
-        layers=options.layers,
-    )
-
-
-def reopen(source: Local, card: Card, folder: Path | None) -> NetworkBackbone:
-    """The network of a saved card, without reading its graph until it is needed.
+def reopen(model: LocalModel, card: Card, folder: Path | None) -> NetworkBackbone:
+    """The backbone of a saved card; its graph is not read before it is needed.
 
     Raises:
         BackboneError: the file is not the one that the card was made for.
     """
-    weights = files.weights_hash(source.path)
-    here = (graph.REVISION, READER_REVISION)
-    if weights != card.weights or (card.revision, card.reader) != here:
-        what = "other weights" if weights != card.weights else "graph or photos are read otherwise by this version"
+    weights = files.weights_hash(model.path)
+    if weights != card.weights or (card.revision, card.reader) != (anatomy.REVISION, READER_REVISION):
+        what = "it has other weights" if weights != card.weights else "this version reads graphs or photos differently"
         raise BackboneError(
-            f"{source.handle} is not the network that this classifier was trained on: {what}.\nExpected SHA-256 "
-            f"{card.weights}; received {weights}. Train it anew, or bring back that network."
+            f"{model.handle} is not the backbone that this classifier was trained on: {what}.\nExpected SHA-256 "
+            f"{card.weights}; received {weights}. Train the classifier again, or restore that model."
         )
-    hints = _joined(source, hints_of(source.path, files.format_of(source.path), source.top))
+    hints = _hints(model)
     labels = labels_for(card.classes, hints)
-    # The file may have been moved without those that told its size and names: the card knows what matters of them.
-    known = replace(hints, size=(card.view.height, card.view.width), labels=labels or ("",) * card.classes)
-    return NetworkBackbone(replace(card, classes=len(labels)), _builder(source, known, card), labels, folder)
+    # The files that stated its size and names may be missing after a move: the card has what matters of them.
+    hints = replace(hints, size=(card.view.height, card.view.width), labels=labels or ("",) * card.classes)
+    opening = _Opening(model, weights, hints, Options(layers=card.layers), card.precision, folder)
+    return NetworkBackbone(replace(card, classes=len(labels)), opening.builder(card), labels, folder)
 
 
-def _joined(source: Local, own: Hints) -> Hints:
-    """What the file says itself counts more than what its publisher says of all its files."""
-    given = source.hints
-    return Hints(
-        feed=own.feed or given.feed,
-        size=own.size or given.size,
-        crop=own.crop if own.crop is not None else given.crop,
-        labels=own.labels or given.labels,
-        kind=given.kind or own.kind,
-        licence=own.licence or given.licence,
-    )
+def _hints(model: LocalModel) -> Hints:
+    """The hints in the model's own files, which override what its publisher says of all its models."""
+    return hints_of(model.path, files.format_of(model.path), model.top).completed_by(model.hints)
 
 
-# --- the graph ---
+@dataclass(frozen=True)
+class _Opening:
+    """A model that is being opened: where it is, its hash, what is known of it, and how it is to be run."""
 
+    model: LocalModel
+    weights: str
+    hints: Hints
+    options: Options
+    precision: Precision
+    folder: Path | None
 
-def _found(
-    source: Local, hints: Hints, options: Options, weights: str, precision: Precision, folder: Path | None
-) -> Found:
-    """What is in a graph, as it was found before; else a child finds it, and keeps the compiled graph in `folder`."""
-    kind = files.format_of(source.path)
-    itself = _readable(source, weights)
-    key = [weights, kind, graph.REVISION, engine().__version__, precision, options.layers]
-    key += [hints.size, hints.kind, len(hints.labels)]
-    if (known := sandbox.recall(key)) is not None:
-        return known
-    question = {
-        "handle": source.handle,
-        "source": str(source.path),
-        "weights": weights,
-        "hints": asdict(hints),
-        "options": asdict(options),
-        "precision": precision,
-        "folder": folder and str(folder),
-    }
+    def labels(self, facts: GraphFacts) -> tuple[str, ...]:
+        return labels_for(facts.classes, self.hints)
 
-    def ask(path: Path) -> Found:
-        size = sum(file.stat().st_size for file in files.parts(path))
-        asked = {**question, "path": str(path)}
-        return Found.from_json(sandbox.ask("headstart.backbones.local:try_out", asked, source.handle, size))
+    def card(self, facts: GraphFacts) -> Card:
+        feed = self.feed(facts.input)
+        return Card(
+            handle=self.model.handle,
+            weights=self.weights,
+            revision=anatomy.REVISION,
+            view=View(facts.input.height, facts.input.width),
+            channels=feed.channels,
+            mean=feed.mean,
+            scale=feed.scale,
+            output=facts.how,
+            dim=facts.dim,
+            precision=self.precision,
+            classes=len(self.labels(facts)),
+            crop=self.hints.crop if self.hints.crop is not None else CROP,
+            licence=self.hints.licence,
+            range_from=feed.origin,
+            layers=self.options.layers,
+        )
 
-    try:
-        found = ask(itself)
-    except BackboneError as error:
-        if kind == "savedmodel" and not is_complete(source.path):
+    def feed(self, image: Input) -> Feed:
+        """How pixels enter: by the input's type, the user, a probe, the publisher, or what is usual, in this order."""
+        given = self.options.feed
+        if image.type in ("uint8", "int8"):
+            if given is not None and given.name.split(",")[0] != "0..255":
+                raise BackboneError(
+                    f"{self.model.handle} is quantised: it takes pixels 0..255 as they are.\nExpected --input-range "
+                    f"0..255 or 0..255,BGR; received {self.options.input_range}."
+                )
+            # An int8 input is the uint8 one minus 128 (TensorFlow Lite's quantisation specification).
+            mean = _RAW[0] if image.type == "uint8" else (128.0, 128.0, 128.0)
+            order = (given or known.recall(self.weights) or Feed(*_RAW)).channels
+            return Feed(mean, _RAW[1], order, "network")
+        # Keras' and TensorFlow Lite's models usually take -1..1 (`mode="tf"`); those from PyTorch, which have their
+        # channels first, ImageNet's mean and deviation.
+        usual = Feed(*RANGES["imagenet" if image.layout == "NCHW" else "-1..1"], origin="assumed")
+        return given or known.recall(self.weights) or self.hints.feed or usual
+
+    def facts(self) -> GraphFacts:
+        """The facts of a graph as found earlier; else a child process finds them and keeps compiled graphs."""
+        kind = files.format_of(self.model.path)
+        readable = self.readable()
+        key = [self.weights, kind, anatomy.REVISION, engine().__version__, self.precision, self.options.layers]
+        key += [self.hints.size, self.hints.kind, len(self.hints.labels)]
+        if (facts := sandbox.recall(key)) is not None:
+            return facts
+        try:
+            facts = self.tested(readable)
+        except BackboneError as error:
+            if kind == "savedmodel" and not is_complete(self.model.path):
+                raise BackboneError(
+                    f"{self.model.handle} is incomplete: files of its variables are missing.\nExpected saved_model.pb "
+                    "and all of variables/. Save or download it again."
+                ) from error
+            if kind != "savedmodel" or not isinstance(error, reading.UnreadableError):
+                raise
+            facts = self.tested(self.readable(str(error).splitlines()[0][-200:]))
+        sandbox.keep(key, facts)
+        return facts
+
+    def tested(self, path: Path) -> GraphFacts:
+        """What `trial_run` finds in a child process."""
+        question = {
+            "handle": self.model.handle,
+            "original": str(self.model.path),
+            "path": str(path),
+            "weights": self.weights,
+            "hints": asdict(self.hints),
+            "options": asdict(self.options),
+            "precision": self.precision,
+            "folder": self.folder and str(self.folder),
+        }
+        reply = sandbox.ask("headstart.backbones.local:trial_run", question, self.model.handle, files.size(path))
+        return GraphFacts.from_json(reply)
+
+    def readable(self, refused: str = "") -> Path:
+        """What OpenVINO can read: the model itself, or TensorFlow's conversion of it; `refused`: why not itself."""
+        kind = files.format_of(self.model.path)
+        if kind not in files.FOREIGN and not refused:
+            return self.model.path
+        why = "a Keras file" if kind == "keras" else "a module of TensorFlow Hub's first format"
+        if refused:
+            why = f"a SavedModel that OpenVINO cannot read ({refused})"
+        return convert.converted(self.model.path, self.weights, self.model.handle, why)
+
+    def graph(self, path: Path) -> tuple[Any, GraphFacts]:
+        """The graph cut at its feature, and what was found in it."""
+        model = self.model
+        if files.weights_hash(model.path) != self.weights:
             raise BackboneError(
-                f"{source.handle} is not whole: files of its variables are missing.\nExpected saved_model.pb and all "
-                "of variables/. Save or download it again."
-            ) from error
-        if kind != "savedmodel" or not isinstance(error, files.UnreadableError):
-            raise
-        found = ask(_readable(source, weights, str(error).splitlines()[0][-200:]))
-    sandbox.keep(key, found)
-    return found
+                f"{model.handle} was changed while it was in use.\nExpected the same file. Start again."
+            )
+        graph = reading.read(path, model.handle)
+        parts = anatomy.dissect(graph, self.hints, model.handle)
+        # Independent scores are not those of classes of which a picture has one.
+        classes = 0 if parts.scores is None or parts.scores.scale == "independent" else parts.scores.classes
+        parameters = anatomy.parameters(graph)
+        result = cut(graph, parts, self.options.layers)
+        dim = result.outputs[0].get_partial_shape()[1].get_length()
+        return result, GraphFacts(parts.input, parts.feature.how, dim, classes, parameters, path != model.path)
+
+    def builder(self, card: Card) -> Callable[[], Any]:
+        def build() -> Any:
+            converted = replace(self, folder=None).facts().converted
+            graph, facts = self.graph(self.readable("as was found earlier" if converted else ""))
+            if (facts.how, facts.dim) != (card.output, card.dim):
+                raise BackboneError(
+                    f"{self.model.handle} gives another feature than its card says.\nExpected {card.output}, "
+                    f"{card.dim} numbers; received {facts.how}, {facts.dim} numbers. Restore the files that were "
+                    "beside it, such as config.json, or train again."
+                )
+            return graph
+
+        return build
 
 
-def try_out(data: bytes) -> bytes:
-    """In the child of `_found`: do once with a network what will be done with it later."""
+def trial_run(data: bytes) -> bytes:
+    """In the child process: do once with a model everything that will be done with it later."""
 
     def work(asked: dict[str, Any]) -> dict[str, Any]:
-        source, path = Local(asked["handle"], Path(asked["source"])), Path(asked["path"])
-        hints, options, weights = Hints.from_json(asked["hints"]), Options(**asked["options"]), asked["weights"]
-        prepared, found = _graph(source, path, hints, weights, options.layers)
-        card = _card(source, hints, options, weights, asked["precision"], found)
-        again = _Once(prepared, lambda: _graph(source, path, hints, weights, options.layers)[0])
-        graphs = Graphs(card, again, asked["folder"] and Path(asked["folder"]))
+        opening = _Opening(
+            LocalModel(asked["handle"], Path(asked["original"])),
+            asked["weights"],
+            Hints.from_json(asked["hints"]),
+            Options(**asked["options"]),
+            asked["precision"],
+            asked["folder"] and Path(asked["folder"]),
+        )
+        graph, facts = opening.graph(Path(asked["path"]))
+        card = opening.card(facts)
+        # Compiling changes a graph, so each output gets a copy. Copies share the weights and take 10 ms; reading the
+        # file again for the second output took 0.7 of 3 s for a quantised classifier of 4 MB.
+        graphs = Graphs(card, graph.clone, opening.folder)
         for output in get_args(Output)[: 2 if card.classes else 1]:
             ready = graphs.get(output)
-            # Noise and not a blank picture: some networks divide by the picture's deviation.
+            # Noise and not a blank picture, because some models divide by the picture's deviation.
             shape = (ready.batch, card.view.height, card.view.width, 3)
             ready.network(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
-        return asdict(found)
+        return asdict(facts)
 
     return sandbox.answer(data, work)
-
-
-def _readable(source: Local, weights: str, refused: str = "") -> Path:
-    """What OpenVINO reads of a network: itself, or what TensorFlow made of it; `refused`: why it cannot be itself."""
-    kind = files.format_of(source.path)
-    if kind not in files.FOREIGN and not refused:
-        return source.path
-    why = "a Keras file" if kind == "keras" else "a module of TensorFlow Hub's first format"
-    if refused:
-        why = f"a SavedModel that OpenVINO cannot read ({refused})"
-    return convert.converted(source.path, weights, source.handle, why)
-
-
-def _graph(source: Local, path: Path, hints: Hints, weights: str, layers: Layers) -> tuple[Any, Found]:
-    """The graph cut at its feature, and what was found in it."""
-    if files.weights_hash(source.path) != weights:
-        raise BackboneError(f"{source.handle} was changed while it was in use.\nExpected the same file. Start again.")
-    model = files.read(path, source.handle)
-    anatomy = graph.dissect(model, hints, source.handle)
-    scores = anatomy.scores
-    # Marks that are independent of each other are not classes, of which a picture has one.
-    classes = 0 if scores is None or scores.scale == "independent" else scores.classes
-    parameters = graph.parameters(model)
-    prepared = cut(model, anatomy, layers)
-    dim = prepared.outputs[0].get_partial_shape()[1].get_length()
-    return prepared, Found(anatomy.input, anatomy.feature.how, dim, classes, parameters, path != source.path)
-
-
-def _feed(source: Local, options: Options, hints: Hints, weights: str, entry: Input) -> Feed:
-    """How pixels enter, by whoever knows best: the input's type, the user, a probe, the publisher, or custom."""
-    if entry.type in ("uint8", "int8"):
-        if options.feed is not None and options.feed.name.split(",")[0] != "0..255":
-            raise BackboneError(
-                f"{source.handle} is quantised: it takes pixels 0..255 as they are.\nReceived --input-range "
-                f"{options.input_range}. Expected 0..255, or 0..255,BGR."
-            )
-        # An int8 input is the uint8 one moved by 128 (TensorFlow Lite's quantisation specification).
-        mean = _RAW[0] if entry.type == "uint8" else (128.0, 128.0, 128.0)
-        order = (options.feed or settled.recall(weights) or Feed(*_RAW)).channels
-        return Feed(mean, _RAW[1], order, "network")
-    known = options.feed or settled.recall(weights) or hints.feed
-    return known or Feed(*RANGES[_usual(entry)], origin="assumed")
-
-
-def _usual(entry: Input) -> str:
-    """The commonest input range of its kind.
-
-    Keras' and TensorFlow Lite's networks take -1..1 (`mode="tf"`); those from PyTorch, which have their channels
-    first, ImageNet's mean and deviation.
-    """
-    return "imagenet" if entry.layout == "NCHW" else "-1..1"
-
-
-class _Once:
-    """Gives the graph that was read already, the first time; reads it again after that, so that none is held."""
-
-    def __init__(self, model: Any, again: Callable[[], Any]) -> None:
-        self._model, self._again = model, again
-
-    def __call__(self) -> Any:
-        model, self._model = self._model, None
-        return self._again() if model is None else model
-
-
-def _builder(source: Local, hints: Hints, card: Card) -> Callable[[], Any]:
-    def build() -> Any:
-        options = Options(layers=card.layers)
-        found = _found(source, hints, options, card.weights, card.precision, None)
-        path = _readable(source, card.weights, "as it was found before" if found.converted else "")
-        prepared, found = _graph(source, path, hints, card.weights, card.layers)
-        if (found.how, found.dim) != (card.output, card.dim):
-            raise BackboneError(
-                f"{source.handle} gives another feature than its card says: {found.how}, {found.dim} numbers.\n"
-                f"Expected {card.output}, {card.dim} numbers. Bring back what lay beside it, such as config.json, or "
-                "train anew."
-            )
-        return prepared
-
-    return build

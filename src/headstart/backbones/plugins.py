@@ -1,10 +1,10 @@
-"""Where networks come from: a handle's first word names a source; anyone may add one.
+"""Backbones from other packages: the first word of a handle names a source, and any package may add one.
 
 A source is a class with one method, registered as an entry point of the group `headstart.sources` under the word
 that its handles begin with:
 
     [project.entry-points."headstart.sources"]
-    mine = "my_package:MySource"          # then `headstart train photos -b mine:whatever` asks MySource
+    mine = "my_package:MySource"          # `headstart train photos -b mine:anything` then calls MySource
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from headstart.errors import BackboneError
 GROUP = "headstart.sources"
 
 
-class Source(ABC):
-    """Gives networks by name. `headstart.testing.check_backbone` proves that what it gives keeps the contract."""
+class BackboneSource(ABC):
+    """Gives backbones by name. `headstart.testing.check_backbone` checks that they keep the contract."""
 
     @abstractmethod
     def load(self, name: str) -> Backbone:
-        """The network of this name.
+        """The backbone with this name.
 
         Args:
-            name: what stands behind `<source>:` in the handle.
+            name: what follows `<source>:` in the handle.
 
         Returns:
             A backbone whose card has the whole handle, `<source>:<name>`.
 
         Raises:
-            BackboneError: there is none; the message says what there is.
+            BackboneError: there is none; the message lists what there is.
         """
 
 
@@ -41,37 +41,35 @@ def plugins() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
-def load_plugin(handle: str) -> Backbone | None:
-    """The network of a handle whose first word names a plugin; None if none does.
+def load_plugin(handle: str) -> Backbone:
+    """The backbone of a handle whose first word names a plugin.
 
     Raises:
-        BackboneError: the plugin cannot be loaded, is not a `Source`, or has no such network.
+        BackboneError: the plugin cannot be loaded, is not a `BackboneSource`, or has no such backbone.
     """
-    word, colon, name = handle.partition(":")
-    point = plugins().get(word) if colon else None
-    if point is None:
-        return None
-    # A stranger's code: whatever it raises, it is the plugin that failed.
+    word, _, name = handle.partition(":")
+    point = plugins()[word]
+    # Code from another package: whatever it raises, the message names the plugin.
     try:
-        made = point.load()()
+        source = point.load()()
     except Exception as error:
         raise BackboneError(f"The source '{word}' ({point.value}) cannot be loaded: {error!r}.") from error
-    if not isinstance(made, Source):
+    if not isinstance(source, BackboneSource):
         raise BackboneError(
-            f"The source '{word}' ({point.value}) is no headstart.backbones.plugins.Source.\nExpected a class derived "
-            "from it."
+            f"The source '{word}' ({point.value}) is not a headstart.backbones.plugins.BackboneSource.\nExpected a "
+            "class derived from it."
         )
     try:
-        network = made.load(name)
+        backbone = source.load(name)
     except BackboneError:
         raise
     except Exception as error:
         raise BackboneError(f"The source '{word}' ({point.value}) failed with {handle}: {error!r}.") from error
-    if not isinstance(network, Backbone):
-        raise BackboneError(f"The source '{word}' gave {network!r} for {handle}.\nExpected a Backbone.")
-    if network.card.handle != handle:
+    if not isinstance(backbone, Backbone):
+        raise BackboneError(f"The source '{word}' returned {backbone!r} for {handle}.\nExpected a Backbone.")
+    if backbone.card.handle != handle:
         raise BackboneError(
-            f"The source '{word}' gave a network called {network.card.handle}.\nExpected the card's handle to be "
-            f"{handle}: saved classifiers ask for it by that name."
+            f"The source '{word}' returned a backbone named {backbone.card.handle}.\nExpected the card's handle to be "
+            f"{handle}, because saved classifiers look it up by that name."
         )
-    return network
+    return backbone

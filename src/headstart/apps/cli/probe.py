@@ -13,7 +13,7 @@ from headstart.apps.cli.grouping import PATH, Command, argument, option
 from headstart.apps.cli.options import as_json as json_option
 
 if TYPE_CHECKING:
-    from headstart.classifier.probe import Probed
+    from headstart.classifier.probe import ProbeResult
 
 
 @click.command(cls=Command)
@@ -36,7 +36,7 @@ def probe(backbone: str, photos: Sequence[Path], write: bool, as_json: bool) -> 
         show(found)
     if not found.sure:
         say(
-            f"Uncertain: {found.candidates[0].feed.name} was the best in only {100 * found.held:.0f} % of random "
+            f"Uncertain: {found.candidates[0].feed.name} was the best in only {100 * found.wins:.0f} % of random "
             "halves of the photos, so nothing is kept. Give more photos of more different things, or set "
             "--input-range yourself."
         )
@@ -44,7 +44,7 @@ def probe(backbone: str, photos: Sequence[Path], write: bool, as_json: bool) -> 
         say("Not kept (--no-write).")
 
 
-def show(found: Probed) -> None:
+def show(found: ProbeResult) -> None:
     """Print the table and what it means."""
     print("input range      similarity   belief   agreement   accuracy")
     for one in found.candidates:
@@ -59,7 +59,7 @@ def show(found: Probed) -> None:
     )
     print(
         f"Best input range: {found.candidates[0].feed.name}, by {criterion}, on {found.photos} photos; also the best "
-        f"in {100 * found.held:.0f} % of random halves of them."
+        f"in {100 * found.wins:.0f} % of random halves of them."
     )
     if found.card:
         put(f"Kept in {found.card}: later runs use it.")

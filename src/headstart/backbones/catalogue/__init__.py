@@ -1,7 +1,6 @@
-"""The catalogue's questions, answered without a network: by address, by name, by words and limits, the best.
+"""Queries of the catalogue, all offline: by address, by name, by words and limits, the best.
 
-Names match as people type them: case, `-`, `_` and `.` do not count, so `mobilenet_v2`, `MobileNet-v2` and
-`mobilenetv2` find the same.
+Case, `-`, `_` and `.` in names are ignored, so `mobilenet_v2`, `MobileNet-v2` and `mobilenetv2` find the same.
 """
 
 from __future__ import annotations
@@ -11,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from headstart.backbones.catalogue.facts import BUILTIN, KINDS, SOURCES, TABLE_OF, Model, everything, sources
+from headstart.backbones.catalogue.facts import KINDS, SOURCES, TABLE_OF, Model, everything, sources
+from headstart.backbones.hints import DEFAULT
 from headstart.errors import BackboneError
 
 __all__ = [
@@ -28,34 +28,29 @@ def by_handle(handle: str) -> Model | None:
     """The model at a TensorFlow Hub or Kaggle address, or a built-in one; None: not in the catalogue.
 
     Args:
-        handle: `https://tfhub.dev/...`, `tfhub:...` or `kaggle:...`, with or without version and slash at the end. A
-            version other than the catalogue's is another model.
+        handle: `https://tfhub.dev/...`, `tfhub:...` or `kaggle:...`, with or without version and final slash. A
+            version that is not the catalogue's is another model.
     """
     return _addresses().get(_address(handle))
 
 
 def other_address(handle: str) -> str:
-    """Where the same network is too: for a Hub address the `kaggle:` one, and the other way round; empty: unknown.
+    """Another address of the same model: for a Hub address the `kaggle:` one, or the other way round; empty: unknown.
 
-    For a version that the catalogue does not have: the other address without version (the two count differently).
+    For a version that the catalogue does not have, Kaggle's address has no version: the two sites count differently.
     """
     key = _address(handle)
-    model = _addresses().get(key)
-    if model is None:
-        model = _addresses().get(_versionless(key))
-        found = "" if model is None else _other(model, key)
-        return _versionless(found) if found.startswith("kaggle:") else found
-    return _other(model, key)
-
-
-def _other(model: Model, key: str) -> str:
-    if model.source != "tfhub":
+    exact = _addresses().get(key)
+    model = exact or _addresses().get(_versionless(key))
+    if model is None or model.source != "tfhub":
         return ""
-    return model.handle if key.startswith("kaggle:") else model.kaggle
+    if key.startswith("kaggle:"):
+        return model.handle
+    return model.kaggle if exact else _versionless(model.kaggle)
 
 
 def _address(handle: str) -> str:
-    """One form for all that mean the same."""
+    """The one form of all handles that mean the same."""
     handle = handle.strip().partition("?")[0].rstrip("/").lower()
     handle = re.sub(r"^https?://(www\.)?tfhub\.dev/", "tfhub:", handle)
     return re.sub(r"^tfhub:/+", "tfhub:", handle)
@@ -76,14 +71,14 @@ def _addresses() -> dict[str, Model]:
 
 
 def named(name: str) -> tuple[Model, ...]:
-    """The network with this name or address, once for each input size it was measured at.
+    """The model with this name or address, once for each input size at which it was measured.
 
     Args:
-        name: a whole name, one with its publisher before or its version behind, the end of one from a `/` on, or an
+        name: a whole name, also with its publisher before or its version after it, the end of one from a `/` on, or an
             address as for `by_handle`.
 
     Raises:
-        BackboneError: no model is called so, or several are; the candidates are named.
+        BackboneError: no model has this name, or several have; they are listed.
     """
     model = by_handle(name)
     if model is not None:
@@ -97,23 +92,23 @@ def named(name: str) -> tuple[Model, ...]:
 
 
 def resolve(name: str) -> str:
-    """The handle to load for a name of the catalogue.
+    """The handle of the model with this name in the catalogue.
 
     Raises:
-        BackboneError: the name is not that of one model, or headstart cannot load the model as it is.
+        BackboneError: it is not the name of exactly one model, or headstart cannot load that model.
     """
     model = named(name)[0]
     if model.handle:
         return model.handle
     if model.source == "claim":
         raise BackboneError(
-            f"{model.name} cannot be loaded: a paper tells of it, its weights are not public.\n"
-            "Expected a model that can be had. See them with: headstart models"
+            f"{model.name} cannot be loaded: it is described in a paper, but its weights are not public.\n"
+            "Expected a model with public weights. List them with: headstart models"
         )
     raise BackboneError(
         f"{model.name} cannot be loaded as it is: its weights are PyTorch's (huggingface.co/timm/{model.name}).\n"
-        "Expected a network that OpenVINO reads. Export it to ONNX where PyTorch and timm are installed, and give the "
-        f"path of the file as the handle. How: headstart models show {model.name}"
+        "Expected a model that OpenVINO can read. Export it to ONNX where PyTorch and timm are installed, and pass the "
+        f"path of the file as the handle. How to do it: headstart models show {model.name}"
     )
 
 
@@ -134,15 +129,15 @@ def _ends(name: str) -> list[str]:
 
 def _not_one(name: str, found: Sequence[Model]) -> str:
     names = list(dict.fromkeys(m.name for m in found))
-    expected = f"Expected a handle such as '{BUILTIN}', or a name that is unique in the catalogue"
+    expected = f"Expected a handle such as '{DEFAULT}', or a name that is unique in the catalogue"
     if not names:
         return f"No backbone is called '{name}'.{did_you_mean(name)}\n{expected}.\nSearch with: headstart models WORDS"
     if len(names) == 1:
         return f"No backbone is called '{name}'. Did you mean {names[0]}?\n{expected}."
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return (
-        f"No backbone is called '{name}'.\n{expected}; '{name}' fits {len(names)}: {', '.join(names[:_SHOWN])}{more}.\n"
-        f"See them with: headstart models {name}"
+        f"No backbone is called '{name}'.\n{expected}; '{name}' matches {len(names)}: "
+        f"{', '.join(names[:_SHOWN])}{more}.\nList them with: headstart models {name}"
     )
 
 
@@ -157,18 +152,18 @@ def search(
     input_size: int | None = None,
     sort: str = "imagenet",
 ) -> list[Model]:
-    """The models that fit, best first.
+    """The models that match, best first.
 
     Args:
-        words: all must stand in the name, network, data set or publisher.
-        without: none of these may.
-        source: one of `SOURCES`. Claims of papers are left out unless they are asked for: nobody can use them.
+        words: all of them must occur in the name, architecture, data set or publisher.
+        without: none of these may occur there.
+        source: one of `SOURCES`. Claims of papers are omitted unless requested, because they cannot be used.
         kind: one of `KINDS`.
-        max_params: at most so many million parameters; models without the figure are left out.
-        max_gmacs: at most so many GMACs; models without the figure are left out.
-        input_size: exactly so many pixels.
-        sort: one of `SORTS`: accuracy on ImageNet (highest first), parameters, GMACs (least first), name. What is not
-            known comes last; otherwise the order is the tables'.
+        max_params: limit in millions of parameters; models without the figure are omitted.
+        max_gmacs: limit in GMACs; models without the figure are omitted.
+        input_size: exact size in pixels.
+        sort: one of `SORTS`: accuracy on ImageNet (highest first), parameters, GMACs (fewest first), name. Unknown
+            values come last; ties keep the order of the tables.
     """
     wanted, unwanted = [_squeezed(w) for w in words], [_squeezed(w) for w in without]
     found = [
@@ -188,7 +183,7 @@ def search(
 
 
 def within(models: Iterable[Model], max_params: float | None, max_gmacs: float | None) -> list[Model]:
-    """Those of at most so many million parameters and GMACs; None: no limit. Without the figure, not within."""
+    """Those within limits of millions of parameters and GMACs (None: no limit), a model without the figure is not."""
     limits = [(f, limit) for f, limit in (("params_m", max_params), ("gmacs", max_gmacs)) if limit is not None]
     return [m for m in models if all((v := getattr(m, f)) is not None and v <= limit for f, limit in limits)]
 
@@ -198,9 +193,9 @@ class Best:
     """The highest top-1 on ImageNet.
 
     Attributes:
-        public: of those whose weights are public.
-        loadable: of those that headstart loads by their name; often with its twin's accuracy.
-        claimed: what papers claim above `public`, highest first.
+        public: among models with public weights.
+        loadable: among those that headstart loads by name; often with a twin's accuracy.
+        claimed: claims of papers above `public`, highest first.
     """
 
     public: Model | None
@@ -217,7 +212,7 @@ def best(max_params: float | None = None, max_gmacs: float | None = None, among:
         among: the models to choose from, claims included; None: all.
     """
     models = within(everything() if among is None else among, max_params, max_gmacs)
-    # Of equals, one that needs no extra: TensorFlow 1 modules do.
+    # Among equals, one that needs no extra, as TensorFlow 1 modules do.
     known = sorted((m for m in models if m.top1 is not None), key=lambda m: (-(m.top1 or 0), m.format == "hub"))
     public = next((m for m in known if m.source != "claim"), None)
     floor = (public and public.top1) or 0
@@ -226,8 +221,8 @@ def best(max_params: float | None = None, max_gmacs: float | None = None, among:
 
 
 def did_you_mean(word: str) -> str:
-    """` Did you mean ...?` for a word that stands nowhere in the catalogue; empty: it does, or nothing is near."""
-    import difflib  # only after a slip of the pen
+    """` Did you mean ...?` for a word that does not occur in the catalogue; empty if it does, or nothing is similar."""
+    import difflib  # only needed after a typing error
 
     wanted = _squeezed(word)
     if any(wanted in text for text in _texts()):
@@ -246,6 +241,6 @@ def _squeezed(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _texts() -> tuple[str, ...]:
-    """All that words are looked for in, model by model; a blank keeps fields apart."""
+    """The text of each model in which words are searched; a blank separates fields."""
     fields = ("".join((m.publisher, m.name, " ", m.network, " ", m.dataset)) for m in everything())
     return tuple(re.sub(r"[^a-z0-9 ]+", "", text.lower()) for text in fields)

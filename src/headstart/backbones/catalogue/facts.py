@@ -1,19 +1,23 @@
 """What the catalogue knows: one `Model` for each row of the tables in `headstart/backbones/catalogue/tables`.
 
-The tables are written by `benchmarks/make_tables.py`, which also says how a TensorFlow Hub model is joined to its
-twin. Nothing here is computed but the types.
+`benchmarks/make_tables.py` writes the tables, and explains how a TensorFlow Hub model is matched with its twin.
+Nothing is computed here.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+from headstart.backbones.hints import DEFAULT
 
 TABLES = Path(__file__).parent / "tables"
-#: Where each source's rows stand, in `sources.json` too.
+#: Source -> its table, which `sources.json` describes.
 TABLE_OF = {"builtin": "builtin", "tfhub": "tfhub", "timm": "imagenet", "claim": "claims"}
 SOURCES = tuple(TABLE_OF)
 KINDS = ("feature_vector", "classification", "feature_map")
@@ -21,29 +25,29 @@ KINDS = ("feature_vector", "classification", "feature_map")
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A network, or what a paper claims of one. None or an empty text: not stated, not known.
+    """A model, or what a paper claims of one. None or an empty text: not stated, not known.
 
     Attributes:
-        name: unique but for the input size (timm measures one network at several).
+        name: unique except for the input size (timm measures one model at several).
         source: `builtin`, `tfhub`, `timm` or `claim`.
         kind: `feature_vector`, `classification` or `feature_map`.
-        handle: how headstart loads it; empty if it cannot as it is (timm: the weights are PyTorch's).
-        kaggle: the same network's `kaggle:owner/model/framework/variation[/version]`.
+        handle: how headstart loads it; empty if it cannot (timm: the weights are PyTorch's).
+        kaggle: the same model's `kaggle:owner/model/framework/variation[/version]`.
         input_size: pixels, height = width.
         dim: length of the feature vector.
-        classes: number of classes it tells apart.
+        classes: number of classes of its scores.
         params_m: parameters in millions.
-        gmacs: multiply-accumulates of one picture in 1e9, at `input_size`.
+        gmacs: multiply-accumulates for one picture in 1e9, at `input_size`.
         top1: top-1 accuracy on the ImageNet-1k validation set in per cent; `top5` and `real_top1` (ReaL labels) alike.
         figures_from: name of the twin (same architecture) whose figures are shown; empty: its own.
-        derived: names of the fields that are not the entry's own statement but follow from the architecture or twin.
+        derived: names of the fields that its publisher does not state but that follow from the architecture or twin.
         format: `hub` (TensorFlow 1 module), `saved_model_2` or `saved_model`.
         dataset: what it was trained on; `network`: its architecture; both in the words of its page.
         licence: of the weights.
         year: of a claim.
-        public_weights: whether anybody can have the weights.
-        reproduced: whether anybody but the authors got this accuracy.
-        note: what else must be known.
+        public_weights: whether the weights are public.
+        reproduced: whether anyone but the authors got this accuracy.
+        note: anything else to know.
     """
 
     name: str
@@ -72,34 +76,38 @@ class Model:
     note: str = ""
 
 
-BUILTIN = "builtin:efficientnet-lite0"
 _BUILTIN_TWIN = "tf_efficientnet_lite0.in1k"
+_Parse = Callable[[str], Any]
+#: How the text in a column becomes a field, unless it is empty; other columns are texts.
+_PARSE: dict[str, _Parse] = {
+    **dict.fromkeys(("input_size", "dim", "classes", "year"), int),
+    **dict.fromkeys(("params_m", "gmacs", "top1", "top5", "real_top1"), float),
+    **dict.fromkeys(("public_weights", "reproduced"), "yes".__eq__),
+    "derived": lambda text: tuple(text.split()),
+}
 
 
 @lru_cache(maxsize=1)
 def everything() -> tuple[Model, ...]:
-    """All that is known: what headstart carries, TensorFlow Hub, timm's ImageNet table, the papers' claims."""
-    timm = tuple(
-        Model(
-            name=name,
-            source="timm",
-            kind="classification",
-            input_size=_whole(size),
-            dim=_whole(dim),
-            classes=1000,
-            params_m=_number(params),
-            gmacs=_number(gmacs),
-            top1=_number(top1),
-            top5=_number(top5),
-            real_top1=_number(real),
-            derived=tuple(derived.split()),
-            publisher="timm",
-            format="pytorch",
-            dataset="imagenet-1k",
-        )
-        for name, size, dim, params, gmacs, top1, top5, real, derived in _rows("imagenet")
+    """All models: those that come with headstart, TensorFlow Hub's, timm's ImageNet table, and claims of papers."""
+    imagenet = {"kind": "classification", "classes": 1000, "dataset": "imagenet-1k"}
+    timm = _read("imagenet", source="timm", publisher="timm", format="pytorch", **imagenet)
+    twin = next(model for model in timm if model.name == _BUILTIN_TWIN)
+    builtin = replace(
+        twin,
+        name=DEFAULT,
+        source="builtin",
+        handle=DEFAULT,
+        dim=1280,
+        params_m=4.652008,
+        figures_from=twin.name,
+        derived=("gmacs", "top1", "top5", "real_top1"),
+        publisher="headstart",
+        format="",
+        network="efficientnet-lite0",
+        licence="Apache-2.0",
     )
-    return (_builtin({model.name: model for model in timm}[_BUILTIN_TWIN]), *_hub(), *timm, *_claims())
+    return (builtin, *_read("tfhub", source="tfhub"), *timm, *_read("claims", source="claim", **imagenet))
 
 
 def sources() -> dict[str, dict[str, str]]:
@@ -108,86 +116,12 @@ def sources() -> dict[str, dict[str, str]]:
     return found
 
 
-def _builtin(twin: Model) -> Model:
-    return Model(
-        name=BUILTIN,
-        source="builtin",
-        kind="classification",
-        handle=BUILTIN,
-        input_size=224,
-        dim=1280,
-        classes=1000,
-        params_m=4.652008,
-        gmacs=twin.gmacs,
-        top1=twin.top1,
-        top5=twin.top5,
-        real_top1=twin.real_top1,
-        figures_from=twin.name,
-        derived=("gmacs", "top1", "top5", "real_top1"),
-        publisher="headstart",
-        dataset="imagenet-1k",
-        network="efficientnet-lite0",
-        licence="Apache-2.0",
-    )
-
-
-def _hub() -> tuple[Model, ...]:
-    return tuple(
-        Model(
-            name=name,
-            source="tfhub",
-            kind=kind,
-            handle=handle,
-            kaggle=kaggle,
-            input_size=_whole(size),
-            dim=_whole(dim),
-            classes=_whole(classes),
-            params_m=_number(params),
-            gmacs=_number(gmacs),
-            top1=_number(top1),
-            top5=_number(top5),
-            real_top1=_number(real),
-            figures_from=twin,
-            derived=tuple(derived.split()),
-            publisher=publisher,
-            format=form,
-            dataset=dataset,
-            network=network,
-            note=note,
-        )
-        for (
-            name, handle, kaggle, kind, size, dim, classes, params, gmacs, top1, top5, real, twin, derived, publisher,
-            form, dataset, network, note,
-        ) in _rows("tfhub")
-    )  # fmt: skip
-
-
-def _claims() -> tuple[Model, ...]:
-    return tuple(
-        Model(
-            name=name,
-            source="claim",
-            kind="classification",
-            classes=1000,
-            top1=_number(top1),
-            dataset="imagenet-1k",
-            year=_whole(year),
-            public_weights=public == "yes",
-            reproduced=reproduced == "yes",
-            note=note,
-        )
-        for name, top1, year, public, reproduced, note in _rows("claims")
-    )
-
-
-def _rows(table: str) -> list[list[str]]:
+def _read(table: str, **same: Any) -> list[Model]:
+    """The models of a table, whose columns are named like the fields; `same`: fields that all of them share."""
     with (TABLES / f"{table}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.reader(file))[1:]
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text else None
-
-
-def _number(text: str) -> float | None:
-    return float(text) if text else None
+        rows = csv.reader(file)
+        columns = [(name, _PARSE.get(name, str)) for name in next(rows)]
+        return [
+            Model(**same, **{name: parse(text) for (name, parse), text in zip(columns, row, strict=True) if text})
+            for row in rows
+        ]

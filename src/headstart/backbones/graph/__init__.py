@@ -1,1 +1,1 @@
-"""The graph of a backbone: read from its file, understood, and cut at the feature vector."""
+"""From a model file to a graph cut at its feature vector: read, analysed, cut."""

@@ -1,7 +1,7 @@
-"""Read a graph's anatomy: where photos enter it, where its class scores are, and which tensor is the feature.
+"""The anatomy of a graph: where photos enter it, where its class scores are, and which tensor is the feature.
 
-Works on any `openvino.Model`, wherever it came from. Shapes are fixed first (one picture of the input size), so
-that what computes shapes counts as constant and the way back from an output to the photo is a plain path.
+Works on any `openvino.Model`. Shapes are fixed first (one picture of the input size), so that everything that
+computes shapes is constant and the way from an output back to the photo is a simple path.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from headstart.backbones.graph.inputs import Input, find_input, fix_shapes, name
 from headstart.backbones.hints import Hints
 from headstart.errors import BackboneError
 
-#: Of what is done here to a graph; part of every card's key.
+#: Version of what is done here to a graph; part of every card's key.
 REVISION = 1
 #: Lengths of the class lists that classifiers are published with: ImageNet-1k without and with a background class,
 #: ImageNet-21k in its editions (21,841, 21,843; the processed 10,450 and 11,221 of Ridnik et al. 2021).
 CLASS_LISTS = frozenset({1000, 1001, 10450, 11221, 21841, 21843})
-#: Fewer numbers than this, at most half of what enters the layer, are scores: embeddings are 128 and longer.
+#: Fewer numbers than this, if at most half of what enters the layer, are scores: embeddings have 128 and more.
 _FEW = 128
 _SCORES = ("logits", "probs", "probabilities", "predictions", "scores", "classifier")
 _FEATURES = ("features", "feature_vector", "pooler_output", "image_embeds", "embedding", "default")
-#: What changes neither which numbers there are nor their meaning: form, order, quantisation, scaling, pooling.
+#: Steps that change neither the numbers' meaning nor which there are: shape, order, quantisation, scaling.
 _FORM = frozenset(
     {"Convert", "ConvertLike", "FakeQuantize", "Reshape", "Squeeze", "Unsqueeze", "Transpose"}
     | {"Multiply", "Divide", "Subtract", "Add"}
@@ -38,12 +38,10 @@ _ACTIVATIONS = frozenset(
 )
 _PROBABILITIES = frozenset({"Softmax", "LogSoftmax"})
 
-Form = Literal["vector", "map", "tokens"]
-
 
 @dataclass(frozen=True)
 class Scores:
-    """Class scores: their tensor (of floats), how many, and what they are."""
+    """Class scores: their tensor (of floats), their number, and their scale."""
 
     tensor: Any
     classes: int
@@ -52,10 +50,10 @@ class Scores:
 
 @dataclass(frozen=True)
 class Feature:
-    """The tensor that the vector is made of. `axis`: of the channels; `how`: for people, part of the key."""
+    """The tensor that the vector is made of. `axis`: of the channels; `how`: for people, and part of the key."""
 
     tensor: Any
-    form: Form
+    form: Literal["vector", "map", "tokens"]
     axis: int
     dim: int
     how: str
@@ -63,7 +61,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What was found in a graph."""
+    """The parts of a graph."""
 
     input: Input
     feature: Feature
@@ -71,39 +69,41 @@ class Anatomy:
 
 
 def dissect(model: Any, hints: Hints, handle: str) -> Anatomy:
-    """Find input, feature and scores. The model's shapes become those of one picture.
+    """Find input, feature and scores. The model's shapes are set to those of one picture.
 
     Raises:
-        BackboneError: no input takes pictures, or no output gives numbers that can be features.
+        BackboneError: no input takes pictures, or no output can be a feature.
     """
-    entry = find_input(model, hints, handle)
-    fix_shapes(model, entry, handle)
+    image = find_input(model, hints, handle)
+    fix_shapes(model, image, handle)
     if not model.outputs:
-        raise BackboneError(f"{handle} has no outputs.\nExpected a network that answers to a picture.")
+        raise BackboneError(f"{handle} has no outputs.\nExpected a model that gives numbers for a picture.")
     outputs = sorted(model.outputs, key=lambda port: _rank(port, hints))
     scores = next((found for port in outputs if (found := _scores(port, hints))), None)
     if scores is not None and hints.kind != "feature_vector":
         named = next((port for port in outputs if _named(port, _FEATURES) and not _scores(port, hints)), None)
-        feature = _of_output(named, entry, handle) if named is not None else _before(scores, entry, handle)
-        return Anatomy(entry, feature, scores)
-    return Anatomy(entry, _of_output(outputs[0], entry, handle), None)
+        if named is None:
+            return Anatomy(image, _before(scores, image, handle), scores)
+    else:
+        scores, named = None, outputs[0]
+    return Anatomy(image, _feature(_floats(named.node.input_value(0)), image, handle, "output"), scores)
 
 
-# --- the way out ---
+# --- outputs ---
 
 
 def _rank(port: Any, hints: Hints) -> tuple[int, str]:
-    """Order in which outputs are looked at: those with a telling name first, scores or features as the hints say."""
+    """Order in which outputs are examined: those with a usual name first, scores or features as the hints say."""
     first, second = (_FEATURES, _SCORES) if hints.kind == "feature_vector" else (_SCORES, _FEATURES)
     return (0 if _named(port, first) else 1 if _named(port, second) else 2, name_of(port))
 
 
 def _scores(port: Any, hints: Hints) -> Scores | None:
-    """The class scores that an output holds, if it does.
+    """The class scores of an output; None if it gives something else.
 
-    It does when it ends in a softmax or in sigmoids over a fully connected layer; when a label list of its length
-    came with the network; or when a fully connected layer makes as many numbers as a published list has names, or
-    few out of many.
+    It gives scores if it ends in a softmax or in sigmoids over a fully connected layer; if a label list of its length
+    came with the model; or if a fully connected layer produces as many numbers as a published list has names, or few
+    from many.
     """
     value = _floats(port.node.input_value(0))
     classes = int(np.prod(_shape(value)[1:]))
@@ -113,8 +113,7 @@ def _scores(port: Any, hints: Hints) -> Scores | None:
     while (step := _above(above)) is not None and _type(above) in _FORM:
         above = step
     if _type(above) in _PROBABILITIES:
-        scale: Any = "probabilities" if _type(above) == "Softmax" else "log probabilities"
-        return Scores(above, classes, scale)
+        return Scores(above, classes, "probabilities" if _type(above) == "Softmax" else "log probabilities")
     if _type(above) == "Sigmoid" and _classifier(above) is not None:
         return Scores(above, classes, "independent")
     layer = _classifier(value)
@@ -122,32 +121,32 @@ def _scores(port: Any, hints: Hints) -> Scores | None:
         return None
     known = classes in CLASS_LISTS or len(hints.labels) == classes or hints.kind == "classification"
     entering = int(np.prod(_shape(layer.input_value(0))[1:]))
-    # Nothing tells raw scores of somebody's own classes from a short embedding. What enters the layer serves for both.
+    # Raw scores of somebody's own classes look like a short embedding. What enters the layer is a feature for both.
     few = classes < _FEW and 2 * classes <= entering and _classifier(value, through=_FORM) is not None
     return Scores(value, classes, "logits") if known or few or _named(port, _SCORES) else None
 
 
-def _before(scores: Scores, entry: Input, handle: str) -> Feature:
+def _before(scores: Scores, image: Input, handle: str) -> Feature:
     """What enters the last fully connected or 1x1 layer before the scores.
 
-    Where a small head was put on a larger network (1,280 -> 100 -> 2), what enters its first layer: a layer that
-    narrows keeps what its own classes needed and drops what others would.
+    Where a small head was put on a larger model (1,280 -> 100 -> 2), it is what enters the head's first layer: a layer
+    that narrows keeps what its own classes need and drops what others would need.
     """
     layer = _classifier(scores.tensor)
     if layer is None:
-        return _feature(scores.tensor, entry, handle, "scores")
+        return _feature(scores.tensor, image, handle, "scores")
     value = layer.input_value(0)
     while len(_wide(value)) <= 1 and (inner := _classifier(value, through=_FORM | _ACTIVATIONS)) is not None:
         if np.prod(_shape(inner.input_value(0))[1:]) <= np.prod(_shape(value)[1:]):
             break
         value = inner.input_value(0)
     if (flattened := _flattened(value)) is not None:
-        return _feature(flattened, entry, handle, "before the classifier")
-    return _feature(value, entry, handle, "before the classifier", inside=True)
+        return _feature(flattened, image, handle, "before the classifier")
+    return _feature(value, image, handle, "before the classifier", inside=True)
 
 
 def _flattened(value: Any) -> Any | None:
-    """The map that a vector was laid out from, if it was: its mean is a feature as good as 49 times its numbers."""
+    """The map that a vector was flattened from, if it was: its mean is a feature as good as all its numbers."""
     while len(_wide(value)) <= 1 and _type(value) in ("Reshape", "Squeeze", "Convert"):
         above = _above(value)
         if above is None:
@@ -161,7 +160,7 @@ def _flattened(value: Any) -> Any | None:
 def _classifier(
     value: Any, through: frozenset[str] = _FORM | _POOLING | _ACTIVATIONS | _PROBABILITIES | {"Sigmoid"}
 ) -> Any | None:
-    """The nearest fully connected or 1x1 layer above a tensor, with only such steps between."""
+    """The nearest fully connected or 1x1 layer above a tensor, with only the steps of `through` between them."""
     at: Any | None = value
     while at is not None:
         if _is_dense(at.get_node()):
@@ -177,16 +176,12 @@ def _is_dense(node: Any) -> bool:
     kernel = list(node.get_input_shape(1))
     if kind == "MatMul":
         return len(kernel) == 2
-    # A convolution as large as the whole map is a fully connected layer, too.
+    # A convolution as large as the whole map is a fully connected layer too.
     return kernel[2:] == [1] * len(kernel[2:]) or kernel[2:] == list(node.get_input_shape(0))[2:]
 
 
-def _of_output(port: Any, entry: Input, handle: str) -> Feature:
-    return _feature(_floats(port.node.input_value(0)), entry, handle, "output")
-
-
-def _feature(value: Any, entry: Input, handle: str, how: str, inside: bool = False) -> Feature:
-    """How a vector is made of a tensor: as it is, by the mean over a map, by the class token or the mean of tokens."""
+def _feature(value: Any, image: Input, handle: str, how: str, inside: bool = False) -> Feature:
+    """How a tensor becomes a vector: as it is, by the mean of a map, or by the class token or the mean of tokens."""
     shape = _shape(value)
     wide = _wide(value)
     if len(wide) <= 1:
@@ -200,21 +195,21 @@ def _feature(value: Any, entry: Input, handle: str, how: str, inside: bool = Fal
         elif shape[2] == shape[3] != shape[1]:
             axis = 1
         else:
-            axis = 3 if entry.layout == "NHWC" else 1
+            axis = 3 if image.layout == "NHWC" else 1
         return Feature(value, "map", axis, shape[axis], f"{how}, mean of the map")
     if len(shape) == 3:
         which = "class token" if has_class_token(shape[1]) else "mean of the tokens"
         return Feature(value, "tokens", 2, shape[2], f"{how}, {which}")
     raise BackboneError(
-        f"{handle} gives a tensor of shape {tuple(shape)}.\nExpected (n, dim), (n, tokens, dim), (n, height, width, "
+        f"{handle} outputs a tensor of shape {tuple(shape)}.\nExpected (n, dim), (n, tokens, dim), (n, height, width, "
         "dim) or (n, dim, height, width)."
     )
 
 
 def parameters(model: Any) -> int:
-    """How many numbers a graph holds, quantised ones included; shapes and axes (64-bit integers) do not count.
+    """Number of parameters of a graph, quantised ones included, shapes and axes (64-bit integers) excluded.
 
-    Where batch normalisation has not been folded into the layers before it, its statistics count, too.
+    Where batch normalisation has not been folded into the layers before it, its statistics are included.
     """
     constants = (node for node in model.get_ops() if node.get_type_name() == "Constant")
     kept = (node for node in constants if node.get_element_type().get_type_name() not in ("i64", "boolean"))
@@ -222,24 +217,27 @@ def parameters(model: Any) -> int:
 
 
 def has_class_token(tokens: int) -> bool:
-    """Is there a class token before the patches?
+    """Whether there is a class token before the patches.
 
-    A square number of tokens is patches alone; one more, and up to eight registers (Darcet et al. 2024), has one.
+    A square number of tokens is patches alone; one more, or up to nine more with registers (Darcet et al. 2024), means
+    that there is one.
     """
-    return (
-        any(round(n**0.5) ** 2 == n for n in range(tokens - 9, tokens) if n > 0) and round(tokens**0.5) ** 2 != tokens
-    )
+
+    def square(n: int) -> bool:
+        return math.isqrt(n) ** 2 == n
+
+    return not square(tokens) and any(square(n) for n in range(max(1, tokens - 9), tokens))
 
 
 # --- walking ---
 
 
 def _above(value: Any) -> Any | None:
-    """The one tensor that a node is computed from, constants apart; None if there are none or several.
+    """The one tensor that a node is computed from, apart from constants; None if there are none or several.
 
-    `x * f(x)`, as swish and its like are written out, is computed from x.
+    `x * f(x)`, the form in which swish and similar functions are exported, is computed from x.
     """
-    inputs = [v for v in _inputs(value.get_node()) if not constant(v)]
+    inputs = [v for v in inputs_of(value.get_node()) if not constant(v)]
     if len(inputs) == 2 and _type(value) == "Multiply":
         one, other = _line(inputs[0]), _line(inputs[1])
         return next((v for v in one if v in other), None)
@@ -247,34 +245,35 @@ def _above(value: Any) -> Any | None:
 
 
 def _line(value: Any) -> list[Any]:
-    """A tensor and those above it that it is a function of, number by number."""
+    """A tensor, and the tensors above it of which it is an elementwise function."""
     line = [value]
     while _type(line[-1]) in _FORM | _ACTIVATIONS | {"Sigmoid", "Erf"} and (step := _above(line[-1])) is not None:
         line.append(step)
     return line
 
 
-def _inputs(node: Any) -> list[Any]:
+def inputs_of(node: Any) -> list[Any]:
+    """The tensors that enter a node."""
     return [node.input_value(i) for i in range(node.get_input_size())]
 
 
 def constant(value: Any) -> bool:
-    """Does a tensor not depend on the photo? Shapes do not, once they are fixed."""
+    """Whether a tensor is independent of the photo; shapes are, once they are fixed."""
     todo = [value.get_node()]
     while todo:
         node = todo.pop()
         if node.get_type_name() == "Parameter":
             return False
         if node.get_type_name() != "ShapeOf":
-            # The first input is where pictures come from: looked at first, it ends the search at once.
-            todo += [v.get_node() for v in reversed(_inputs(node))]
+            # Pictures come in by the first input: following it first ends the search soonest.
+            todo += [v.get_node() for v in reversed(inputs_of(node))]
     return True
 
 
 def _floats(value: Any) -> Any:
-    """The tensor before it was turned into integers at a quantised network's end, in its own unit.
+    """The tensor before it is converted to integers at the end of a quantised model, in its own unit.
 
-    The last step before integers is a FakeQuantize whose results are the integers: another unit and another zero.
+    The last step before the integers is a FakeQuantize whose results are those integers, with another scale and zero.
     """
     real = value
     while not real.get_element_type().is_real() and (step := _above(real)) is not None:
@@ -295,6 +294,6 @@ def _type(value: Any) -> str:
 
 
 def _named(port: Any, words: tuple[str, ...]) -> bool:
-    """Is it called so, folders, tensor numbers and what Keras adds apart (`module/logits:0`, `logits_1`)?"""
+    """Whether it has such a name, apart from scopes, numbers and suffixes (`module/logits:0`, `logits_1`)."""
     own = {re.sub(r"[_:]?\d+$", "", name.split(":")[0]).rsplit("/", 1)[-1].lower() for name in port.names}
     return bool(own & set(words))

@@ -1,16 +1,15 @@
-"""Networks that only TensorFlow can read: converted once, in a process of its own, and kept.
+"""Models that only TensorFlow can read are converted once, in a process of their own, and the result is kept.
 
-Keras files, TensorFlow Hub's modules of the time before TensorFlow 2, and SavedModels that OpenVINO refuses. The
-child process (this file, run as a program) freezes the graph with TensorFlow; the parent reads it and keeps it:
+These are Keras files, TensorFlow Hub modules from before TensorFlow 2, and SavedModels that OpenVINO cannot read. One
+child process (this file, run as a program) freezes the graph with TensorFlow, another saves it in OpenVINO's format:
 
     HEADSTART_HOME/
       converted/<weights hash>.xml, .bin     OpenVINO's own format, in full precision
-      converted/<weights hash>.json          their SHA-256, written last: without it they do not count
+      converted/<weights hash>.json          their SHA-256, written last: without it the others are ignored
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import os
@@ -20,7 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from headstart.backbones.graph import files, sandbox
+from headstart.backbones.graph import files, reading, sandbox
 from headstart.backbones.runtimes.openvino.compiled import engine
 from headstart.disk import atomic
 from headstart.disk.home import home
@@ -31,12 +30,11 @@ _MINUTES = 20
 
 
 def converted(path: Path, weights: str, handle: str, why: str) -> Path:
-    """OpenVINO's own format of a network that it cannot read.
+    """The path of a model that OpenVINO cannot read, in OpenVINO's own format.
 
     Args:
-        path: the network.
-        weights: hash of it; what was converted once is found by it, without TensorFlow.
-        handle: for messages. why: what it is, for messages.
+        weights: its hash, by which an earlier conversion is found without TensorFlow.
+        why: what kind of model it is, for messages.
 
     Raises:
         BackboneError: TensorFlow is not installed, or cannot read it either.
@@ -46,13 +44,13 @@ def converted(path: Path, weights: str, handle: str, why: str) -> Path:
         return target
     if importlib.util.find_spec("tensorflow") is None:
         raise BackboneError(
-            f"{handle} is {why}: TensorFlow is needed once, to convert it.\nExpected the extra: {PIP}. What it "
-            "converts is kept and used without it."
+            f"{handle} is {why}: TensorFlow is needed once, to convert it.\nInstall the extra: {PIP}. The converted "
+            "model is kept, and is used without TensorFlow."
         )
     try:
         lock = atomic.locked(target.with_suffix(".lock"), keep=False)
         with lock, tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            if _sound(target):  # another process, or thread, has just converted it
+            if _sound(target):  # another process or thread has just converted it
                 return target
             frozen = Path(folder) / "frozen.pb"
             _run(path, frozen, handle)
@@ -70,22 +68,22 @@ def _run(path: Path, frozen: Path, handle: str) -> None:
             command, env=quiet, capture_output=True, text=True, errors="replace", timeout=60 * _MINUTES, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise BackboneError(f"{handle} was not converted by TensorFlow within {_MINUTES} minutes.") from error
+        raise BackboneError(f"TensorFlow did not convert {handle} within {_MINUTES} minutes.") from error
     if done.returncode or not frozen.is_file():
-        lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
-        why = reason(lines[-1]) if lines else "it ended without a word"
+        lines = done.stderr.strip().splitlines()
+        why = reason(lines[-1]) if lines else "it ended without a message"
         raise BackboneError(
             f"{handle} cannot be read by TensorFlow either: {why}\n"
-            "Expected a whole Keras model, a Hub module or a SavedModel with a signature."
+            "Expected a complete Keras model, a Hub module or a SavedModel with a signature."
         )
 
 
 def _keep(frozen: Path, target: Path, folder: Path, handle: str) -> None:
-    """Let a child read the frozen graph; move what it saves to its place, the sums last: they make it count."""
+    """Let a child convert the frozen graph, and move the files to their place, the checksums last."""
     new = folder / target.name
     question = {"frozen": str(frozen), "new": str(new), "handle": handle}
     sandbox.ask("headstart.backbones.graph.convert:save", question, handle, frozen.stat().st_size)
-    # Of what this process wrote: should another convert the same, a mixture does not pass for either.
+    # Checksums of what this process wrote: a mixture with files of another process is not accepted.
     new.with_suffix(".json").write_text(json.dumps(_sums(new)), "utf-8")
     for ending in (".bin", ".xml", ".json"):
         os.replace(new.with_suffix(ending), target.with_suffix(ending))
@@ -95,22 +93,18 @@ def save(data: bytes) -> bytes:
     """In the child of `_keep`: from TensorFlow's format to OpenVINO's own."""
 
     def work(asked: dict[str, str]) -> None:
-        model = files.read(Path(asked["frozen"]), asked["handle"])
+        model = reading.read(Path(asked["frozen"]), asked["handle"])
         engine().save_model(model, asked["new"], compress_to_fp16=False)
 
     return sandbox.answer(data, work)
 
 
 def _sums(target: Path) -> dict[str, str]:
-    sums = {}
-    for path in (target, target.with_suffix(".bin")):
-        with path.open("rb") as file:
-            sums[path.suffix] = hashlib.file_digest(file, "sha256").hexdigest()
-    return sums
+    return {ending: files.sha256(target.with_suffix(ending)) for ending in (".xml", ".bin")}
 
 
 def _sound(target: Path) -> bool:
-    """Is a conversion there, and as it was written? What is not is made again."""
+    """Whether a conversion is there, as it was written; otherwise it is repeated."""
     try:
         return bool(json.loads(target.with_suffix(".json").read_text("utf-8")) == _sums(target))
     except (OSError, ValueError, RecursionError):
@@ -121,7 +115,7 @@ def _sound(target: Path) -> bool:
 
 
 def _freeze(path: Path, frozen: Path) -> None:
-    """Write the network as one frozen graph."""
+    """Write the model as one frozen graph."""
     if path.is_dir() and (path / "tfhub_module.pb").is_file():
         graph = _hub_module(path)
     elif path.is_dir():
@@ -135,11 +129,11 @@ def _keras(path: Path) -> Any:
     import tensorflow as tf
 
     if not path.is_dir() and path.suffix in (".h5", ".hdf5") and (config := _keras_2(path)) is not None:
-        # Keras 3 refuses words and nested models that Keras 2 wrote.
+        # Keras 3 refuses some options and nested models that Keras 2 wrote.
         import tf_keras as keras
 
         if '"class_name": "Lambda"' in json.dumps(config):
-            raise ValueError("the model has a Lambda layer, which is Python code inside the file: it is not run")
+            raise ValueError("the model has a Lambda layer, which is Python code inside the file and is not run")
         model = keras.models.load_model(path, compile=False)
     else:
         model = tf.keras.models.load_model(path, compile=False, safe_mode=True)
@@ -149,7 +143,7 @@ def _keras(path: Path) -> Any:
 
 
 def _keras_2(path: Path) -> Any:
-    """The architecture in an HDF5 file that Keras 1 or 2 wrote; None for Keras 3's and for what is no model."""
+    """The architecture in an HDF5 file that Keras 1 or 2 wrote; None for Keras 3's files and for other things."""
     import h5py  # TensorFlow brings it
 
     with h5py.File(path) as file:
@@ -178,7 +172,7 @@ def _frozen(concrete: Any) -> Any:
 
 
 def _hub_module(path: Path) -> Any:
-    """A module of TensorFlow Hub's first format: the graph for inference has no tags."""
+    """A module in TensorFlow Hub's first format, where the graph for inference has no tags."""
     import tensorflow as tf
 
     v1 = tf.compat.v1

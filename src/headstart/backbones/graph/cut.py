@@ -1,4 +1,4 @@
-"""Cut a graph at its feature: what is left gives vectors and, where there are classes, probabilities."""
+"""Cut a graph at its feature: the result gives vectors and, where there are classes, probabilities."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from headstart.backbones.graph.stages import stage_maps
 from headstart.backbones.hints import Layers
 from headstart.backbones.runtimes.openvino.compiled import engine
 
-#: Length of each earlier stage's part of a vector, in lengths of the feature. Joined as they are (up to ten times as
-#: long) the stages outvoted the feature: 2.5 points lost on the built-in network (`benchmarks/layers.py`).
+#: Length of each earlier stage's part of a vector, relative to the feature's. Joined as they are (up to ten times as
+#: long) the stages dominated the feature, which cost 2.5 points on the built-in backbone (`benchmarks/layers.py`).
 STAGE_SHARE = 0.25
 
 
@@ -20,8 +20,8 @@ def cut(model: Any, anatomy: Anatomy, layers: Layers) -> Any:
     """The graph that a `NetworkBackbone` runs: outputs `features` and, where there are classes, `scores`.
 
     Args:
-        model: as `graph.dissect` left it.
-        anatomy: of it.
+        model: as `anatomy.dissect` left it.
+        anatomy: of the model.
         layers: the feature alone, or joined with the pooled stages before it.
     """
     ov = engine()

@@ -1,4 +1,4 @@
-"""Network files: of which kind one is, which bytes its vectors depend on, and how OpenVINO reads it."""
+"""Model files: their formats, the bytes that their vectors depend on, and the hash of these."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import mmap
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from headstart.backbones.runtimes.openvino.compiled import engine
-from headstart.errors import BackboneError, reason
+from headstart.errors import BackboneError
 from headstart.safety.printable import show
 
 Format = Literal["savedmodel", "tflite", "onnx", "openvino", "keras", "tf1hub"]
+#: File name extension -> format, of models that are one file.
 ENDINGS: dict[str, Format] = {
     ".tflite": "tflite",
     ".onnx": "onnx",
@@ -22,38 +22,35 @@ ENDINGS: dict[str, Format] = {
     ".hdf5": "keras",
     ".keras": "keras",
 }
-#: These OpenVINO cannot read; TensorFlow converts them once.
+#: OpenVINO cannot read these; TensorFlow converts them once.
 FOREIGN: tuple[Format, ...] = ("keras", "tf1hub")
-#: Bytes that a network may have; the largest image models of TensorFlow Hub are about 5 GB.
+#: Bytes that a model may have; the largest image models of TensorFlow Hub have about 5 GB.
 LARGEST = 20_000_000_000
-#: Files that an ONNX file may name: exporters write at most one for each tensor.
+#: Files that an ONNX file may refer to: exporters write at most one for each tensor.
 _MOST_FILES = 10_000
-READABLE = "a SavedModel folder, or a file .tflite, .onnx, .xml (OpenVINO), .h5 or .keras"
-
-
-class UnreadableError(BackboneError):
-    """OpenVINO cannot read a network; TensorFlow perhaps can."""
+READABLE = f"a SavedModel folder, or a file whose name ends in {', '.join(ENDINGS)}"
 
 
 def format_of(path: Path) -> Format:
-    """Which kind of network lies there.
+    """The format of the model at a path.
 
     Raises:
-        BackboneError: nothing does, or nothing that we know.
+        BackboneError: there is nothing, or nothing of a known format.
     """
     if path.is_dir():
         if (path / "tfhub_module.pb").is_file():
             return "tf1hub"
         if (path / "saved_model.pb").is_file():
             return "savedmodel"
-        held = ", ".join(map(show, sorted(os.listdir(path))[:8])) or "nothing"
-        raise BackboneError(f"The folder {path} holds no SavedModel.\nExpected saved_model.pb in it; it holds {held}.")
+        names = ", ".join(map(show, sorted(os.listdir(path))[:8])) or "nothing"
+        raise BackboneError(
+            f"The folder {path} contains no SavedModel.\nExpected saved_model.pb in it; it contains {names}."
+        )
     if not path.exists():
-        raise BackboneError(f"There is no network {path}.\nExpected {READABLE}.")
-    try:
-        kind = ENDINGS[path.suffix.lower()]
-    except KeyError:
-        raise BackboneError(f"{path} is not a kind of network that is known.\nExpected {READABLE}.") from None
+        raise BackboneError(f"There is no model {path}.\nExpected {READABLE}.")
+    kind = ENDINGS.get(path.suffix.lower())
+    if kind is None:
+        raise BackboneError(f"{path} is not a model of a known format.\nExpected {READABLE}.")
     if not path.is_file():
         raise BackboneError(f"{path} is a pipe or a device, not a file.\nExpected {READABLE}.")
     return kind
@@ -62,11 +59,11 @@ def format_of(path: Path) -> Format:
 def parts(path: Path) -> tuple[Path, ...]:
     """The files that the vectors depend on, in a fixed order.
 
-    A SavedModel's graph and variables; an OpenVINO graph and its `.bin`; an ONNX file and those beside it that it
-    names, where exporters put large weights.
+    A SavedModel's graph and variables; an OpenVINO graph and its `.bin`; an ONNX file and the files beside it that it
+    refers to, in which exporters put large weights.
 
     Raises:
-        BackboneError: see `format_of`; or an ONNX file names thousands of others. OSError: it cannot be read.
+        BackboneError: see `format_of`; or an ONNX file refers to thousands of others. OSError: it cannot be read.
     """
     kind = format_of(path)
     if kind in ("savedmodel", "tf1hub"):
@@ -78,7 +75,7 @@ def parts(path: Path) -> tuple[Path, ...]:
 
 
 def _external(path: Path) -> list[Path]:
-    """The files that an ONNX file's tensors lie in: pairs of the key "location" and a path, relative to it.
+    """The files that hold an ONNX file's tensors: pairs of the key "location" and a path relative to the file.
 
     https://github.com/onnx/onnx/blob/main/docs/ExternalData.md; the pair is a `StringStringEntryProto`.
     """
@@ -93,53 +90,39 @@ def _external(path: Path) -> list[Path]:
                 if len(names) <= _MOST_FILES:
                     names.add(bytes(text[start : start + count]))
     if len(names) > _MOST_FILES:
-        raise BackboneError(f"{path} names more than {_MOST_FILES:,} files of weights.\nExpected fewer.")
+        raise BackboneError(f"{path} refers to more than {_MOST_FILES:,} files of weights.\nExpected fewer.")
     beside = (path.parent / os.fsdecode(name) for name in sorted(names) if b"\x00" not in name)
     return [file for file in beside if file.is_file()]
 
 
+def size(path: Path) -> int:
+    """Bytes of all `parts`."""
+    return sum(file.stat().st_size for file in parts(path))
+
+
 def weights_hash(path: Path) -> str:
-    """SHA-256 (hex) of one file; of several, of their names and hashes.
+    """SHA-256 (hex) of the file, or of the names and hashes of several.
 
     Raises:
         BackboneError: see `format_of`; or a file cannot be read, or they are too large.
     """
     try:
         files = parts(path)
-        size = sum(file.stat().st_size for file in files)
-        if size > LARGEST:
-            raise BackboneError(
-                f"{path} has {size / 1e9:,.1f} GB.\nExpected a network of {LARGEST / 1e9:g} GB at most."
-            )
-        digests = [_sha256(file) for file in files]
+        gigabytes = sum(file.stat().st_size for file in files) / 1e9
+        if gigabytes > LARGEST / 1e9:
+            raise BackboneError(f"{path} has {gigabytes:,.1f} GB.\nExpected a model of at most {LARGEST / 1e9:g} GB.")
+        digests = [sha256(file) for file in files]
     except OSError as error:
         raise BackboneError(f"{error.filename} cannot be read: {error.strerror}.") from error
     if len(files) == 1:
         return digests[0]
     base = path if path.is_dir() else path.parent
-    # An OpenVINO graph and an ONNX file may be renamed together with what belongs to them.
+    # An OpenVINO graph or ONNX file may be renamed together with the files that belong to it.
     names = [str(file.relative_to(base).as_posix()) if path.is_dir() else file.suffix for file in files]
     return hashlib.sha256("".join(f"{d} {n}\n" for d, n in zip(digests, names, strict=True)).encode()).hexdigest()
 
 
-def read(path: Path, handle: str) -> Any:
-    """The graph, an `openvino.Model`.
-
-    Raises:
-        UnreadableError: OpenVINO cannot read it.
-        MemoryError: it takes more than there is.
-    """
-    try:
-        return engine().Core().read_model(path)
-    except MemoryError:
-        raise
-    except Exception as error:  # of many kinds: UnicodeDecodeError, if its message is no UTF-8
-        raise UnreadableError(
-            f"{handle} cannot be read by OpenVINO: {reason(error)}\nExpected a network without training parts, saved "
-            "whole. Save or download it again."
-        ) from error
-
-
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

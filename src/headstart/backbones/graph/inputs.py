@@ -1,4 +1,4 @@
-"""The way into a graph: which input takes pictures, in which layout, size and type of numbers."""
+"""A graph's input: which one takes pictures, in which layout, size and number type."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEFAULT_SIZE = (224, 224)
 
 @dataclass(frozen=True)
 class Input:
-    """Where photos enter: number of the graph's input, place of the channels, size, type of the numbers."""
+    """Where photos enter: index of the graph's input, place of the channels, size, type of the numbers."""
 
     index: int
     layout: Literal["NHWC", "NCHW"]
@@ -26,18 +26,18 @@ def find_input(model: Any, hints: Hints, handle: str) -> Input:
     """The one input of a graph, which takes pictures.
 
     Raises:
-        BackboneError: there are others, or it does not take pictures.
+        BackboneError: there are several, or it does not take pictures.
     """
     found = [(i, port) for i, port in enumerate(model.inputs) if _takes_pictures(port)]
     if len(found) != 1 or len(model.inputs) != 1:
         shapes = ", ".join(f"{name_of(port)} {port.partial_shape}" for port in model.inputs)
         raise BackboneError(
             f"{handle} has the inputs {shapes or 'none'}.\nExpected one, of shape (n, height, width, 3) or "
-            "(n, 3, height, width): a network for pictures, frozen."
+            "(n, 3, height, width): a frozen model for pictures."
         )
     index, port = found[0]
     dims = [d.get_length() if d.is_static else None for d in port.partial_shape]
-    # All sizes free, as exporters from PyTorch write: channels come first there.
+    # Where all sides are free, a PyTorch exporter wrote the file: there, channels come first.
     last = dims[1] != 3 and (dims[3] == 3 or dims[1] is not None)
     layout: Literal["NHWC", "NCHW"] = "NHWC" if last else "NCHW"
     sides = dims[1:3] if layout == "NHWC" else dims[2:4]
@@ -57,23 +57,23 @@ def _takes_pictures(port: Any) -> bool:
     return any(shape[axis].is_dynamic or shape[axis].get_length() == 3 for axis in (1, 3))
 
 
-def fix_shapes(model: Any, entry: Input, handle: str) -> None:
-    """One picture where the graph lets itself; a graph of a fixed batch keeps it."""
-    own = model.inputs[entry.index].partial_shape[0]
-    side = (entry.height, entry.width)
-    shape = (*side, 3) if entry.layout == "NHWC" else (3, *side)
+def fix_shapes(model: Any, image: Input, handle: str) -> None:
+    """Set the shapes to one picture of the input size; a graph with a fixed batch size keeps it."""
+    port = model.inputs[image.index]
+    batch, side = port.partial_shape[0], (image.height, image.width)
+    shape = (*side, 3) if image.layout == "NHWC" else (3, *side)
     try:
-        model.reshape({model.inputs[entry.index]: [own.get_length() if own.is_static else 1, *shape]})
+        model.reshape({port: [batch.get_length() if batch.is_static else 1, *shape]})
     except RuntimeError as error:
         raise BackboneError(
             f"{handle} does not take pictures of {side[0]}x{side[1]}: {' '.join(str(error).split())[-300:]}\n"
-            "Expected a network for that size."
+            "Expected a model for that size."
         ) from error
     free = [port for port in model.outputs if port.partial_shape.is_dynamic]
     if free:
         raise BackboneError(
-            f"{handle} gives outputs whose size depends on the picture: {', '.join(map(name_of, free))}.\n"
-            "Expected one vector, map or row of tokens for each picture."
+            f"{handle} has outputs whose size depends on the picture: {', '.join(map(name_of, free))}.\n"
+            "Expected one vector, one map or one sequence of tokens for each picture."
         )
 
 

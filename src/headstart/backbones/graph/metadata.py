@@ -1,7 +1,7 @@
-"""What came with a network beside its graph: TFLite metadata, `preprocessor_config.json`, `config.json`.
+"""What comes with a model besides its graph: TFLite metadata, `preprocessor_config.json`, `config.json`.
 
 A TFLite file is a flatbuffer (https://flatbuffers.dev/internals); its metadata are another one inside it, with the
-schema of TensorFlow Lite Support (`metadata_schema.fbs`), and its label list is in a zip file behind it.
+schema of TensorFlow Lite Support (`metadata_schema.fbs`), and its label list is in a zip archive appended to it.
 """
 
 from __future__ import annotations
@@ -16,36 +16,33 @@ from pathlib import Path
 from typing import Any
 
 from headstart.backbones.graph.files import Format
-from headstart.backbones.hints import Channels, Feed, Hints, Kind, Triple
+from headstart.backbones.hints import Hints, ModelKind
+from headstart.backbones.ranges.feeds import Channels, Feed, Triple
 from headstart.errors import BackboneError, reason
 
 
 def hints_of(path: Path, kind: Format, top: Path | None = None) -> Hints:
-    """What a network's own files say about it; nothing if they say nothing.
+    """What a model's own files say about it; empty if they say nothing.
 
     Args:
-        path: of the network.
-        kind: of file.
-        top: uppermost folder that belongs to it; if None its own, and the one above a folder called `onnx`.
+        top: topmost folder that belongs to it; None: its own, and the one above a folder called `onnx`.
 
     Raises:
         BackboneError: there is such a file and it cannot be read.
     """
     if kind == "tflite":
         return _tflite(path)
-    if kind == "onnx":
-        return _hugging_face(path, top)
-    return Hints()
+    return _hugging_face(path, top) if kind == "onnx" else Hints()
 
 
 # --- TFLite ---
 
 _MODEL_BUFFERS, _MODEL_METADATA = 4, 6
-#: The label list may have so many bytes: ImageNet-21k's has 600,000. It is looked for in the file's last bytes.
+#: Bytes that the label list may have (ImageNet-21k's has 600,000), and the file's last bytes, where it is looked for.
 _LABELS, _TAIL = 10_000_000, 20_000_000
-#: A vector may have so many tables (one for each tensor), a text so many bytes.
+#: Tables that a vector may have (there is one for each tensor), and bytes of a text.
 _TABLES, _TEXT = 100_000, 100_000
-#: The files beside an ONNX file may have so many bytes, pictures such sides.
+#: Bytes that the JSON files beside an ONNX file may have, and pixels of a picture's side.
 _JSON, _LARGEST_SIDE = 10_000_000, 10_000
 _NORMALISATION = 1  # ProcessUnitOptions.NormalizationOptions
 
@@ -62,7 +59,7 @@ def _tflite(path: Path) -> Hints:
 
 
 def _described(data: bytes | mmap.mmap) -> tuple[Feed | None, str]:
-    """Input range and licence by the metadata, where there are any."""
+    """Input range and licence from the metadata, where there are any."""
     model = _Table(data, struct.unpack_from("<I", data)[0])
     for entry in model.tables(_MODEL_METADATA):
         if entry.text(0) != "TFLITE_METADATA":
@@ -80,29 +77,28 @@ def _described(data: bytes | mmap.mmap) -> tuple[Feed | None, str]:
 
 
 def _tflite_labels(tail: bytes, path: Path) -> tuple[str, ...]:
-    """The label list in the zip archive that a TFLite file ends in; `tail`: its last bytes."""
+    """The label list in the zip archive at the end of a TFLite file; `tail`: its last bytes."""
     try:
         if not zipfile.is_zipfile(io.BytesIO(tail)):
             return ()
         with zipfile.ZipFile(io.BytesIO(tail)) as archive:
-            found = [one for one in archive.infolist() if "label" in one.filename.lower()]
-            found = [one for one in found if one.filename.endswith(".txt")]
+            found = [f for f in archive.infolist() if "label" in f.filename.lower() and f.filename.endswith(".txt")]
             if len(found) != 1:
                 return ()
             if found[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                # The metadata's writers use no other, and zipfile unpacks others without a limit.
+                # Writers of metadata use no other method, and zipfile unpacks others without a limit.
                 raise ValueError("they are neither stored nor deflated")
             with archive.open(found[0]) as file:
                 text = file.read(_LABELS + 1)
             if len(text) > _LABELS:
                 raise ValueError(f"they unpack to more than {_LABELS:,} bytes")
             return tuple(text.decode().splitlines())
-    except Exception as error:  # of many kinds: zipfile lets through what its decompressors and parsers raise
+    except Exception as error:  # zipfile passes on all that its decompressors and parsers raise
         raise BackboneError(f"The labels in {path} cannot be read: {reason(error)}.\nDownload it again.") from error
 
 
 class _Table:
-    """A table of a flatbuffer: fields by number, each with a default where it is absent."""
+    """A table of a flatbuffer: fields by number; a field that is absent has its default."""
 
     def __init__(self, data: bytes | mmap.mmap, at: int) -> None:
         self._data, self._at = data, at
@@ -118,13 +114,13 @@ class _Table:
     def blob(self, field: int, most: int = _TEXT) -> bytes:
         start, count = self._vector(field)
         if start + count > len(self._data) or count > most:
-            raise IndexError("a text ends outside, or is too long")
+            raise IndexError("a text is too long, or ends outside the file")
         return self._data[start : start + count]
 
     def floats(self, field: int) -> tuple[float, ...]:
         start, count = self._vector(field)
         if count > 3:
-            raise IndexError("there are more numbers than channels")
+            raise IndexError("it has more numbers than channels")
         return struct.unpack_from(f"<{count}f", self._data, start)
 
     def table(self, field: int) -> _Table | None:
@@ -134,7 +130,7 @@ class _Table:
     def tables(self, field: int) -> list[_Table]:
         start, count = self._vector(field)
         if count > _TABLES:
-            raise IndexError("there are too many tables")
+            raise IndexError("it has too many tables")
         places = range(start, start + 4 * count, 4)
         return [_Table(self._data, at + self._read("<I", at)) for at in places]
 
@@ -154,7 +150,7 @@ class _Table:
 
     def _read(self, form: str, at: int) -> int:
         if at < 0:
-            raise IndexError("an offset points outside")
+            raise IndexError("an offset points outside the file")
         return int(struct.unpack_from(form, self._data, at)[0])
 
 
@@ -168,29 +164,31 @@ def _hugging_face(path: Path, top: Path | None) -> Hints:
         folders += [folder for folder in path.parents[1:] if folder == top or top in folder.parents]
     elif path.parent.name == "onnx":
         folders.append(path.parent.parent)
-    pre = next((found for folder in folders if (found := _json(folder / "preprocessor_config.json"))), {})
-    config = next((found for folder in folders if (found := _json(folder / "config.json"))), {})
+    pre, config = (
+        next((found for folder in folders if (found := _json(folder / name))), {})
+        for name in ("preprocessor_config.json", "config.json")
+    )
     try:
         names = config.get("id2label") or {}
         labels = tuple(_words(names[str(i)]) for i in range(len(names)))
         architecture = " ".join(config.get("architectures") or [])
-        kind: Kind | None = "classification" if "Classification" in architecture else None
+        kind: ModelKind | None = "classification" if "Classification" in architecture else None
         size, crop = _size(pre)
         return Hints(_feed(pre), size, crop, labels, kind, _words(config.get("license") or ""))
-    except Exception as error:  # anything may stand where something else was expected
+    except Exception as error:  # any field may have any type
         raise BackboneError(
-            f"The files preprocessor_config.json and config.json beside {path} are not understood: "
+            f"The files preprocessor_config.json and config.json beside {path} cannot be used: "
             f"{type(error).__name__}, {reason(error)}.\n"
-            "Expected them as Hugging Face's image processors write them. Say --input-range, and move them away."
+            "Expected them as Hugging Face's image processors write them. Pass --input-range, and move them away."
         ) from error
 
 
 def _feed(pre: dict[str, Any]) -> Feed | None:
-    """`(x * rescale_factor - image_mean) / image_std`, each step where it is asked for, in units of `0..255`."""
+    """`(x * rescale_factor - image_mean) / image_std`, each step only if it is configured, in units of `0..255`."""
     if not ({"do_normalize", "do_rescale", "image_mean"} & set(pre)):
         return None
     if pre.get("rescale_offset") or pre.get("include_top"):
-        return None  # EfficientNet's processor: shifts after scaling and scales twice; what comes out must be probed
+        return None  # EfficientNet's processor shifts after scaling, and scales twice: this must be probed
     factor = float(pre.get("rescale_factor", 1 / 255)) if pre.get("do_rescale", True) else 1.0
     mean, scale = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     if pre.get("do_normalize", "image_mean" in pre):
@@ -200,7 +198,7 @@ def _feed(pre: dict[str, Any]) -> Feed | None:
 
 
 def _size(pre: dict[str, Any]) -> tuple[tuple[int, int] | None, float | None]:
-    """Input size, and the share of the shorter side that its own centre crop keeps."""
+    """Input size, and the fraction of the shorter side that the model's own centre crop keeps."""
 
     def pair(value: Any) -> tuple[int, int] | None:
         if isinstance(value, dict):
@@ -234,13 +232,13 @@ def _json(path: Path) -> dict[str, Any]:
         read = json.loads(data)
     except (OSError, ValueError, RecursionError) as error:
         raise BackboneError(
-            f"{path} cannot be read: {reason(error)}.\nDownload it again, or say --input-range."
+            f"{path} cannot be read: {reason(error)}.\nDownload it again, or pass --input-range."
         ) from error
     return read if isinstance(read, dict) else {}
 
 
 def _words(value: Any) -> str:
-    """As text that can be written: JSON can hold half a character."""
+    """As text that can be written: JSON can contain half of a character."""
     return str(value).encode("utf-8", "replace").decode()
 
 

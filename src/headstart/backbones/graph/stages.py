@@ -1,15 +1,16 @@
-"""The stages of a network: maps that all of the picture's information passes through, where a stage ends.
+"""The stages of a model: feature maps at the end of a stage, through which all information of the picture passes.
 
-Pooled and joined to the feature they tell a head of edges and textures, too, which the last layer has let go.
+Pooled and joined to the feature, they give a head edges and textures as well, which the last layer has dropped.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from headstart.backbones.graph.anatomy import inputs_of
 from headstart.errors import BackboneError
 
-#: Stages joined at most, the feature itself included.
+#: At most so many stages are joined, the feature itself included.
 MOST = 4
 _CONVOLUTIONS = ("Convolution", "GroupConvolution")
 
@@ -17,29 +18,29 @@ _CONVOLUTIONS = ("Convolution", "GroupConvolution")
 def stage_maps(model: Any, feature: Any) -> list[Any]:
     """Up to three maps `(n, channels, height, width)` before the feature, the earliest first.
 
-    A map counts when every way from the picture to the feature leads through it, a convolution takes it, and
-    there are more channels after it: the end of a stage in MobileNets, EfficientNets and ResNets alike.
+    A map counts if every path from the picture to the feature leads through it, it enters a convolution, and there
+    are more channels after it: the end of a stage in MobileNets, EfficientNets and ResNets alike.
 
     Args:
         model: with fixed shapes and one input.
         feature: the tensor that the feature is made of.
 
     Raises:
-        BackboneError: there is none, as in networks that are all of one width.
+        BackboneError: there is none, as in models that have the same width throughout.
     """
     order, inputs = _on_the_way(model, feature.get_node())
     into: dict[str, int] = {}
-    for node in order:  # ways from the picture to each node
+    for node in order:  # paths from the picture to each node
         above = inputs[node.get_name()]
         into[node.get_name()] = sum(into[value.get_node().get_name()] for value in above) if above else 1
     onward = dict.fromkeys(into, 0)
     onward[order[-1].get_name()] = 1
-    for node in reversed(order):  # ways from each node to the feature
+    for node in reversed(order):  # paths from each node to the feature
         for value in inputs[node.get_name()]:
             onward[value.get_node().get_name()] += onward[node.get_name()]
     ways = into[order[-1].get_name()]
     passed: dict[str, Any] = {}
-    seen: set[str] = set()  # what a convolution has seen; before it there is but the picture, turned and scaled
+    seen: set[str] = set()  # behind a convolution; before it there is only the picture, transposed and scaled
     for node in order:
         convolves = node.get_type_name() in _CONVOLUTIONS
         if convolves:
@@ -50,29 +51,24 @@ def stage_maps(model: Any, feature: Any) -> list[Any]:
         if convolves or any(value.get_node().get_name() in seen for value in inputs[node.get_name()]):
             seen.add(node.get_name())
     maps = list(passed.values())
-    widths = [value.get_shape()[1] for value in maps] + [_channels(feature)]
+    widths = [value.get_shape()[1] for value in maps] + [max(feature.get_shape()[1:])]
     ends = [value for value, width, after in zip(maps, widths, widths[1:], strict=False) if after > width]
     ends = [value for value in ends if value.get_node() != feature.get_node() and max(value.get_shape()[2:]) > 1]
     if not ends:
         raise BackboneError(
-            "This network has no stages that could be joined.\nExpected a convolutional network that grows wider. "
-            "Use --layers last."
+            "This model has no stages that could be joined.\nExpected a convolutional network that gets wider from "
+            "stage to stage. Use --layers last."
         )
     return ends[-(MOST - 1) :]
 
 
-def _channels(feature: Any) -> int:
-    return int(max(feature.get_shape()[1:]))
-
-
 def _on_the_way(model: Any, end: Any) -> tuple[list[Any], dict[str, list[Any]]]:
-    """The nodes between the picture and `end`, in order, each with its inputs that depend on the picture."""
+    """The nodes from the picture to `end`, in order, each with those of its inputs that depend on the picture."""
     inputs: dict[str, list[Any]] = {}
     order: list[Any] = []
     for node in model.get_ordered_ops():
-        values = [node.input_value(i) for i in range(node.get_input_size())]
-        values = [value for value in values if value.get_node().get_name() in inputs]
-        # Shapes are fixed: what is computed from them alone does not depend on the picture.
+        values = [value for value in inputs_of(node) if value.get_node().get_name() in inputs]
+        # Shapes are fixed, so what is computed from them alone does not depend on the picture.
         if node.get_type_name() == "Parameter" or (values and node.get_type_name() != "ShapeOf"):
             inputs[node.get_name()] = values
             order.append(node)

@@ -1,7 +1,7 @@
-"""What a probe found out about networks, kept by the hash of their weights: it follows a file that is moved.
+"""Input ranges that a probe found, kept by the hash of the weights, so that they still apply when the file moves.
 
 HEADSTART_HOME/
-  feeds/<weights hash>.json     the input range, and who found it how
+  feeds/<weights hash>.json     the input range, and how it was found
 """
 
 from __future__ import annotations
@@ -11,56 +11,46 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from headstart.backbones.hints import Feed
+from headstart.backbones.ranges import feeds
 from headstart.disk import atomic
 from headstart.disk.home import home
 from headstart.errors import BackboneError
+from headstart.safety import untrusted
 
 
-def recall(weights: str) -> Feed | None:
-    """The input range that was found for these weights, if one was.
+def recall(weights: str) -> feeds.Feed | None:
+    """The input range kept for these weights; None if there is none.
 
     Raises:
-        BackboneError: there is a file, and it is damaged.
+        BackboneError: the file is damaged.
     """
     path = _path(weights)
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text("utf-8"))["feed"]
-        mean, scale = (tuple(float(x) for x in found[name]) for name in ("mean", "scale"))
-        if len(mean) != 3 or len(scale) != 3 or found["channels"] not in ("RGB", "BGR") or 0 in scale:
-            raise ValueError("three means, three scales other than 0 and an order are needed")
-        return Feed(mean, scale, found["channels"], "probe")
+        kept = json.loads(path.read_text("utf-8"))["feed"]
+        read = untrusted.fields({name: kept[name] for name in feeds.FIELDS}, feeds.FIELDS)
+        return feeds.Feed(**read, origin="probe")
     except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
         raise BackboneError(
             f"The kept input range {path} cannot be read: {error}.\nRemove it and run headstart backbones probe again."
         ) from error
 
 
-def keep(weights: str, feed: Feed, found: dict[str, Any]) -> Path:
-    """Keep an input range for these weights.
-
-    Args:
-        weights: their hash.
-        feed: the range.
-        found: how it was found, for people; JSON can hold it.
-
-    Returns:
-        The file.
+def keep(weights: str, feed: feeds.Feed, found: dict[str, Any]) -> Path:
+    """Keep an input range for these weights in a file, whose path is returned; `found`: how it was found, for people.
 
     Raises:
-        BackboneError: it cannot be written.
+        BackboneError: the file cannot be written.
     """
     path = _path(weights)
-    text = json.dumps({"feed": asdict(feed), "found": found}, indent=2)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write(path, text + "\n")
+        atomic.write(path, json.dumps({"feed": asdict(feed), "found": found}, indent=2) + "\n")
     except OSError as error:
         raise BackboneError(
-            f"The input range cannot be kept in {path}: {error.strerror}.\nSet HEADSTART_HOME to a folder that can "
-            "be written, or say --input-range each time."
+            f"The input range cannot be saved in {path}: {error.strerror}.\nSet HEADSTART_HOME to a writable folder, "
+            "or pass --input-range each time."
         ) from error
     return path
 

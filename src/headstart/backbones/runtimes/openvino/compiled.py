@@ -1,4 +1,4 @@
-"""A graph compiled by OpenVINO for one card: preprocessing folded in, batch chosen, kept on disk for the next start."""
+"""Graphs compiled by OpenVINO for a card, with preprocessing and the best batch size, and kept for the next start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -27,24 +27,24 @@ from headstart.errors import BackboneError, reason
 from headstart.photos.images import View
 
 Output = Literal["features", "scores"]
-#: Pictures in one request, the first that works. In float32 on AVX2 batches of 1 to 8 were equally fast (70 to 85
-#: photos/s, two cores of an AMD EPYC), so one, which makes a single photo quick; in bfloat16 on AMX 4 to 8 were best.
+#: Pictures in one request; the first that works is used. In float32 on AVX2 batches of 1 to 8 were equally fast (70 to
+#: 85 photos/s, two cores of an AMD EPYC), so 1, which is quick for a single photo; in bfloat16 on AMX 4 to 8 were best.
 _BATCHES = {"float32": (1,), "bfloat16": (4, 1)}
 
-_LINE = 4096  # longest line before the data of a kept graph
+_LINE = 4096  # bytes of the longest line before the data of a kept graph
 
-_once = threading.Lock()  # of what there is only one of
+_once = threading.Lock()  # for what exists only once
 
 
 def engine() -> Any:
     """The module `openvino`, imported without its telemetry.
 
-    `import openvino` reports itself to a server (openvino/tools/ovc/__init__.py) and makes a folder in the user's
-    home. We promise to be offline, so while it is imported the package that reports cannot be; OpenVINO then uses
-    its own silent stand-in. Nothing else of OpenVINO is missing afterwards.
+    `import openvino` contacts a server (openvino/tools/ovc/__init__.py) and creates a folder in the user's home.
+    headstart promises to stay offline, so the reporting package cannot be imported meanwhile, and OpenVINO uses its
+    own silent replacement. Nothing else of OpenVINO is missing afterwards.
 
     Raises:
-        BackboneError: this process was forked from one that has used it.
+        BackboneError: this process was forked from one that has used OpenVINO.
     """
     forks.enter()
     with _once:
@@ -64,7 +64,7 @@ def engine() -> Any:
 
 
 def _engine() -> Any:
-    """OpenVINO's core, imported (0.3 s) when the first network is loaded."""
+    """OpenVINO's core, imported (0.3 s) when the first backbone is loaded."""
     ov = engine()
     with _once:
         return _core(ov)
@@ -80,10 +80,10 @@ _alive: weakref.WeakSet[Graphs] = weakref.WeakSet()
 
 
 def _release() -> None:
-    """Free networks before the interpreter goes.
+    """Free graphs before the interpreter ends.
 
-    Freed any later, OpenVINO 2026.4 aborted about one process in eight ("terminate called without an active
-    exception"), after all work was done but with a failing exit code.
+    If they were freed later, OpenVINO 2026.4 aborted about one process in eight ("terminate called without an active
+    exception"), after all work was done but with an exit code of failure.
     """
     shutdown.end()
     for graphs in list(_alive):
@@ -93,12 +93,12 @@ def _release() -> None:
 
 
 def _orphan() -> None:
-    """In a forked child: what the parent compiled is never freed, see `forks`."""
+    """In a forked child, never free what the parent compiled, see `forks`."""
     if forks.orphaned():
         import ctypes
 
         for graphs in list(_alive):
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(graphs.abandon()))  # one reference too many: never freed
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(graphs.close()))  # one reference too many: it is never freed
         if _core.cache_info().currsize:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(_core(sys.modules["openvino"])))
 
@@ -108,30 +108,28 @@ if hasattr(os, "register_at_fork"):
 
 
 def resolve_precision(precision: Precision) -> Literal["float32", "bfloat16"]:
-    """`auto` is bfloat16 where the processor computes in it, else float32.
+    """`auto` is bfloat16 where the processor supports it, else float32.
 
     Raises:
-        BackboneError: bfloat16 was asked for and the processor lacks it, or the name is unknown.
+        BackboneError: bfloat16 was requested and the processor lacks it, or the name is unknown.
     """
-    if precision == "float32":
-        return "float32"
-    if precision not in ("auto", "bfloat16"):
+    if precision not in get_args(Precision):
         raise BackboneError(f"There is no precision '{precision}'.\nExpected auto, float32 or bfloat16.")
-    if has_bfloat16():
+    if precision != "float32" and has_bfloat16():
         return "bfloat16"
     if precision == "bfloat16":
-        raise BackboneError("This processor does not compute in bfloat16.\nExpected float32 or auto.")
+        raise BackboneError("This processor does not support bfloat16.\nExpected float32 or auto.")
     return "float32"
 
 
 def has_bfloat16() -> bool:
-    """Does this processor compute in bfloat16?"""
+    """Whether this processor supports bfloat16."""
     return "BF16" in _engine().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A graph ready to run: `batch` pictures a request, `requests` of them keep the processor busy."""
+    """A graph ready to run, with `batch` pictures in each request; `requests` at once keep the processor busy."""
 
     network: Any
     batch: int
@@ -139,13 +137,7 @@ class Compiled:
 
 
 class Graphs:
-    """The compiled graphs of one network, made or loaded when first asked for.
-
-    Args:
-        card: how to feed the graph; its view's size counts, its fit does not.
-        build: makes the graph, see `network.NetworkBackbone`.
-        folder: where compiled graphs are kept (None: nowhere). A missing, damaged or foreign one is made again.
-    """
+    """The compiled graphs of one model, compiled or loaded at first use; arguments as for `NetworkBackbone`."""
 
     def __init__(self, card: Card, build: Callable[[], Any], folder: Path | None) -> None:
         self._card = card
@@ -162,19 +154,15 @@ class Graphs:
         Raises:
             BackboneError: OpenVINO cannot compile it, or see `engine`.
         """
-        engine()  # before the lock: in a forked child, who holds it may be a thread that is not there
+        engine()  # before the lock: in a forked child, a thread that no longer exists may hold it
         with self._lock:
             found = self._ready.get(output)
             if found is None:
                 found = self._ready[output] = self._load(output) or self._compile(output)
             return found
 
-    def close(self) -> None:
-        """Free them, once no thread runs them any more; they are loaded again when next asked for."""
-        self._ready.clear()
-
-    def abandon(self) -> dict[Output, Compiled]:
-        """Forget them, and let the caller see to it that they are not freed."""
+    def close(self) -> dict[Output, Compiled]:
+        """Forget the graphs: they are freed when no thread or caller has them, and loaded again at the next use."""
         ready, self._ready = self._ready, {}
         return ready
 
@@ -206,7 +194,7 @@ class Graphs:
                 return None
             network = _engine().import_model(engine().Tensor(data), "CPU", self._settings())
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
-            return None  # it is only a copy of what can be compiled again
+            return None  # it is only a copy, and can be compiled again
         return Compiled(network, batch, _requests(network))
 
     def _compile(self, output: Output) -> Compiled:
@@ -223,8 +211,8 @@ class Graphs:
                     break
             else:
                 raise BackboneError(
-                    f"{self._card.handle} takes {fixed} pictures at once and mixes them.\nExpected a network whose "
-                    "answer to a picture does not depend on its neighbours. Export it for one picture, or any number."
+                    f"{self._card.handle} takes {fixed} pictures at once and mixes them.\nExpected a model whose "
+                    "result for a picture is independent of the others. Export it for one picture, or any number."
                 )
         except BackboneError:
             raise
@@ -257,16 +245,16 @@ class Graphs:
             with atomic.replacing(path, lasting=False) as file:
                 file.writelines((check.hexdigest().encode() + b"\n", line, data))
         except (OSError, RuntimeError):
-            pass  # without the copy the next start takes half a second longer; the store reports a bad disk
+            pass  # then the next start takes half a second longer; the store reports a bad disk
 
 
 def _unsealed(path: Path) -> tuple[dict[str, Any], Any]:
-    """Facts and data of a kept graph, every byte as it was written.
+    """Facts and data of a kept graph, with its checksum verified.
 
     Raises:
-        OSError: it cannot be read. ValueError, KeyError, TypeError: it is damaged, or something else.
+        OSError: it cannot be read. ValueError, KeyError, TypeError: it is damaged, or is something else.
     """
-    # Opening a pipe that nobody writes to would wait for ever.
+    # Opening a pipe that nobody writes to would wait forever.
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
         info = os.fstat(file.fileno())
         if not stat.S_ISREG(info.st_mode):
@@ -274,11 +262,11 @@ def _unsealed(path: Path) -> tuple[dict[str, Any], Any]:
         seal, line = file.readline(_LINE), file.readline(_LINE)
         facts = json.loads(line)
         if info.st_size != len(seal) + len(line) + facts.pop("bytes"):  # before gigabytes are read
-            raise ValueError("of another size")
+            raise ValueError("its size is wrong")
         file.seek(len(seal))
         rest = np.fromfile(file, np.uint8)
     if hashlib.sha256(rest.data).hexdigest().encode() + b"\n" != seal:
-        raise ValueError("its checksum does not hold")
+        raise ValueError("its checksum is wrong")
     return facts, rest[len(line) :]
 
 
@@ -287,7 +275,7 @@ def _requests(network: Any) -> int:
 
 
 def _with_preprocessing(graph: Any, card: Card) -> Any:
-    """Let the graph take uint8 (n, height, width, 3) RGB: conversion, colour order and scaling happen inside."""
+    """Make the graph accept uint8 (n, height, width, 3) RGB, with conversion, colour order and scaling inside it."""
     ov = engine()
     from openvino.preprocess import ColorFormat, PrePostProcessor
 
@@ -300,7 +288,7 @@ def _with_preprocessing(graph: Any, card: Card) -> Any:
         tensor.set_color_format(ColorFormat.RGB)
         inside.convert_color(ColorFormat.BGR)
     if (card.mean, card.scale) != ((0.0,) * 3, (1.0,) * 3):
-        # OpenVINO counts channels in the order that they have by now.
+        # OpenVINO counts channels in their order at this step.
         mean, scale = list(card.mean), list(card.scale)
         if card.channels == "BGR":
             mean, scale = mean[::-1], scale[::-1]
@@ -310,7 +298,7 @@ def _with_preprocessing(graph: Any, card: Card) -> Any:
 
 
 def _takes(graph: Any, batch: int) -> bool:
-    """Let it take so many pictures at once, if it lets itself: some graphs have their batch written into them."""
+    """Set the batch size, and whether that worked: some graphs have a fixed one."""
     shape = graph.inputs[0].get_partial_shape()
     try:
         graph.reshape({graph.inputs[0]: [batch, *(side.get_length() for side in list(shape)[1:])]})
@@ -320,7 +308,7 @@ def _takes(graph: Any, batch: int) -> bool:
 
 
 def _rows_are_independent(network: Any, shape: list[int]) -> bool:
-    """Does a picture give the same bits in every place of the batch? Some kernels treat the last rows apart."""
+    """Whether a picture gives the same bits in every place of the batch: some kernels treat the last rows apart."""
     pictures = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     rows = np.array(network(pictures)[0])
     turned = [np.array(network(np.roll(pictures, i, axis=0))[0]) for i in range(1, shape[0])]

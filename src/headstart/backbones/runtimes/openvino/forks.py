@@ -1,8 +1,8 @@
-"""May a network run in this process? Not if it was forked from one that had used networks.
+"""A process forked from one that has used OpenVINO cannot use it.
 
-The engine's threads are not in a forked child: whatever waits for them waits for ever. With OpenVINO 2026.4 children
-hung when a graph of the parent's ran (always), when one was freed at exit (40 of 40), and, forked while another thread
-computed, even when they compiled a graph of their own (1 of 8). So all of it is refused.
+The engine's threads do not exist in a forked child, so whatever waits for them waits forever. With OpenVINO 2026.4
+children hung when they ran a graph of the parent (always), when one was freed at exit (40 of 40), and, if another
+thread was computing at the fork, even when they compiled a graph of their own (1 of 8). So all of this is refused.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ _orphaned = False
 
 
 def enter() -> None:
-    """Say that networks are about to be used: before the engine, its locks and modules are touched.
+    """To be called before the engine, its locks and its modules are used.
 
     Raises:
-        BackboneError: they cannot be used here.
+        BackboneError: it cannot be used in this process.
     """
     global _entered
     if _orphaned:
         raise BackboneError(
-            "No network can run in this process: it was forked from one that had used networks already, and their "
-            "engine's threads are not in it.\nExpected a new process. Start it with "
-            "multiprocessing.get_context('spawn'), or fork before the first network is loaded."
+            "No backbone can run in this process: it was forked from one that had already used backbones, and their "
+            "engine's threads do not exist in it.\nExpected a new process. Start it with "
+            "multiprocessing.get_context('spawn'), or fork before the first backbone is loaded."
         )
     _entered = True
 
 
 def orphaned() -> bool:
-    """Was this process forked from one that had used networks?"""
+    """Whether this process was forked from one that had used the engine."""
     return _orphaned
 
 

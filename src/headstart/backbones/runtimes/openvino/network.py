@@ -1,4 +1,4 @@
-"""A graph in OpenVINO as a Backbone: many batches in work at once, each row a picture's and no one else's."""
+"""An OpenVINO graph as a `Backbone`: several batches run at once, and each row depends on one picture alone."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from headstart.backbones.runtimes.openvino.compiled import Compiled, Graphs, Out
 from headstart.errors import BackboneError, reason
 from headstart.photos.images import Images
 
-#: Milliseconds after which a wait for the engine looks whether Ctrl-C was pressed.
-_LOOK = 50
+#: Milliseconds after which a wait for the engine checks whether Ctrl-C was pressed.
+_POLL = 50
 
 
 class NetworkBackbone(Backbone):
-    """A graph with a card. Compiling waits until the first picture: a run that finds all in the store never does.
+    """A graph with a card. It is compiled at the first picture, so not in a run that finds all vectors in the store.
 
     Args:
         card: how to feed the graph and what comes out.
-        build: makes the graph, an `openvino.Model` with one input, float32 `(n, 3, height, width)` already
+        build: creates the graph, an `openvino.Model` with one input, float32 `(n, 3, height, width)` already
             normalised, and the outputs `features` and, if the card has classes, `scores`.
         labels: names of its own classes.
-        folder: where compiled graphs are kept (None: nowhere). A missing, damaged or foreign one is made again.
+        folder: where compiled graphs are kept (None: nowhere). A missing, damaged or foreign one is replaced.
     """
 
     def __init__(
@@ -39,25 +39,25 @@ class NetworkBackbone(Backbone):
     ) -> None:
         if len(labels) != card.classes:
             raise BackboneError(
-                f"{card.handle} has {card.classes} classes but {len(labels)} names.\nExpected a name for each."
+                f"{card.handle} has {card.classes} classes but {len(labels)} class names.\nExpected one for each."
             )
         self.card = card
         self.labels = labels
-        self._graphs = Graphs(card, build, folder)  # shared by copies that look at photos in another view
+        self._graphs = Graphs(card, build, folder)  # shared by copies with another view
 
     @property
     def batch(self) -> int:
-        """See `Backbone.batch`; 1 where the engine's rows depend on their place in a larger batch."""
+        """See `Backbone.batch`; 1 if the engine's rows depend on their place in a larger batch."""
         return self._graph("features").batch
 
     def release(self) -> None:
-        """See `Backbone.release`; the compiled graph is loaded again when next used."""
+        """See `Backbone.release`; the compiled graph is loaded again at the next use."""
         self._graphs.close()
 
     def with_card(self, card: Card) -> Self:
-        """See `Backbone.with_card`; only the way photos are brought to the input size may differ."""
+        """See `Backbone.with_card`; only the way photos are fitted to the input size may differ."""
         if replace(card, view=self.card.view).key != self.card.key or _size(card) != _size(self.card):
-            raise BackboneError(f"{self.card.handle} cannot run under a card of another network.")
+            raise BackboneError(f"{self.card.handle} cannot run with the card of another model.")
         return super().with_card(card)
 
     def embed(self, images: Images) -> Vectors:
@@ -71,7 +71,7 @@ class NetworkBackbone(Backbone):
         return self._run("scores", images, self.card.classes)
 
     def embed_stream(self, batches: Iterable[tuple[Tag, Images]], done: Callable[[Tag, Vectors], None]) -> None:
-        """See `Backbone.embed_stream`: as many batches are in work as the processor has streams."""
+        """See `Backbone.embed_stream`; as many batches run at once as the processor has streams."""
         self._stream("features", batches, done)
 
     def _run(self, output: Output, images: Images, width: int) -> Vectors:
@@ -93,7 +93,7 @@ class NetworkBackbone(Backbone):
         self, output: Output, batches: Iterable[tuple[Tag, Images]], done: Callable[[Tag, Vectors], None]
     ) -> None:
         batches = iter(batches)
-        first = next(batches, None)  # not before there is something to do is the graph compiled
+        first = next(batches, None)  # the graph is compiled only if there is a batch
         if first is None:
             return
         with shutdown.inside():
@@ -105,21 +105,21 @@ class NetworkBackbone(Backbone):
         busy: deque[tuple[Any, Tag, int]] = deque()  # oldest first
 
         def collect() -> Any:
-            """Wait for the oldest request and pass its answer on; it is free afterwards."""
+            """Wait for the oldest request and pass its result on; it can be used again afterwards."""
             shutdown.check()
             request, tag, count = busy[0]
             with _translated(self.card.handle):
-                while not request.wait_for(_LOOK):
+                while not request.wait_for(_POLL):
                     pass
                 rows = np.array(request.get_output_tensor(0).data[:count], dtype=np.float32)
             busy.popleft()
             if not np.isfinite(rows).all():
-                raise BackboneError(f"{self.card.handle} gave numbers that are not finite.")
+                raise BackboneError(f"{self.card.handle} returned numbers that are not finite.")
             done(tag, rows)
             return request
 
-        # Requests and no AsyncInferQueue: its callback runs in the engine's threads, and one that lets go of the
-        # callback after `wait_all` waits for the GIL, while whoever frees the network holds it and joins that thread.
+        # Requests and no AsyncInferQueue: its callback runs in the engine's threads. One that drops the callback after
+        # `wait_all` waits for the GIL, which is held by whoever frees the graph and joins that thread: a deadlock.
         try:
             for tag, images in batches:
                 self.check(images)
@@ -140,13 +140,13 @@ class NetworkBackbone(Backbone):
             for request, *_ in busy:
                 request.cancel()
             for request, *_ in busy:
-                with suppress(RuntimeError):  # that it was cancelled, or failed as the one that is being reported
+                with suppress(RuntimeError):  # it was cancelled, or failed like the one that is being reported
                     request.wait()
 
 
 @contextmanager
 def _translated(handle: str) -> Iterator[None]:
-    """OpenVINO's errors are of many kinds; ours tell which network it was."""
+    """Translate OpenVINO's errors, which are of many types, into ours with the name of the model."""
     try:
         yield
     except Exception as error:

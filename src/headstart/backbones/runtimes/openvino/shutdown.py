@@ -1,8 +1,8 @@
-"""The end of the process: no thread may be within the engine then.
+"""When the process ends, no thread may be inside the engine.
 
-What is left of the threads when Python ends are daemons, which it stops wherever they next ask for the GIL. Within
-the engine's C++ that aborts the process ("terminate called without an active exception"). So before the networks are
-freed, threads are asked to leave the engine, and are waited for.
+Threads that are still running then are daemons, which Python stops wherever they next request the GIL. Inside the
+engine's C++ this aborts the process ("terminate called without an active exception"). So before graphs are freed,
+threads are asked to leave the engine, and the process waits for them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from headstart.errors import BackboneError
 
-#: Seconds that the process waits for threads at its end; a picture takes less. A graph that is compiled may not.
+#: Seconds that the process waits for threads at its end. Pictures take less; compiling may take longer.
 _PATIENCE = 5.0
 
 _change = threading.Condition()
@@ -24,7 +24,7 @@ _ending = False
 
 @contextmanager
 def inside() -> Iterator[None]:
-    """The engine is used within; the process waits for it at its end.
+    """Use the engine in this context; at its end the process waits for it.
 
     Raises:
         BackboneError: the process is ending.
@@ -42,17 +42,17 @@ def inside() -> Iterator[None]:
 
 
 def check() -> None:
-    """To be called now and then while the engine is used.
+    """To be called regularly while the engine is used.
 
     Raises:
         BackboneError: the process is ending.
     """
     if _ending:
-        raise BackboneError("No network runs any more: the process is ending.")
+        raise BackboneError("The backbone was stopped because the process is ending.")
 
 
 def end() -> None:
-    """Let nobody in any more, and wait until all are out."""
+    """Stop further use, and wait until all threads have left."""
     global _ending
     with _change:
         _ending = True
@@ -60,7 +60,7 @@ def end() -> None:
 
 
 def _forked() -> None:
-    """In a forked child the other threads are not there to come out, nor to give the lock back."""
+    """In a forked child the other threads do not exist, and cannot leave or release the lock."""
     global _change, _inside
     _change, _inside = threading.Condition(), 0
 

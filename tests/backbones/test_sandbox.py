@@ -22,11 +22,12 @@ from test_local import described
 
 from headstart import backbones
 from headstart.backbones import local
-from headstart.backbones.graph import files, sandbox
+from headstart.backbones.graph import reading, sandbox
 from headstart.backbones.graph.anatomy import dissect
 from headstart.backbones.graph.metadata import hints_of
-from headstart.backbones.hints import Feed, Hints, Options
-from headstart.backbones.local import Local
+from headstart.backbones.hints import Hints, Options
+from headstart.backbones.local import LocalModel
+from headstart.backbones.ranges.feeds import Feed
 from headstart.errors import BackboneError, reason
 from headstart.safety import child
 from toys import channels_first, conv, dense, model, numbers, op, ov, pictures, pooled, save
@@ -61,7 +62,7 @@ def toy(path: Path, more: Callable[[Any], Any] = lambda x: x) -> Path:
 
 
 def load(path: Path, folder: Path | None = None) -> Any:
-    return local.open_network(Local(str(path), path), Options(), "float32", folder)
+    return local.open_network(LocalModel(str(path), path), Options(), "float32", folder)
 
 
 # --- once ---
@@ -89,7 +90,7 @@ def test_a_known_network_is_not_opened_before_its_graph_is_needed(
     def read(*_: Any) -> Any:
         raise AssertionError("it was read")
 
-    monkeypatch.setattr(files, "read", read)
+    monkeypatch.setattr(reading, "read", read)
     assert load(path, folder).embed(PICTURES).shape == (2, 5)
 
 
@@ -113,7 +114,7 @@ def test_a_saved_cards_network_is_tried_before_it_is_opened(tmp_path: Path, home
     path = toy(tmp_path / "toy.xml")
     card = load(path).card
     shutil.rmtree(home / "tried")
-    found = local.reopen(Local(str(path), path), card, None)
+    found = local.reopen(LocalModel(str(path), path), card, None)
     assert len(children) == 1
     found.embed(PICTURES)
     assert len(children) == 2
@@ -149,14 +150,14 @@ def huge(x: Any) -> Any:
 
 def test_a_loop_without_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "SECONDS", 5.0)
-    with pytest.raises(BackboneError, match=r"toy.xml cannot be used. It was tried .* took more than 5.* seconds"):
+    with pytest.raises(BackboneError, match=r"toy.xml cannot be used. It was tested .* took more than 5.* seconds"):
         load(toy(tmp_path / "toy.xml", looping))
 
 
 def test_no_process_to_try_a_network_in_is_an_error_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with pytest.raises(BackboneError, match="no process could be started"):
-        sandbox.ask("headstart.backbones.local:try_out", {}, "a.onnx", 1)
+        sandbox.ask("headstart.backbones.local:trial_run", {}, "a.onnx", 1)
 
 
 def test_a_constant_of_100_gb_is_refused(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_a_crash_of_the_engine_is_told(tmp_path: Path, monkeypatch: pytest.Monke
         raise child.ChildError("died", "its process ended with signal SIGSEGV")
 
     monkeypatch.setattr(child, "call", crash)
-    with pytest.raises(BackboneError, match=r"It was tried in a process of its own, and its process ended with signal"):
+    with pytest.raises(BackboneError, match=r"It was tested in a separate process, and its process ended with signal"):
         load(toy(tmp_path / "toy.xml"))
 
 
@@ -187,7 +188,7 @@ def test_an_engines_message_that_is_no_utf_8_is_shown_as_far_as_it_can_be(shared
 
 def test_a_network_without_outputs_is_told() -> None:
     graph = ov.Model([], [pictures(1, 4, 4, 3)], "mute")
-    with pytest.raises(BackboneError, match=r"mute has no outputs.\nExpected a network that answers"):
+    with pytest.raises(BackboneError, match=r"mute has no outputs.\nExpected a model that gives numbers"):
         dissect(graph, Hints(), "mute")
 
 
@@ -233,14 +234,14 @@ def test_a_network_of_60_gb_that_are_not_there_is_not_read(tmp_path: Path) -> No
     path = tmp_path / "net.tflite"
     path.touch()
     os.truncate(path, 60_000_000_000)
-    with pytest.raises(BackboneError, match=r"net.tflite has 60.0 GB.\nExpected a network of 20 GB at most"):
+    with pytest.raises(BackboneError, match=r"net.tflite has 60.0 GB.\nExpected a model of at most 20 GB"):
         backbones.load(str(path))
 
 
 def test_an_onnx_file_that_names_thousands_of_others_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     path.write_bytes(b"".join(b"\n\x08location\x12\x06%06d" % i for i in range(10_001)))
-    with pytest.raises(BackboneError, match=r"names more than 10,000 files of weights"):
+    with pytest.raises(BackboneError, match=r"refers to more than 10,000 files of weights"):
         backbones.load(str(path))
 
 
@@ -305,7 +306,7 @@ def test_a_vector_that_is_as_long_as_the_file_is_not_read(tflite: Path) -> None:
     place = data.index(b"TFLITE_METADATA") - 4
     data[place : place + 4] = (1_000_000).to_bytes(4, "little")
     tflite.write_bytes(data + bytes(2_000_000))
-    with pytest.raises(BackboneError, match="a text ends outside, or is too long"):
+    with pytest.raises(BackboneError, match="a text is too long, or ends outside the file"):
         hints_of(tflite, "tflite")
 
 
