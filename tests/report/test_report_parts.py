@@ -99,9 +99,9 @@ def test_the_best_has_no_difference_and_an_unknown_speed_is_a_dash() -> None:
     assert "points" not in first
     assert ">best<" in first
     assert '<td class="r" role="cell" data-label="photos/s">–</td>' in last
-    assert "–: unknown" in html
+    assert "A dash means unknown." in html
     known = comparison(entries=comparison().entries[:2])
-    assert "–: unknown" not in report.of_comparison(known, DAY)
+    assert "A dash means unknown." not in report.of_comparison(known, DAY)
     assert "1 of 3 entries is not shown, because the speed is unknown" in page(comparison()).words
     assert "speed is unknown" not in page(known).words
 

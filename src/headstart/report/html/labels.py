@@ -1,4 +1,4 @@
-"""Names in a chart that lie neither on each other nor on what is drawn."""
+"""Labels of a chart that overlap neither each other nor what is drawn."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Label:
-    """A text and where it stands: `x`, `y` of its baseline, `anchor` as SVG names it."""
+    """A text and its place: `x`, `y` of its baseline in pixels, `anchor` as SVG names it."""
 
     text: str
     x: float
@@ -41,12 +41,12 @@ class Label:
 
 
 def width_of(text: str) -> float:
-    """About as wide as a text is at 12 pixels, rather too wide than too narrow."""
+    """Estimated width of a text in pixels, at a font size of 12; rather too wide than too narrow."""
     return sum(0 if unicodedata.combining(c) else 12 if _is_wide(c) else _LETTER for c in text)
 
 
 def shortened(text: str, letters: int) -> str:
-    """At most as many letters, the middle left out: both ends of a name tell."""
+    """At most so many letters; the middle is left out, because both ends of a name matter."""
     if len(text) <= letters:
         return text
     return f"{text[: letters // 2]}…{text[len(text) - (letters - letters // 2 - 1) :]}"
@@ -55,12 +55,12 @@ def shortened(text: str, letters: int) -> str:
 def labels(
     texts: Sequence[Sequence[str]], points: Sequence[tuple[float, float]], taken: Sequence[Box], area: Box
 ) -> list[Label]:
-    """Find each mark a label that lies on no other and on nothing that is drawn; without room it has none.
+    """Find a place for the label of each mark that overlaps nothing; a mark without room has no label.
 
     Args:
-        texts: for each mark what may name it, the longest first; the most important mark first.
+        texts: for each mark its possible labels, the longest first; the most important mark first.
         points: for each mark `(x, y)`.
-        taken: where something is drawn already.
+        taken: where something is already drawn.
         area: in which labels may stand.
     """
     placed: list[Label] = []

@@ -1,4 +1,4 @@
-"""On what it was measured: the processor and the versions that decide figures and speeds."""
+"""The computer that it was measured on: the processor and the versions that figures and speeds depend on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Machine:
 
     Attributes:
         processor: its name, and how many cores headstart may use.
-        versions: of Python and of the packages that decide the figures.
+        versions: of Python and of the packages that the figures depend on.
     """
 
     processor: str
