@@ -2,7 +2,7 @@
 
     python benchmarks/odd.py [--data FOLDER]
 
-Uses the network as it is on shared/data/odd (54 files: HEIC, CMYK, 16 bits, animations, truncated, broken, bombs) in
+Uses the model as it is on shared/data/odd (54 files: HEIC, CMYK, 16 bits, animations, truncated, broken, bombs) in
 a whole process. Bars: no crash, at most 1 GB, at most 20 s.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections import Counter
 from pathlib import Path
 
 from common import DATA, headstart, machine
@@ -26,9 +25,10 @@ def main() -> None:
         done = headstart("classify", str(options.data), "--json", home=home)
     found = json.loads(done.stdout)
     files = sum(1 for path in options.data.iterdir() if path.is_file())
-    reasons = Counter(one["reason"] for one in found["skipped"])
-    assert len(found["photos"]) + len(found["skipped"]) == files
-    print(f"{files} files: {len(found['photos'])} used, skipped: {dict(reasons)}")
+    photos = found["photos"]
+    assert photos["found"] == photos["used"] + photos["skipped"] == files
+    assert photos["used"] == len(found["predictions"])
+    print(f"{files} files: {photos['used']} used, skipped: {photos['reasons']}")
     print(f"{done.seconds:.1f} s (bar 20 s), peak {done.peak_mb:.0f} MB (bar 1,000 MB)")
 
 

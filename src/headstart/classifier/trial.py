@@ -220,5 +220,7 @@ def curve_of(trial: Trial) -> LearningCurve:
 def _saved(measured: Measured) -> dict[str, Any]:
     """What a saved classifier says of its evaluation: no paths, which would show its owner's folders to others."""
     evaluation = measured.evaluation.to_json()
-    left_out = {"mistakes", "reliability"} | ({"confusion"} if len(measured.evaluation.classes) > _MOST_SAVED else set())
+    left_out = {"mistakes", "reliability"} | (
+        {"confusion"} if len(measured.evaluation.classes) > _MOST_SAVED else set()
+    )
     return {name: value for name, value in evaluation.items() if name not in left_out}
