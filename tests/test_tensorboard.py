@@ -170,7 +170,9 @@ def test_a_head_without_iterations_has_one_point_which_is_its_measurement(logdir
 
 
 def test_the_pictures_open_and_none_is_missing(logdir: Path) -> None:
-    for run in logdir.iterdir():
+    runs = list(logdir.iterdir())
+    assert len(runs) == 5
+    for run in runs:
         events = read(run)
         assert events.Tags()["images"] == ["confusion_matrix", "reliability", "mistakes"]
         for tag in events.Tags()["images"]:
