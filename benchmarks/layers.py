@@ -1,8 +1,8 @@
-"""`--layers last` against `--layers several`: accuracy over networks and photo sets, head `logistic`.
+"""`--layers last` against `--layers several`: accuracy over backbones and photo sets, head `logistic`.
 
     python benchmarks/layers.py
 
-Vectors of several layers end in those of the last, so each network runs once. Sets with a test part are measured on
+Vectors of several layers end in those of the last, so each backbone runs once. Sets with a test part are measured on
 it, in draws of 10, 25 and 75 training photos a class; the others by cross-validation. The default is decided by the
 mean over all: `several` would have to win by half a point.
 """
@@ -16,9 +16,13 @@ import numpy as np
 
 from common import DATA, machine
 from headstart import backbones
-from headstart.classifier.classifier import Classifier
-from headstart.features.extraction import Features
-from headstart.photos.sources import scan
+from headstart.backbones.base import Backbone
+from headstart.classifier.measuring import vectors_of
+from headstart.classifier.trial import Data, learn
+from headstart.evaluation.leakage import Clean, group_keys, without_conflicts
+from headstart.evaluation.results import PhotoCounts
+from headstart.features.store import Store
+from headstart.photos.sources import PhotoSet, scan
 from headstart.photos.splits import stratified_share
 
 NETWORKS = {
@@ -35,22 +39,21 @@ SIZES = {10: 3, 25: 2, 75: 1}
 def main() -> None:
     print(machine(), flush=True)
     gains = defaultdict(list)
+    store = Store()
     for name, input_range in NETWORKS.items():
         handle = name if ":" in name else str(DATA / "backbones" / name)
         dim = backbones.load(handle).card.dim
         options = backbones.Options(input_range, "several")
         for folder in SETS:
-            classifier = Classifier(handle, options=options)
+            network = backbones.load(handle, folder=store.compiled, options=options)
             source = scan(DATA / folder)
-            train = classifier.extract(source.train.paths)
-            labels = [source.train.labels[i] for i in train.rows]
+            train = labelled(network, source.train, store)
             if source.test is None:
-                pairs = [measured(handle, train, labels, dim)]
+                pairs = [measured(network, store, train, None, dim)]
             else:
-                test = classifier.extract(source.test.paths)
-                test_labels = [source.test.labels[i] for i in test.rows]
+                test = labelled(network, source.test, store)
                 pairs = [
-                    measured(handle, *draw(train, labels, size, seed), dim, test, test_labels)
+                    measured(network, store, draw(train, size, seed), test, dim)
                     for size, draws in SIZES.items()
                     for seed in range(draws)
                 ]
@@ -63,47 +66,30 @@ def main() -> None:
     print(f"over all {100 * np.mean([np.mean(v) for v in gains.values()]):+.2f} points")
 
 
-def draw(train: Features, labels: list[str], size: int, seed: int) -> tuple[Features, list[str]]:
+def labelled(network: Backbone, photos: PhotoSet, store: Store) -> Clean:
+    features = vectors_of(network, photos.paths, store)
+    return without_conflicts(features, [photos.labels[i] for i in features.rows])
+
+
+def draw(train: Clean, size: int, seed: int) -> Clean:
     """So many photos of each class, by seed."""
-    share = min(1.0, size / (len(labels) / len(set(labels))))
-    rows = stratified_share(labels, train.hashes, share, seed)
-    return rows_of(train, [int(i) for i in rows]), [labels[i] for i in rows]
+    share = min(1.0, size / (len(train.labels) / len(train.classes)))
+    return train.take(stratified_share(train.labels, train.features.hashes, share, seed).tolist())
 
 
-def rows_of(features: Features, rows: list[int]) -> Features:
-    return replace(
-        features,
-        paths=tuple(features.paths[i] for i in rows),
-        rows=features.rows[rows],
-        vectors=features.vectors[rows],
-        hashes=tuple(features.hashes[i] for i in rows),
-        skipped=(),
-    )
-
-
-def measured(
-    handle: str,
-    train: Features,
-    labels: list[str],
-    dim: int,
-    test: Features | None = None,
-    test_labels: list[str] | None = None,
-) -> tuple[float, float]:
+def measured(network: Backbone, store: Store, train: Clean, test: Clean | None, dim: int) -> tuple[float, float]:
     """Accuracy with the last layer, and with several."""
     result = []
     for part in (slice(-dim, None), slice(None)):
-        classifier = Classifier(handle)
-        classifier.fit_features(cut(train, part), labels)
-        found = classifier.measured_
-        if test is not None and test_labels is not None:
-            found = classifier.evaluate_features(cut(test, part), test_labels)
-        assert found is not None
-        result.append(found.evaluation.accuracy)
+        photos = PhotoCounts(len(train.labels) + (0 if test is None else len(test.labels)), ())
+        data = Data(cut(train, part), None if test is None else cut(test, part), photos)
+        result.append(learn(network, store, "logistic", 0, data).measured.evaluation.accuracy)
     return result[0], result[1]
 
 
-def cut(features: Features, part: slice) -> Features:
-    return replace(features, vectors=np.ascontiguousarray(features.vectors[:, part]))
+def cut(photos: Clean, part: slice) -> Clean:
+    features = replace(photos.features, vectors=np.ascontiguousarray(photos.features.vectors[:, part]))
+    return replace(photos, features=features, groups=group_keys(features))
 
 
 if __name__ == "__main__":

@@ -155,7 +155,7 @@ class Downloading(Attack):
                 assert (entry.path / name).read_bytes() == content
         target = self.folder / "samples" / "tiny"
         for what in set(self.done()):
-            assert target.exists() if what == "tiny" else fetch.here(what), f"{what} is lost"
+            assert target.exists() if what == "tiny" else fetch.found(what), f"{what} is lost"
         if target.exists():
             assert not get(TINY, target.parent).new  # it counts the photos
             shutil.rmtree(target)

@@ -93,7 +93,9 @@ def test_cross_validation_is_compared_over_the_same_folds(photos: Path) -> None:
     assert found.protocol == "cross-validation"
     assert len(found.entries) == 4
     folds = [entry.answers.folds for entry in found.entries]
-    assert all(np.array_equal(folds[0], one) for one in folds)
+    assert folds[0] is not None
+    assert folds[0].shape == (20, 36)
+    assert all(np.array_equal(folds[0], one) for one in folds[1:])
     assert [entry.difference is None for entry in found.entries] == [True, False, False, False]
     assert not any(entry.unpaired for entry in found.entries)
 
@@ -101,6 +103,7 @@ def test_cross_validation_is_compared_over_the_same_folds(photos: Path) -> None:
 def test_figures_are_those_of_training_alone(tiles: Path) -> None:
     handle = "builtin:efficientnet-lite0"
     found = compare(tiles, backbones=[handle], heads=["logistic", "knn"])
+    assert {entry.head.kind for entry in found.entries} == {"logistic", "knn"}
     for entry in found.entries:
         alone = training.train(tiles, head=entry.head.kind)
         assert entry.evaluation.to_json() == alone.measured.evaluation.to_json()
@@ -300,6 +303,7 @@ def test_what_the_quick_ranking_left_out_undecided_is_named(tmp_path: Path) -> N
     found = compare(tmp_path / "photos", backbones=networks, quick=True)
     assert found.quick is not None
     assert "2 of those left out do not differ from the best by more than chance on so few photos" in found.quick.text
+    assert len(found.left_out) == 2
     assert all(entry.name in found.quick.text for entry in found.left_out)
 
 
@@ -356,6 +360,7 @@ def test_what_was_killed_continues(tmp_path: Path, home: Path) -> None:
     assert sum(entry.work.computed for entry in found.entries) < 5 * 140 - 256
     alone = compare(tmp_path / "photos", backbones=networks, store=tmp_path / "another")
     documents = [{e.card.handle: e.evaluation.to_json() for e in one.entries} for one in (found, alone)]
+    assert len(documents[0]) == 5
     assert documents[0] == documents[1]
     assert Store(home).folder == home
 

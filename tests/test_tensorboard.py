@@ -170,7 +170,9 @@ def test_a_head_without_iterations_has_one_point_which_is_its_measurement(logdir
 
 
 def test_the_pictures_open_and_none_is_missing(logdir: Path) -> None:
-    for run in logdir.iterdir():
+    runs = list(logdir.iterdir())
+    assert len(runs) == 5
+    for run in runs:
         events = read(run)
         assert events.Tags()["images"] == ["confusion_matrix", "reliability", "mistakes"]
         for tag in events.Tags()["images"]:
@@ -226,7 +228,7 @@ def test_tracking_changes_nothing_that_is_saved(tiles: Path, home: Path, tmp_pat
     for name, more in (("plain", []), ("tracked", ["--logdir", str(tmp_path / "runs")])):
         command = [HEADSTART, "train", str(tiles), "-o", str(tmp_path / name), *more]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert f"Tracked in {tmp_path / 'runs'}" in done.stderr
+    assert f"Run written to {tmp_path / 'runs'}" in done.stderr
     for name in ("head.safetensors", "headstart.json"):
         assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "tracked" / name).read_bytes()
 
@@ -316,7 +318,7 @@ def test_the_command_line_records_and_prints_where(tiles: Path, tmp_path: Path) 
     assert result.returncode == 0, result.stderr
     json.loads(result.stdout)
     (run,) = (tmp_path / "runs").iterdir()
-    assert f"Tracked in {run}. Look at it: headstart board {tmp_path / 'runs'}" in result.stderr
+    assert f"Run written to {run}. Show in TensorBoard: headstart board {tmp_path / 'runs'}" in result.stderr
     assert f"headstart train {tiles} --logdir" in text(read(run), "settings")
 
 
