@@ -30,7 +30,9 @@ import numpy as np
 
 from common import DATA, machine
 from heads import vectors
-from headstart.evaluation import paired, protocol
+from headstart.evaluation import paired
+from headstart.evaluation.cross_validation import cross_validate
+from headstart.evaluation.leakage import Clean, without_conflicts
 from headstart.evaluation.metrics import Evaluation, evaluate, wilson
 from headstart.features.extraction import Features
 from headstart.heads.head import Kind
@@ -56,7 +58,7 @@ class Case:
 class Answers:
     """Of one head. `right`, `folds` (r, n): cross-validation; `rest` (m,): the head itself on all other photos."""
 
-    told: Evaluation
+    measured: Evaluation
     right: np.ndarray
     folds: np.ndarray
     rest: np.ndarray
@@ -67,31 +69,32 @@ class Answers:
 
 
 @cache
-def features(name: str) -> tuple[Features, np.ndarray, tuple[str, ...]]:
+def features(name: str) -> Clean:
     source = scan(DATA / name)
     assert source.test is not None
     photos = PhotoSet(source.train.paths + source.test.paths, source.train.labels + source.test.labels)
     x, _, hashes = vectors(photos)
     found = Features(photos.paths, np.arange(len(photos)), x, tuple(hashes), (), 0, len(photos), 0, 0.0)
-    return found, np.array(photos.labels), photos.classes
+    return without_conflicts(found, photos.labels)
 
 
 def answers(kind: Kind, case: Case, noise: np.random.Generator | None = None) -> Answers:
-    everything, names, classes = features(case.name)
+    everything = features(case.name)
+    x, classes = everything.features.vectors, everything.classes
     if noise is not None:
-        x = everything.vectors
         strength = np.float32(NOISE * x.std(axis=0).mean())
-        everything = replace(everything, vectors=x + strength * noise.standard_normal(x.shape, dtype=np.float32))
-    rng = np.random.default_rng(case.seed)
-    rows = np.concatenate([rng.permutation(np.flatnonzero(names == c))[: case.each] for c in classes])
-    clean = protocol.without_conflicts(protocol.take(everything, rows.tolist()), names[rows].tolist())
-    labels = protocol.numbers(clean.labels, classes)
-    result = protocol.cross_validate(kind, clean, classes, case.seed)
-    rest = np.setdiff1d(np.arange(len(names)), rows)
-    rest_labels = protocol.numbers(names[rest].tolist(), classes)
-    p = result.fit.head.predict_proba(everything.vectors[rest])
+        x = x + strength * noise.standard_normal(x.shape, dtype=np.float32)
+        everything = replace(everything, features=replace(everything.features, vectors=x))
+    rng, truth = np.random.default_rng(case.seed), everything.numbers(classes)
+    rows = np.concatenate([rng.permutation(np.flatnonzero(truth == c))[: case.each] for c in range(len(classes))])
+    clean = everything.take(np.sort(rows).tolist())
+    labels, paths = clean.numbers(classes), clean.features.paths
+    result = cross_validate(kind, clean, classes, case.seed)
+    rest = np.setdiff1d(np.arange(len(truth)), rows)
+    rest_labels = truth[rest]
+    p = result.fit.head.predict_proba(x[rest])
     return Answers(
-        evaluate(labels, result.held_out, interval_photos=len(set(clean.groups)), cross_validated=True),
+        evaluate(labels, result.held_out, classes, paths, "cross-validation", clean.independent),
         np.array([one.argmax(axis=1) == labels for one in result.held_out]),
         result.folds,
         p.argmax(axis=1) == rest_labels,
@@ -118,7 +121,7 @@ def compared(label: str, a: Answers, b: Answers, rng: np.random.Generator, equal
 
 def seen(found: paired.Difference, expected: float, true: float) -> dict:
     return {
-        "told": found.is_told,
+        "significant": found.is_significant,
         "held": found.interval[0] <= true <= found.interval[1],
         "held_expected": found.interval[0] <= expected <= found.interval[1],
         "true": true,
@@ -132,11 +135,11 @@ def draw(case: Case) -> list[tuple[str, dict]]:
     heads = {kind: answers(kind, case) for kind in ("logistic", "centroid", "knn")}
     rows: list[tuple[str, dict]] = []
     for kind, one in heads.items():
-        (low, high), told, plain = one.told.interval, one.told.accuracy, float(one.rest.mean())
-        figures = {"held": low <= plain <= high, "bias": told - plain, "width": high - low}
-        low_plain, high_plain = wilson(told, one.told.n)
+        (low, high), found, plain = one.measured.interval, one.measured.accuracy, float(one.rest.mean())
+        figures = {"held": low <= plain <= high, "bias": found - plain, "width": high - low}
+        low_plain, high_plain = wilson(found, one.measured.n)
         figures |= {"held_wilson": low_plain <= plain <= high_plain, "width_wilson": high_plain - low_plain}
-        figures |= {"held_classes": low <= one.balanced() <= high, "bias_classes": told - one.balanced()}
+        figures |= {"held_classes": low <= one.balanced() <= high, "bias_classes": found - one.balanced()}
         rows.append((f"interval, {kind}", figures))
     rng = np.random.default_rng([case.seed, 1])
     for kind in ("centroid", "knn"):
@@ -157,14 +160,14 @@ def report(case: str, rows: list[tuple[str, dict]]) -> None:
         if label.startswith("interval"):
             spread = 100 * np.std([one["bias_classes"] for one in many])
             text = (
-                f"held {mean['held']:.1f} % (classes weighed alike {mean['held_classes']:.1f} %), told minus true "
+                f"held {mean['held']:.1f} % (classes weighed alike {mean['held_classes']:.1f} %), measured minus true "
                 f"{mean['bias']:+.1f} points ({mean['bias_classes']:+.1f}, deviation {spread:.1f}), "
                 f"width {mean['width']:.1f}; Wilson's uncorrected held {mean['held_wilson']:.1f} %, "
                 f"width {mean['width_wilson']:.1f}"
             )
         else:
             text = (
-                f"told apart {mean['told']:.1f} %, interval held {mean['held']:.1f} % (expected difference "
+                f"significant {mean['significant']:.1f} %, interval held {mean['held']:.1f} % (expected difference "
                 f"{mean['held_expected']:.1f} %), true {mean['true']:+.1f} points, width {mean['width']:.1f}, "
                 f"one alone right on {mean['apart']:.1f} %"
             )

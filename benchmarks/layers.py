@@ -16,9 +16,12 @@ import numpy as np
 
 from common import DATA, machine
 from headstart import backbones
-from headstart.classifier.classifier import Classifier
-from headstart.features.extraction import Features
-from headstart.photos.sources import scan
+from headstart.backbones.base import Backbone
+from headstart.classifier.measuring import vectors_of
+from headstart.evaluation.cross_validation import cross_validate
+from headstart.evaluation.leakage import Clean, without_conflicts
+from headstart.features.store import Store
+from headstart.photos.sources import PhotoSet, scan
 from headstart.photos.splits import stratified_share
 
 NETWORKS = {
@@ -38,19 +41,16 @@ def main() -> None:
     for name, input_range in NETWORKS.items():
         handle = name if ":" in name else str(DATA / "backbones" / name)
         dim = backbones.load(handle).card.dim
-        options = backbones.Options(input_range, "several")
+        network = backbones.load(handle, options=backbones.Options(input_range, "several"), folder=Store().compiled)
         for folder in SETS:
-            classifier = Classifier(handle, options=options)
             source = scan(DATA / folder)
-            train = classifier.extract(source.train.paths)
-            labels = [source.train.labels[i] for i in train.rows]
+            train = vectors(network, source.train)
             if source.test is None:
-                pairs = [measured(handle, train, labels, dim)]
+                pairs = [measured(train, dim)]
             else:
-                test = classifier.extract(source.test.paths)
-                test_labels = [source.test.labels[i] for i in test.rows]
+                test = vectors(network, source.test)
                 pairs = [
-                    measured(handle, *draw(train, labels, size, seed), dim, test, test_labels)
+                    measured(draw(train, size, seed), dim, test)
                     for size, draws in SIZES.items()
                     for seed in range(draws)
                 ]
@@ -63,47 +63,34 @@ def main() -> None:
     print(f"over all {100 * np.mean([np.mean(v) for v in gains.values()]):+.2f} points")
 
 
-def draw(train: Features, labels: list[str], size: int, seed: int) -> tuple[Features, list[str]]:
+def vectors(network: Backbone, photos: PhotoSet) -> Clean:
+    features = vectors_of(network, photos.paths, Store())
+    return without_conflicts(features, [photos.labels[i] for i in features.rows])
+
+
+def draw(train: Clean, size: int, seed: int) -> Clean:
     """So many photos of each class, by seed."""
-    share = min(1.0, size / (len(labels) / len(set(labels))))
-    rows = stratified_share(labels, train.hashes, share, seed)
-    return rows_of(train, [int(i) for i in rows]), [labels[i] for i in rows]
+    share = min(1.0, size / (len(train.labels) / len(train.classes)))
+    return train.take(stratified_share(train.labels, train.content_keys(), share, seed).tolist())
 
 
-def rows_of(features: Features, rows: list[int]) -> Features:
-    return replace(
-        features,
-        paths=tuple(features.paths[i] for i in rows),
-        rows=features.rows[rows],
-        vectors=features.vectors[rows],
-        hashes=tuple(features.hashes[i] for i in rows),
-        skipped=(),
-    )
-
-
-def measured(
-    handle: str,
-    train: Features,
-    labels: list[str],
-    dim: int,
-    test: Features | None = None,
-    test_labels: list[str] | None = None,
-) -> tuple[float, float]:
-    """Accuracy with the last layer, and with several."""
+def measured(train: Clean, dim: int, test: Clean | None = None) -> tuple[float, float]:
+    """Accuracy with the last layer, and with several: on the test photos, or by cross-validation."""
+    classes = train.classes
     result = []
     for part in (slice(-dim, None), slice(None)):
-        classifier = Classifier(handle)
-        classifier.fit_features(cut(train, part), labels)
-        found = classifier.measured_
-        if test is not None and test_labels is not None:
-            found = classifier.evaluate_features(cut(test, part), test_labels)
-        assert found is not None
-        result.append(found.evaluation.accuracy)
+        found = cross_validate("logistic", cut(train, part), classes, 0, measuring=test is None)
+        predicted, of = found.held_out, train
+        if test is not None:
+            predicted, of = [found.fit.head.predict_proba(cut(test, part).features.vectors)], test
+        labels = of.numbers(classes)
+        result.append(float(np.mean([(one.argmax(axis=1) == labels).mean() for one in predicted])))
     return result[0], result[1]
 
 
-def cut(features: Features, part: slice) -> Features:
-    return replace(features, vectors=np.ascontiguousarray(features.vectors[:, part]))
+def cut(clean: Clean, part: slice) -> Clean:
+    vectors = np.ascontiguousarray(clean.features.vectors[:, part])
+    return replace(clean, features=replace(clean.features, vectors=vectors))
 
 
 if __name__ == "__main__":
