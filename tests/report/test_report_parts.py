@@ -22,7 +22,7 @@ from jinja2 import UndefinedError
 from PIL import Image
 
 from fakes import write_photo
-from headstart.backbones.hints import Origin
+from headstart.backbones.ranges.feeds import Origin
 from headstart.classifier.comparison import Comparison, Failure, QuickRanking
 from headstart.errors import ReportError
 from headstart.evaluation.learning_curve.class_advice import Advice, ClassWorth
