@@ -284,15 +284,15 @@ def test_a_lock_that_a_thread_holds_while_another_forks_is_neither_kept_nor_wait
     tmp_path: Path,
 ) -> None:
     lines = lines_of(
-        "from headstart.disk import atomic\n"
+        "from headstart.disk import locks\n"
         "lock = Path(sys.argv[1]) / 'lock'\n"
         "held, ended = threading.Event(), threading.Event()\n"
         "def hold():\n"
-        "    with atomic.locked(lock):\n"
+        "    with locks.locked(lock):\n"
         "        held.set()\n"
         "        ended.wait()\n"
         "def take():\n"
-        "    with atomic.locked(lock): return 'taken'\n"
+        "    with locks.locked(lock): return 'taken'\n"
         "thread = threading.Thread(target=hold)\n"
         "thread.start()\n"
         "held.wait()\n"

@@ -154,7 +154,7 @@ def get(sample: Sample, folder: str | Path = ".", progress: Progress | None = No
         if os.path.lexists(target):
             return _existing(sample, target)
         lock = home() / "samples" / f"{sample.name}-{key}"
-        with locks.held(lock, f"gets {sample.name}", progress.message):
+        with locks.owned(lock, f"gets {sample.name}", progress.message):
             if os.path.lexists(target):  # another process has just put it there
                 return _existing(sample, target)
             room = target.with_name(f".{sample.name}.part")

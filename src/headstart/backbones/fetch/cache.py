@@ -103,7 +103,7 @@ def everything() -> Iterator[tuple[str, Kept | DamagedError]]:
 @contextmanager
 def held(handle: Handle, purpose: str, said: Callable[[str], None]) -> Iterator[None]:
     """Hold an entry's lock: whoever fetches, replaces or removes an entry does."""
-    with locks.held(networks() / _LOCKS / key_of(str(handle)), f"{purpose} {handle}", said):
+    with locks.owned(networks() / _LOCKS / key_of(str(handle)), f"{purpose} {handle}", said):
         yield
 
 
@@ -175,7 +175,7 @@ def _forget(name: str) -> None:
 def _sweep(root: Path, age: float = 0.0) -> None:
     """Remove what processes left that are gone, if it is so old: theirs are the folders whose lock nobody holds."""
     for left in root.glob("*"):
-        with locks.tried(networks() / _LOCKS / left.name) as mine, suppress(OSError):
+        with locks.owned_if_free(networks() / _LOCKS / left.name) as mine, suppress(OSError):
             if mine and time.time() - left.stat().st_mtime >= age:
                 shutil.rmtree(left, ignore_errors=True)
 
@@ -244,7 +244,7 @@ def asked_for(handle: str) -> list[str]:
 def drop(name: str, said: Callable[[str], None]) -> None:
     """Remove the entry of that name, and what meant it; those who read it keep what they have opened."""
     folder = networks() / name
-    with locks.held(networks() / _LOCKS / name, f"removes {name}", said):
+    with locks.owned(networks() / _LOCKS / name, f"removes {name}", said):
         with suppress(DamagedError):
             for asked in asked_for(read(folder).handle):
                 (networks() / _ASKED / key_of(asked)).unlink(missing_ok=True)

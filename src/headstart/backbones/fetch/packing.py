@@ -90,7 +90,7 @@ def read(file: Path, progress: Progress) -> list[tuple[Kept, bool]]:
     name = "unpack"
     with (
         cache.telling(f"{file} cannot be unpacked"),
-        locks.held(cache.networks() / "locks" / name, f"unpacks {file}", progress.message),
+        locks.owned(cache.networks() / "locks" / name, f"unpacks {file}", progress.message),
         cache.making(name) as room,
     ):
         try:

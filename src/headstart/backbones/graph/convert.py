@@ -22,7 +22,7 @@ from typing import Any
 
 from headstart.backbones.graph import files, sandbox
 from headstart.backbones.runtimes.openvino.compiled import engine
-from headstart.disk import atomic
+from headstart.disk import locks
 from headstart.disk.home import home
 from headstart.errors import BackboneError, reason
 
@@ -50,7 +50,7 @@ def converted(path: Path, weights: str, handle: str, why: str) -> Path:
             "converts is kept and used without it."
         )
     try:
-        lock = atomic.locked(target.with_suffix(".lock"), keep=False)
+        lock = locks.locked(target.with_suffix(".lock"), keep=False)
         with lock, tempfile.TemporaryDirectory(dir=target.parent) as folder:
             if _sound(target):  # another process, or thread, has just converted it
                 return target
