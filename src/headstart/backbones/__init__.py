@@ -207,10 +207,10 @@ def _known(handle: str) -> str:
 
 
 def _looks_like_a_path(handle: str) -> bool:
-    from headstart.backbones.graph.files import ENDINGS
+    from headstart.backbones.formats import EXTENSIONS
 
     marked = handle.startswith((".", "/", "~")) or "\\" in handle or re.match(r"[A-Za-z]:/", handle)
-    return bool(marked) or handle.lower().endswith(tuple(ENDINGS))
+    return bool(marked) or handle.lower().endswith(tuple(EXTENSIONS))
 
 
 def _local(handle: str, progress: Progress | None) -> Local:

@@ -115,6 +115,8 @@ SAMPLES = (
         229,
         "CC-BY 2.0: name the photographers, see its LICENSE.txt",
         {"daisy": 633, "dandelion": 898, "roses": 641, "sunflowers": 699, "tulips": 799},
+        # TensorFlow Datasets: datasets/tf_flowers/checksums.tsv, which also has the size, 228,813,984 bytes.
+        sha256="4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c",
     ),
 )
 

@@ -5,14 +5,16 @@ Importing this is light: what speaks to servers is imported when there is someth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headstart.backbones.fetch import cache, tfhub_cache
+from headstart.backbones.fetch import cache, client_caches, tfhub_cache
 from headstart.backbones.fetch.failures import failure
 from headstart.backbones.fetch.handles import Handle, is_remote, parse
 from headstart.backbones.fetch.manifests import CONTENT, DamagedError, Kept, check
+from headstart.disk import archive
 from headstart.disk.archive import ArchiveError
 from headstart.disk.home import offline
 from headstart.errors import BackboneError
@@ -109,6 +111,7 @@ def fetch(handle: str, progress: Progress | None = None, refresh: bool = False, 
             found = _look(asked, handle)
         except DamagedError as error:
             found, damage = None, str(error)
+        found = found or _copied(asked, progress)
         if found is not None:
             return found
     if offline():
@@ -123,7 +126,7 @@ def fetch(handle: str, progress: Progress | None = None, refresh: bool = False, 
             if found is not None:
                 return found
         try:
-            return _told(_fetch(asked, progress, refresh, anonymous))
+            return _fetched(_fetch(asked, progress, refresh, anonymous))
         except ArchiveError as error:
             what, _, expected = str(error).partition("\n")
             advice = f"{expected or 'Expected a tar.gz of plain files, with a network in it'}. Nothing of it was kept."
@@ -136,10 +139,12 @@ def found(handle: str) -> Fetched | None:
     Raises:
         BackboneError: the handle is not one.
     """
+    asked = parse(handle)
     try:
-        return _look(parse(handle), handle)
+        found = _look(asked, handle)
     except DamagedError:
-        return None
+        found = None
+    return found or _copied(asked, Silent())
 
 
 def origin(handle: str) -> tuple[str, str]:
@@ -238,12 +243,39 @@ def _look(asked: Handle, given: str) -> Fetched | None:
     entry = cache.find(asked)
     if entry is not None:
         check(entry)
-        return _told(entry)
+        return _fetched(entry)
     foreign = tfhub_cache.find(asked, given) if asked.kind == "hub" else None
     return None if foreign is None else Fetched(str(asked), foreign, foreign)
 
 
-def _told(entry: Kept) -> Fetched:
+def _copied(asked: Handle, progress: Progress) -> Fetched | None:
+    """A model that the package of Hugging Face or Kaggle has in its cache, copied into ours; None if it has not."""
+    cached = client_caches.find(cache.meant(asked))
+    if cached is None:
+        return None
+    try:
+        progress.message(f"{cached.handle} is copied from {cached.folder}.")
+        return _fetched(_copy(asked, cached.handle, cached.folder, cached.files, progress))
+    except ArchiveError:  # it is no model that we read: the server may have another one
+        return None
+
+
+def _copy(asked: Handle, handle: Handle, folder: Path, files: Iterable[str], progress: Progress) -> Kept:
+    """Make files on this disk the entry of a handle."""
+    with (
+        cache.telling(f"{asked} cannot be kept"),
+        cache.held(asked, "copies", progress.message),
+        cache.making(cache.key_of(str(asked))) as room,
+    ):
+        content = room / "new" / CONTENT
+        for name in files:
+            target = content / archive.safe_name(name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / name, target)
+        return cache.settle(content.parent, asked, handle, folder.as_uri(), progress.message)
+
+
+def _fetched(entry: Kept) -> Fetched:
     return Fetched(entry.handle, entry.path, entry.folder)
 
 
@@ -280,21 +312,13 @@ def _fetch(asked: Handle, progress: Progress, refresh: bool, anonymous: bool) ->
 
 def _own(handle: str, progress: Progress) -> Kept:
     """The entry of a network in our own cache; one that only tensorflow_hub's has is copied."""
-    import shutil
-
     found = fetch(handle, progress)
     asked = parse(handle)
     entry = cache.sound(parse(found.handle))
     if entry is not None:
         return entry
-    with (
-        cache.telling(f"{asked} cannot be kept"),
-        cache.held(asked, "copies", progress.message),
-        cache.making(cache.key_of(str(asked))) as room,
-    ):
-        content = room / "new" / CONTENT
-        shutil.copytree(found.folder, content)
-        return cache.settle(content.parent, asked, asked, found.folder.as_uri(), progress.message)
+    files = [path.relative_to(found.folder).as_posix() for path in found.folder.rglob("*") if path.is_file()]
+    return _copy(asked, asked, found.folder, files, progress)
 
 
 def _entry(handle: str) -> tuple[str, Kept | DamagedError]:

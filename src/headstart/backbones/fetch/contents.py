@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from headstart.backbones.formats import EXTENSIONS, SAVED_MODEL
 from headstart.disk.archive import ArchiveError
-
-#: A folder with one of these is a SavedModel, or a module in TensorFlow Hub's older format.
-SAVED_MODEL = ("saved_model.pb", "tfhub_module.pb")
-#: A file that ends so is a network by itself; `.xml` needs its `.bin` beside it.
-ENDINGS = (".onnx", ".tflite", ".xml", ".h5", ".keras")
 
 
 def find_network(folder: Path) -> str:
@@ -23,14 +19,14 @@ def find_network(folder: Path) -> str:
     alone = [
         path
         for path in files
-        if path.suffix.lower() in ENDINGS
+        if path.suffix.lower() in EXTENSIONS
         and not any(model in path.parents for model in models)
         and (path.suffix.lower() != ".xml" or path.with_suffix(".bin").is_file())
     ]
     found = sorted(path.relative_to(folder).as_posix() for path in (*models, *alone))
     if len(found) == 1:
         return found[0]
-    expected = f"saved_model.pb or one file that ends in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
+    expected = f"saved_model.pb or one file that ends in {', '.join(EXTENSIONS)}"
     if found:
         raise ArchiveError(f"holds {len(found)} networks ({shorten(found)})\nExpected one: {expected}")
     names = [path.relative_to(folder).as_posix() for path in files]

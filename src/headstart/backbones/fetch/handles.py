@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
+from headstart.backbones.formats import SINGLE_FILES
 from headstart.errors import BackboneError
 
 Kind = Literal["hub", "kaggle", "hf"]
@@ -24,8 +25,6 @@ _ASK = ("tf-hub-format", "compressed")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _WORD = re.compile(r"[A-Za-z0-9_.\-]+")
-#: Addresses that end so are taken for the file itself, not for a page that speaks the hosting protocol.
-_FILES = (".onnx", ".tflite", ".h5", ".keras")
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Handle:
     @property
     def is_file(self) -> bool:
         """Whether the address is that of a network in one file, such as `https://host/model.onnx`."""
-        return self.kind == "hub" and urlsplit(self.place).path.lower().endswith(_FILES)
+        return self.kind == "hub" and urlsplit(self.place).path.lower().endswith(SINGLE_FILES)
 
     @property
     def encrypted(self) -> bool:

@@ -26,9 +26,9 @@ _QUIET_AFTER_IMPORT = {
     "huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE": 1 << 16,  # of 10 MB at once one would hear too late
 }
 #: Which ONNX file is meant when none is named, in this order.
-_PREFERRED = ("onnx/model.onnx", "model.onnx")
+PREFERRED = ("onnx/model.onnx", "model.onnx")
 #: What tells how to feed a network, taken along where it is there: beside the network or at the top.
-_CARDS = ("preprocessor_config.json", "config.json")
+CARDS = ("preprocessor_config.json", "config.json")
 #: Weights that an ONNX file refers to, beside it.
 _EXTERNAL = (
     "{name}.data",
@@ -71,7 +71,7 @@ def download(handle: Handle, folder: Path, room: Path, progress: Progress, anony
         OSError: the disk is full or read-only.
     """
     _, sizes = _look(handle, progress, anonymous)
-    wanted = [name for name in sizes if name == handle.file or _belongs(name, handle.file)]
+    wanted = [name for name in sizes if name == handle.file or belongs(name, handle.file)]
     if handle.file not in wanted:
         raise DownloadError("there is no such file in it", "missing")
     for name in wanted:
@@ -137,7 +137,7 @@ def _choose(handle: Handle, names: list[str]) -> str:
         raise failure(str(handle), what, "Name one of its files.")
     found = [name for name in names if name.lower().endswith(".onnx")]
     only = found if len(found) == 1 else []
-    for name in [*_PREFERRED, *only]:
+    for name in [*PREFERRED, *only]:
         if name in found:
             return name
     if found:
@@ -147,10 +147,11 @@ def _choose(handle: Handle, names: list[str]) -> str:
     raise failure(str(handle), what, "headstart reads ONNX files from Hugging Face: look for an export of it.")
 
 
-def _belongs(name: str, network: str) -> bool:
+def belongs(name: str, network: str) -> bool:
+    """Whether a file of a repository goes with an ONNX file: its weights, or what says how to feed it."""
     folder, _, file = network.rpartition("/")
     place, _, other = name.rpartition("/")
-    if other in _CARDS:
+    if other in CARDS:
         return place in ("", folder)
     stem = file.rpartition(".")[0]
     return place == folder and any(fnmatch(other, pattern.format(name=file, stem=stem)) for pattern in _EXTERNAL)

@@ -7,28 +7,19 @@ import mmap
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from headstart.backbones.formats import EXTENSIONS, READABLE, Format
 from headstart.backbones.runtimes.openvino.compiled import engine
 from headstart.errors import BackboneError, reason
 from headstart.safety.printable import show
 
-Format = Literal["savedmodel", "tflite", "onnx", "openvino", "keras", "tf1hub"]
-ENDINGS: dict[str, Format] = {
-    ".tflite": "tflite",
-    ".onnx": "onnx",
-    ".xml": "openvino",
-    ".h5": "keras",
-    ".hdf5": "keras",
-    ".keras": "keras",
-}
 #: These OpenVINO cannot read; TensorFlow converts them once.
 FOREIGN: tuple[Format, ...] = ("keras", "tf1hub")
 #: Bytes that a network may have; the largest image models of TensorFlow Hub are about 5 GB.
 LARGEST = 20_000_000_000
 #: Files that an ONNX file may name: exporters write at most one for each tensor.
 _MOST_FILES = 10_000
-READABLE = "a SavedModel folder, or a file .tflite, .onnx, .xml (OpenVINO), .h5 or .keras"
 
 
 class UnreadableError(BackboneError):
@@ -51,7 +42,7 @@ def format_of(path: Path) -> Format:
     if not path.exists():
         raise BackboneError(f"There is no network {path}.\nExpected {READABLE}.")
     try:
-        kind = ENDINGS[path.suffix.lower()]
+        kind = EXTENSIONS[path.suffix.lower()]
     except KeyError:
         raise BackboneError(f"{path} is not a kind of network that is known.\nExpected {READABLE}.") from None
     if not path.is_file():
@@ -74,11 +65,11 @@ def parts(path: Path) -> tuple[Path, ...]:
         return tuple(file for file in inside if file.is_file())
     if kind == "openvino":
         return tuple(file for file in (path, path.with_suffix(".bin")) if file.is_file())
-    return (path, *_external(path)) if kind == "onnx" else (path,)
+    return (path, *filter(Path.is_file, external(path))) if kind == "onnx" else (path,)
 
 
-def _external(path: Path) -> list[Path]:
-    """The files that an ONNX file's tensors lie in: pairs of the key "location" and a path, relative to it.
+def external(path: Path) -> list[Path]:
+    """The files in which an ONNX file keeps tensors, there or not: pairs of the key "location" and a relative path.
 
     https://github.com/onnx/onnx/blob/main/docs/ExternalData.md; the pair is a `StringStringEntryProto`.
     """
@@ -94,8 +85,7 @@ def _external(path: Path) -> list[Path]:
                     names.add(bytes(text[start : start + count]))
     if len(names) > _MOST_FILES:
         raise BackboneError(f"{path} names more than {_MOST_FILES:,} files of weights.\nExpected fewer.")
-    beside = (path.parent / os.fsdecode(name) for name in sorted(names) if b"\x00" not in name)
-    return [file for file in beside if file.is_file()]
+    return [path.parent / os.fsdecode(name) for name in sorted(names) if b"\x00" not in name]
 
 
 def weights_hash(path: Path) -> str:

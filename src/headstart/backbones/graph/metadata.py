@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from headstart.backbones.graph.files import Format
+from headstart.backbones.formats import Format
 from headstart.backbones.hints import Channels, Feed, Hints, Kind, Triple
 from headstart.errors import BackboneError, reason
 
