@@ -196,16 +196,17 @@ def remove(handle: str, progress: Progress | None = None) -> str:
     Raises:
         BackboneError: there is none, or the disk cannot be written.
     """
-    said = (progress or Silent()).message
-    unfinished = is_remote(handle) and cache.abandon(parse(handle), said)
+    report = (progress or Silent()).message
+    asked = parse(handle) if is_remote(handle) else None
+    unfinished = asked is not None and cache.abandon(asked, report)
     try:
         name, entry = _entry(handle)
     except BackboneError:
         if unfinished:
-            return str(parse(handle))
+            return str(asked)
         raise
     with cache.telling(f"{handle} cannot be removed"):
-        cache.drop(name, said)
+        cache.drop(name, report)
     return entry.handle if isinstance(entry, Kept) else name
 
 
