@@ -164,7 +164,7 @@ def test_ctrl_c_at_nine_tenths_and_the_same_command_downloads_the_last_tenth(net
     assert text.endswith("Stopped. What was done is kept; the same command continues there.\n")
     result = run("get", net)
     assert result.returncode == 0, result.stderr
-    assert "going on after" in result.stderr
+    assert "continuing after" in result.stderr
     assert [headers.get("Range") for _, _, headers in hub.requests] == [None, f"bytes={most}-"]
     assert (Path(result.stdout.split()[1]) / "saved_model.pb").stat().st_size == 1_000_000
     assert not arrived.exists()

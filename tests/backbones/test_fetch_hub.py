@@ -400,7 +400,7 @@ def test_a_name_that_is_not_found_is_no_network(elsewhere: None, monkeypatch: py
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", nothing)
-    fails(TFHUB, "the name tfhub.dev is not found", "no network", "headstart backbones pack")
+    fails(TFHUB, "the name tfhub.dev is not found", "seems to be offline", "headstart backbones pack")
     assert asked == ["tfhub.dev"]
 
 

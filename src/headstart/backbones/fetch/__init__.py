@@ -1,6 +1,6 @@
-"""Networks elsewhere, by handle: fetched once, kept whole, found again without a network.
+"""Models on servers, by handle: downloaded once, kept complete, found again offline.
 
-Importing this is light: what speaks to servers is imported when there is something to fetch.
+Importing this is light: the code that contacts servers is imported when there is something to download.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ __all__ = [
     "verify",
 ]
 
-#: What to do about each kind of `DownloadError`.
+#: Advice for each kind of `DownloadError`.
 _ADVICE = {
     "again": "Try again later: headstart backbones get {handle}",
-    "no network": "Connect this machine to the network, or carry the network over: headstart backbones pack {handle} "
+    "no network": "Connect this machine to the internet, or carry the model over: headstart backbones pack {handle} "
     "-o FILE there, headstart backbones unpack FILE here.",
     "address": "Use another address of it.",
     "certificate": "Check this machine's clock and its certificates (SSL_CERT_FILE names a file with others, such as "
@@ -53,20 +53,20 @@ _ADVICE = {
     "version": "Upgrade it: pip install --upgrade 'headstart[hf,kaggle]'",
 }
 _CARRY = (
-    "Expected it on this machine. Where there is a network: headstart backbones pack {handle} -o FILE; then here: "
+    "Expected the model on this machine. On a machine with internet: headstart backbones pack {handle} -o FILE; then here: "
     "headstart backbones unpack FILE. Or unset HEADSTART_OFFLINE."
 )
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A network that is on this machine.
+    """A model on this machine.
 
     Attributes:
-        handle: in the canonical form, with the version or commit that was found.
-        path: what to read: the SavedModel's folder (it holds `saved_model.pb` or, in TensorFlow Hub's older format,
+        handle: in canonical form, with the version or commit that was found.
+        path: the model: the SavedModel's folder (it holds `saved_model.pb` or, in TensorFlow Hub's older format,
             `tfhub_module.pb` too), or the `.onnx`, `.tflite`, `.xml`, `.h5` or `.keras` file.
-        folder: where all its files are. Not ours if the cache of tensorflow_hub had it: never write there.
+        folder: of all its files. It may belong to the cache of tensorflow_hub: never write there.
     """
 
     handle: str
@@ -76,7 +76,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Checked:
-    """An entry of the cache, and what is wrong with it; empty: nothing."""
+    """The result of checking a cache entry; `problem` is empty if it is sound."""
 
     handle: str
     problem: str
@@ -84,24 +84,24 @@ class Checked:
 
 @dataclass(frozen=True)
 class Unpacked:
-    """An entry that a file carried; `new` is False if it was here already, the same and sound."""
+    """An entry unpacked from a file; `new` is False if the same one was here already."""
 
     kept: Kept
     new: bool
 
 
 def fetch(handle: str, progress: Progress | None = None, refresh: bool = False, anonymous: bool = False) -> Fetched:
-    """The files of a network: those that are here, else those that the handle's server sends.
+    """The files of a model: from this machine if they are here, otherwise from its server.
 
     Args:
         handle: `https://...`, `tfhub:...`, `kaggle:...` or `hf:...`.
-        progress: told how it goes.
-        refresh: ask the server also for what is here, and what a handle without a version means now.
-        anonymous: send no token, whether or not the user has signed in: the handle is not the user's own word.
+        progress: receives messages and bytes.
+        refresh: ask the server even if the files are here, and what a handle without a version means now.
+        anonymous: send no token even if the user has signed in; for handles that the user did not choose.
 
     Raises:
-        BackboneError: the handle is not one, its server cannot be reached or sends something else, the disk is full,
-            or it is not here and `HEADSTART_OFFLINE` is set.
+        BackboneError: the handle is not valid, its server cannot be reached or sends something else, the disk is
+            full, or the model is not here and `HEADSTART_OFFLINE` is set.
     """
     progress = progress or Silent()
     asked = parse(handle)
@@ -117,7 +117,7 @@ def fetch(handle: str, progress: Progress | None = None, refresh: bool = False, 
     if offline():
         what = f"is damaged: {damage}" if damage else "is not here" if not refresh else "cannot be asked for again"
         raise failure(str(asked), f"{what}, and HEADSTART_OFFLINE is set.", _CARRY.format(handle=asked))
-    with cache.telling(f"{asked} cannot be kept"), cache.held(asked, "fetches", progress.message):
+    with cache.disk_errors(f"{asked} cannot be kept"), cache.locked(asked, "fetches", progress.message):
         if not refresh:
             try:
                 found = _look(asked, handle)  # another process may just have fetched it
@@ -134,10 +134,10 @@ def fetch(handle: str, progress: Progress | None = None, refresh: bool = False, 
 
 
 def found(handle: str) -> Fetched | None:
-    """A network that is on this machine and sound; nobody is asked.
+    """A model that is on this machine and sound, else None; no server is asked.
 
     Raises:
-        BackboneError: the handle is not one.
+        BackboneError: the handle is not valid.
     """
     asked = parse(handle)
     try:
@@ -151,25 +151,25 @@ def origin(handle: str) -> tuple[str, str]:
     """What `fetch` would fetch, in the canonical form, and from which host, both in printable characters.
 
     Raises:
-        BackboneError: the handle is not one.
+        BackboneError: the handle is not valid.
     """
     asked = parse(handle)
     return ascii(str(asked))[1:-1], ascii(asked.host)[1:-1]
 
 
 def kept() -> list[Kept]:
-    """What is in the cache, in the order of the names; entries whose manifest is damaged are left out."""
+    """The cache's entries, by name; those with a damaged manifest are left out."""
     return [entry for _, entry in cache.everything() if isinstance(entry, Kept)]
 
 
 def verify(handles: Sequence[str] = ()) -> list[Checked]:
-    """Compare every byte with what was kept.
+    """Compare every file with its SHA-256.
 
     Args:
-        handles: of which networks; all if there are none.
+        handles: of the models to check; none: all.
 
     Raises:
-        BackboneError: a handle is not one, or not here.
+        BackboneError: a handle is not valid, or not here.
     """
     results = []
     for name, entry in [_entry(handle) for handle in handles] if handles else cache.everything():
@@ -184,11 +184,11 @@ def verify(handles: Sequence[str] = ()) -> list[Checked]:
 
 
 def remove(handle: str, progress: Progress | None = None) -> str:
-    """Remove a network from the cache, and what has arrived of a download that broke off.
+    """Remove a model from the cache, and a partial download of it.
 
     Args:
-        handle: of a network that is here, or the name of its folder, for one whose manifest is damaged.
-        progress: told whom we wait for, if another process has it in work.
+        handle: of the model, or the name of its folder if its manifest is damaged.
+        progress: receives which process is waited for, if another one is using it.
 
     Returns:
         The canonical handle, or the name.
@@ -205,13 +205,13 @@ def remove(handle: str, progress: Progress | None = None) -> str:
         if unfinished:
             return str(asked)
         raise
-    with cache.telling(f"{handle} cannot be removed"):
+    with cache.disk_errors(f"{handle} cannot be removed"):
         cache.drop(name, report)
     return entry.handle if isinstance(entry, Kept) else name
 
 
 def pack(handles: Sequence[str], file: str | Path, progress: Progress | None = None) -> list[Kept]:
-    """Write networks into one file, to carry them to a machine without a network; what is not here is fetched.
+    """Write models into one file, to carry them to a machine without internet. Those not here are downloaded.
 
     Raises:
         BackboneError: as for `fetch`, or the file cannot be written.
@@ -225,10 +225,10 @@ def pack(handles: Sequence[str], file: str | Path, progress: Progress | None = N
 
 
 def unpack(file: str | Path, progress: Progress | None = None) -> list[Unpacked]:
-    """Take the networks from a file that `pack` wrote, all or none.
+    """Take the models from a file that `pack` wrote, all or none.
 
     Raises:
-        BackboneError: it is not such a file, it is damaged, or a network is here already with other content.
+        BackboneError: it is not such a file, it is damaged, or a model is here already with other content.
     """
     from headstart.backbones.fetch import packing
 
@@ -236,10 +236,10 @@ def unpack(file: str | Path, progress: Progress | None = None) -> list[Unpacked]
 
 
 def _look(asked: Handle, given: str) -> Fetched | None:
-    """What is on this machine and sound.
+    """The files that are on this machine and sound.
 
     Raises:
-        DamagedError: our own cache has it, but not as it was kept.
+        DamagedError: our cache has the model, but its files have changed.
     """
     entry = cache.find(asked)
     if entry is not None:
@@ -264,8 +264,8 @@ def _copied(asked: Handle, progress: Progress) -> Fetched | None:
 def _copy(asked: Handle, handle: Handle, folder: Path, files: Iterable[str], progress: Progress) -> Kept:
     """Make files on this disk the entry of a handle."""
     with (
-        cache.telling(f"{asked} cannot be kept"),
-        cache.held(asked, "copies", progress.message),
+        cache.disk_errors(f"{asked} cannot be kept"),
+        cache.locked(asked, "copies", progress.message),
         cache.making(cache.key_of(str(asked))) as room,
     ):
         content = room / "new" / CONTENT
@@ -312,7 +312,7 @@ def _fetch(asked: Handle, progress: Progress, refresh: bool, anonymous: bool) ->
 
 
 def _own(handle: str, progress: Progress) -> Kept:
-    """The entry of a network in our own cache; one that only tensorflow_hub's has is copied."""
+    """The entry of a model in our own cache; one that only tensorflow_hub's cache has is copied."""
     found = fetch(handle, progress)
     asked = parse(handle)
     entry = cache.sound(parse(found.handle))
@@ -326,7 +326,7 @@ def _entry(handle: str) -> tuple[str, Kept | DamagedError]:
     """The name of an entry and what is in it.
 
     Raises:
-        BackboneError: there is none; near names are told.
+        BackboneError: there is none; the message lists similar names.
     """
     import difflib
 
