@@ -53,8 +53,8 @@ _ADVICE = {
     "version": "Upgrade it: pip install --upgrade 'headstart[hf,kaggle]'",
 }
 _CARRY = (
-    "Expected the model on this machine. On a machine with internet: headstart backbones pack {handle} -o FILE; then here: "
-    "headstart backbones unpack FILE. Or unset HEADSTART_OFFLINE."
+    "Expected the model on this machine. On a machine with internet: headstart backbones pack {handle} -o FILE; "
+    "then here: headstart backbones unpack FILE. Or unset HEADSTART_OFFLINE."
 )
 
 
