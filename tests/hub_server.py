@@ -173,10 +173,12 @@ def stand_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No pauses, no other cache, no proxy; and the catalogue knows another address of whatever it is asked for."""
     monkeypatch.setattr(retry, "PAUSES", (0.0, 0.0, 0.0))
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "no-tfhub-cache"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no-hf-cache"))
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "no-kaggle-cache"))
     monkeypatch.setenv("NO_PROXY", "*")
     for name in (
         *("HEADSTART_OFFLINE", "SSL_CERT_FILE", "HF_TOKEN", "HF_ENDPOINT", "HF_HUB_DISABLE_TELEMETRY"),
-        *("KAGGLE_API_TOKEN", "KAGGLEHUB_CACHE"),
+        *("KAGGLE_API_TOKEN", "HUGGINGFACE_HUB_CACHE"),
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("headstart.backbones.catalogue.other_address", lambda handle: OTHER)

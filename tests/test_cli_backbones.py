@@ -6,8 +6,10 @@ import io
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,6 +134,41 @@ def test_without_arguments_the_help_is_shown() -> None:
     result = run()
     for command in ("list", "get", "verify", "remove", "pack", "unpack"):
         assert command in result.stdout + result.stderr
+
+
+def test_ctrl_c_at_nine_tenths_and_the_same_command_downloads_the_last_tenth(net: str, hub: HubServer) -> None:
+    data = tar({"saved_model.pb": os.urandom(1_000_000)})
+    most, free = len(data) * 9 // 10, threading.Event()
+
+    def stop_there(request: Request) -> None:
+        request.send(data[:most], headers={"ETag": '"one"'}, claimed=len(data))
+        request.wfile.flush()
+        free.wait(60)
+
+    def send_rest(request: Request) -> None:
+        assert request.headers["If-Range"] == '"one"'
+        start = int(request.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        where = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}", "ETag": '"one"'}
+        request.send(data[start:], 206, where)
+
+    hub.on("/google/net/1", stop_there, send_rest)
+    arrived = Path(os.environ["HEADSTART_HOME"]) / "networks" / "arriving"
+    with subprocess.Popen([HEADSTART, "backbones", "get", net], stderr=subprocess.PIPE, text=True) as process:
+        while sum(path.stat().st_size for path in arrived.glob("*/archive")) < most:
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        text = process.stderr.read()
+    free.set()
+    assert process.returncode == 130
+    assert text.endswith("Stopped. What was done is kept; the same command continues there.\n")
+    result = run("get", net)
+    assert result.returncode == 0, result.stderr
+    assert "continuing after" in result.stderr
+    assert [headers.get("Range") for _, _, headers in hub.requests] == [None, f"bytes={most}-"]
+    assert (Path(result.stdout.split()[1]) / "saved_model.pb").stat().st_size == 1_000_000
+    assert not arrived.exists()
 
 
 # --- the bar ---

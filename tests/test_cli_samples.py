@@ -142,5 +142,5 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(server: HubServer, data: byte
     assert text == "Stopped. Finished work is kept; run the same command to continue.\n"
     result = run("get", NAME)
     assert result.returncode == 0, result.stderr
-    assert "going on after" in result.stderr
+    assert "continuing after" in result.stderr
     assert len(list((tmp_path / NAME).rglob("*.jpg"))) == 2000

@@ -164,7 +164,7 @@ def test_every_slow_try_is_reported_and_the_next_goes_on(
     progress = Heard()
     assert load(server, tmp_path / "room", progress) == DATA
     assert "trying again" in progress.lines[0]
-    assert progress.lines[1] == "file: going on after 0.1 of 0.4 MB."
+    assert progress.lines[1] == "file: continuing after 0.1 of 0.4 MB."
 
 
 def test_a_slow_line_that_keeps_the_least_rate_is_borne(
@@ -381,7 +381,7 @@ def test_a_network_that_was_interrupted_at_90_per_cent_goes_on_there(server: Hub
     assert (got.path / "assets/noise").stat().st_size == 1_000_000
     start = int(server.requests[1][2]["Range"].removeprefix("bytes=").removesuffix("-"))
     assert start >= 0.9 * len(NET)
-    assert progress.lines == [f"{handle}: going on after {start / 1e6:,.1f} of {len(NET) / 1e6:,.1f} MB."]
+    assert progress.lines == [f"{handle}: continuing after {start / 1e6:,.1f} of {len(NET) / 1e6:,.1f} MB."]
     assert arriving() == []
 
 

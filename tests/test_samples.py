@@ -217,7 +217,7 @@ def test_a_server_that_dies_half_way_is_asked_for_the_rest(server: HubServer, pl
     assert server.requests[1][2]["If-Range"] == '"one"'
     assert [done for _, done, _ in progress.blocks] == sorted(done for _, done, _ in progress.blocks)
     assert "broke off" in progress.lines[0]
-    assert "going on after 0.2 of 0.4 MB" in progress.lines[1]
+    assert "continuing after 0.2 of 0.4 MB" in progress.lines[1]
 
 
 @pytest.mark.parametrize("how", ["resets", "falls silent"])
@@ -481,7 +481,7 @@ def test_a_machine_without_a_network_is_told_what_to_do(
     monkeypatch.setattr(socket, "getaddrinfo", nothing)
     fails(
         place,
-        "the name example.invalid is not found; there seems to be no network",
+        "the name example.invalid is not found; this machine seems to be offline",
         f"fetch {PLACE}/tiny.zip in another way, then: headstart samples get tiny {place} --from FILE",
     )
     nothing_is_left(place)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ import headstart
 from fakes import FakeBackbone, start_python, training_of, write_photos
 from headstart import Classifier
 from headstart.classifier import bundle
-from headstart.disk import atomic
+from headstart.disk import atomic, locks
 from headstart.errors import BundleError, DataError, HeadstartError, StoreError
 from headstart.features.store import Store
 from headstart.photos.sources import find_files, scan
@@ -267,15 +268,15 @@ def test_a_lock_that_a_thread_holds_while_another_forks_is_neither_kept_nor_wait
     tmp_path: Path,
 ) -> None:
     lines = lines_of(
-        "from headstart.disk import atomic\n"
+        "from headstart.disk import locks\n"
         "lock = Path(sys.argv[1]) / 'lock'\n"
         "held, ended = threading.Event(), threading.Event()\n"
         "def hold():\n"
-        "    with atomic.locked(lock):\n"
+        "    with locks.locked(lock):\n"
         "        held.set()\n"
         "        ended.wait()\n"
         "def take():\n"
-        "    with atomic.locked(lock): return 'taken'\n"
+        "    with locks.locked(lock): return 'taken'\n"
         "thread = threading.Thread(target=hold)\n"
         "thread.start()\n"
         "held.wait()\n"
@@ -292,6 +293,29 @@ def test_a_lock_that_a_thread_holds_while_another_forks_is_neither_kept_nor_wait
         tmp_path,
     )
     assert lines == ["taken", "0"]
+
+
+def test_who_waited_for_a_lock_that_its_owner_removed_locks_the_new_file(tmp_path: Path) -> None:
+    path, waits = tmp_path / "folder" / "lock", threading.Event()
+    order: list[str] = []
+
+    def second() -> None:
+        with locks.owned(path, "waits", lambda _: waits.set()):
+            order.append("second")
+            time.sleep(0.2)
+            order.append("second ends")
+
+    thread = threading.Thread(target=second)
+    with locks.locked(path, keep=False):
+        thread.start()
+        waits.wait(10)
+        order.append("first ends")
+    while "second" not in order:
+        time.sleep(0.001)
+    with locks.locked(path):
+        order.append("third")
+    thread.join()
+    assert order == ["first ends", "second", "second ends", "third"]
 
 
 # --- empty paths ---

@@ -3,17 +3,17 @@
     HeadstartError
     ├── PhotoError        one photo cannot be used; carries a reason of the fixed list
     ├── DataError         a folder, CSV or list of photos does not make a data set
-    ├── BackboneError     a network cannot be found, read or run
-    │   └── NotFetchedError   a saved classifier's backbone is not here, and nobody said that it may be fetched
+    ├── BackboneError     a backbone cannot be found, read or run
+    │   └── NotFetchedError   a saved classifier's backbone is not here, and downloading is not allowed
     ├── StoreError        the feature store cannot be opened, read or written
     ├── HeadError         a head cannot be trained or applied
     ├── BundleError       a saved classifier cannot be written, read or trusted
-    ├── TrackingError     a training cannot be written for TensorBoard, or not be shown in it
+    ├── TrackingError     a run cannot be written for TensorBoard, or not be shown in it
     ├── ReportError       a report cannot be written
     └── MissingExtraError an optional extra is not installed; an ImportError too
 
 Every message says what happened, what was expected, what was received and what to do. Errors of other
-libraries are translated once, where they enter, with `raise ... from`.
+libraries are turned into ours once, where they are called, with `raise ... from`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from headstart.safety.printable import show_lines
 
 
 def reason(error: BaseException | str, most: int = 300) -> str:
-    """What an error of another library says, fit for the end of a line of ours: its last `most` characters, printable.
+    """The message of another library's error for use in ours: one line, printable, its last `most` characters.
 
-    An engine's message that is no UTF-8 arrives as `UnicodeDecodeError`; it is shown as far as it can be read.
+    A message of OpenVINO that is not UTF-8 arrives as `UnicodeDecodeError`; it is shown with replacement characters.
     """
     whole = error.object.decode("utf-8", "replace") if isinstance(error, UnicodeDecodeError) else str(error)
     line = " ".join(whole[-2 * most :].split()) or type(error).__name__
@@ -32,10 +32,10 @@ def reason(error: BaseException | str, most: int = 300) -> str:
 
 
 class HeadstartError(Exception):
-    """Base of all errors that headstart raises on purpose. Its text can be printed: see `printable`.
+    """Base of all errors that headstart raises on purpose. Its text is safe to print, see `safety.printable`.
 
     Args:
-        message: what happened, what was expected, what to do; lines of ours are parted by line breaks.
+        message: what happened, what was expected, what to do; its lines are separated by line breaks.
     """
 
     def __init__(self, message: str = "") -> None:
@@ -60,14 +60,14 @@ class DataError(HeadstartError):
 
 
 class BackboneError(HeadstartError):
-    """A network cannot be found, read or run."""
+    """A backbone cannot be found, read or run."""
 
 
 class NotFetchedError(BackboneError):
-    """A saved classifier's backbone is not on this machine, and nobody said that it may be fetched.
+    """A saved classifier's backbone is not on this machine, and downloading it is not allowed.
 
     Attributes:
-        source: what would be fetched, and from which host: `hf:owner/name (huggingface.co)`.
+        source: what would be downloaded, and from which host: `hf:owner/name (huggingface.co)`.
     """
 
     def __init__(self, message: str, source: str) -> None:
@@ -88,7 +88,7 @@ class BundleError(HeadstartError):
 
 
 class TrackingError(HeadstartError):
-    """A training cannot be written for TensorBoard, or not be shown in it."""
+    """A run cannot be written for TensorBoard, or not be shown in it."""
 
 
 class ReportError(HeadstartError):
@@ -96,4 +96,4 @@ class ReportError(HeadstartError):
 
 
 class MissingExtraError(HeadstartError, ImportError):
-    """Something was asked for that needs an optional extra, which is not installed."""
+    """An optional extra is needed that is not installed."""

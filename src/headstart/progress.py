@@ -1,4 +1,4 @@
-"""What long work reports while it runs: messages, downloads, photos done. The command line's bar listens to it."""
+"""What long work reports while it runs: messages, downloads, photos done. The command line's bar implements it."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ class Progress(Protocol):
     """Receives the progress of long work. Calls may come from several threads, one at a time."""
 
     def message(self, text: str) -> None:
-        """A line for the user."""
+        """Receive a line for the user."""
 
     def downloading(self, name: str, done: int, total: int | None) -> None:
-        """So many bytes have arrived.
+        """Receive the number of bytes that have arrived.
 
         Args:
-            name: what is downloaded.
-            done: bytes so far; smaller than before when a download starts again.
-            total: bytes in all, None if the server does not say. The last call has `done == total`.
+            name: of the download.
+            done: bytes so far; fewer than before if a download starts again.
+            total: bytes in all, None if unknown. The last call has `done == total`.
         """
 
     def planned(self, photos: int, new: int, seconds: float) -> None:
-        """Before an extraction starts.
+        """Receive the amount of work, before an extraction starts.
 
         Args:
-            photos: how many there are.
-            new: how many have no stored vector. A renamed or copied photo counts as new until it is read.
-            seconds: how long they will take, about; 0 if that is not known.
+            photos: number of photos.
+            new: number without a stored vector. A renamed or copied photo counts as new until it is read.
+            seconds: estimated time; 0 if unknown.
         """
 
     def advanced(self, done: int) -> None:
-        """So many of the new photos are done."""
+        """Receive the number of new photos that are done."""
 
 
 class Silent(Progress):

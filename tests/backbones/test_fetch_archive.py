@@ -191,6 +191,7 @@ def test_a_file_is_never_written_over(tmp_path: Path) -> None:
         (["a/b/net.onnx"], "a/b/net.onnx"),
         (["net.xml", "net.bin"], "net.xml"),
         (["net.KERAS", "._net.keras", "__MACOSX/net.keras"], "net.KERAS"),
+        (["net.hdf5"], "net.hdf5"),
     ],
 )
 def test_the_network_is_found(names: list[str], expected: str, tmp_path: Path) -> None:

@@ -298,7 +298,7 @@ def test_a_cache_that_may_only_be_read_serves(net: str, settled: None, monkeypat
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(atomic, "write", refuse)
-    monkeypatch.setattr(atomic, "open_lock", refuse)
+    monkeypatch.setattr(locks, "_open", refuse)
     assert fetch(net).path == entry().folder
 
 
@@ -364,7 +364,7 @@ def test_what_a_dead_process_left_of_another_network_is_swept_too(hub: HubServer
 def test_what_a_living_process_has_in_work_is_left_alone(hub: HubServer) -> None:
     room = keeping.networks() / "making" / "other-1"
     room.mkdir(parents=True)
-    with locks.held(keeping.networks() / "locks" / "other-1", "fetches", lambda _: None):
+    with locks.owned(keeping.networks() / "locks" / "other-1", "fetches", lambda _: None):
         fetch(hub.url + "/google/net/1")
         assert room.exists()
 
@@ -375,7 +375,7 @@ def test_the_waiting_is_said_again_and_again(tmp_path: Path, monkeypatch: pytest
     taken, free = threading.Event(), threading.Event()
 
     def owner() -> None:
-        with locks.held(tmp_path / "lock", "fetches a network", said.append):
+        with locks.owned(tmp_path / "lock", "fetches a network", said.append):
             taken.set()
             free.wait(10)
 
@@ -383,7 +383,7 @@ def test_the_waiting_is_said_again_and_again(tmp_path: Path, monkeypatch: pytest
     thread.start()
     taken.wait(10)
     threading.Timer(0.9, free.set).start()
-    with locks.held(tmp_path / "lock", "waits", said.append):
+    with locks.owned(tmp_path / "lock", "waits", said.append):
         pass
     thread.join()
     assert len(said) >= 3

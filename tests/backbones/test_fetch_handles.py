@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
+from headstart.backbones import handles as references
 from headstart.backbones.fetch import is_remote
-from headstart.backbones.fetch.handles import parse
+from headstart.backbones.fetch.handles import Handle, parse
 from headstart.disk.home import offline
 from headstart.errors import BackboneError
 
@@ -119,3 +123,27 @@ def test_http_is_encrypted_to_nobody_but_this_machine() -> None:
     assert parse("http://127.0.0.1:80/a").encrypted
     assert parse("http://localhost/a").encrypted
     assert not parse("http://h/a").encrypted
+
+
+# --- what a text names ---
+
+
+def test_a_text_is_read_once_into_what_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    found: dict[str, references.Reference] = {
+        "builtin:efficientnet-lite0": references.BuiltIn(),
+        "hf:owner/name": references.Remote(Handle("hf", "owner/name")),
+        "mine:net.onnx": references.OfPlugin("mine", "mine:net.onnx"),
+        "here": references.LocalPath("here"),
+        "~/net": references.LocalPath(os.path.expanduser("~/net")),
+        "net.HDF5": references.LocalPath("net.HDF5"),
+        "C:/net": references.LocalPath("C:/net"),
+        "builtin:other": references.CatalogueName("builtin:other"),
+        "mobilenet_v2": references.CatalogueName("mobilenet_v2"),
+    }
+    for text, expected in found.items():
+        assert references.parse(text, {"mine"}) == expected
+    for text, message in (("", "is empty"), ("kaggle:one", "not a handle")):
+        with pytest.raises(BackboneError, match=message):
+            references.parse(text)

@@ -66,14 +66,14 @@ def fails(handle: str, *words: str, progress: Heard | None = None) -> str:
     for word in words:
         assert word in text
     nothing_is_left()
-    assert ("What has arrived is kept" in text) == (fetching.keeping.networks() / "arriving").exists()
+    assert ("What has arrived is kept" in text) == (fetching.cache.networks() / "arriving").exists()
     return text
 
 
 def nothing_is_left() -> None:
     """Not a file but the locks, which stay, and what the next run goes on with."""
     assert fetching.kept() == []
-    root = fetching.keeping.networks()
+    root = fetching.cache.networks()
     left = [path.relative_to(root).parts[0] for path in root.rglob("*") if path.is_file()]
     assert set(left) <= {"locks", "arriving"}
 
@@ -155,7 +155,7 @@ def test_an_archive_may_have_one_folder_at_its_top(hub: HubServer) -> None:
     assert (got.path / "saved_model.pb").read_bytes() == MODEL["saved_model.pb"]
 
 
-@pytest.mark.parametrize("name", ["net.tflite", "net.onnx", "net.h5", "net.keras"])
+@pytest.mark.parametrize("name", ["net.tflite", "net.onnx", "net.h5", "net.hdf5", "net.keras"])
 def test_an_archive_may_hold_a_single_file(name: str, hub: HubServer) -> None:
     hub.on("/single/1", tar({name: b"network", "labels.txt": b"a\nb"}))
     got = fetch(hub.url + "/single/1")
@@ -400,7 +400,7 @@ def test_a_name_that_is_not_found_is_no_network(elsewhere: None, monkeypatch: py
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", nothing)
-    fails(TFHUB, "the name tfhub.dev is not found", "no network", "headstart backbones pack")
+    fails(TFHUB, "the name tfhub.dev is not found", "seems to be offline", "headstart backbones pack")
     assert asked == ["tfhub.dev"]
 
 

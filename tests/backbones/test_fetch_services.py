@@ -520,3 +520,110 @@ def test_without_the_package_the_error_has_the_line_that_installs_it(
 ) -> None:
     monkeypatch.setattr(clients.importlib.util, "find_spec", lambda name: None)
     fails(handle, "which is not installed", line)
+
+
+# --- the caches of the two packages ---
+
+
+def cached_by_hugging_face(
+    folder: Path, files: dict[str, bytes] = REPO, commit: str = NEW, absent: tuple[str, ...] = ()
+) -> Path:
+    """A repository in the cache of huggingface_hub: links to files that are named by their SHA-256."""
+    repository = folder / "models--owner--net"
+    for name in absent:
+        mark = repository / ".no_exist" / commit / name
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    for name, data in files.items():
+        blob = repository / "blobs" / hashlib.sha256(data).hexdigest()
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        blob.write_bytes(data)
+        link = repository / "snapshots" / commit / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(os.path.relpath(blob, link.parent))
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    return repository
+
+
+#: An ONNX file that names weights beside it.
+SPLIT = NETWORK + b"\n\x08location\x12\x0fmodel.onnx_data"
+
+
+@pytest.fixture
+def hf_cache(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf-cache"))
+    return tmp_path / "hf-cache"
+
+
+@pytest.mark.parametrize("offline", ["", "1"])
+@pytest.mark.parametrize("handle", ["hf:owner/net", f"hf:owner/net@{NEW}:onnx/model.onnx", "hf:owner/net@main"])
+def test_what_hugging_face_s_cache_holds_is_copied_without_a_request(
+    handle: str, offline: str, hub: HubServer, hf_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached_by_hugging_face(hf_cache, {**REPO, "onnx/model.onnx": SPLIT})
+    monkeypatch.setenv("HEADSTART_OFFLINE", offline)
+    got = fetch(handle)
+    assert got.handle == f"hf:owner/net@{NEW}:onnx/model.onnx"
+    wanted = {"config.json", "preprocessor_config.json", "onnx/model.onnx", "onnx/model.onnx_data"}
+    assert files_of(got.folder) == {**{name: REPO[name] for name in wanted}, "onnx/model.onnx": SPLIT}
+    assert not any(path.is_symlink() for path in got.folder.rglob("*"))
+    assert [(one.handle, one.problem) for one in verify()] == [(got.handle, "")]
+    assert fetch(handle) == got
+    assert hub.requests == []
+
+
+def test_a_repository_that_has_no_feeding_card_is_found_if_its_absence_is_known(hub: HubServer, hf_cache: Path) -> None:
+    files = {"onnx/model.onnx": NETWORK}
+    cached_by_hugging_face(hf_cache, files, absent=("preprocessor_config.json",))
+    assert files_of(fetch("hf:owner/net").folder) == files
+    assert hub.requests == []
+
+
+@pytest.mark.parametrize("missing", ["onnx/model.onnx", "onnx/model.onnx_data", "preprocessor_config.json", "blob"])
+def test_what_is_incomplete_or_damaged_in_hugging_face_s_cache_is_not_used(
+    missing: str, hub: HubServer, hf_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {**REPO, "onnx/model.onnx": SPLIT}
+    repository = cached_by_hugging_face(hf_cache, {name: data for name, data in files.items() if name != missing})
+    if missing == "blob":
+        (repository / "snapshots" / NEW / "onnx" / "model.onnx").resolve().write_bytes(SPLIT[:-1] + b"b")
+    monkeypatch.setenv("HEADSTART_OFFLINE", "1")
+    fails("hf:owner/net", "HEADSTART_OFFLINE is set")
+    assert hub.requests == []
+
+
+def cached_by_kaggle(folder: Path, version: int, complete: bool = True, files: dict[str, bytes] = MODEL) -> None:
+    models = folder / "models" / KAGGLE.partition(":")[2]
+    for name, data in files.items():
+        path = models / str(version) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    if complete:
+        (models / f"{version}.complete").touch()
+
+
+@pytest.fixture
+def kaggle_cache(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kaggle-cache"))
+    return tmp_path / "kaggle-cache"
+
+
+def test_what_kaggle_s_cache_holds_is_copied_without_a_request(hub: HubServer, kaggle_cache: Path) -> None:
+    cached_by_kaggle(kaggle_cache, 2)
+    got = fetch(KAGGLE + "/2")
+    assert (got.handle, files_of(got.folder)) == (KAGGLE + "/2", MODEL)
+    assert [one.problem for one in verify()] == [""]
+    assert backbones.fetch.found(KAGGLE + "/2") == got
+    assert hub.requests == []
+
+
+def test_offline_the_newest_complete_version_in_kaggle_s_cache_is_taken(
+    kaggle_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADSTART_OFFLINE", "1")
+    for version, complete in ((9, True), (10, True), (11, False)):
+        cached_by_kaggle(kaggle_cache, version, complete)
+    fails(KAGGLE + "/11", "HEADSTART_OFFLINE is set")
+    assert fetch(KAGGLE).handle == KAGGLE + "/10"

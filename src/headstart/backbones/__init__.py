@@ -50,7 +50,7 @@ def locate(handle: str) -> Located:
     """
     from headstart.backbones import catalogue
     from headstart.backbones.fetch import is_remote
-    from headstart.backbones.graph.files import ENDINGS
+    from headstart.backbones.formats import EXTENSIONS
     from headstart.backbones.plugins import plugins
 
     if not handle:
@@ -64,7 +64,7 @@ def locate(handle: str) -> Located:
         return Located("plugin", handle)
     path = os.path.expanduser(handle)
     marked = handle.startswith((".", "/", "~")) or "\\" in handle or re.match(r"[A-Za-z]:/", handle)
-    if marked or handle.lower().endswith(tuple(ENDINGS)) or os.path.exists(path):
+    if marked or handle.lower().endswith(tuple(EXTENSIONS)) or os.path.exists(path):
         return Located("path", os.path.abspath(path))
     try:
         return locate(catalogue.resolve(handle))

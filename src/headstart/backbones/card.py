@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from headstart.backbones.graph.files import ENDINGS
+from headstart.backbones.formats import EXTENSIONS
 from headstart.backbones.hints import Layers
 from headstart.backbones.ranges import feeds
 from headstart.backbones.ranges.feeds import Channels, Feed, Origin
@@ -166,5 +166,5 @@ def short_name(handle: str) -> str:
     last = (words or parts or ["network"])[-1]
     if "://" in handle and len(last) <= _SHORT and len(words) > 1:
         last = f"{words[-2]}-{last}"
-    plain = Path(last).stem if Path(last).suffix in (".pb", *ENDINGS) else last
+    plain = Path(last).stem if Path(last).suffix in (".pb", *EXTENSIONS) else last
     return re.sub(r"[^A-Za-z0-9._]+", "-", plain).strip("-.")[:60] or "network"

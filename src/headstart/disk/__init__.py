@@ -1,1 +1,1 @@
-"""How files are kept on this disk and brought to it: whole or not at all."""
+"""Files on this disk: written completely or not at all, locked, unpacked, downloaded."""

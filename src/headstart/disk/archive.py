@@ -1,6 +1,6 @@
-"""Unpacking what strangers packed: plain files and folders, inside, few enough, small enough. Nothing else.
+"""Unpacking archives that are not trusted: plain files and folders within their folder, of limited number and size.
 
-Every member's claim is checked before a byte of it is written, and no more is read than was claimed.
+Every member's header is checked before any of its bytes is written, and no more is read than the header declares.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ _LONGEST_HEADER = 1 << 20
 _GZIP = b"\x1f\x8b"
 _TAR = b"ustar"
 _TAR_AT = 257
-#: By so many bytes it is told what a file is.
+#: Bytes from which the kind of a file is recognised.
 _HEAD = 4096
-#: Names that Windows keeps for devices, whatever the ending.
+#: Names that Windows reserves for devices, with any extension.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 class ArchiveError(Exception):
-    """An archive that is not unpacked, and why: the rest of a sentence about it."""
+    """An archive cannot be unpacked. The message continues a sentence that begins with the archive's name."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may grow to.
+    """How large an unpacked archive may be.
 
     Attributes:
         bytes: unpacked. The largest image models of TensorFlow Hub are about 5 GB: four times that.
         files: files and folders. A SavedModel has a handful; some carry thousands of assets.
         ratio: unpacked bytes for each packed one. Weights shrink by a tenth, graphs and vocabularies tenfold;
             zeros shrink a thousandfold.
-        spare: bytes that are free of the ratio, for small archives.
+        spare: bytes to which the ratio does not apply, for small archives.
     """
 
     bytes: int = 20_000_000_000
@@ -57,10 +57,10 @@ LIMITS = Limits()
 
 
 class Source(Protocol):
-    """What can be read from front to back."""
+    """A stream that is read from start to end."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Up to `size` bytes, none at the end."""
+        """Return up to `size` bytes; none at the end."""
 
 
 def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> None:
@@ -68,11 +68,11 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> None:
 
     Args:
         archive: the file.
-        folder: made if it is missing. What is in it after an error must not be used.
+        folder: created if missing. After an error, do not use its content.
         limits: `LIMITS` if not given.
 
     Raises:
-        ArchiveError: it is something else, damaged, too large, or holds what is not admitted.
+        ArchiveError: it is not an archive, damaged, too large, or holds something that is not allowed.
         OSError: the disk is full or read-only.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -87,13 +87,13 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> None:
 
 
 def safe_name(name: str) -> str:
-    """A name from an archive or a manifest, as a path below the folder it belongs to.
+    """Check a name from an archive or a manifest, and return it as a path below its folder.
 
     Returns:
         Parts joined by `/`; empty for the folder itself.
 
     Raises:
-        ArchiveError: it leads elsewhere, or some system cannot write it.
+        ArchiveError: it leads outside the folder, or some operating system cannot write it.
     """
     shown = ascii(name[:100])
     if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
@@ -108,7 +108,7 @@ def safe_name(name: str) -> str:
 
 
 def kind_of(head: bytes) -> str:
-    """What a file that begins so is if it is no archive, in words; an HTML page with its title."""
+    """Describe a file that is not an archive by its first bytes; an HTML page with its title."""
     text = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     if not head:
         return "empty"
@@ -122,11 +122,11 @@ def kind_of(head: bytes) -> str:
 
 
 def write(source: Source, target: Path, size: int) -> None:
-    """Write a new file of so many bytes, and wait until the disk has it.
+    """Write a new file of `size` bytes, and wait until it is on the disk.
 
     Raises:
-        ArchiveError: there are fewer.
-        OSError: the disk is full or read-only, or the file is there already.
+        ArchiveError: the source has fewer bytes.
+        OSError: the disk is full or read-only, or the file exists.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(target, flags, 0o644), "wb") as file:
@@ -143,13 +143,13 @@ def write(source: Source, target: Path, size: int) -> None:
 
 @contextmanager
 def reading(source: Source) -> Iterator[tarfile.TarFile]:
-    """A tar that is read from front to back; whatever is wrong with it is a `ArchiveError`."""
+    """Open a tar to read from start to end; any fault in it raises `ArchiveError`."""
     import tarfile
     import zlib
     from gzip import BadGzipFile
 
     class Member(tarfile.TarInfo):
-        """A header; long ones are refused before they are read."""
+        """A header; very long ones are refused before they are read."""
 
         def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
             if self.size > _LONGEST_HEADER and not self.isreg():
@@ -164,7 +164,7 @@ def reading(source: Source) -> Iterator[tarfile.TarFile]:
 
 
 class Counted:
-    """Reads on, up to a limit."""
+    """A stream that may give a limited number of bytes."""
 
     def __init__(self, source: Source, most: int) -> None:
         self._source = source
@@ -174,7 +174,7 @@ class Counted:
         """See `Source.read`.
 
         Raises:
-            ArchiveError: there is more than the limit.
+            ArchiveError: there are more bytes than that.
         """
         block = self._source.read(size if size >= 0 else _BLOCK)
         self._left -= len(block)
@@ -192,7 +192,7 @@ def _plain(file: BinaryIO, head: bytes) -> Source:
 
 
 def _unpack(source: Source, folder: Path, limits: Limits, most: int) -> None:
-    made: dict[str, bool] = {}  # name as the least discerning file system sees it -> whether it is a folder
+    made: dict[str, bool] = {}  # name on a file system that ignores case -> whether it is a folder
     total = 0
     # Headers, padding and the end mark come on top of what files claim: 1.5 kB a file and a little.
     counted = Counted(source, most + limits.files * 2048 + _BLOCK)
@@ -219,12 +219,12 @@ def _unpack(source: Source, folder: Path, limits: Limits, most: int) -> None:
             content = tar.extractfile(member)
             assert content is not None  # a regular file has content
             write(content, target, member.size)
-        while counted.read(_BLOCK):  # to the end: the checksum of a tar.gz stands there
+        while counted.read(_BLOCK):  # the checksum of a tar.gz is at the end
             pass
 
 
 def _claim(made: dict[str, bool], name: str, is_folder: bool) -> None:
-    """Note a name and its folders; refuse one that would write over another, also where case does not count."""
+    """Record a name and its folders; refuse one that would overwrite another, even on file systems that ignore case."""
     parts = unicodedata.normalize("NFC", name).casefold().split("/")
     for depth in range(1, len(parts) + 1):
         path, folder = "/".join(parts[:depth]), depth < len(parts) or is_folder

@@ -1,10 +1,10 @@
-"""Downloading a file over a line that may break: what arrived is kept, the next try or run asks for the rest.
+"""Resumable downloads: what has arrived is kept, and the next attempt or run requests the rest.
 
     <room>/archive        what has arrived
-    <room>/source.json    where it comes from, by what the server knows it again, how long it will be
+    <room>/source.json    its address, its ETag or date on the server, its length
 
-The rest is only asked for together with the mark (ETag or date) of what is here (`If-Range`, RFC 9110, 13.1.5): a file
-that has changed comes whole. Every try is bounded, see `trying`.
+The rest is requested together with the ETag or date of what is here (`If-Range`, RFC 9110, 13.1.5): a file that has
+changed is sent whole. `disk.retry` limits every attempt.
 """
 
 from __future__ import annotations
@@ -29,13 +29,12 @@ from headstart.disk.retry import DownloadError, Pace, PassingError
 from headstart.progress import Progress
 from headstart.safety.printable import show
 
-#: What a server may send, one after the other, before the file; each header line is shorter than 64 KiB, see
-#: `http.client`, which also admits no more than 100 of them.
+#: Redirects before the file. `http.client` limits the headers of each: 100 lines of 64 KiB.
 MOST_REDIRECTS = 10
 #: Bytes that a download of unknown length leaves free on the disk.
 SPARE = 500_000_000
 _BLOCK = 1 << 18
-#: By so many bytes a page is told from a file.
+#: Bytes by which a web page is recognised.
 _HEAD = 4096
 _BREAKS = (http.client.IncompleteRead, http.client.RemoteDisconnected)
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
@@ -43,14 +42,14 @@ _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 @dataclass(frozen=True)
 class Wanted:
-    """A file elsewhere.
+    """A file to download.
 
     Attributes:
         url: `http` or `https`.
-        name: what the progress is told.
-        expected: what it should be, in words.
-        most: bytes that it may have.
-        copies: how many times its size the disk must have room for: 2 if it is to be unpacked.
+        name: shown in the progress.
+        expected: what kind of file it should be, in words.
+        most: bytes that it may have at most.
+        copies: how many times its size must be free on the disk: 2 if it will be unpacked.
         sha256: in hex; empty: not known.
     """
 
@@ -63,20 +62,19 @@ class Wanted:
 
 
 def download(wanted: Wanted, room: Path, progress: Progress) -> tuple[Path, str]:
-    """Load a file, or the rest of it.
+    """Download a file, or the rest of it.
 
     Args:
         wanted: which.
-        room: a folder for it alone, made if it is missing; what is in it from an earlier run is continued.
-        progress: told of every block.
+        room: a folder for this file alone, created if missing; a partial file in it is continued.
+        progress: receives every block.
 
     Returns:
-        The file in `room`, complete, and the address that it came from, after redirects, without its query: that may
-        hold a signature.
+        The complete file in `room`, and its address after redirects, without the query, which may hold a signature.
 
     Raises:
         DownloadError: the server cannot be reached, is not trusted, refuses, is too slow, or sends something else.
-            What has arrived stays, if it can be continued.
+            What has arrived is kept if it can be continued.
         OSError: the disk is full or read-only.
     """
     room.mkdir(parents=True, exist_ok=True)
@@ -99,14 +97,14 @@ def download(wanted: Wanted, room: Path, progress: Progress) -> tuple[Path, str]
 
 
 class _Partial:
-    """A file that is on its way, and by what the server knows it again.
+    """A partly downloaded file, and how the server identifies it.
 
     Attributes:
         file: what has arrived.
-        url: where it was asked for.
-        source: where it came from.
-        mark: the server's ETag or date of it; empty: it cannot be continued.
-        total: bytes in all, None if the server did not say.
+        url: the address that was requested.
+        source: the address after redirects.
+        mark: its ETag or date on the server; empty: it cannot be continued.
+        total: bytes in all, None if unknown.
     """
 
     def __init__(self, room: Path, url: str) -> None:
@@ -126,7 +124,7 @@ class _Partial:
 
     @property
     def size(self) -> int:
-        """Bytes that can be built on."""
+        """Bytes after which the download can continue."""
         return self.file.stat().st_size if self.mark and self.file.exists() else 0
 
     @property
@@ -135,7 +133,7 @@ class _Partial:
         return self._done or 0 < self.size == self.total
 
     def forget(self) -> None:
-        """Remove what is here; in this order, for a process that dies in between."""
+        """Remove what is here, the note first, in case the process dies in between."""
         self._done, self.mark, self.total = False, "", None
         self._note.unlink(missing_ok=True)
         self.file.unlink(missing_ok=True)
@@ -149,12 +147,12 @@ class _Partial:
         self._write(total)
 
     def finish(self) -> None:
-        """Everything has arrived."""
+        """Record that everything has arrived."""
         self._done = True
         self._write(self.file.stat().st_size)
 
     def continues(self, headers: http.client.HTTPMessage) -> bool:
-        """Whether an answer of 206 goes on exactly where this ends, in the same file."""
+        """Whether a 206 response continues exactly where this file ends."""
         found = _RANGE.fullmatch(headers.get("Content-Range", ""))
         if not self.size or not found or int(found[1]) != self.size:
             return False
@@ -167,7 +165,7 @@ class _Partial:
 
 
 class Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but to no other protocol and never from an encrypted one to one that is not."""
+    """Follows redirects to `http` and `https`, but not from `https` to `http`."""
 
     max_redirections = MOST_REDIRECTS
 
@@ -183,9 +181,9 @@ class Redirects(urllib.request.HTTPRedirectHandler):
         """See the base class.
 
         Raises:
-            DownloadError: the way is not gone.
+            DownloadError: the redirect is not allowed.
         """
-        fp.close()  # the base class would read the page that comes with it, however long
+        fp.close()  # the base class would read its whole body
         old, new = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
         if new not in ("http", "https") or (old == "https" and new == "http"):
             raise DownloadError(f"the server redirects from {old} to {new}, which is not followed", "address")
@@ -193,7 +191,7 @@ class Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def _get(wanted: Wanted, partial: _Partial, pace: Pace, progress: Progress) -> None:
-    """One try."""
+    """Make one attempt."""
     from headstart import __version__
 
     if partial.complete:
@@ -222,18 +220,18 @@ def _get(wanted: Wanted, partial: _Partial, pace: Pace, progress: Progress) -> N
 def _receive(
     response: http.client.HTTPResponse, wanted: Wanted, partial: _Partial, pace: Pace, progress: Progress
 ) -> None:
-    """Write a body to the file, behind what is there if the server goes on from there."""
+    """Write a response to the file, appended if the server continues there."""
     goes_on = response.status == 206
     if goes_on and not partial.continues(response.headers):
         partial.forget()
-        raise PassingError("the server sent another part than was asked for")
+        raise PassingError("the server sent another part than the one requested")
     block = _read(response, wanted.url, head=True)
     if goes_on:
         of = f" of {partial.total / 1e6:,.1f}" if partial.total else ""
-        progress.message(f"{wanted.name}: going on after {partial.size / 1e6:,.1f}{of} MB.")
+        progress.message(f"{wanted.name}: continuing after {partial.size / 1e6:,.1f}{of} MB.")
     else:
         kind = archive.kind_of(block)
-        if kind == "empty" or kind.startswith(("an HTML", "an XML", "a JSON")):  # what is here is not replaced by it
+        if kind == "empty" or kind.startswith(("an HTML", "an XML", "a JSON")):  # it must not replace what is here
             raise DownloadError(f"what the server sent is {kind}, not {wanted.expected}", "address")
         length = response.headers.get("Content-Length", "")
         partial.start(response, int(length) if length.isdigit() else None)
@@ -257,7 +255,7 @@ def _receive(
 
 
 def _read(response: http.client.HTTPResponse, url: str, head: bool = False) -> bytes:
-    """The first bytes, as many as there should be; later what has arrived, so that nothing is lost with the line."""
+    """Read the first bytes in full; later whatever has arrived, so that a broken connection loses nothing."""
     try:
         return response.read(_HEAD) if head else response.read1(_BLOCK)
     except (OSError, http.client.HTTPException) as error:
@@ -265,7 +263,7 @@ def _read(response: http.client.HTTPResponse, url: str, head: bool = False) -> b
 
 
 def _mark(headers: http.client.HTTPMessage) -> str:
-    """By what a server knows a file again; a weak ETag does not promise the same bytes."""
+    """The ETag or date of a file on its server; a weak ETag does not promise the same bytes."""
     tag = headers.get("ETag", "")
     return headers.get("Last-Modified", "") if not tag or tag.startswith("W/") else tag
 
@@ -285,9 +283,9 @@ def _check_room(folder: Path, needed: int) -> None:
 
 
 def _answered(partial: _Partial, error: urllib.error.HTTPError) -> Exception:
-    """The server's answer is not the file."""
+    """The error for a response that is not the file."""
     host = urlsplit(error.url).netloc
-    if error.code == 416:  # there is nothing behind what is here: it is not of this file
+    if error.code == 416:  # the server's file ends before ours does
         partial.forget()
         return PassingError("what was here is not the start of the server's file")
     if 300 <= error.code < 400:
@@ -300,12 +298,12 @@ def _answered(partial: _Partial, error: urllib.error.HTTPError) -> Exception:
 
 
 def _unreached(url: str, cause: Exception) -> Exception:
-    """There was no answer, or not all of it."""
+    """The error for a missing or incomplete response."""
     host = urlsplit(url).netloc
     if isinstance(cause, ssl.SSLCertVerificationError):
         return DownloadError(f"the certificate of {host} is not trusted: {cause.verify_message}", "certificate")
     if isinstance(cause, socket.gaierror):
-        return DownloadError(f"the name {host} is not found; there seems to be no network", "no network")
+        return DownloadError(f"the name {host} is not found; this machine seems to be offline", "no network")
     if isinstance(cause, ConnectionRefusedError):
         return DownloadError(f"{host} refuses the connection")
     if isinstance(cause, http.client.InvalidURL) or (isinstance(cause, ValueError) and not isinstance(cause, OSError)):

@@ -1,4 +1,4 @@
-"""What the environment says: where headstart keeps things, and whether it may use the internet."""
+"""Settings from environment variables: where headstart keeps its files, and whether it may use the internet."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def home() -> Path:
 
 
 def offline() -> bool:
-    """Whether `HEADSTART_OFFLINE` forbids the network."""
+    """Whether `HEADSTART_OFFLINE` forbids use of the internet."""
     return os.environ.get("HEADSTART_OFFLINE", "").strip().lower() in {"1", "true", "yes", "on"}

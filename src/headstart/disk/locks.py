@@ -1,11 +1,14 @@
-"""A lock an entry: held by one process at a time, freed by the kernel when its owner dies, however it dies.
+"""Locks between threads and processes: one owner at a time, freed by the system when the owner dies, however it dies.
 
-The file tells who the owner is, for those who wait. What it tells is never trusted: only the kernel's lock counts,
-so a recycled process id cannot be mistaken for an owner, and there is no dead lock to take over by guessing.
+The package `filelock` takes the system's lock. Three things it leaves to its callers: a lock file that its owner
+removes (who waited for it starts again), forked children (which drop their parent's locks), and the text in the file
+that names the owner to those who wait. That text is never trusted: only the system's lock counts, so a reused process
+id cannot be mistaken for an owner.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -14,61 +17,140 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from headstart.disk import atomic
-
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.01
 _REMIND_SECONDS = 60.0
+#: Attempts to lock a file that others keep removing together with its folder.
+_ATTEMPTS = 100
+#: Where the owner's text starts: Windows lets nobody else read the byte that is locked, the first.
+_TEXT_AT = 1
+#: Descriptors of the lock files that this process has open.
+_descriptors: set[int] = set()
 
 
 @contextmanager
-def held(path: Path, purpose: str, said: Callable[[str], None]) -> Iterator[None]:
-    """Hold a lock, waiting for its owner; every minute the user is told for whom.
+def locked(path: Path, keep: bool = True) -> Iterator[None]:
+    """Hold a lock, after waiting for it. The folder and the file are made if they are missing.
 
     Args:
-        path: the lock's file; it stays when the lock is freed.
-        purpose: what for, such as "fetches hf:owner/name".
-        said: told whom we wait for, and that an earlier owner died.
+        path: the lock's file. Its owner may remove it: those who wait notice.
+        keep: whether the file stays afterwards.
 
     Raises:
         OSError: the folder cannot be written, or its file system has no locks.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = atomic.open_lock(path)
+    descriptor = _acquire(path, lambda _: None)
     try:
-        waited = -1.0
-        while not atomic.take_lock(descriptor, wait=False):
-            if waited < 0 or waited >= _REMIND_SECONDS:
-                said(f"Waiting for {_owner(descriptor) or 'another process'} (Ctrl-C stops the waiting).")
-                waited = 0.0
-            time.sleep(_POLL_SECONDS)
-            waited += _POLL_SECONDS
-        gone = _owner(descriptor)
-        if gone:
-            said(f"{gone[0].upper()}{gone[1:]}, has ended without finishing; taking over.")
-        _write(descriptor, _myself(purpose))
+        yield
+    finally:
+        if not keep:
+            with suppress(OSError):  # Windows keeps what is open
+                path.unlink()
+        _close(descriptor)
+
+
+@contextmanager
+def owned(path: Path, purpose: str, report: Callable[[str], None]) -> Iterator[None]:
+    """Hold a lock whose file names its owner, after waiting for it.
+
+    Args:
+        path: the lock's file; it stays when the lock is freed.
+        purpose: what the owner does, such as "fetches hf:owner/name".
+        report: receives who is waited for, every minute, and that an earlier owner died.
+
+    Raises:
+        OSError: the folder cannot be written, or its file system has no locks.
+    """
+    remind_at = 0.0
+
+    def wait(descriptor: int) -> None:
+        nonlocal remind_at
+        if time.monotonic() >= remind_at:
+            report(f"Waiting for {_owner(descriptor) or 'another process'} (press Ctrl-C to stop waiting).")
+            remind_at = time.monotonic() + _REMIND_SECONDS
+
+    descriptor = _acquire(path, wait)
+    try:
+        dead = _owner(descriptor)
+        if dead:
+            report(f"{dead[0].upper()}{dead[1:]}, has ended without finishing; taking over.")
+        _write(descriptor, _describe_owner(purpose))
         try:
             yield
         finally:
             _write(descriptor, "")
     finally:
-        atomic.close_lock(descriptor)
+        _close(descriptor)
 
 
 @contextmanager
-def tried(path: Path) -> Iterator[bool]:
-    """Hold a lock if nobody else does; tells whether it is held."""
+def owned_if_free(path: Path) -> Iterator[bool]:
+    """Hold a lock unless somebody else does; yields whether it is held."""
+    from filelock import lock_descriptor
+
     try:
-        descriptor = atomic.open_lock(path)
+        descriptor = _open(path)
     except OSError:
         yield False
         return
     try:
-        yield atomic.take_lock(descriptor, wait=False)
+        yield lock_descriptor(descriptor, blocking=False)
     finally:
-        atomic.close_lock(descriptor)
+        _close(descriptor)
 
 
-def _myself(purpose: str) -> str:
+def _acquire(path: Path, wait: Callable[[int], None]) -> int:
+    """Open and lock a file; `wait` is called again and again while somebody else holds it."""
+    from filelock import lock_descriptor
+
+    for _ in range(_ATTEMPTS):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # the file or its folder was removed in between
+            descriptor = _open(path)
+            try:
+                while not lock_descriptor(descriptor, blocking=False):
+                    wait(descriptor)
+                    time.sleep(_POLL_SECONDS)
+                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                    return descriptor
+            except BaseException:
+                _close(descriptor)
+                raise
+            _close(descriptor)
+    raise FileNotFoundError(errno.ENOENT, "the lock is removed again and again", os.fspath(path))
+
+
+def _open(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+    _descriptors.add(descriptor)
+    return descriptor
+
+
+def _close(descriptor: int) -> None:
+    from filelock import unlock_descriptor
+
+    if descriptor in _descriptors:  # otherwise it was the parent process's: see `_drop_inherited`
+        _descriptors.discard(descriptor)
+        try:
+            unlock_descriptor(descriptor)  # closing is not enough while a forked child has it open, too
+        finally:
+            os.close(descriptor)
+
+
+def _drop_inherited() -> None:
+    """In a forked child: close the parent's locks, which would otherwise be held until the child has ended, too.
+
+    `filelock` does this for its lock objects, not for descriptors; and its objects do not notice a removed file.
+    """
+    for descriptor in _descriptors:
+        os.close(descriptor)
+    _descriptors.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_drop_inherited)
+
+
+def _describe_owner(purpose: str) -> str:
     import platform
 
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -78,14 +160,15 @@ def _myself(purpose: str) -> str:
 def _owner(descriptor: int) -> str:
     """Who holds the lock or died with it, in words; empty if nobody has written that."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        facts = json.loads(os.read(descriptor, 4096))
-        return f"process {facts['pid']} on {facts['host']}, which since {facts['since']} {facts['purpose']}"
+        os.lseek(descriptor, _TEXT_AT, os.SEEK_SET)
+        fields = json.loads(os.read(descriptor, 4096))
+        return f"process {fields['pid']} on {fields['host']}, which since {fields['since']} {fields['purpose']}"
     return ""
 
 
 def _write(descriptor: int, text: str) -> None:
-    with suppress(OSError):  # a full disk must not keep us from locking; the text is for people
+    with suppress(OSError):  # locking works on a full disk, too: the text is for people
         os.ftruncate(descriptor, 0)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        os.write(descriptor, text.encode())
+        if text:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.write(descriptor, b" " * _TEXT_AT + text.encode())

@@ -1,8 +1,8 @@
-"""Trying again after failures that pass, and ending a try that hardly gets on.
+"""Retrying after temporary failures, and stopping attempts that are too slow.
 
-A try goes on as long as enough arrives: `LEAST_RATE`, averaged over the last `WINDOW` seconds, from the first moment.
-So one rule bounds servers that never answer, drip bytes or headers, or redirect slowly, whoever speaks to them: our
-own downloader, or a library whose calls we cannot change. A single wait for a byte is bounded by `TIMEOUT`.
+An attempt continues as long as enough arrives: `LEAST_RATE`, averaged over the last `WINDOW` seconds, from its start.
+This one rule covers servers that never answer, send bytes or headers very slowly, or redirect slowly, for our own
+downloader and for libraries whose calls we cannot change. `TIMEOUT` limits each wait for a byte.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from headstart.progress import Progress
 
 Result = TypeVar("Result")
 
-#: Seconds before the second, third and fourth try.
+#: Seconds before the second, third and fourth attempt.
 PAUSES = (1.0, 3.0, 9.0)
-#: A server that asks for a longer pause than this is not waited for.
+#: Seconds; we do not wait for a server that asks for a longer pause.
 LONGEST_PAUSE = 60.0
-#: Seconds without a byte, to connect or to read, before a try is given up.
+#: Seconds without a byte, while connecting or reading, after which an attempt fails.
 TIMEOUT = 30.0
-#: Bytes a second, on average over `WINDOW` seconds, below which a try is given up; a telephone line gives more.
+#: Bytes a second, on average over `WINDOW` seconds, below which an attempt fails; a dial-up line gives more.
 LEAST_RATE = 4_000
 WINDOW = 60.0
-#: How often within the window what has arrived is looked at.
+#: How often per window the bytes are counted.
 _LOOKS = 10
-#: Answers that may be another one in a moment.
+#: HTTP statuses of temporary failures.
 PASSING_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class PassingError(Exception):
-    """A failure that may pass.
+    """A temporary failure.
 
     Attributes:
-        what: happened, the rest of a sentence about the server.
-        pause: seconds that the server asks to wait, None if it does not say.
+        what: what happened, in words that continue a sentence about the server.
+        pause: seconds that the server asks to wait, None if it does not ask.
     """
 
     def __init__(self, what: str, pause: float | None = None) -> None:
@@ -50,7 +50,7 @@ class PassingError(Exception):
 
 
 class DownloadError(Exception):
-    """A download that did not succeed, and why: a sentence without its stop.
+    """A download failed. The message is a sentence without its full stop.
 
     Attributes:
         kind: which advice helps: `again` (later), `no network`, `address`, `certificate`, `room` (on the disk),
@@ -63,11 +63,11 @@ class DownloadError(Exception):
 
 
 class Pace:
-    """How a download gets on.
+    """The progress of a download.
 
     Attributes:
-        arrived: bytes so far, in all tries.
-        kept: bytes from which the next try goes on.
+        arrived: bytes so far, in all attempts.
+        kept: bytes after which the next attempt continues.
     """
 
     def __init__(self) -> None:
@@ -76,18 +76,18 @@ class Pace:
 
 
 def patiently(name: str, progress: Progress, action: Callable[[Pace], Result]) -> Result:
-    """Do it, and again while it fails with `PassingError` or is too slow.
+    """Run `action`, and again while it fails with `PassingError` or is too slow.
 
-    Patience starts anew after tries that, pauses counted, have carried it on at `LEAST_RATE`: a poor line is borne,
-    a server that gives a byte a try is not.
+    The count of attempts starts again when, pauses included, the download has advanced at `LEAST_RATE`: a poor
+    connection is tolerated, a server that gives one byte per attempt is not.
 
     Args:
-        name: what the user is told.
-        progress: told of every failure and pause.
-        action: one try; it counts what arrives.
+        name: of the download, for the user.
+        progress: receives every failure and pause.
+        action: one attempt; it counts the bytes that arrive.
 
     Raises:
-        DownloadError: the last try failed too, or the server asks to wait for too long.
+        DownloadError: the last attempt failed too, or the server asks for too long a pause.
     """
     pace, pauses = Pace(), iter(PAUSES)
     kept, since = 0, time.monotonic()
@@ -106,12 +106,12 @@ def patiently(name: str, progress: Progress, action: Callable[[Pace], Result]) -
             time.sleep(wait)
 
 
-class _TooSlow(BaseException):  # like KeyboardInterrupt: no library shall take it for an error of its own
+class _TooSlow(BaseException):  # like KeyboardInterrupt: libraries must not catch it
     """Raised by the watchdog in the thread that it watches."""
 
 
 class _Watchdog:
-    """A thread that interrupts the thread that made it when too little arrives: once a window, until it is stopped."""
+    """A thread that interrupts its maker's thread when too little arrives, at most once per window, until stopped."""
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
@@ -120,12 +120,12 @@ class _Watchdog:
         self._sending = threading.Lock()
 
     def start(self) -> None:
-        """From now on."""
+        """Start watching."""
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
         counts = deque([self._pace.arrived], maxlen=_LOOKS + 1)
-        while not self._stopped.wait(WINDOW / _LOOKS):  # looks, not a clock: a process that was halted is not slow
+        while not self._stopped.wait(WINDOW / _LOOKS):  # counts, not a clock: a suspended process is not slow
             counts.append(self._pace.arrived)
             if len(counts) > _LOOKS and counts[-1] - counts[0] < LEAST_RATE * WINDOW:
                 with self._sending:
@@ -134,20 +134,20 @@ class _Watchdog:
                 counts = deque([counts[-1]], maxlen=_LOOKS + 1)
 
     def stop(self) -> None:
-        """After this nothing is sent, and nothing that was sent is on its way."""
+        """Stop watching; afterwards no interrupt is sent or pending."""
         with self._sending:
             self._stopped.set()
         _interrupt(self._watched, None)
 
 
 def _interrupt(thread: int, kind: type[BaseException] | None) -> None:
-    """Have an exception raised in a thread when it next runs Python; None takes back one that was not raised yet."""
+    """Raise an exception in a thread when it next runs Python; None cancels one that is pending."""
     exception = None if kind is None else ctypes.py_object(kind)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), exception)
 
 
 def _bounded(action: Callable[[Pace], Result], pace: Pace) -> Result:
-    """One try.
+    """Run one attempt.
 
     Raises:
         PassingError: too little arrived.
@@ -160,12 +160,12 @@ def _bounded(action: Callable[[Pace], Result], pace: Pace) -> Result:
         finally:
             watchdog.stop()
     except _TooSlow as error:
-        watchdog.stop()  # it may have been that which was interrupted
+        watchdog.stop()  # the interrupt may have hit the first call
         raise PassingError(f"less than {LEAST_RATE / 1000:g} kB/s arrived for {WINDOW:g} s") from error
 
 
 def retry_after(value: str | None) -> float | None:
-    """Seconds that a `Retry-After` header asks for: it holds seconds or a date."""
+    """Seconds that a `Retry-After` header asks for; it holds seconds or a date."""
     if value is None:
         return None
     try:

@@ -1,7 +1,7 @@
-"""Unpacking a data set that came as zip or tar.gz: photos in folders, inside, no larger than photos are.
+"""Unpacking a data set from a zip or tar.gz: photos in folders, no larger than photos are.
 
-What machines leave behind (`__MACOSX`, hidden files) is left out. Tars are unpacked by `backbones.fetch.archive`,
-whose rules hold for zips too; only the reading of a zip is here.
+Files that operating systems add (`__MACOSX`, hidden files) are left out. `disk.archive` unpacks tars; its rules apply
+to zips too, and only the reading of zips is here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 20
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _NOISE = {"__macosx", "thumbs.db", "desktop.ini"}
-#: Photos hardly shrink, so ten bytes for each packed one is plenty; the largest data set has 32,825 photos in 1.6 GB.
+#: Photos hardly compress, so ten bytes for each packed one is plenty; the largest data set has 32,825 photos in 1.6 GB.
 LIMITS = Limits(bytes=20_000_000_000, files=100_000, ratio=10, spare=64_000_000)
 
 
@@ -31,11 +31,11 @@ def unpack(file: Path, folder: Path, limits: Limits = LIMITS) -> None:
 
     Args:
         file: read only.
-        folder: made if it is missing. What is in it after an error must not be used.
-        limits: what it may grow to.
+        folder: created if missing. After an error, do not use its content.
+        limits: how large it may be when unpacked.
 
     Raises:
-        ArchiveError: it is something else, damaged, too large, or holds what is not admitted.
+        ArchiveError: it is not an archive, damaged, too large, or holds something that is not allowed.
         OSError: the file cannot be read, or the disk is full or read-only.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,13 +48,13 @@ def unpack(file: Path, folder: Path, limits: Limits = LIMITS) -> None:
     if kind == "empty" or kind.startswith(("an HTML", "an XML", "a JSON")):
         raise ArchiveError(f"is {kind}, not a zip or tar.gz")
     archive.unpack(file, folder, limits)
-    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder comes before the folder
+    for path in sorted(folder.rglob("*"), reverse=True):  # the content of a folder comes before the folder
         if _is_noise(path.name):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _unzip(file: Path, folder: Path, limits: Limits) -> None:
-    """Every member's claim is checked before the first byte is written, and no more is written than was claimed."""
+    """Check every member's header before the first byte is written; write no more than the headers declare."""
     with _reading(file) as opened:
         members = opened.infolist()
         most = min(limits.bytes, file.stat().st_size * limits.ratio + limits.spare)
@@ -70,7 +70,7 @@ def _unzip(file: Path, folder: Path, limits: Limits) -> None:
 
 @contextmanager
 def _reading(file: Path) -> Iterator[ZipFile]:
-    """A zip; whatever is wrong with it is an `ArchiveError`."""
+    """Open a zip; any fault in it raises `ArchiveError`."""
     import errno
     import struct
     import zipfile
@@ -83,18 +83,18 @@ def _reading(file: Path) -> Iterator[ZipFile]:
     except damaged as error:
         raise ArchiveError(f"is a damaged or truncated zip ({str(error)[:200]})") from error
     except OSError as error:
-        if error.errno == errno.EINVAL:  # it leads to a place before its start
+        if error.errno == errno.EINVAL:  # an offset before the start of the file
             raise ArchiveError("is a damaged or truncated zip (its directory leads nowhere)") from error
         raise
 
 
 def _admitted(member: ZipInfo) -> str:
-    """The path of a member below the folder; empty for what is left out.
+    """The path of a member below the folder; empty if it is left out.
 
     Raises:
-        ArchiveError: it leads elsewhere, or is not a plain file or folder.
+        ArchiveError: it leads outside the folder, or is not a plain file or folder.
     """
-    name = archive.safe_name(member.filename)  # what would be left out must be honest, too
+    name = archive.safe_name(member.filename)  # also for members that are left out
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         what = "a link" if kind == stat.S_IFLNK else "a device or a file of a special kind"
@@ -113,7 +113,7 @@ def _write(opened: ZipFile, member: ZipInfo, target: Path) -> None:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         with opened.open(member) as content, target.open("xb") as file:
-            shutil.copyfileobj(content, file, _BLOCK)  # ends at the size that was claimed, and checks the checksum
+            shutil.copyfileobj(content, file, _BLOCK)  # ends at the declared size, and verifies the checksum
             written = file.tell()
     except (FileExistsError, NotADirectoryError) as error:  # the folder was empty: the zip itself made the other one
         raise ArchiveError(f"has the same name twice: {member.filename[:100]!a}") from error

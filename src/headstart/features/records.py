@@ -20,7 +20,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from headstart.disk import atomic
+from headstart.disk import atomic, locks
 from headstart.errors import StoreError
 
 KEY_BYTES = 32
@@ -257,7 +257,7 @@ class Records:
 
     def locked(self) -> AbstractContextManager[None]:
         """Hold the folder's lock; it is freed when this process ends, however it ends."""
-        return atomic.locked(self.folder / LOCK)
+        return locks.locked(self.folder / LOCK)
 
     def _check(self, keys: npt.NDArray[np.void], values: Bytes) -> npt.NDArray[np.uint64]:
         """Checksum of each record: sum over its 64-bit words of mix(word) * odd constant, modulo 2**64.

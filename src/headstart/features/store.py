@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from headstart.backbones.base import Vectors
 from headstart.backbones.card import Card
-from headstart.disk import atomic
+from headstart.disk import atomic, locks
 from headstart.disk.home import home
 from headstart.errors import HeadstartError, StoreError
 from headstart.features.records import KEY_BYTES, LOCK, Records, telling
@@ -275,7 +275,7 @@ class Store:
 
 def _drop(shelf: Path, limit: float = math.inf) -> None:
     """Remove a folder of records unless it was used since; no writer is in it meanwhile."""
-    with atomic.locked(shelf / LOCK):
+    with locks.locked(shelf / LOCK):
         card = shelf / "card.json"
         if card.exists() and card.stat().st_mtime >= limit:
             return

@@ -1,7 +1,7 @@
-"""Public data sets by name: downloaded, unpacked, counted, and only then put in place.
+"""Public data sets by name: downloaded, unpacked, counted, and only then moved to their folder.
 
-While one is on its way it is in `.<name>.part` beside its place: what has arrived of the download, to be continued,
-and what is being unpacked. A data set in its place is whole.
+Until then the partial download and the unpacked photos are in `.<name>.part` beside it. A data set in its folder is
+complete.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class Sample:
     Attributes:
         name: also of the folder that it becomes.
         place: the address of the folder that its file is in.
-        file: a zip or tar.gz.
-        megabytes: how large that is, about.
-        licence: on which terms, as far as is known.
-        train: class name -> photos to train on, or all photos if it has no sides.
-        test: class name -> photos to test on; empty: it has no sides.
+        file: name of its zip or tar.gz.
+        megabytes: approximate size of the file.
+        licence: terms of use, as far as known.
+        train: class name -> photos to train on, or all photos if it is not split.
+        test: class name -> photos to test on; empty: it is not split.
         sha256: of the file, in hex; empty: not known.
     """
 
@@ -68,10 +68,10 @@ class Sample:
 
     @property
     def url(self) -> str:
-        """Where its file is: on the server that `HEADSTART_SAMPLES_URL` names, if it does.
+        """The address of its file; `HEADSTART_SAMPLES_URL` chooses another server.
 
         Raises:
-            DataError: that is not an address.
+            DataError: the variable does not hold an address.
         """
         place = os.environ.get("HEADSTART_SAMPLES_URL", "").strip() or self.place
         parts = urlsplit(place)
@@ -85,7 +85,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Got:
-    """A data set that is on this machine; `new` is False if it was here already, the same."""
+    """A data set on this machine; `new` is False if it was here already."""
 
     sample: Sample
     path: Path
@@ -115,6 +115,8 @@ SAMPLES = (
         229,
         "CC-BY 2.0: name the photographers, see its LICENSE.txt",
         {"daisy": 633, "dandelion": 898, "roses": 641, "sunflowers": 699, "tulips": 799},
+        # TensorFlow Datasets: datasets/tf_flowers/checksums.tsv, which also has the size, 228,813,984 bytes.
+        sha256="4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c",
     ),
 )
 
@@ -123,7 +125,7 @@ def find(name: str) -> Sample:
     """The data set of that name.
 
     Raises:
-        DataError: there is none; near names are told.
+        DataError: there is none; the message lists similar names.
     """
     known = {sample.name: sample for sample in SAMPLES}
     if name not in known:
@@ -134,27 +136,27 @@ def find(name: str) -> Sample:
 
 
 def get(sample: Sample, folder: str | Path = ".", progress: Progress | None = None, file: Path | None = None) -> Got:
-    """Put a data set into `<folder>/<name>`; if it is there already and whole, nothing is done.
+    """Put a data set into `<folder>/<name>`; does nothing if it is there and complete.
 
     Args:
         sample: which.
-        folder: made if it is missing.
-        progress: told how it goes.
-        file: its zip or tar.gz, if that was fetched otherwise; then nothing is downloaded. It is only read.
+        folder: created if missing.
+        progress: receives messages and bytes.
+        file: its zip or tar.gz, if you have it already; then nothing is downloaded. It is only read.
 
     Raises:
         DataError: something else is in its place; its server cannot be reached or sends something else;
-            `HEADSTART_OFFLINE` is set; the file is damaged, evil or holds something else; the disk is full or
-            read-only. What has arrived of a download stays, unless it is complete and no good.
+            `HEADSTART_OFFLINE` is set; the file is damaged, malicious or holds something else; the disk is full
+            or read-only. A partial download is kept; a complete one that is not valid is removed.
     """
     progress = progress or Silent()
     target = Path(folder) / sample.name
     key = hashlib.sha256(os.fsencode(target.absolute())).hexdigest()[:12]
-    with _telling(f"{sample.name} cannot be put into {folder}"):
+    with _disk_errors(f"{sample.name} cannot be put into {folder}"):
         if os.path.lexists(target):
             return _existing(sample, target)
         lock = home() / "samples" / f"{sample.name}-{key}"
-        with locks.held(lock, f"gets {sample.name}", progress.message):
+        with locks.owned(lock, f"gets {sample.name}", progress.message):
             if os.path.lexists(target):  # another process has just put it there
                 return _existing(sample, target)
             room = target.with_name(f".{sample.name}.part")
@@ -170,7 +172,7 @@ def get(sample: Sample, folder: str | Path = ".", progress: Progress | None = No
 
 
 def _downloaded(sample: Sample, room: Path, progress: Progress) -> Path:
-    """Its file, whole, from its server."""
+    """Download its file."""
     from headstart.disk import download
     from headstart.disk.retry import DownloadError
 
@@ -211,10 +213,10 @@ def _otherwise(sample: Sample, folder: str | Path) -> str:
 
 
 def _settle(sample: Sample, file: Path, room: Path, target: Path, progress: Progress) -> None:
-    """Unpack a file, check what was in it and put it in its place.
+    """Unpack a file, check its content and move it to its folder.
 
     Raises:
-        ArchiveError: the rest of a sentence about the file.
+        ArchiveError: the file is not valid.
     """
     from headstart.disk import unpack
 
@@ -228,7 +230,7 @@ def _settle(sample: Sample, file: Path, room: Path, target: Path, progress: Prog
         if problems:
             raise ArchiveError(f"does not hold what it should: {problems}")
         if os.name != "nt":
-            os.sync()  # once for all files: the name must not be on the disk before them
+            os.sync()  # once for all files: they must be on the disk before the folder's name
         content.rename(target)
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -237,7 +239,7 @@ def _settle(sample: Sample, file: Path, room: Path, target: Path, progress: Prog
 
 
 def _inner(folder: Path, expected: set[str]) -> Path:
-    """The folder that holds the classes or sides: archives have one around everything, or not."""
+    """The folder that holds the classes or `train` and `test`: some archives have a folder around everything."""
     entries = list(folder.iterdir())
     if len(entries) == 1 and entries[0].is_dir() and entries[0].name not in expected:
         return entries[0]
@@ -255,7 +257,7 @@ def _existing(sample: Sample, target: Path) -> Got:
 
 
 def _problems(sample: Sample, folder: Path) -> str:
-    """What is not as it should be in a folder, the first few; empty: all photos are there."""
+    """The first few differences between a folder and the data set; empty: there are none."""
     from headstart.photos.sources import scan
     from headstart.safety.printable import show
 
@@ -276,8 +278,8 @@ def _problems(sample: Sample, folder: Path) -> str:
 
 
 @contextmanager
-def _telling(what: str) -> Iterator[None]:
-    """Turn the disk's errors into a `DataError`; `what` could not be done, the rest of a sentence."""
+def _disk_errors(what: str) -> Iterator[None]:
+    """Turn errors of the disk into a `DataError` that begins with `what`, such as "flowers cannot be put into ."."""
     try:
         yield
     except OSError as error:

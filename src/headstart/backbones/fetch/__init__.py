@@ -1,18 +1,20 @@
-"""Networks elsewhere, by handle: fetched once, kept whole, found again without a network.
+"""Models on servers, by handle: downloaded once, kept complete, found again offline.
 
-Importing this is light: what speaks to servers is imported when there is something to fetch.
+Importing this is light: the code that contacts servers is imported when there is something to download.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headstart.backbones.fetch import cache, tfhub_cache
+from headstart.backbones.fetch import cache, client_caches, tfhub_cache
 from headstart.backbones.fetch.failures import failure
 from headstart.backbones.fetch.handles import Handle, is_remote, parse
 from headstart.backbones.fetch.manifests import CONTENT, DamagedError, Kept, check
+from headstart.disk import archive
 from headstart.disk.archive import ArchiveError
 from headstart.disk.home import offline
 from headstart.errors import BackboneError
@@ -34,10 +36,10 @@ __all__ = [
     "verify",
 ]
 
-#: What to do about each kind of `DownloadError`.
+#: Advice for each kind of `DownloadError`.
 _ADVICE = {
     "again": "Try again later: headstart backbones get {handle}",
-    "no network": "Connect this machine to the network, or carry the network over: headstart backbones pack {handle} "
+    "no network": "Connect this machine to the internet, or carry the model over: headstart backbones pack {handle} "
     "-o FILE there, headstart backbones unpack FILE here.",
     "address": "Use another address of it.",
     "certificate": "Check this machine's clock and its certificates (SSL_CERT_FILE names a file with others, such as "
@@ -51,20 +53,20 @@ _ADVICE = {
     "version": "Upgrade it: pip install --upgrade 'headstart[hf,kaggle]'",
 }
 _CARRY = (
-    "Expected it on this machine. Where there is a network: headstart backbones pack {handle} -o FILE; then here: "
-    "headstart backbones unpack FILE. Or unset HEADSTART_OFFLINE."
+    "Expected the model on this machine. On a machine with internet: headstart backbones pack {handle} -o FILE; "
+    "then here: headstart backbones unpack FILE. Or unset HEADSTART_OFFLINE."
 )
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A network that is on this machine.
+    """A model on this machine.
 
     Attributes:
-        handle: in the canonical form, with the version or commit that was found.
-        path: what to read: the SavedModel's folder (it holds `saved_model.pb` or, in TensorFlow Hub's older format,
+        handle: in canonical form, with the version or commit that was found.
+        path: the model: the SavedModel's folder (it holds `saved_model.pb` or, in TensorFlow Hub's older format,
             `tfhub_module.pb` too), or the `.onnx`, `.tflite`, `.xml`, `.h5` or `.keras` file.
-        folder: where all its files are. Not ours if the cache of tensorflow_hub had it: never write there.
+        folder: of all its files. It may belong to the cache of tensorflow_hub: never write there.
     """
 
     handle: str
@@ -74,7 +76,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Checked:
-    """An entry of the cache, and what is wrong with it; empty: nothing."""
+    """The result of checking a cache entry; `problem` is empty if it is sound."""
 
     handle: str
     problem: str
@@ -82,24 +84,24 @@ class Checked:
 
 @dataclass(frozen=True)
 class Unpacked:
-    """An entry that a file carried; `new` is False if it was here already, the same and sound."""
+    """An entry unpacked from a file; `new` is False if the same one was here already."""
 
     kept: Kept
     new: bool
 
 
 def fetch(handle: str, progress: Progress | None = None, refresh: bool = False, anonymous: bool = False) -> Fetched:
-    """The files of a network: those that are here, else those that the handle's server sends.
+    """The files of a model: from this machine if they are here, otherwise from its server.
 
     Args:
         handle: `https://...`, `tfhub:...`, `kaggle:...` or `hf:...`.
-        progress: told how it goes.
-        refresh: ask the server also for what is here, and what a handle without a version means now.
-        anonymous: send no token, whether or not the user has signed in: the handle is not the user's own word.
+        progress: receives messages and bytes.
+        refresh: ask the server even if the files are here, and what a handle without a version means now.
+        anonymous: send no token even if the user has signed in; for handles that the user did not choose.
 
     Raises:
-        BackboneError: the handle is not one, its server cannot be reached or sends something else, the disk is full,
-            or it is not here and `HEADSTART_OFFLINE` is set.
+        BackboneError: the handle is not valid, its server cannot be reached or sends something else, the disk is
+            full, or the model is not here and `HEADSTART_OFFLINE` is set.
     """
     progress = progress or Silent()
     asked = parse(handle)
@@ -109,12 +111,13 @@ def fetch(handle: str, progress: Progress | None = None, refresh: bool = False, 
             found = _look(asked, handle)
         except DamagedError as error:
             found, damage = None, str(error)
+        found = found or _copied(asked, progress)
         if found is not None:
             return found
     if offline():
         what = f"is damaged: {damage}" if damage else "is not here" if not refresh else "cannot be asked for again"
         raise failure(str(asked), f"{what}, and HEADSTART_OFFLINE is set.", _CARRY.format(handle=asked))
-    with cache.telling(f"{asked} cannot be kept"), cache.held(asked, "fetches", progress.message):
+    with cache.disk_errors(f"{asked} cannot be kept"), cache.locked(asked, "fetches", progress.message):
         if not refresh:
             try:
                 found = _look(asked, handle)  # another process may just have fetched it
@@ -123,7 +126,7 @@ def fetch(handle: str, progress: Progress | None = None, refresh: bool = False, 
             if found is not None:
                 return found
         try:
-            return _told(_fetch(asked, progress, refresh, anonymous))
+            return _fetched(_fetch(asked, progress, refresh, anonymous))
         except ArchiveError as error:
             what, _, expected = str(error).partition("\n")
             advice = f"{expected or 'Expected a tar.gz of plain files, with a network in it'}. Nothing of it was kept."
@@ -131,40 +134,42 @@ def fetch(handle: str, progress: Progress | None = None, refresh: bool = False, 
 
 
 def found(handle: str) -> Fetched | None:
-    """A network that is on this machine and sound; nobody is asked.
+    """A model that is on this machine and sound, else None; no server is asked.
 
     Raises:
-        BackboneError: the handle is not one.
+        BackboneError: the handle is not valid.
     """
+    asked = parse(handle)
     try:
-        return _look(parse(handle), handle)
+        found = _look(asked, handle)
     except DamagedError:
-        return None
+        found = None
+    return found or _copied(asked, Silent())
 
 
 def origin(handle: str) -> tuple[str, str]:
     """What `fetch` would fetch, in the canonical form, and from which host, both in printable characters.
 
     Raises:
-        BackboneError: the handle is not one.
+        BackboneError: the handle is not valid.
     """
     asked = parse(handle)
     return ascii(str(asked))[1:-1], ascii(asked.host)[1:-1]
 
 
 def kept() -> list[Kept]:
-    """What is in the cache, in the order of the names; entries whose manifest is damaged are left out."""
+    """The cache's entries, by name; those with a damaged manifest are left out."""
     return [entry for _, entry in cache.everything() if isinstance(entry, Kept)]
 
 
 def verify(handles: Sequence[str] = ()) -> list[Checked]:
-    """Compare every byte with what was kept.
+    """Compare every file with its SHA-256.
 
     Args:
-        handles: of which networks; all if there are none.
+        handles: of the models to check; none: all.
 
     Raises:
-        BackboneError: a handle is not one, or not here.
+        BackboneError: a handle is not valid, or not here.
     """
     results = []
     for name, entry in [_entry(handle) for handle in handles] if handles else cache.everything():
@@ -179,11 +184,11 @@ def verify(handles: Sequence[str] = ()) -> list[Checked]:
 
 
 def remove(handle: str, progress: Progress | None = None) -> str:
-    """Remove a network from the cache, and what has arrived of a download that broke off.
+    """Remove a model from the cache, and a partial download of it.
 
     Args:
-        handle: of a network that is here, or the name of its folder, for one whose manifest is damaged.
-        progress: told whom we wait for, if another process has it in work.
+        handle: of the model, or the name of its folder if its manifest is damaged.
+        progress: receives which process is waited for, if another one is using it.
 
     Returns:
         The canonical handle, or the name.
@@ -191,21 +196,22 @@ def remove(handle: str, progress: Progress | None = None) -> str:
     Raises:
         BackboneError: there is none, or the disk cannot be written.
     """
-    said = (progress or Silent()).message
-    unfinished = is_remote(handle) and cache.abandon(parse(handle), said)
+    report = (progress or Silent()).message
+    asked = parse(handle) if is_remote(handle) else None
+    unfinished = asked is not None and cache.abandon(asked, report)
     try:
         name, entry = _entry(handle)
     except BackboneError:
         if unfinished:
-            return str(parse(handle))
+            return str(asked)
         raise
-    with cache.telling(f"{handle} cannot be removed"):
-        cache.drop(name, said)
+    with cache.disk_errors(f"{handle} cannot be removed"):
+        cache.drop(name, report)
     return entry.handle if isinstance(entry, Kept) else name
 
 
 def pack(handles: Sequence[str], file: str | Path, progress: Progress | None = None) -> list[Kept]:
-    """Write networks into one file, to carry them to a machine without a network; what is not here is fetched.
+    """Write models into one file, to carry them to a machine without internet. Those not here are downloaded.
 
     Raises:
         BackboneError: as for `fetch`, or the file cannot be written.
@@ -219,10 +225,10 @@ def pack(handles: Sequence[str], file: str | Path, progress: Progress | None = N
 
 
 def unpack(file: str | Path, progress: Progress | None = None) -> list[Unpacked]:
-    """Take the networks from a file that `pack` wrote, all or none.
+    """Take the models from a file that `pack` wrote, all or none.
 
     Raises:
-        BackboneError: it is not such a file, it is damaged, or a network is here already with other content.
+        BackboneError: it is not such a file, it is damaged, or a model is here already with other content.
     """
     from headstart.backbones.fetch import packing
 
@@ -230,20 +236,47 @@ def unpack(file: str | Path, progress: Progress | None = None) -> list[Unpacked]
 
 
 def _look(asked: Handle, given: str) -> Fetched | None:
-    """What is on this machine and sound.
+    """The files that are on this machine and sound.
 
     Raises:
-        DamagedError: our own cache has it, but not as it was kept.
+        DamagedError: our cache has the model, but its files have changed.
     """
     entry = cache.find(asked)
     if entry is not None:
         check(entry)
-        return _told(entry)
+        return _fetched(entry)
     foreign = tfhub_cache.find(asked, given) if asked.kind == "hub" else None
     return None if foreign is None else Fetched(str(asked), foreign, foreign)
 
 
-def _told(entry: Kept) -> Fetched:
+def _copied(asked: Handle, progress: Progress) -> Fetched | None:
+    """A model that the package of Hugging Face or Kaggle has in its cache, copied into ours; None if it has not."""
+    cached = client_caches.find(cache.meant(asked))
+    if cached is None:
+        return None
+    try:
+        progress.message(f"{cached.handle} is copied from {cached.folder}.")
+        return _fetched(_copy(asked, cached.handle, cached.folder, cached.files, progress))
+    except ArchiveError:  # it is no model that we read: the server may have another one
+        return None
+
+
+def _copy(asked: Handle, handle: Handle, folder: Path, files: Iterable[str], progress: Progress) -> Kept:
+    """Make files on this disk the entry of a handle."""
+    with (
+        cache.disk_errors(f"{asked} cannot be kept"),
+        cache.locked(asked, "copies", progress.message),
+        cache.making(cache.key_of(str(asked))) as room,
+    ):
+        content = room / "new" / CONTENT
+        for name in files:
+            target = content / archive.safe_name(name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / name, target)
+        return cache.settle(content.parent, asked, handle, folder.as_uri(), progress.message)
+
+
+def _fetched(entry: Kept) -> Fetched:
     return Fetched(entry.handle, entry.path, entry.folder)
 
 
@@ -279,29 +312,21 @@ def _fetch(asked: Handle, progress: Progress, refresh: bool, anonymous: bool) ->
 
 
 def _own(handle: str, progress: Progress) -> Kept:
-    """The entry of a network in our own cache; one that only tensorflow_hub's has is copied."""
-    import shutil
-
+    """The entry of a model in our own cache; one that only tensorflow_hub's cache has is copied."""
     found = fetch(handle, progress)
     asked = parse(handle)
     entry = cache.sound(parse(found.handle))
     if entry is not None:
         return entry
-    with (
-        cache.telling(f"{asked} cannot be kept"),
-        cache.held(asked, "copies", progress.message),
-        cache.making(cache.key_of(str(asked))) as room,
-    ):
-        content = room / "new" / CONTENT
-        shutil.copytree(found.folder, content)
-        return cache.settle(content.parent, asked, asked, found.folder.as_uri(), progress.message)
+    files = [path.relative_to(found.folder).as_posix() for path in found.folder.rglob("*") if path.is_file()]
+    return _copy(asked, asked, found.folder, files, progress)
 
 
 def _entry(handle: str) -> tuple[str, Kept | DamagedError]:
     """The name of an entry and what is in it.
 
     Raises:
-        BackboneError: there is none; near names are told.
+        BackboneError: there is none; the message lists similar names.
     """
     import difflib
 

@@ -1,15 +1,15 @@
-"""The cache of networks: what is there is whole, checked on use, and the same for all processes.
+"""The cache of models: its entries are complete, checked on use, and shared by all processes.
 
     HEADSTART_HOME/networks/
       <key>/content/...      the files, as they came
       <key>/manifest.json    handle, source, time, and each file's size and SHA-256
       <key>/seen.json        the files' times when they were last hashed, so that they are not hashed at each use
-      asked/<key>            which network a handle without version or file meant when it was last asked
-      locks/<key>            who fetches it just now (`locks`)
-      making/<key>/          what is being made; it belongs to the lock's owner and is swept when that is gone
-      arriving/<key>/        what has arrived of a download, to be continued; swept after a month
+      asked/<key>            what a handle without version or file meant when its server was last asked
+      locks/<key>            who is working on it (`disk.locks`)
+      making/<key>/          an unfinished entry; it belongs to the lock's owner and is removed when that is gone
+      arriving/<key>/        a partial download, to be continued; removed after a month
 
-A key is the handle, shortened for people, and 12 digits of its SHA-256.
+A key is the handle, shortened to be readable, and 12 digits of its SHA-256.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from headstart.errors import BackboneError
 
 _TRIES = 5
 _ASKED, _LOCKS, _MAKING, _ARRIVING = "asked", "locks", "making", "arriving"
-#: Seconds after which nobody will come back for a download that broke off.
+#: Seconds after which a partial download is removed.
 ABANDONED = 30 * 86_400.0
-#: Bytes; libraries leave notes of their own even when nothing has arrived.
+#: Bytes; libraries leave notes of their own even if nothing has arrived.
 _WORTH_KEEPING = 4096
 
 
@@ -52,7 +52,7 @@ def key_of(handle: str) -> str:
 
 
 def meant(handle: Handle) -> Handle:
-    """What a handle without version or file meant when it was last asked; itself if it never was."""
+    """What a handle without version or file meant when its server was last asked; if never, the handle itself."""
     if handle.pinned:
         return handle
     try:
@@ -63,10 +63,10 @@ def meant(handle: Handle) -> Handle:
 
 
 def find(handle: Handle) -> Kept | None:
-    """The entry of what a handle means, None if there is none.
+    """The entry of a handle, None if there is none.
 
     Raises:
-        DamagedError: it is there, but its manifest is not sound.
+        DamagedError: it exists, but its manifest is damaged.
     """
     name = str(meant(handle))
     folder = networks() / key_of(name)
@@ -79,7 +79,7 @@ def find(handle: Handle) -> Kept | None:
 
 
 def sound(handle: Handle) -> Kept | None:
-    """The entry of what a handle means, None if there is none that passes `check`."""
+    """The entry of a handle, None if there is none that passes `check`."""
     try:
         kept = find(handle)
         if kept is not None:
@@ -90,7 +90,7 @@ def sound(handle: Handle) -> Kept | None:
 
 
 def everything() -> Iterator[tuple[str, Kept | DamagedError]]:
-    """Each entry's name and what is in it, in the order of the names."""
+    """Each entry's name and manifest, by name."""
     for folder in sorted(networks().glob("*")):
         if folder.name in (_ASKED, _LOCKS, _MAKING, _ARRIVING) or not folder.is_dir():
             continue
@@ -101,15 +101,15 @@ def everything() -> Iterator[tuple[str, Kept | DamagedError]]:
 
 
 @contextmanager
-def held(handle: Handle, purpose: str, said: Callable[[str], None]) -> Iterator[None]:
-    """Hold an entry's lock: whoever fetches, replaces or removes an entry does."""
-    with locks.held(networks() / _LOCKS / key_of(str(handle)), f"{purpose} {handle}", said):
+def locked(handle: Handle, purpose: str, report: Callable[[str], None]) -> Iterator[None]:
+    """Hold an entry's lock: needed to download, replace or remove it."""
+    with locks.owned(networks() / _LOCKS / key_of(str(handle)), f"{purpose} {handle}", report):
         yield
 
 
 @contextmanager
 def making(name: str) -> Iterator[Path]:
-    """A folder for what is on its way; gone afterwards, whatever happens. The lock of that name is held."""
+    """A folder for an unfinished entry, removed afterwards in any case. The caller holds the lock of that name."""
     root = networks() / _MAKING
     _sweep(root)
     _sweep(networks() / _ARRIVING, ABANDONED)
@@ -129,9 +129,9 @@ def making(name: str) -> Iterator[Path]:
 
 @contextmanager
 def arriving(name: str) -> Iterator[Path]:
-    """A folder for a download; what has arrived stays in it if that fails, unless it is no good (`ArchiveError`).
+    """A folder for a download. If it fails, what has arrived is kept, except after an `ArchiveError`.
 
-    The lock of that name is held.
+    The caller holds the lock of that name.
     """
     folder = networks() / _ARRIVING / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -150,17 +150,17 @@ def arriving(name: str) -> Iterator[Path]:
 
 
 def has_arrived(name: str) -> bool:
-    """Whether enough of a download is here to be worth keeping."""
+    """Whether enough of a download has arrived to be worth keeping."""
     files = (networks() / _ARRIVING / name).rglob("*")
     return sum(path.stat().st_size for path in files if path.is_file()) >= _WORTH_KEEPING
 
 
-def abandon(handle: Handle, said: Callable[[str], None]) -> bool:
-    """Remove what has arrived of a download; tells whether there was something."""
+def abandon(handle: Handle, report: Callable[[str], None]) -> bool:
+    """Remove a partial download; returns whether there was one."""
     name = key_of(str(handle))
     if not (networks() / _ARRIVING / name).exists():
         return False
-    with held(handle, "removes", said):
+    with locked(handle, "removes", report):
         _forget(name)
     return True
 
@@ -173,29 +173,29 @@ def _forget(name: str) -> None:
 
 
 def _sweep(root: Path, age: float = 0.0) -> None:
-    """Remove what processes left that are gone, if it is so old: theirs are the folders whose lock nobody holds."""
+    """Remove folders whose lock nobody holds, left by processes that have died, if they are `age` seconds old."""
     for left in root.glob("*"):
-        with locks.tried(networks() / _LOCKS / left.name) as mine, suppress(OSError):
+        with locks.owned_if_free(networks() / _LOCKS / left.name) as mine, suppress(OSError):
             if mine and time.time() - left.stat().st_mtime >= age:
                 shutil.rmtree(left, ignore_errors=True)
 
 
-def settle(folder: Path, asked: Handle, handle: Handle, source: str, said: Callable[[str], None]) -> Kept:
-    """Make what was downloaded the entry of its handle; everything is on the disk when this returns.
+def settle(folder: Path, asked: Handle, handle: Handle, source: str, report: Callable[[str], None]) -> Kept:
+    """Make a download the entry of its handle; everything is on the disk when this returns.
 
     Args:
         folder: holds the complete content; within `making`.
-        asked: what the user asked for; its lock is held.
-        handle: what that means.
+        asked: what the user asked for; the caller holds its lock.
+        handle: what that means, pinned.
         source: see `Kept`.
-        said: told whom we wait for, if another process has the entry in work.
+        report: receives which process is waited for, if another one is using the entry.
 
     Raises:
-        ArchiveError: there is no network in it, or what is not admitted.
+        ArchiveError: there is no model in it, or something that is not allowed.
         OSError: the disk is full or read-only.
     """
     _describe(folder, handle, source)
-    with nullcontext() if asked == handle else held(handle, "keeps", said):
+    with nullcontext() if asked == handle else locked(handle, "keeps", report):
         kept = place(folder, handle)
     note_asked(asked, handle)
     return kept
@@ -215,7 +215,7 @@ def _describe(folder: Path, handle: Handle, source: str) -> None:
 
 
 def place(folder: Path, handle: Handle) -> Kept:
-    """Make a folder with manifest and content the entry of a handle whose lock is held; an earlier one is replaced."""
+    """Make a folder with manifest and content the entry of a handle, whose lock is held; replaces an earlier one."""
     target = networks() / key_of(str(handle))
     atomic.install(folder, target)
     atomic.sync(target.parent)
@@ -223,7 +223,7 @@ def place(folder: Path, handle: Handle) -> Kept:
 
 
 def note_asked(asked: Handle, meant: Handle) -> None:
-    """Note which network a handle means from now on."""
+    """Record which model a handle means from now on."""
     if asked != meant:
         path = networks() / _ASKED / key_of(str(asked))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -231,7 +231,7 @@ def note_asked(asked: Handle, meant: Handle) -> None:
 
 
 def asked_for(handle: str) -> list[str]:
-    """The handles that mean this network."""
+    """The handles without version or file that mean this one."""
     found = []
     for path in sorted((networks() / _ASKED).glob("*")):
         with suppress(OSError, ValueError, KeyError, TypeError):
@@ -241,10 +241,10 @@ def asked_for(handle: str) -> list[str]:
     return found
 
 
-def drop(name: str, said: Callable[[str], None]) -> None:
-    """Remove the entry of that name, and what meant it; those who read it keep what they have opened."""
+def drop(name: str, report: Callable[[str], None]) -> None:
+    """Remove the entry of that name and its notes; processes that read it keep the files they have opened."""
     folder = networks() / name
-    with locks.held(networks() / _LOCKS / name, f"removes {name}", said):
+    with locks.owned(networks() / _LOCKS / name, f"removes {name}", report):
         with suppress(DamagedError):
             for asked in asked_for(read(folder).handle):
                 (networks() / _ASKED / key_of(asked)).unlink(missing_ok=True)
@@ -253,8 +253,8 @@ def drop(name: str, said: Callable[[str], None]) -> None:
 
 
 @contextmanager
-def telling(what: str) -> Iterator[None]:
-    """Turn the disk's errors into a `BackboneError`; `what` could not be done, the rest of a sentence."""
+def disk_errors(what: str) -> Iterator[None]:
+    """Turn errors of the disk into a `BackboneError` that begins with `what`, such as "hf:a/b cannot be kept"."""
     try:
         yield
     except OSError as error:

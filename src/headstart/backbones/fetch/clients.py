@@ -1,6 +1,6 @@
-"""Calling the libraries of Hugging Face and Kaggle without their bars, messages and statistics.
+"""Calling the libraries of Hugging Face and Kaggle without their progress bars, messages and telemetry.
 
-What is changed for a call is put back after it: the libraries may belong to a program that uses them itself.
+What is changed for a call is restored after it, because the program may use the libraries itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 @contextmanager
-def invited(package: str, handle: Handle, extra: str, environment: Mapping[str, str]) -> Iterator[Any]:
+def imported(package: str, handle: Handle, extra: str, environment: Mapping[str, str]) -> Iterator[Any]:
     """Import a package with these variables set, for as long as the context lasts.
 
     Raises:
@@ -73,44 +73,44 @@ def changed(changes: Mapping[str, Any], needed: bool = False) -> Iterator[None]:
 
 
 def bar_for(handle: Handle, progress: Progress, pace: Pace, total: int | None = None) -> type[Any]:
-    """A class that the libraries take for tqdm's, and that tells the progress the sum over all files.
+    """A replacement for the libraries' tqdm class that reports the sum over all files.
 
-    Its bars raise `DownloadError` when more arrives than any network has.
+    Its bars raise `DownloadError` when more arrives than any model has.
 
     Args:
-        handle: the name that the progress is told.
-        progress: told of every block.
+        handle: shown in the progress.
+        progress: receives every block.
         pace: counts what arrives.
-        total: bytes of all files; None: the sum of what each bar says.
+        total: bytes of all files; None: the sum of the bars' totals.
     """
     tqdm: Any = importlib.import_module("tqdm").tqdm
 
-    class Told(tqdm):  # type: ignore[misc]
+    class Reporting(tqdm):  # type: ignore[misc]
         """Draws nothing."""
 
-        _told_lock = threading.Lock()
+        _lock_of_sums = threading.Lock()
         _done = 0
         _expected = 0
 
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(disable=True)
-            with Told._told_lock:
-                Told._expected += int(options.get("total") or 0)
+            with Reporting._lock_of_sums:
+                Reporting._expected += int(options.get("total") or 0)
 
         def update(self, n: float | None = 1) -> bool | None:
-            with Told._told_lock:
-                Told._done += int(n or 0)
+            with Reporting._lock_of_sums:
+                Reporting._done += int(n or 0)
                 pace.arrived += max(int(n or 0), 0)
-                check_size(Told._done)
-                expected = total or Told._expected
-                progress.downloading(str(handle), Told._done, expected if expected > Told._done else None)
+                check_size(Reporting._done)
+                expected = total or Reporting._expected
+                progress.downloading(str(handle), Reporting._done, expected if expected > Reporting._done else None)
             return None
 
-    return Told
+    return Reporting
 
 
 def check_size(size: int) -> None:
-    """Refuse more bytes than any network has.
+    """Refuse more bytes than any model has.
 
     Raises:
         DownloadError: there are more.
@@ -120,9 +120,9 @@ def check_size(size: int) -> None:
 
 
 def translated(service: str, error: Exception) -> Exception:
-    """A library's error as ours: `PassingError` if it may pass, else `DownloadError`, or the disk's own.
+    """A library's error as one of ours: `PassingError` if temporary, else `DownloadError`; disk errors are unchanged.
 
-    The libraries have no common error; what they share is that the server's answer hangs on it as `response`.
+    The libraries have no common base class, but their errors hold the server's answer as `response`.
     """
     if isinstance(error, DownloadError):
         return error

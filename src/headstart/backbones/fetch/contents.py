@@ -1,36 +1,32 @@
-"""Which of the files that came is the network."""
+"""Which of the downloaded files is the model."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from headstart.backbones.formats import EXTENSIONS, SAVED_MODEL
 from headstart.disk.archive import ArchiveError
-
-#: A folder with one of these is a SavedModel, or a module in TensorFlow Hub's older format.
-SAVED_MODEL = ("saved_model.pb", "tfhub_module.pb")
-#: A file that ends so is a network by itself; `.xml` needs its `.bin` beside it.
-ENDINGS = (".onnx", ".tflite", ".xml", ".h5", ".keras")
 
 
 def find_network(folder: Path) -> str:
-    """Where the one network in a folder is, as a path below it with `/`; `.` if the folder itself is a SavedModel.
+    """The path of the only model in a folder, below it, with `/`; `.` if the folder itself is a SavedModel.
 
     Raises:
-        ArchiveError: there is none that we know how to read, or more than one.
+        ArchiveError: there is no model in a known format, or more than one.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path.relative_to(folder)))
     models = {path.parent for path in files if path.name in SAVED_MODEL}
     alone = [
         path
         for path in files
-        if path.suffix.lower() in ENDINGS
+        if path.suffix.lower() in EXTENSIONS
         and not any(model in path.parents for model in models)
         and (path.suffix.lower() != ".xml" or path.with_suffix(".bin").is_file())
     ]
     found = sorted(path.relative_to(folder).as_posix() for path in (*models, *alone))
     if len(found) == 1:
         return found[0]
-    expected = f"saved_model.pb or one file that ends in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
+    expected = f"saved_model.pb or one file that ends in {', '.join(EXTENSIONS)}"
     if found:
         raise ArchiveError(f"holds {len(found)} networks ({shorten(found)})\nExpected one: {expected}")
     names = [path.relative_to(folder).as_posix() for path in files]
@@ -38,7 +34,7 @@ def find_network(folder: Path) -> str:
 
 
 def admit(folder: Path) -> None:
-    """Check what a library unpacked by its own rules: plain files and folders, nothing else.
+    """Check files that a library unpacked: only plain files and folders are allowed.
 
     Raises:
         ArchiveError: there are links or devices.
@@ -49,9 +45,9 @@ def admit(folder: Path) -> None:
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether a SavedModel that others put there has all that it says it has.
+    """Whether a SavedModel in another program's cache is complete.
 
-    Folders for temporary files lose single files; the names of the variables' parts tell how many there were.
+    Temporary folders lose single files; the names of the variables' parts contain their number.
     """
     if not any((folder / name).is_file() for name in SAVED_MODEL):
         return False

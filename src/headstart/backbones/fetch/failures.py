@@ -1,4 +1,4 @@
-"""How a failed download is put into words."""
+"""The message of a failed download."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from headstart.errors import BackboneError
 
 
 def failure(handle: str, what: str, advice: str) -> BackboneError:
-    """An error about a network elsewhere: what happened, what to do, and where else the network is to be had.
+    """An error about a remote model: what happened, what to do, and another address of the model.
 
     Args:
-        handle: in the canonical form.
+        handle: in canonical form.
         what: what happened and what was expected, one line or more; the first follows "<handle> ".
         advice: what to do.
     """

@@ -1,4 +1,4 @@
-"""Handles of networks elsewhere: what they mean, and the one form that each is kept under.
+"""Handles of remote models: their parts, and the canonical form of each.
 
 https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/5    (short: tfhub:google/imagenet/...)
 kaggle:google/mobilenet-v2/tensorFlow2/100-224-feature-vector/2            (without version: the newest)
@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
+from headstart.backbones.formats import SINGLE_FILES
 from headstart.errors import BackboneError
 
-Kind = Literal["hub", "kaggle", "hf"]
+Service = Literal["hub", "kaggle", "hf"]
 
 _PREFIXES = ("http://", "https://", "tfhub:", "kaggle:", "hf:")
 _HUB = "https://tfhub.dev/"
@@ -24,13 +25,11 @@ _ASK = ("tf-hub-format", "compressed")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _WORD = re.compile(r"[A-Za-z0-9_.\-]+")
-#: Addresses that end so are taken for the file itself, not for a page that speaks the hosting protocol.
-_FILES = (".onnx", ".tflite", ".h5", ".keras")
 
 
 @dataclass(frozen=True)
 class Handle:
-    """A handle, taken apart.
+    """The parts of a handle.
 
     Attributes:
         kind: `hub` (any server that speaks TensorFlow Hub's hosting protocol), `kaggle` or `hf`.
@@ -39,7 +38,7 @@ class Handle:
         file: within a Hugging Face repository; empty: not given.
     """
 
-    kind: Kind
+    kind: Service
     place: str
     version: str = ""
     file: str = ""
@@ -55,25 +54,25 @@ class Handle:
 
     @property
     def pinned(self) -> bool:
-        """Whether it means the same files for ever, so that there is nothing to ask before looking for them."""
+        """Whether it always means the same files, so that the cache can be searched without asking the server."""
         if self.kind == "hf":
             return bool(_COMMIT.fullmatch(self.version)) and bool(self.file)
         return self.kind == "hub" or bool(self.version)
 
     @property
     def is_file(self) -> bool:
-        """Whether the address is that of a network in one file, such as `https://host/model.onnx`."""
-        return self.kind == "hub" and urlsplit(self.place).path.lower().endswith(_FILES)
+        """Whether the address is that of a model in one file, such as `https://host/model.onnx`."""
+        return self.kind == "hub" and urlsplit(self.place).path.lower().endswith(SINGLE_FILES)
 
     @property
     def encrypted(self) -> bool:
-        """Whether nobody on the way can change what is sent; this machine itself counts as such."""
+        """Whether the transfer is protected against changes; this machine itself counts as protected."""
         parts = urlsplit(self.place)
         return self.kind != "hub" or parts.scheme == "https" or parts.hostname in _LOOPBACK
 
     @property
     def host(self) -> str:
-        """Whose server is asked first; it may redirect to others."""
+        """The server that is asked first; it may redirect to others."""
         if self.kind == "kaggle":
             return "www.kaggle.com"
         return urlsplit(self.place if self.kind == "hub" else hugging_face()).netloc
@@ -87,20 +86,20 @@ class Handle:
         return urlunsplit(parts._replace(query=urlencode([*parse_qsl(parts.query, True), _ASK])))
 
     def resolved(self, version: str, file: str = "") -> Handle:
-        """The same network, pinned to what was found."""
+        """The same model, pinned to a version and file."""
         return replace(self, version=version, file=file)
 
 
 def is_remote(handle: str) -> bool:
-    """Whether this is a handle of a network elsewhere, and not a path or a name."""
+    """Whether this is a handle of a remote model, and not a path or a name."""
     return handle.strip().lower().startswith(_PREFIXES)
 
 
 def parse(handle: str) -> Handle:
-    """Take a handle apart.
+    """Read a remote handle.
 
     Raises:
-        BackboneError: it is not one that can be fetched, or not whole.
+        BackboneError: it is not a remote handle, or incomplete.
     """
     text = handle.strip()
     prefix, _, rest = text.partition(":")
@@ -117,7 +116,7 @@ def parse(handle: str) -> Handle:
 
 
 def hugging_face() -> str:
-    """The address of Hugging Face, or of the copy of it that `HF_ENDPOINT` names."""
+    """The address of Hugging Face, or of the mirror that `HF_ENDPOINT` names."""
     return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
 
 

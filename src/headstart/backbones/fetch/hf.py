@@ -1,4 +1,4 @@
-"""Networks from Hugging Face, by the package huggingface_hub."""
+"""Models from Hugging Face, with the package huggingface_hub."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, TypeVar
 
-from headstart.backbones.fetch.clients import bar_for, changed, check_size, invited, translated
+from headstart.backbones.fetch.clients import bar_for, changed, check_size, imported, translated
 from headstart.backbones.fetch.contents import shorten
 from headstart.backbones.fetch.failures import failure
 from headstart.backbones.fetch.handles import Handle, hugging_face
@@ -22,13 +22,13 @@ _SERVICE = "Hugging Face"
 _QUIET = {"HF_HUB_DISABLE_TELEMETRY": "1"}
 _QUIET_AFTER_IMPORT = {
     "huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY": True,
-    "huggingface_hub.constants.HF_HUB_DISABLE_XET": True,  # it keeps a second copy in a cache of its own
-    "huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE": 1 << 16,  # of 10 MB at once one would hear too late
+    "huggingface_hub.constants.HF_HUB_DISABLE_XET": True,  # it would keep a second copy in its own cache
+    "huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE": 1 << 16,  # its 10 MB are too much for a progress bar
 }
-#: Which ONNX file is meant when none is named, in this order.
-_PREFERRED = ("onnx/model.onnx", "model.onnx")
-#: What tells how to feed a network, taken along where it is there: beside the network or at the top.
-_CARDS = ("preprocessor_config.json", "config.json")
+#: The ONNX file that is used when none is named, in this order.
+PREFERRED = ("onnx/model.onnx", "model.onnx")
+#: Files that say how to feed a model, downloaded too if they are beside it or at the top.
+CARDS = ("preprocessor_config.json", "config.json")
 #: Weights that an ONNX file refers to, beside it.
 _EXTERNAL = (
     "{name}.data",
@@ -45,7 +45,7 @@ def resolve(handle: Handle, progress: Progress, anonymous: bool = False) -> Hand
     """Ask what a handle means now: the commit of its revision, and its ONNX file if none is named.
 
     Raises:
-        BackboneError: the package is missing, or the network has no ONNX file or several.
+        BackboneError: the package is missing, or the model has no ONNX file or several.
         DownloadError: the service cannot be reached, or there is no such network.
     """
     commit, sizes = _look(handle, progress, anonymous)
@@ -58,8 +58,8 @@ def download(handle: Handle, folder: Path, room: Path, progress: Progress, anony
     Args:
         handle: as `resolve` gave it.
         folder: for the content; made.
-        room: holds the files that are complete; the library begins others anew.
-        progress: told of every block.
+        room: holds the partial download; the library continues or repeats single files.
+        progress: receives every block.
         anonymous: send no token.
 
     Returns:
@@ -71,14 +71,14 @@ def download(handle: Handle, folder: Path, room: Path, progress: Progress, anony
         OSError: the disk is full or read-only.
     """
     _, sizes = _look(handle, progress, anonymous)
-    wanted = [name for name in sizes if name == handle.file or _belongs(name, handle.file)]
+    wanted = [name for name in sizes if name == handle.file or belongs(name, handle.file)]
     if handle.file not in wanted:
         raise DownloadError("there is no such file in it", "missing")
     for name in wanted:
-        archive.safe_name(name)  # the server chose it
+        archive.safe_name(name)  # the server chose the name
     total = sum(sizes[name] for name in wanted)
     check_size(total)
-    room = room / handle.version  # what came of an earlier commit is left where it is
+    room = room / handle.version  # files of another commit stay where they are
 
     def load(hub: Any, pace: Pace) -> None:
         bar = bar_for(handle, progress, pace, total)
@@ -102,7 +102,7 @@ def download(handle: Handle, folder: Path, room: Path, progress: Progress, anony
 
 
 def _look(handle: Handle, progress: Progress, anonymous: bool) -> tuple[str, dict[str, int]]:
-    """The commit of a handle's revision, and its files with their sizes (0: not told)."""
+    """The commit of a handle's revision, and its files with their sizes (0: unknown)."""
 
     def ask(hub: Any, _: Pace) -> Any:
         revision = handle.version or None
@@ -115,7 +115,7 @@ def _look(handle: Handle, progress: Progress, anonymous: bool) -> tuple[str, dic
 
 def _call(handle: Handle, progress: Progress, action: Callable[[Any, Pace], Result]) -> Result:
     def once(pace: Pace) -> Result:
-        with invited("huggingface_hub", handle, "hf", _QUIET) as hub, changed(_QUIET_AFTER_IMPORT):
+        with imported("huggingface_hub", handle, "hf", _QUIET) as hub, changed(_QUIET_AFTER_IMPORT):
             try:
                 return action(hub, pace)
             except Exception as error:
@@ -125,7 +125,7 @@ def _call(handle: Handle, progress: Progress, action: Callable[[Any, Pace], Resu
 
 
 def _token(anonymous: bool) -> bool | None:
-    """What the package takes for: none; or the user's, if there is one."""
+    """The package's value for no token, or for the user's token if there is one."""
     return False if anonymous else None
 
 
@@ -137,7 +137,7 @@ def _choose(handle: Handle, names: list[str]) -> str:
         raise failure(str(handle), what, "Name one of its files.")
     found = [name for name in names if name.lower().endswith(".onnx")]
     only = found if len(found) == 1 else []
-    for name in [*_PREFERRED, *only]:
+    for name in [*PREFERRED, *only]:
         if name in found:
             return name
     if found:
@@ -147,10 +147,11 @@ def _choose(handle: Handle, names: list[str]) -> str:
     raise failure(str(handle), what, "headstart reads ONNX files from Hugging Face: look for an export of it.")
 
 
-def _belongs(name: str, network: str) -> bool:
+def belongs(name: str, network: str) -> bool:
+    """Whether a file of a repository goes with an ONNX file: its weights, or what says how to feed it."""
     folder, _, file = network.rpartition("/")
     place, _, other = name.rpartition("/")
-    if other in _CARDS:
+    if other in CARDS:
         return place in ("", folder)
     stem = file.rpartition(".")[0]
     return place == folder and any(fnmatch(other, pattern.format(name=file, stem=stem)) for pattern in _EXTERNAL)

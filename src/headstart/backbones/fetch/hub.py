@@ -1,6 +1,6 @@
-"""Downloading from servers that speak TensorFlow Hub's hosting protocol, or simply hold a network's file.
+"""Downloading from servers with TensorFlow Hub's hosting protocol, and models in one file from any server.
 
-`GET <handle>?tf-hub-format=compressed` answers, perhaps after redirects, a tar.gz of the SavedModel's folder.
+`GET <handle>?tf-hub-format=compressed` returns, perhaps after redirects, a tar.gz of the SavedModel's folder.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def download(handle: Handle, folder: Path, room: Path, progress: Progress) -> st
         handle: of kind `hub`.
         folder: for the content; made.
         room: holds what has arrived of the download.
-        progress: told of every block.
+        progress: receives every block.
 
     Returns:
         The address that the bytes came from, after redirects, without its query: that may hold a signature.

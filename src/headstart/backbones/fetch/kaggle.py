@@ -1,4 +1,4 @@
-"""Networks from Kaggle, by the package kagglehub."""
+"""Models from Kaggle, with the package kagglehub."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from headstart.backbones.fetch.clients import bar_for, changed, invited, translated
+from headstart.backbones.fetch.clients import bar_for, changed, imported, translated
 from headstart.backbones.fetch.handles import Handle
 from headstart.disk.retry import TIMEOUT, Pace, patiently
 from headstart.progress import Progress
@@ -35,7 +35,7 @@ def download(
         handle: with a version, or without: then the newest is taken.
         folder: for the content; made.
         room: holds what has arrived; the library continues it.
-        progress: told of every block.
+        progress: receives every block.
         anonymous: send no token.
 
     Returns:
@@ -51,7 +51,7 @@ def download(
     name = str(handle).partition(":")[2]
 
     def once(pace: Pace) -> Path:
-        with invited("kagglehub", handle, "kaggle", environment) as library:
+        with imported("kagglehub", handle, "kaggle", environment) as library:
             changes = {
                 "kagglehub.clients.tqdm": bar_for(handle, progress, pace),
                 "kagglehub.clients.CHUNK_SIZE": 1 << 16,

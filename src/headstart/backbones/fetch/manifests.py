@@ -1,4 +1,4 @@
-"""What an entry of the cache holds, written beside it, and whether it still does."""
+"""The list of an entry's files with their hashes, and checking the files against it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from headstart.disk import archive, atomic
 FORMAT = 1
 MANIFEST, CONTENT = "manifest.json", "content"
 _SEEN = "seen.json"
-#: A file changed this recently may change again within the clock's tick: it is hashed again at the next use.
+#: A file that changed less than this ago may change again without a new time: it is hashed again at the next use.
 _RACY_SECONDS = 2.0
 
 
 class DamagedError(Exception):
-    """An entry is not as it was kept, and why: the rest of a sentence about it."""
+    """An entry's files have changed. The message continues a sentence about the entry."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Kept:
     """An entry of the cache.
 
     Attributes:
-        handle: in the canonical form, pinned.
+        handle: in canonical form, pinned.
         source: the address that the bytes came from, after redirects.
         time: when, ISO 8601 in UTC.
-        network: which of the files is the network, a path below the content folder; `.`: the folder itself.
+        network: the model, a path below the content folder; `.`: the folder itself.
         files: what belongs to it.
         folder: where the content is.
         headstart: the version that kept it.
@@ -74,7 +74,7 @@ def read(folder: Path) -> Kept:
     """Read the manifest in an entry's folder.
 
     Raises:
-        DamagedError: there is none, or it is not one of ours.
+        DamagedError: there is none, or it is not valid.
     """
     try:
         fields = json.loads((folder / MANIFEST).read_text("utf-8"))
@@ -96,11 +96,11 @@ def read(folder: Path) -> Kept:
 def check(kept: Kept, thoroughly: bool = False) -> None:
     """Compare the files with the manifest.
 
-    Their hashes are computed unless sizes, times and places on the disk are those of the last time. Hashing takes
-    about 0.1 s for 100 MB; a disk that lies about its content is found by `thoroughly`.
+    Hashes are computed unless sizes, times and inodes are the same as last time. Hashing takes
+    about 0.1 s for 100 MB; `thoroughly` always hashes, and so finds errors of the disk.
 
     Raises:
-        DamagedError: a file is missing or other.
+        DamagedError: a file is missing or has changed.
     """
     marks: list[tuple[str, int, int, int]] = []
     for file in kept.files:
@@ -125,12 +125,12 @@ def check(kept: Kept, thoroughly: bool = False) -> None:
             raise DamagedError(f"{file.name} has SHA-256 {digest}, expected {file.sha256}")
     newest = max(max(changed, written) for _, changed, written, _ in marks)
     if time.time_ns() - newest > _RACY_SECONDS * 1e9:
-        with suppress(OSError):  # a cache that may only be read serves as well
+        with suppress(OSError):  # a read-only cache works, too
             atomic.write(seen, json.dumps(marks))
 
 
 def list_files(content: Path) -> tuple[KeptFile, ...]:
-    """What a manifest says of the files in a folder; they are on the disk when this returns."""
+    """List a folder's files for a manifest; they are safely on the disk when this returns."""
     files = []
     for path in sorted(content.rglob("*")):
         if path.is_file():

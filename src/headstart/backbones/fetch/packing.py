@@ -89,8 +89,8 @@ def read(file: Path, progress: Progress) -> list[tuple[Kept, bool]]:
         raise BackboneError(f"{file} is no file.\nExpected one that `headstart backbones pack` wrote.")
     name = "unpack"
     with (
-        cache.telling(f"{file} cannot be unpacked"),
-        locks.held(cache.networks() / "locks" / name, f"unpacks {file}", progress.message),
+        cache.disk_errors(f"{file} cannot be unpacked"),
+        locks.owned(cache.networks() / "locks" / name, f"unpacks {file}", progress.message),
         cache.making(name) as room,
     ):
         try:
@@ -155,7 +155,7 @@ def _refuse_other(file: Path, handle: Handle, entry: Kept) -> None:
 
 
 def _take(handle: Handle, entry: Kept, asked: list[Handle], progress: Progress) -> tuple[Kept, bool]:
-    with cache.held(handle, "unpacks", progress.message):
+    with cache.locked(handle, "unpacks", progress.message):
         here = cache.sound(handle)
         if here is None:
             for path in (*entry.folder.rglob("*"), entry.folder, entry.folder.parent):

@@ -21,7 +21,7 @@ from typing import Any
 
 from headstart.backbones.graph import files, reading, sandbox
 from headstart.backbones.runtimes.openvino.compiled import engine
-from headstart.disk import atomic
+from headstart.disk import locks
 from headstart.disk.home import home
 from headstart.errors import BackboneError, reason
 
@@ -48,7 +48,7 @@ def converted(path: Path, weights: str, handle: str, why: str) -> Path:
             "model is kept, and is used without TensorFlow."
         )
     try:
-        lock = atomic.locked(target.with_suffix(".lock"), keep=False)
+        lock = locks.locked(target.with_suffix(".lock"), keep=False)
         with lock, tempfile.TemporaryDirectory(dir=target.parent) as folder:
             if _sound(target):  # another process or thread has just converted it
                 return target

@@ -7,28 +7,17 @@ import mmap
 import os
 import re
 from pathlib import Path
-from typing import Literal
 
+from headstart.backbones.formats import EXTENSIONS, READABLE, Format
 from headstart.errors import BackboneError
 from headstart.safety.printable import show
 
-Format = Literal["savedmodel", "tflite", "onnx", "openvino", "keras", "tf1hub"]
-#: File name extension -> format, of models that are one file.
-ENDINGS: dict[str, Format] = {
-    ".tflite": "tflite",
-    ".onnx": "onnx",
-    ".xml": "openvino",
-    ".h5": "keras",
-    ".hdf5": "keras",
-    ".keras": "keras",
-}
 #: OpenVINO cannot read these; TensorFlow converts them once.
 FOREIGN: tuple[Format, ...] = ("keras", "tf1hub")
 #: Bytes that a model may have; the largest image models of TensorFlow Hub have about 5 GB.
 LARGEST = 20_000_000_000
 #: Files that an ONNX file may refer to: exporters write at most one for each tensor.
 _MOST_FILES = 10_000
-READABLE = f"a SavedModel folder, or a file whose name ends in {', '.join(ENDINGS)}"
 
 
 def format_of(path: Path) -> Format:
@@ -48,7 +37,7 @@ def format_of(path: Path) -> Format:
         )
     if not path.exists():
         raise BackboneError(f"There is no model {path}.\nExpected {READABLE}.")
-    kind = ENDINGS.get(path.suffix.lower())
+    kind = EXTENSIONS.get(path.suffix.lower())
     if kind is None:
         raise BackboneError(f"{path} is not a model of a known format.\nExpected {READABLE}.")
     if not path.is_file():
@@ -71,11 +60,13 @@ def parts(path: Path) -> tuple[Path, ...]:
         return tuple(file for file in inside if file.is_file())
     if kind == "openvino":
         return tuple(file for file in (path, path.with_suffix(".bin")) if file.is_file())
-    return (path, *_external(path)) if kind == "onnx" else (path,)
+    return (path, *filter(Path.is_file, external(path))) if kind == "onnx" else (path,)
 
 
-def _external(path: Path) -> list[Path]:
-    """The files that hold an ONNX file's tensors: pairs of the key "location" and a path relative to the file.
+def external(path: Path) -> list[Path]:
+    """The files that an ONNX file keeps tensors in, whether they exist or not.
+
+    They are pairs of the key "location" and a path relative to the file.
 
     https://github.com/onnx/onnx/blob/main/docs/ExternalData.md; the pair is a `StringStringEntryProto`.
     """
@@ -91,8 +82,7 @@ def _external(path: Path) -> list[Path]:
                     names.add(bytes(text[start : start + count]))
     if len(names) > _MOST_FILES:
         raise BackboneError(f"{path} refers to more than {_MOST_FILES:,} files of weights.\nExpected fewer.")
-    beside = (path.parent / os.fsdecode(name) for name in sorted(names) if b"\x00" not in name)
-    return [file for file in beside if file.is_file()]
+    return [path.parent / os.fsdecode(name) for name in sorted(names) if b"\x00" not in name]
 
 
 def size(path: Path) -> int:

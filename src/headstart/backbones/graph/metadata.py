@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from headstart.backbones.graph.files import Format
+from headstart.backbones.formats import Format
 from headstart.backbones.hints import Hints, ModelKind
 from headstart.backbones.ranges.feeds import Channels, Feed, Triple
 from headstart.errors import BackboneError, reason
