@@ -91,7 +91,7 @@ def answers(kind: Kind, case: Case, noise: np.random.Generator | None = None) ->
     rest_labels = protocol.numbers(names[rest].tolist(), classes)
     p = result.fit.head.predict_proba(everything.vectors[rest])
     return Answers(
-        evaluate(labels, result.held_out, interval_photos=len(set(clean.groups)), cross_validated=True),
+        evaluate(labels, result.held_out, interval_photos=len(np.unique(clean.groups)), cross_validated=True),
         np.array([one.argmax(axis=1) == labels for one in result.held_out]),
         result.folds,
         p.argmax(axis=1) == rest_labels,

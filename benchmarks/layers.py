@@ -66,7 +66,7 @@ def main() -> None:
 def draw(train: Features, labels: list[str], size: int, seed: int) -> tuple[Features, list[str]]:
     """So many photos of each class, by seed."""
     share = min(1.0, size / (len(labels) / len(set(labels))))
-    rows = stratified_share(labels, train.hashes, share, seed)
+    rows = stratified_share(labels, train.hashes.tolist(), share, seed)
     return rows_of(train, [int(i) for i in rows]), [labels[i] for i in rows]
 
 
@@ -76,7 +76,7 @@ def rows_of(features: Features, rows: list[int]) -> Features:
         paths=tuple(features.paths[i] for i in rows),
         rows=features.rows[rows],
         vectors=features.vectors[rows],
-        hashes=tuple(features.hashes[i] for i in rows),
+        hashes=features.hashes[rows],
         skipped=(),
     )
 

@@ -278,7 +278,7 @@ def test_copies_are_solved_for_once_with_the_weight_of_all(
     features, labels, folds = clouds(n, dim)
     copies = np.random.default_rng(1).permutation(np.repeat(np.arange(3 * n), 1 + np.arange(3 * n) % 5))
     features, labels, folds = features[copies], labels[copies], folds[copies]
-    groups = [bytes([i // 256, i % 256]) for i in copies]
+    groups = np.array([bytes([i // 256, i % 256]) for i in copies], "V2")
     solved: list[int] = []
 
     class Counting(Basis):

@@ -18,7 +18,7 @@ from headstart.classifier import saved
 from headstart.errors import DataError, HeadError
 from headstart.evaluation.metrics import evaluate
 from headstart.evaluation.results import Measured, Predictions, about, answers_of, mean_of
-from headstart.features.extraction import Features, Skipped, extract, require_all
+from headstart.features.extraction import Features, Hashes, Skipped, extract, require_all
 from headstart.features.store import Store
 from headstart.heads import power
 from headstart.heads.head import Head, Kind
@@ -139,7 +139,7 @@ class Classifier:
         classes = tuple(sorted(set(clean.labels)))
         result = protocol.cross_validate(self.kind, clean, classes, self.seed, measuring)
         numbers = protocol.numbers(clean.labels, classes)
-        photos = len(set(clean.groups))
+        photos = len(np.unique(clean.groups))
         measured = evaluate(numbers, result.held_out, interval_photos=photos, cross_validated=True)
         said = mean_of(result.held_out)
         answers = answers_of(numbers, result.held_out, clean.groups, result.folds)
@@ -200,7 +200,7 @@ class Classifier:
         numbers = protocol.numbers(clean.labels, self.classes_)
         said = head.predict_proba(clean.features.vectors)
         return Measured(
-            evaluate(numbers, [said], interval_photos=len(set(clean.groups))),
+            evaluate(numbers, [said], interval_photos=len(np.unique(clean.groups))),
             "test set",
             self.classes_,
             clean.features.paths,
@@ -294,9 +294,9 @@ class Classifier:
         return self.head_
 
 
-def fingerprints(hashes: Sequence[bytes]) -> npt.NDArray[np.uint64]:
+def fingerprints(hashes: Hashes) -> npt.NDArray[np.uint64]:
     """The first 8 bytes of content hashes, sorted."""
-    return np.sort(np.frombuffer(b"".join(digest[:8] for digest in hashes), np.uint64))
+    return np.sort(hashes.view(np.uint64).reshape(-1, 4)[:, 0])
 
 
 def source_of(photos: Photos | PhotoSet, labels: Sequence[str] | None) -> Source:

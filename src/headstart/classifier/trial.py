@@ -148,7 +148,9 @@ def curve_of(trial: Trial, seed: int) -> LearningCurve:
         clean.features.vectors,
         protocol.numbers(clean.labels, classifier.classes_),
         classifier.classes_,
-        protocol.content_keys(clean),  # the folds in which the strength is chosen follow them: as it was for the head
+        protocol.content_keys(
+            clean
+        ).tolist(),  # the folds in which the strength is chosen follow them: as it was for the head
         classifier.strength_,
         held,
         seed,

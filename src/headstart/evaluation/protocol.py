@@ -19,6 +19,8 @@ from headstart.heads.fitting import Fitted, fit
 from headstart.heads.head import Kind
 from headstart.photos.splits import stratified_folds
 
+#: A hash for each photo, `V16` or `V32`; a list of `bytes` would take 50 bytes more for each.
+Keys = npt.NDArray[np.void]
 #: Where a strength is only chosen, and where photos are many.
 FOLDS = 5
 #: Where photos are few, what is measured should learn from nearly as many as the final head does: with 5 folds the
@@ -44,7 +46,7 @@ class Clean:
 
     features: Features
     labels: tuple[str, ...]
-    groups: tuple[bytes, ...]
+    groups: Keys
     skipped: tuple[Skipped, ...]
 
 
@@ -65,20 +67,27 @@ class CrossValidated:
 
 def without_conflicts(features: Features, labels: Sequence[str]) -> Clean:
     """Leave out every photo that is there twice under different labels: nobody knows which one is right."""
-    groups = group_keys(features)
-    first: dict[bytes, str] = {}
-    torn = {group for group, label in zip(groups, labels, strict=True) if first.setdefault(group, label) != label}
-    names: dict[bytes, set[str]] = {group: set() for group in torn}  # few: a set for every photo costs 300 bytes each
-    for group, label in zip(groups, labels, strict=True):
-        if group in names:
-            names[group].add(label)
+    keys = group_keys(features)
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    number = {label: i for i, label in enumerate(sorted(set(labels)))}
+    given = np.array([number[label] for label in labels], np.intp)
+    torn = np.unique(group[given != given[first][group]])
+    left_out = np.flatnonzero(np.isin(group, torn)).tolist()
+    names: dict[int, set[str]] = {copies: set() for copies in torn.tolist()}
+    for i in left_out:
+        names[int(group[i])].add(labels[i])
     skipped = tuple(
-        Skipped(path, "conflicting labels", "the same photo is labelled " + " and ".join(sorted(names[group])))
-        for path, group in zip(features.paths, groups, strict=True)
-        if group in torn
+        Skipped(
+            features.paths[i],
+            "conflicting labels",
+            "the same photo is labelled " + " and ".join(sorted(names[int(group[i])])),
+        )
+        for i in left_out
     )
-    keep = [i for i, group in enumerate(groups) if group not in torn]
-    return Clean(take(features, keep), tuple(labels[i] for i in keep), tuple(groups[i] for i in keep), skipped)
+    if not left_out:
+        return Clean(features, tuple(labels), keys, skipped)
+    keep = np.flatnonzero(~np.isin(group, torn)).tolist()
+    return Clean(take(features, keep), tuple(labels[i] for i in keep), keys[keep], skipped)
 
 
 def without_copies_of(features: Features, others: Features) -> tuple[Features, list[int], tuple[Skipped, ...]]:
@@ -87,8 +96,8 @@ def without_copies_of(features: Features, others: Features) -> tuple[Features, l
     Returns:
         the rest, its row numbers, and what was left out.
     """
-    held = dict(zip(group_keys(others), others.paths, strict=True))
-    groups = group_keys(features)
+    held = dict(zip(group_keys(others).tolist(), others.paths, strict=True))
+    groups = group_keys(features).tolist()
     keep = [i for i, group in enumerate(groups) if group not in held]
     skipped = tuple(
         Skipped(features.paths[i], "duplicate", f"the same photo as {held[groups[i]]}, which is measured on")
@@ -113,13 +122,13 @@ def check_complete(expected: Sequence[str], clean: Clean, skipped: Sequence[Skip
         )
 
 
-def group_keys(features: Features) -> tuple[bytes, ...]:
-    """A key of each photo, equal for equal vectors: 16 bytes. Photos of equal content have equal vectors."""
-    keys: dict[bytes, bytes] = {}
-    for digest, row in zip(features.hashes, features.vectors, strict=True):
-        if digest not in keys:
-            keys[digest] = hashlib.blake2b(row.tobytes(), digest_size=16).digest()
-    return tuple(keys[digest] for digest in features.hashes)
+def group_keys(features: Features) -> Keys:
+    """A key of each photo, equal for equal vectors: `V16` `(m,)`. Photos of equal content have equal vectors."""
+    _, first, copies = np.unique(features.hashes, return_index=True, return_inverse=True)
+    keys = np.empty(len(first), "V16")
+    for place, row in enumerate(first.tolist()):
+        keys[place] = np.void(hashlib.blake2b(features.vectors[row].tobytes(), digest_size=16).digest())
+    return keys[copies]
 
 
 def take(features: Features, rows: list[int]) -> Features:
@@ -131,7 +140,7 @@ def take(features: Features, rows: list[int]) -> Features:
         paths=tuple(features.paths[i] for i in rows),
         rows=features.rows[rows],
         vectors=features.vectors[rows],
-        hashes=tuple(features.hashes[i] for i in rows),
+        hashes=features.hashes[rows],
     )
 
 
@@ -170,7 +179,7 @@ def cross_validate(
     if len(classes) < 2:
         only = f"only '{classes[0]}'" if classes else "none"
         raise DataError(f"There must be two classes to tell apart; received {only}.\nAdd a folder of other photos.")
-    counts = Counter(label for label, _ in set(zip(clean.labels, clean.groups, strict=True)))
+    counts = Counter(clean.labels[i] for i in np.unique(clean.groups, return_index=True)[1].tolist())
     if few := [name for name in classes if counts[name] < 2]:
         raise DataError(
             f"Too few photos of {', '.join(repr(name) for name in few)}: one each, copies not counted.\n"
@@ -182,15 +191,17 @@ def cross_validate(
     keys = content_keys(clean)
     fits, folds = [], np.empty((repeats, len(labels)), np.int8)
     for r in range(repeats):
-        own = stratified_folds(labels, keys, k, seed + r)
+        own = stratified_folds(labels, keys.tolist(), k, seed + r)
         fits.append(fit(kind, clean.features.vectors, labels, own, clean.groups))
         folds[r] = own
     return CrossValidated(fits[0], [one.held_out for one in fits], folds)
 
 
-def content_keys(clean: Clean) -> list[bytes]:
+def content_keys(clean: Clean) -> Keys:
     """For each photo the least content hash of its group: folds follow content, not names or the arithmetic."""
-    first: dict[bytes, bytes] = {}
-    for group, digest in zip(clean.groups, clean.features.hashes, strict=True):
-        first[group] = min(first.get(group, digest), digest)
-    return [first[group] for group in clean.groups]
+    hashes = clean.features.hashes
+    order = np.argsort(hashes, kind="stable")
+    _, least, copies = np.unique(clean.groups[order], return_index=True, return_inverse=True)
+    keys = np.empty_like(hashes)
+    keys[order] = hashes[order[least]][copies]
+    return keys

@@ -14,7 +14,8 @@ from headstart.heads.head import Vectors
 
 #: What a saved classifier says was done to its features.
 NAME = "signed square root"
-_CHUNK = 1024
+#: Rows at a time. Larger temporary arrays would be slower, and malloc would keep their memory.
+_CHUNK = 64
 
 
 def normalise(vectors: Vectors) -> None:
