@@ -118,7 +118,7 @@ def compared(label: str, a: Answers, b: Answers, rng: np.random.Generator, equal
 
 def seen(found: paired.Difference, expected: float, true: float) -> dict:
     return {
-        "told": found.is_told,
+        "told": found.is_significant,
         "held": found.interval[0] <= true <= found.interval[1],
         "held_expected": found.interval[0] <= expected <= found.interval[1],
         "true": true,

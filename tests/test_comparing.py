@@ -83,7 +83,7 @@ def test_the_best_comes_first_and_the_others_are_compared_with_it(split: Path) -
     assert other.difference is not None
     assert other.difference.n == 72
     assert other.difference.value == pytest.approx(best.accuracy - other.accuracy)
-    assert other.difference.is_told
+    assert other.difference.is_significant
     assert found.protocol == "test set"
     assert found.verdict.startswith("sharp is the best on 72 photos: blurred is ")
 
@@ -148,7 +148,7 @@ def test_another_folder_to_measure_on(split: Path) -> None:
 # --- what goes wrong ---
 
 
-def test_a_network_that_fails_is_told_and_the_others_go_on(split: Path) -> None:
+def test_a_network_that_fails_is_significant_and_the_others_go_on(split: Path) -> None:
     notes = Notes()
     broken = Broken(weights="broken")
     found = compare(split, networks=["no-such-network", broken, *pair()], progress=notes)

@@ -283,7 +283,7 @@ class _Job:
         order = list(dict.fromkeys(entry.card for entry in entries))
         kept = set(order[:least])
         left_out = tuple(entry for entry in entries if entry.card not in kept)
-        doubtful = {e.name for e in left_out if e.difference is None or not e.difference.is_told}
+        doubtful = {e.name for e in left_out if e.difference is None or not e.difference.is_significant}
         doubt = (
             f"{len(doubtful)} of those left out could not be told apart from the best on so few photos "
             f"({', '.join(sorted(doubtful))}): one of them may be as good or better."

@@ -93,9 +93,9 @@ def verdict(standings: Sequence[Standing], n: int) -> str:
     best, others = standings[0], standings[1:]
     if not others:
         return f"Only {best.name} was measured: there is nothing to compare it with."
-    tied = [one for one in others if one.difference is not None and not one.difference.is_told]
+    tied = [one for one in others if one.difference is not None and not one.difference.is_significant]
     unpaired = [one for one in others if one.difference is None]
-    told = [one for one in others if one.difference is not None and one.difference.is_told]
+    told = [one for one in others if one.difference is not None and one.difference.is_significant]
     sentences = []
     if tied:
         names = [best.name, *(one.name for one in tied)]

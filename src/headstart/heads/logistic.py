@@ -48,7 +48,7 @@ def path(
         `(l2, W, b, held_out)`: float32 `(r, k)` and `(k,)` of the last problem, and float32 `(n, k)`, for each
         photo the scores of the problem that it is held out of.
     """
-    n, problems = weights.shape
+    problems = weights.shape[1]
     k = int(labels.max()) + 1
     state = np.zeros((basis.rank, problems * k), np.float32), np.zeros((problems, k), np.float32)
     for l2 in strengths:

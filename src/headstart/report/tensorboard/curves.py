@@ -69,7 +69,7 @@ def curves(run: Run) -> Curves:
 
 def _one_fold(run: Run, labels: np.ndarray[tuple[int], np.dtype[np.intp]]) -> tuple[Examples, Examples]:
     """Copies of a photo stay on one side."""
-    folds = stratified_folds(labels, protocol.group_keys(run.learn), FOLDS, run.classifier.seed)
+    folds = stratified_folds(labels, protocol.group_keys(run.learn).tolist(), FOLDS, run.classifier.seed)
     # Every class must be trained on: of a class with two photos, neither fold may take both.
     fold = next(f for f in range(FOLDS) if len(np.unique(labels[folds != f])) == len(np.unique(labels)))
     inside, outside = folds != fold, folds == fold
