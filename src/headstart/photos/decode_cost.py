@@ -122,7 +122,7 @@ def plain_tags(data: bytes) -> bool:
 
 
 def _tag_bytes(data: bytes, start: int, order: str, big: bool, depth: int) -> int:
-    """Bytes of the numbers in a directory of tags and its subdirectories; texts and blobs, which are fast, count less."""
+    """Bytes of the numbers in a directory of tags and its subdirectories; texts and blobs are fast and count less."""
     entry = struct.Struct(order + ("HHQ8s" if big else "HHI4s"))
     count = struct.unpack_from(order + ("Q" if big else "H"), data, start)[0]
     start += 8 if big else 2
