@@ -33,7 +33,7 @@ def vectors(photos: PhotoSet) -> tuple[np.ndarray, np.ndarray, list[bytes]]:
     found = extract(network, photos.paths, store)
     labels = np.array([photos.classes.index(photos.labels[i]) for i in found.rows])
     power.normalise(found.vectors)
-    return found.vectors, labels, list(found.hashes)
+    return found.vectors, labels, found.hashes.tolist()
 
 
 def race(rounds: int) -> None:

@@ -23,7 +23,7 @@ from headstart.features import extraction as features_module
 from headstart.features import store as store_module
 from headstart.features.extraction import FLUSH, Features, Progress, Skipped, extract, processors, require_all
 from headstart.features.store import Store
-from headstart.photos import images
+from headstart.photos import images, reading
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def no_thread_is_left() -> Iterator[None]:
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Files are trusted as soon as they are written; call it to let the clock tick before a file is changed."""
-    monkeypatch.setattr(store_module, "_RACY_SECONDS", 0.0)
+    monkeypatch.setattr(reading, "_RACY_SECONDS", 0.0)
     return lambda: time.sleep(0.03)
 
 
@@ -105,7 +105,7 @@ def test_vectors_are_those_of_the_photos_in_the_order_given(tmp_path: Path) -> N
     assert found.rows.tolist() == list(range(13))
     assert found.vectors.dtype == np.float32
     assert np.array_equal(found.vectors, expected(paths))
-    assert found.hashes == tuple(images.content_hash(Path(path).read_bytes()) for path in paths)
+    assert found.hashes.tolist() == [images.content_hash(Path(path).read_bytes()) for path in paths]
     assert counts(found) == (13, 0, 0, 0)
     red = found.vectors[["red" in Path(path).parent.name for path in paths]]
     assert (red[:, 0] > 230).all()
@@ -127,7 +127,7 @@ def test_the_second_run_reads_no_file_and_embeds_nothing(
     assert counts(second) == (0, 13, 0, 0)
     assert (backbone.embedded, backbone.probed) == (0, 0)
     assert np.array_equal(first.vectors, second.vectors)
-    assert first.hashes == second.hashes
+    assert first.hashes.tolist() == second.hashes.tolist()
     assert (progress.plans, progress.steps) == ([(13, 0, 0.0)], [])
 
 
@@ -339,7 +339,7 @@ def test_photos_that_are_all_broken_give_no_vectors(tmp_path: Path) -> None:
     backbone, progress = FakeBackbone(), Recorder()
     found = extract(backbone, list(broken), Store(tmp_path / "store"), progress)
     assert found.vectors.shape == (0, 8)
-    assert (found.paths, found.rows.tolist(), found.hashes) == ((), [], ())
+    assert (found.paths, found.rows.tolist(), found.hashes.tolist()) == ((), [], [])
     assert [one.reason for one in found.skipped] == list(broken.values())
     assert backbone.embedded == 0
     assert [plan[:2] for plan in progress.plans] == [(5, 5)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -278,7 +280,7 @@ def test_copies_are_solved_for_once_with_the_weight_of_all(
     features, labels, folds = clouds(n, dim)
     copies = np.random.default_rng(1).permutation(np.repeat(np.arange(3 * n), 1 + np.arange(3 * n) % 5))
     features, labels, folds = features[copies], labels[copies], folds[copies]
-    groups = [bytes([i // 256, i % 256]) for i in copies]
+    groups = np.array([bytes([i // 256, i % 256]) for i in copies], "V2")
     solved: list[int] = []
 
     class Counting(Basis):
@@ -301,3 +303,20 @@ def test_few_copies_change_no_bit(kind: str) -> None:
     data = features[rows], labels[rows], folds[rows]
     plain, told = fit(kind, *data), fit(kind, *data, [bytes([i]) for i in rows])
     assert np.array_equal(plain.held_out, told.held_out)
+
+
+def test_scores_of_all_problems_are_freed_between_strengths() -> None:
+    """They are as many numbers as photos x folds x classes; only the held-out ones, a fifth or tenth, are kept."""
+    n, k = 2000, 50
+    features, labels = np.random.default_rng(0).normal(size=(n, 60)).astype(np.float32), np.arange(n) % k
+    folds = np.arange(n) // k % 5
+    weights = np.stack([folds != f for f in range(5)] + [np.ones(n, bool)], axis=1).astype(np.float32)
+    basis = Basis(features, fitting.class_weights(labels))
+    tracemalloc.start()
+    try:
+        solved = logistic.path(basis, labels, weights / weights.sum(axis=0), folds, [100.0])
+        held_out = next(solved)[3]
+        left, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert left < held_out.nbytes + 500_000

@@ -12,6 +12,7 @@ from headstart.evaluation.learning_curve import curve as learning_curve
 from headstart.evaluation.learning_curve.class_advice import advise
 from headstart.evaluation.learning_curve.curve import FOLDS
 from headstart.evaluation.learning_curve.extrapolation import PowerLaw
+from headstart.evaluation.learning_curve.measuring import Folds, HeldOut
 from headstart.heads.fitting import fit
 from headstart.photos.splits import stratified_folds
 
@@ -102,7 +103,7 @@ def test_too_few_photos_give_no_curve(counts: tuple[int, ...]) -> None:
     found = curve(*clouds(counts))
     assert found.points == ()
     assert found.text == "There are too few photos for a learning curve."
-    assert found.advice.text == "Take ten of each class or more."
+    assert found.advice.text == "Take at least ten photos of each class."
     assert json.loads(json.dumps(found.to_json()))["points"] == []
 
 
@@ -172,14 +173,14 @@ def test_two_points_are_not_extrapolated() -> None:
     found = curve(*clouds((6, 6, 6)))
     assert found.law is None
     assert found.to_json()["extrapolation"] is None
-    assert "too few points to say what more photos would bring" in found.text
+    assert "too few points to predict what more photos would give" in found.text
 
 
 def test_the_text_says_what_the_curve_says() -> None:
     found = curve(*clouds((80, 80, 80)), clouds((300, 300, 300), seed=1))
     assert found.text.startswith(f"With 80 photos a class {100 * found.points[-1].accuracy:.1f} % (")
     assert f"with 3 it was {100 * found.points[0].accuracy:.1f} %" in found.text
-    assert "If it goes on like this, 160 a class would bring" in found.text
+    assert "If the trend continues, 160 a class would give" in found.text
     document = found.to_json()
     assert (document["text"], document["advice"]["text"]) == (found.text, found.advice.text)
 
@@ -198,9 +199,9 @@ def unlike(counts: tuple[int, int, int], seed: int) -> tuple[np.ndarray, np.ndar
 
 
 def test_the_class_that_needs_photos_is_named() -> None:
-    found = advise(*unlike((40, 40, 40), 0), NAMES, 0.01, None, unlike((600, 600, 600), 1), 0)
+    found = advise(*unlike((40, 40, 40), 0), NAMES, 0.01, HeldOut(*unlike((600, 600, 600), 1)), 0)
     assert found.classes[0].name == "left"
-    assert found.is_told
+    assert found.is_significant
     assert found.removed == 20
     assert found.text.startswith("20 more photos of 'left' are worth more than 20 of '")
     assert found.classes[0].interval[0] > 0
@@ -209,32 +210,32 @@ def test_the_class_that_needs_photos_is_named() -> None:
 def test_nothing_is_certain_of_few_photos() -> None:
     """Two classes far apart: nothing is lost whatever is taken away, and still an interval has a width."""
     x = np.repeat([[0.0, 9.0], [9.0, 0.0]], 10, axis=0).astype(np.float32)
-    found = advise(x, np.repeat([0, 1], 10), NAMES[:2], 0.1, None, (x, np.repeat([0, 1], 10)), 0)
+    found = advise(x, np.repeat([0, 1], 10), NAMES[:2], 0.1, HeldOut(x, np.repeat([0, 1], 10)), 0)
     assert [one.gain for one in found.classes] == [0.0, 0.0]
     assert all(one.interval[0] < -0.1 < 0.1 < one.interval[1] for one in found.classes)
-    assert not found.is_told
+    assert not found.is_significant
 
 
 def test_nothing_is_said_where_classes_are_alike() -> None:
-    told = 0
+    significant = 0
     for seed in range(20):
         x, y = clouds((20, 20, 20), seed=seed + 10)
-        found = advise(x, y, NAMES, 0.1, None, clouds((200, 200, 200), seed=seed + 100), seed)
-        told += found.is_told
-        assert ("the photos do not say" in found.text) != found.is_told
-    assert told <= 2
+        found = advise(x, y, NAMES, 0.1, HeldOut(*clouds((200, 200, 200), seed=seed + 100)), seed)
+        significant += found.is_significant
+        assert ("too few photos to say which class" in found.text) != found.is_significant
+    assert significant <= 2
 
 
 def test_advice_by_cross_validation_measures_every_photo_once() -> None:
     x, y = unlike((30, 30, 30), 0)
     folds = stratified_folds(y, keys(90), FOLDS, 0)
-    problems = class_advice._Problems(x, y, 0.01, folds, None)
+    problems = class_advice._Problems(x, y, 0.01, Folds(folds))
     everyone = np.ones(90, bool)
     right = problems.right([everyone, everyone])
     assert right.shape == (2, 90)
     assert np.array_equal(right[0], right[1])
     outside = np.flatnonzero(folds != 0)
-    alone = class_advice._Problems(x, y, 0.01, None, (x[folds == 0], y[folds == 0]))
+    alone = class_advice._Problems(x, y, 0.01, HeldOut(x[folds == 0], y[folds == 0]))
     mask = np.zeros(90, bool)
     mask[outside] = True
     assert np.array_equal(right[0][folds == 0], alone.right([mask])[0])
@@ -245,26 +246,26 @@ def test_many_masks_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None
     held = unlike((50, 50, 50), 1)
     rng = np.random.default_rng(0)
     masks = [rng.random(60) < 0.7 for _ in range(7)]
-    together = class_advice._Problems(x, y, 0.1, None, held).right(masks)
+    together = class_advice._Problems(x, y, 0.1, HeldOut(*held)).right(masks)
     monkeypatch.setattr(class_advice, "_NUMBERS", 1)
-    alone = class_advice._Problems(x, y, 0.1, None, held).right(masks)
+    alone = class_advice._Problems(x, y, 0.1, HeldOut(*held)).right(masks)
     assert (together == alone).mean() > 0.99  # rounding may turn a photo at the border
     assert 0.2 < together.mean() < 1
 
 
 def test_too_few_photos_or_too_much_work_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = clouds((1, 5, 5))
-    assert "too few photos" in advise(x, y, NAMES, 0.1, None, clouds((5, 5, 5), seed=1), 0).text
+    assert "too few photos" in advise(x, y, NAMES, 0.1, HeldOut(*clouds((5, 5, 5), seed=1)), 0).text
     monkeypatch.setattr(class_advice, "_MOST_WORK", 1.0)
     x, y = clouds((9, 9, 9))
-    assert "it would take minutes" in advise(x, y, NAMES, 0.1, None, clouds((5, 5, 5), seed=1), 0).text
+    assert "it would take minutes" in advise(x, y, NAMES, 0.1, HeldOut(*clouds((5, 5, 5), seed=1)), 0).text
 
 
 def test_it_is_said_when_not_all_classes_were_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(class_advice, "_CLASSES", 2)
-    found = advise(*clouds((9, 9, 9)), NAMES, 0.1, None, clouds((5, 5, 5), seed=1), 0)
+    found = advise(*clouds((9, 9, 9)), NAMES, 0.1, HeldOut(*clouds((5, 5, 5), seed=1)), 0)
     assert len(found.classes) == 2
-    assert found.text.endswith(" Looked at were the 2 classes that are found least often.")
+    assert found.text.endswith(" Only the 2 classes with the worst recall were examined.")
 
 
 def test_the_document_lists_classes_by_their_worth() -> None:

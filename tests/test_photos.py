@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from headstart.errors import DataError
-from headstart.photos.sources import PhotoSet, check_classes, find_files, from_lists, scan
+from headstart.photos.sources import PhotoSet, check_classes, find_files, from_lists, open_source, scan
 from headstart.safety.printable import show
 
 posix = pytest.mark.skipif(os.name != "posix", reason="file names are text here, and links need rights")
@@ -107,7 +107,7 @@ def test_loose_files_are_left_aside_and_counted(tmp_path: Path) -> None:
     make(tmp_path, "apple/1.jpg", "readme.txt", "2.jpg")
     source = scan(tmp_path)
     assert len(source.train) == 1
-    assert source.notes == (f"2 file(s) directly in {tmp_path} belong to no class and are left aside.",)
+    assert source.notes == (f"2 file(s) directly in {tmp_path} belong to no class and are ignored.",)
 
 
 def test_an_empty_class_folder_is_no_class_and_is_said(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_an_empty_class_folder_is_no_class_and_is_said(tmp_path: Path) -> None:
     source = scan(tmp_path)
     assert source.train.classes == ("apple",)
     assert source.notes == tuple(
-        f"The folder {tmp_path / c} is empty: it is no class." for c in ("pear", "plum", "quince")
+        f"The folder {tmp_path / c} is empty: it is not a class." for c in ("pear", "plum", "quince")
     )
 
 
@@ -148,7 +148,7 @@ def test_of_train_val_and_test_the_test_folder_is_measured_on_and_val_is_left_as
     make(tmp_path, "train/apple/1.jpg", "val/apple/2.jpg", "test/apple/3.jpg")
     source = scan(tmp_path)
     assert listed(tmp_path, source.test) == {"test/apple/3.jpg": "apple"}
-    assert source.notes == (f"{tmp_path / 'val'} is left aside: it is neither train nor the folder measured on.",)
+    assert source.notes == (f"{tmp_path / 'val'} is ignored: it is neither train nor the folder measured on.",)
 
 
 def test_a_train_folder_alone_is_learnt_from(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_other_folders_beside_train_are_left_aside_and_said(tmp_path: Path) -> N
     make(tmp_path, "train/apple/1.jpg", "test/apple/2.jpg", "sketches/apple/3.jpg")
     source = scan(tmp_path)
     assert len(source.train) == len(source.test or ()) == 1
-    assert source.notes == (f"{tmp_path / 'sketches'} is left aside: it is neither train nor the folder measured on.",)
+    assert source.notes == (f"{tmp_path / 'sketches'} is ignored: it is neither train nor the folder measured on.",)
 
 
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:
@@ -308,7 +308,7 @@ def test_a_link_that_leads_nowhere_is_a_file_that_reading_will_refuse(tmp_path: 
     (tmp_path / "gone").symlink_to(tmp_path / "no such folder")
     source = scan(tmp_path)
     assert listed(tmp_path, source.train) == {"apple/1.jpg": "apple", "apple/gone.jpg": "apple"}
-    assert source.notes == (f"1 file(s) directly in {tmp_path} belong to no class and are left aside.",)
+    assert source.notes == (f"1 file(s) directly in {tmp_path} belong to no class and are ignored.",)
 
 
 @posix
@@ -440,7 +440,7 @@ def test_a_csv_may_name_the_side_of_each_photo(tmp_path: Path, held_out: str) ->
 def test_of_val_and_test_in_a_csv_test_is_measured_on(tmp_path: Path) -> None:
     source = scan(table(tmp_path, "path,label,split\n1.jpg,a,train\n2.jpg,a,val\n3.jpg,a,val\n4.jpg,a,test\n"))
     assert listed(tmp_path, source.test) == {"4.jpg": "a"}
-    assert source.notes == ("2 photos of split val are left aside: split test is measured on.",)
+    assert source.notes == ("2 photos of split val are ignored: split test is measured on.",)
 
 
 @pytest.mark.parametrize(
@@ -486,6 +486,49 @@ def test_lists_keep_their_order(tmp_path: Path) -> None:
     assert photos.classes == ("apple", "pear")
     assert photos.take([1, 0, 1]).paths == ("a.jpg", "b.jpg", "a.jpg")
     assert len(photos) == 2
+
+
+def test_every_form_of_source_opens(tmp_path: Path) -> None:
+    root = make(tmp_path, "train/apple/1.jpg", "train/pear/2.jpg", "test/pear/3.jpg")
+    assert open_source(root) == scan(root)
+    photos = from_lists(["a.jpg", "b.jpg"], ["apple", "pear"])
+    for source in (open_source(photos), open_source(["a.jpg", "b.jpg"], ["apple", "pear"])):
+        assert (source.train, source.test, source.notes) == (photos, None, ())
+        assert (source.paths, source.labels) == (photos.paths, photos.labels)
+    both = open_source(root)
+    assert [os.path.basename(path) for path in both.paths] == ["1.jpg", "2.jpg", "3.jpg"]
+    assert both.labels == ("apple", "pear", "pear")
+
+
+def test_labels_belong_to_a_list_of_paths_and_to_nothing_else(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="A folder was given together with labels"):
+        open_source(tmp_path, ["apple"])
+    with pytest.raises(DataError, match="A list of paths was given without labels"):
+        open_source(["a.jpg"])
+
+
+def test_another_folder_can_be_measured_on(tmp_path: Path) -> None:
+    root = make(tmp_path / "a", "train/apple/1.jpg", "train/pear/2.jpg", "test/pear/3.jpg")
+    other = make(tmp_path / "b", "apple/4.jpg", "loose.jpg")
+    source = open_source(root, test=other)
+    assert source.train == scan(root).train
+    assert listed(other, source.test) == {"apple/4.jpg": "apple"}
+    assert source.notes == (
+        f"1 file(s) directly in {other} belong to no class and are ignored.",
+        "The source's own test part is ignored: --test is measured on.",
+    )
+    assert listed(root, open_source(root / "train", test=root).test) == {"test/pear/3.jpg": "pear"}
+    assert open_source(root / "train", test=root).notes == ()
+    with pytest.raises(DataError, match="has classes that training does not know: 'plum'"):
+        open_source(root, test=make(tmp_path / "c", "plum/1.jpg"))
+
+
+def test_a_share_of_the_training_photos_is_noted(tmp_path: Path) -> None:
+    root = make(tmp_path, *(f"train/{c}/{i}.jpg" for c in ("apple", "pear") for i in range(10)), "test/pear/3.jpg")
+    source = open_source(root, fraction=0.2, seed=1)
+    assert source.train == scan(root).train.share(0.2, 1)
+    assert source.train.counts == {"apple": 2, "pear": 2}
+    assert (source.test, source.notes) == (scan(root).test, ("0.2 of the 20 training photos: 4.",))
 
 
 def test_paths_and_labels_of_different_number_are_an_error() -> None:

@@ -19,8 +19,8 @@ import pytest
 from fakes import FakeBackbone
 from headstart.backbones.card import Card
 from headstart.errors import StoreError
-from headstart.features import store as store_module
 from headstart.features.store import Store, fingerprint, home
+from headstart.photos import reading
 from headstart.photos.images import View
 
 CARD = FakeBackbone(dim=4).card
@@ -61,7 +61,7 @@ def age(path: Path, days: float) -> None:
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Files are trusted as soon as they are written; call it to let the clock tick before a file is changed."""
-    monkeypatch.setattr(store_module, "_RACY_SECONDS", 0.0)
+    monkeypatch.setattr(reading, "_RACY_SECONDS", 0.0)
     return lambda: time.sleep(0.03)
 
 

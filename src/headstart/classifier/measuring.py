@@ -12,7 +12,7 @@ from headstart.errors import DataError
 from headstart.evaluation.leakage import Clean
 from headstart.evaluation.metrics import evaluate, mean_of
 from headstart.evaluation.results import Measured, PhotoCounts, answers_of
-from headstart.features.extraction import Features, extract
+from headstart.features.extraction import Features, Hashes, extract
 from headstart.features.store import Store
 from headstart.heads import power
 from headstart.heads.head import Head
@@ -54,6 +54,6 @@ def measure(
     )
 
 
-def fingerprints(hashes: Sequence[bytes]) -> npt.NDArray[np.uint64]:
+def fingerprints(hashes: Hashes) -> npt.NDArray[np.uint64]:
     """The first 8 bytes of content hashes, sorted."""
-    return np.sort(np.frombuffer(b"".join(digest[:8] for digest in hashes), np.uint64))
+    return np.sort(hashes.view(np.uint64).reshape(-1, 4)[:, 0])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -107,11 +107,7 @@ def read_source(
     Raises:
         DataError: see `photos.sources.scan`; the two sides have different classes.
     """
-    source = open_source(photos, labels, test)
-    if fraction is not None:
-        chosen = source.train.share(fraction, seed)
-        progress.message(f"{fraction:.3g} of the {len(source.train):,} training photos: {len(chosen):,}.")
-        source = replace(source, train=chosen)
+    source = open_source(photos, labels, test, fraction, seed)
     for note in source.notes:
         progress.message(note)
     tests = source.test.counts if source.test else {}
@@ -210,7 +206,7 @@ def curve_of(trial: Trial) -> LearningCurve:
         train.features.vectors,
         train.numbers(classifier.classes),
         classifier.classes,
-        train.content_keys(),  # the folds in which the strength is chosen follow them: as it was for the head
+        train.content_keys().tolist(),  # the folds in which the strength is chosen follow them: as it was for the head
         classifier.choice.strength,
         None if test is None else (test.features.vectors, trial.measured.labels),
         classifier.seed,

@@ -74,7 +74,7 @@ def cross_validate(
     if len(classes) < 2:
         only = f"only '{classes[0]}'" if classes else "none"
         raise DataError(f"There must be two classes to tell apart; received {only}.\nAdd a folder of other photos.")
-    counts = Counter(label for label, _ in set(zip(clean.labels, clean.groups, strict=True)))
+    counts = Counter(clean.labels[i] for i in np.unique(clean.groups, return_index=True)[1].tolist())
     if few := [name for name in classes if counts[name] < 2]:
         raise DataError(
             f"Too few photos of {', '.join(repr(name) for name in few)}: one each, copies not counted.\n"
@@ -86,7 +86,7 @@ def cross_validate(
     keys = clean.content_keys()
     fits, folds = [], np.empty((repeats, len(labels)), np.int8)
     for r in range(repeats):
-        own = stratified_folds(labels, keys, k, seed + r)
+        own = stratified_folds(labels, keys.tolist(), k, seed + r)
         fits.append(fit(kind, clean.features.vectors, labels, own, clean.groups))
         folds[r] = own
     return CrossValidated(fits[0], [one.held_out for one in fits], folds)

@@ -12,6 +12,9 @@ import numpy.typing as npt
 from headstart.errors import DataError
 from headstart.features.extraction import Features, Skipped
 
+#: A hash for each photo, `V16` or `V32`; a list of `bytes` would take 50 bytes more for each.
+Keys = npt.NDArray[np.void]
+
 
 @dataclass(frozen=True)
 class Clean:
@@ -25,7 +28,7 @@ class Clean:
 
     features: Features
     labels: tuple[str, ...]
-    groups: tuple[bytes, ...]
+    groups: Keys
     skipped: tuple[Skipped, ...] = ()
 
     @property
@@ -36,27 +39,34 @@ class Clean:
     @property
     def independent(self) -> int:
         """Number of photos, copies not counted."""
-        return len(set(self.groups))
+        return len(np.unique(self.groups))
 
     def numbers(self, classes: Sequence[str]) -> npt.NDArray[np.intp]:
         """Position of each photo's class in `classes`: intp `(m,)`."""
         position = {name: i for i, name in enumerate(classes)}
         return np.array([position[label] for label in self.labels], np.intp)
 
-    def content_keys(self) -> list[bytes]:
+    def content_keys(self) -> Keys:
         """For each photo the least content hash of its group: folds follow content, not names or arithmetic."""
-        first: dict[bytes, bytes] = {}
-        for group, digest in zip(self.groups, self.features.hashes, strict=True):
-            first[group] = min(first.get(group, digest), digest)
-        return [first[group] for group in self.groups]
+        hashes = self.features.hashes
+        order = np.argsort(hashes, kind="stable")
+        _, least, copies = np.unique(self.groups[order], return_index=True, return_inverse=True)
+        keys = np.empty_like(hashes)
+        keys[order] = hashes[order[least]][copies]
+        return keys
 
     def take(self, rows: Sequence[int]) -> Clean:
         """Some of the photos, in ascending order; the vectors are copied only if any are left out."""
         if len(rows) == len(self.labels):
             return self
-        return Clean(
-            _taken(self.features, rows), tuple(self.labels[i] for i in rows), tuple(self.groups[i] for i in rows)
+        features = replace(
+            self.features,
+            paths=tuple(self.features.paths[i] for i in rows),
+            rows=self.features.rows[rows],
+            vectors=self.features.vectors[rows],
+            hashes=self.features.hashes[rows],
         )
+        return Clean(features, tuple(self.labels[i] for i in rows), self.groups[rows])
 
     def split(self, border: int) -> tuple[Clean, Clean]:
         """The photos before `border` and those from there on; the vectors of both are views, not copies."""
@@ -80,29 +90,34 @@ def without_conflicts(features: Features, labels: Sequence[str]) -> Clean:
     Args:
         features: of m photos. labels: class name of each.
     """
-    groups = group_keys(features)
-    first: dict[bytes, str] = {}
-    torn = {group for group, label in zip(groups, labels, strict=True) if first.setdefault(group, label) != label}
-    names: dict[bytes, set[str]] = {group: set() for group in torn}  # few: a set for every photo costs 300 bytes each
-    for group, label in zip(groups, labels, strict=True):
-        if group in names:
-            names[group].add(label)
+    keys = group_keys(features)
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    number = {label: i for i, label in enumerate(sorted(set(labels)))}
+    given = np.array([number[label] for label in labels], np.intp)
+    torn = np.unique(group[given != given[first][group]])
+    left_out = np.isin(group, torn)
+    names: dict[int, set[str]] = {copies: set() for copies in torn.tolist()}
+    for i in np.flatnonzero(left_out).tolist():
+        names[int(group[i])].add(labels[i])
     skipped = tuple(
-        Skipped(path, "conflicting labels", "the same photo is labelled " + " and ".join(sorted(names[group])))
-        for path, group in zip(features.paths, groups, strict=True)
-        if group in torn
+        Skipped(
+            features.paths[i],
+            "conflicting labels",
+            f"the same photo is labelled {' and '.join(sorted(names[int(group[i])]))}",
+        )
+        for i in np.flatnonzero(left_out).tolist()
     )
-    keep = [i for i, group in enumerate(groups) if group not in torn]
-    return replace(Clean(features, tuple(labels), groups).take(keep), skipped=skipped)
+    return replace(Clean(features, tuple(labels), keys).take(np.flatnonzero(~left_out).tolist()), skipped=skipped)
 
 
 def without_copies_of(train: Clean, test: Clean) -> Clean:
     """The training photos without those that are also measured on; `skipped` lists the copies."""
-    measured = dict(zip(test.groups, test.features.paths, strict=True))
-    keep = [i for i, group in enumerate(train.groups) if group not in measured]
+    measured = dict(zip(test.groups.tolist(), test.features.paths, strict=True))
+    groups = train.groups.tolist()
+    keep = [i for i, group in enumerate(groups) if group not in measured]
     copies = tuple(
         Skipped(path, "duplicate", f"the same photo as {measured[group]}, which is measured on")
-        for path, group in zip(train.features.paths, train.groups, strict=True)
+        for path, group in zip(train.features.paths, groups, strict=True)
         if group in measured
     )
     return replace(train.take(keep), skipped=copies)
@@ -123,20 +138,10 @@ def check_complete(expected: Sequence[str], clean: Clean, skipped: Sequence[Skip
         )
 
 
-def group_keys(features: Features) -> tuple[bytes, ...]:
-    """A key of each photo, equal for equal vectors: 16 bytes. Photos of equal content have equal vectors."""
-    keys: dict[bytes, bytes] = {}
-    for digest, row in zip(features.hashes, features.vectors, strict=True):
-        if digest not in keys:
-            keys[digest] = hashlib.blake2b(row.tobytes(), digest_size=16).digest()
-    return tuple(keys[digest] for digest in features.hashes)
-
-
-def _taken(features: Features, rows: Sequence[int]) -> Features:
-    return replace(
-        features,
-        paths=tuple(features.paths[i] for i in rows),
-        rows=features.rows[rows],
-        vectors=features.vectors[rows],
-        hashes=tuple(features.hashes[i] for i in rows),
-    )
+def group_keys(features: Features) -> Keys:
+    """A key of each photo, equal for equal vectors: `V16` `(m,)`. Photos of equal content have equal vectors."""
+    _, first, copies = np.unique(features.hashes, return_index=True, return_inverse=True)
+    keys = np.empty(len(first), "V16")
+    for place, row in enumerate(first.tolist()):
+        keys[place] = np.void(hashlib.blake2b(features.vectors[row].tobytes(), digest_size=16).digest())
+    return keys[copies]

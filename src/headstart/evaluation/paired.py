@@ -1,7 +1,7 @@
-"""Is one classifier better than another, or lucky? Paired tests on the same photos: pure functions on arrays.
+"""Is one classifier better than another, or was it luck? Paired tests on the same photos: pure functions on arrays.
 
-Both classifiers answer the same photos, so only photos that one alone got right say anything about the difference:
-such a test sees far smaller differences than two intervals that do or do not overlap.
+Both classifiers predict the same photos, so only photos that just one of them got right matter for the difference.
+Such a test detects far smaller differences than a comparison of two intervals.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from headstart.evaluation.distributions import coin_cdf, t_cdf, t_quantile
 from headstart.evaluation.metrics import Z95
 
 Right = npt.NDArray[np.bool_]
-#: Below it a difference is called more than luck: the usual 5 %, as the intervals are of 95 %.
+#: Below this p-value a difference counts as more than luck; it matches the 95 % intervals.
 LEVEL = 0.05
 
 
@@ -25,10 +25,10 @@ class Difference:
     """How the accuracies of two classifiers differ on the same n photos.
 
     Attributes:
-        n: photos that both answered.
+        n: photos that both predicted.
         value: accuracy of the first minus that of the second, -1..1.
         interval: 95 % interval of it, in -1..1; never of width 0.
-        p: how probable so great a difference in either direction would be if there were none; two-sided, 0..1.
+        p: probability of a difference at least this large if both were equally good; two-sided, 0..1.
         first_only, second_only: photos that only the first, or only the second, got right; a mean over repeats.
     """
 
@@ -161,13 +161,13 @@ def tango(first_only: float, second_only: float, n: int) -> tuple[float, float]:
         inside, outside = value, sign
         for _ in range(60):  # halved to below float64's precision
             middle = (inside + outside) / 2
-            inside, outside = (middle, outside) if _held(middle, first_only, second_only, n) else (inside, middle)
+            inside, outside = (middle, outside) if _accepts(middle, first_only, second_only, n) else (inside, middle)
         return inside
 
     return end(-1.0), end(1.0)
 
 
-def _held(delta: float, b: float, c: float, n: int) -> bool:
+def _accepts(delta: float, b: float, c: float, n: int) -> bool:
     """Whether the score test at 5 % accepts the difference `delta`, -1..1.
 
     Tango 1998, equations 8 to 10: `q` is the likeliest share of photos that only the second gets right, given that

@@ -132,16 +132,16 @@ def answers_of(
     paths: tuple[str, ...],
     labels: npt.NDArray[np.intp],
     repeats: Sequence[npt.NDArray[np.float64]],
-    groups: Sequence[bytes],
+    groups: npt.NDArray[np.void],
     folds: npt.NDArray[np.int8] | None = None,
 ) -> Answers:
     """Which photos were predicted right.
 
     Args:
         paths: n photos. labels: intp `(n,)`, true classes. repeats: for each float64 `(n, k)` probabilities.
-        groups: a key for each photo, equal for copies.
+        groups: a key for each photo, equal for copies; void `(n,)`.
         folds: int8 `(r, n)` of cross-validation.
     """
     once = np.zeros(len(labels), bool)
-    once[list({group: i for i, group in enumerate(groups)}.values())] = True
+    once[len(groups) - 1 - np.unique(groups[::-1], return_index=True)[1]] = True
     return Answers(paths, np.stack([p.argmax(axis=1) == labels for p in repeats]), folds, once)

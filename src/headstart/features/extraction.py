@@ -1,8 +1,8 @@
 """Photos -> feature vectors: read, hash, look up, decode and embed, all at once, each photo once.
 
-Threads read and decode while the engine computes; what is computed is written to the store every few dozen
-photos, so an interrupted run continues where it was. A photo that cannot be used is told with its reason and
-the others go on.
+Threads read and decode photos while the engine computes vectors. These are written to the store every few dozen
+photos, so an interrupted run continues where it stopped. A photo that cannot be used is reported with its reason, and
+the run continues.
 """
 
 from __future__ import annotations
@@ -17,19 +17,23 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 
 from headstart.backbones.base import Backbone, Vectors
 from headstart.errors import DataError, PhotoError, StoreError
 from headstart.features.store import Store
 from headstart.photos import images
 from headstart.photos.reading import FilePhoto, Photo, processors, readers
-from headstart.progress import Progress
+from headstart.progress import Progress, Silent
 from headstart.safety.printable import show
 
-#: Vectors that wait in memory before they are written; at 80 photos/s a `kill -9` costs less than a second.
+#: Vectors that are collected before they are written. At 80 photos/s, `kill -9` costs less than a second of work.
 FLUSH = 64
 _READ_CHUNK = 1024
+#: Photos that are timed for an estimate.
 _PROBED = 4
+#: SHA-256 of files, `V32`: a list of `bytes` would take twice the memory.
+Hashes = npt.NDArray[np.void]
 
 
 @dataclass(frozen=True)
@@ -49,18 +53,18 @@ class Features:
         paths: m photos that could be used.
         rows: intp `(m,)`, their numbers among the n photos given.
         vectors: float32 `(m, dim)`.
-        hashes: SHA-256 of each file's bytes.
+        hashes: V32 `(m,)`, SHA-256 of each file's bytes; `tolist()` makes `bytes` of them.
         skipped: the n - m others.
-        computed: photos that went through the network now.
-        from_store: photos whose vector was there, copies included; `computed + from_store == m`.
-        damaged: vectors that the store had but could not vouch for; they were computed again.
+        computed: photos that the model processed in this run.
+        from_store: photos whose vector was in the store, copies included; `computed + from_store == m`.
+        damaged: stored vectors with a wrong checksum; they were computed again.
         seconds: wall time.
     """
 
     paths: tuple[str, ...]
-    rows: np.ndarray[tuple[int], np.dtype[np.intp]]
+    rows: npt.NDArray[np.intp]
     vectors: Vectors
-    hashes: tuple[bytes, ...]
+    hashes: Hashes
     skipped: tuple[Skipped, ...]
     computed: int
     from_store: int
@@ -78,26 +82,26 @@ def extract(
     """Turn photos into vectors.
 
     Args:
-        backbone: whose vectors.
+        backbone: computes the vectors.
         paths: n photos.
-        store: where known vectors come from and new ones go.
-        progress: is told of the progress.
-        read: how a photo is read, if not by `FilePhoto.read`; called by several threads at once.
+        store: holds known vectors and receives new ones.
+        progress: receives the progress.
+        read: reads a photo, instead of `FilePhoto.read`; called by several threads at once.
 
     Raises:
         StoreError: the store cannot be read or written.
-        BackboneError: the network failed. What was computed before either is kept.
+        BackboneError: the model failed. Vectors computed before either error are kept.
     """
     started = time.perf_counter()
+    progress = progress or Silent()
     run = _Run(backbone, paths, store, progress, read)
-    run.look_up()
-    if run.todo:
+    todo = run.look_up()
+    if todo:
         store.prepare(backbone.card)
-        run.compute()
+        run.compute(todo)
     elif len(paths):
-        if progress is not None:
-            progress.planned(len(paths), 0, 0.0)
-        with suppress(StoreError):  # the shelf was used: pruning should know, but reading needs no writable disk
+        progress.planned(len(paths), 0, 0.0)
+        with suppress(StoreError):  # marks the shelf as used for `prune`; reading needs no writable disk
             store.prepare(backbone.card)
     return run.result(started)
 
@@ -112,7 +116,7 @@ def require_all(skipped: Sequence[Skipped]) -> None:
 
 @dataclass(frozen=True)
 class _Read:
-    """What a pool's thread found out about a photo; `picture` is None if its content is in the store or in work."""
+    """A photo that a thread has read; `picture` is None if its content is in the store or in another row."""
 
     mark: bytes | None
     digest: bytes
@@ -123,9 +127,8 @@ class _Read:
 class _Run:
     """The state of one extraction.
 
-    It belongs to the thread that extracts. Other threads run `_read` and what it calls, which share `owner` under
-    `lock` and answer with a `_Read`, and `_done`, which shares `waiting` under `lock`. Rows of `vectors` are written
-    by whoever has that row in work.
+    It belongs to the thread that extracts. Other threads run `_read`, which uses `owner` under `lock`, and `_done`,
+    which uses `waiting` under `lock`. A row of `vectors` is written only by the thread that works on that row.
     """
 
     def __init__(
@@ -133,7 +136,7 @@ class _Run:
         backbone: Backbone,
         paths: Sequence[str],
         store: Store,
-        progress: Progress | None,
+        progress: Progress,
         read: Callable[[str], Photo] | None,
     ) -> None:
         self.backbone = backbone
@@ -143,65 +146,58 @@ class _Run:
         self.progress = progress
         self.read = read
         self.vectors = np.empty((len(paths), self.card.dim), np.float32)
-        self.hashes: list[bytes | None] = [None] * len(paths)
-        self.marks: list[bytes | None] = [None] * len(paths)  # fingerprints from before the file was read
-        self.todo: list[int] = []
+        self.hashes: Hashes = np.zeros(len(paths), "V32")
+        self.marks: dict[int, bytes | None] = {}  # fingerprints from before a file was read, until they are stored
         self.failed: dict[int, PhotoError] = {}
-        self.copies: list[int] = []  # rows whose content another row computes, or the store has
+        self.copies: list[int] = []  # rows whose content the store has or another row computes
         self.lock = threading.Lock()
         self.owner: dict[bytes, int] = {}
         self.waiting: list[tuple[list[int], Vectors]] = []  # computed, not yet written
         self.computed = 0
         self.damaged: set[bytes] = set()
 
-    def look_up(self) -> None:
-        """Take from the store what it has for files that are as they were."""
+    def look_up(self) -> list[int]:
+        """Take stored vectors of files that have not changed; returns the other rows."""
         self.store.refresh()
-        self.hashes = self.store.known(self.paths)
-        known = [i for i, digest in enumerate(self.hashes) if digest is not None]
-        missing = set(range(len(self.paths))) - set(known)
-        missing |= set(self._fetch(known))
-        self.todo = sorted(missing)
+        hashes = self.store.known(self.paths)
+        todo = [row for row, digest in enumerate(hashes) if digest is None]
+        known = [row for row, digest in enumerate(hashes) if digest is not None]
+        for start in range(0, len(known), _READ_CHUNK):
+            rows = np.array(known[start : start + _READ_CHUNK])
+            digests = [hashes[row] or b"" for row in rows]
+            self.hashes[rows] = np.frombuffer(b"".join(digests), "V32")
+            position = {digest: i for i, digest in enumerate(dict.fromkeys(digests))}  # copies are read once
+            out = np.empty((len(position), self.card.dim), np.float32)
+            found = self.store.get(self.card, list(position), out)
+            positions = np.array([position[digest] for digest in digests])
+            good = found[positions]
+            self.vectors[rows[good]] = out[positions[good]]
+            todo += rows[~good].tolist()
+        return sorted(todo)
 
-    def _fetch(self, rows: list[int]) -> list[int]:
-        """Read vectors of rows with a hash; returns the rows that the store does not have whole."""
-        lacking: list[int] = []
-        for start in range(0, len(rows), _READ_CHUNK):
-            part = rows[start : start + _READ_CHUNK]
-            digests = [self.hashes[i] or b"" for i in part]
-            place = {digest: i for i, digest in enumerate(dict.fromkeys(digests))}  # copies are read once
-            out = np.empty((len(place), self.card.dim), np.float32)
-            found = self.store.get(self.card, list(place), out)
-            places = np.array([place[digest] for digest in digests])
-            good = found[places]
-            self.vectors[np.array(part)[good]] = out[places[good]]
-            lacking += [row for row, ok in zip(part, good.tolist(), strict=True) if not ok]
-        return lacking
-
-    def compute(self) -> None:
-        """Embed what is missing; afterwards give copies their vector."""
-        if self.progress is not None:
-            self.progress.planned(len(self.paths), len(self.todo), self._estimate() if self.read is None else 0.0)
+    def compute(self, todo: list[int]) -> None:
+        """Embed these rows, then give copies the vector of their original."""
+        self.progress.planned(len(self.paths), len(todo), self._estimate(todo) if self.read is None else 0.0)
         started = time.perf_counter()
         try:
             with readers() as pool:
-                self.backbone.embed_stream(self._batches(pool), self._done)
+                self.backbone.embed_stream(self._batches(todo, pool), self._done)
         finally:
             self._flush()
         if self.computed >= FLUSH and self.read is None:
-            with suppress(StoreError):  # only a hint for the next run's estimate
+            with suppress(StoreError):  # only improves the next run's estimate
                 self.store.note_rate(self.card, self.computed / (time.perf_counter() - started))
         self._copy()
 
-    def _estimate(self) -> float:
-        """Seconds that the new photos will take: by the last run's rate, else by a probe of a few photos."""
+    def _estimate(self, todo: list[int]) -> float:
+        """Seconds for the new photos: from the last run's rate, or else from timing a few photos."""
         rate = self.store.rate(self.card)
         if rate is None:
-            if len(self.todo) <= _PROBED:
+            if len(todo) <= _PROBED:
                 return 0.0
             started = time.perf_counter()
             pictures = []
-            for row in self.todo[:_PROBED]:
+            for row in todo[:_PROBED]:
                 with suppress(PhotoError):
                     data = images.read(self.paths[row])
                     if not self.store.has(self.card, [images.content_hash(data)])[0]:
@@ -213,13 +209,13 @@ class _Run:
             started = time.perf_counter()
             self.backbone.embed(np.stack(pictures))
             rate = processors() / (reading + (time.perf_counter() - started) / len(pictures))
-        return len(self.todo) / rate
+        return len(todo) / rate
 
-    def _batches(self, pool: Executor) -> Iterator[tuple[list[int], images.Images]]:
-        """Decoded pictures in batches, and between them what has to be done now and then."""
+    def _batches(self, todo: list[int], pool: Executor) -> Iterator[tuple[list[int], images.Images]]:
+        """Decoded pictures in batches; between photos it writes what is computed and reports progress."""
         rows: list[int] = []
         pictures: list[images.Images] = []
-        for done, (row, picture) in enumerate(self._pictures(pool), start=1):
+        for done, (row, picture) in enumerate(self._pictures(todo, pool), start=1):
             if picture is not None:
                 rows.append(row)
                 pictures.append(picture)
@@ -227,14 +223,13 @@ class _Run:
                 yield rows, np.stack(pictures)
                 rows, pictures = [], []
             self._flush(FLUSH)
-            if self.progress is not None:
-                self.progress.advanced(done)
+            self.progress.advanced(done)
         if pictures:
             yield rows, np.stack(pictures)
 
-    def _pictures(self, pool: Executor) -> Iterator[tuple[int, images.Images | None]]:
+    def _pictures(self, todo: list[int], pool: Executor) -> Iterator[tuple[int, images.Images | None]]:
         """Each new photo in order, decoded, or None if it needs no embedding; a few are read ahead."""
-        coming = iter(self.todo)
+        coming = iter(todo)
         ahead = deque((row, pool.submit(self._read, row)) for row in islice(coming, 8 * processors()))
         while ahead:
             row, future = ahead.popleft()
@@ -245,7 +240,8 @@ class _Run:
                 self.failed[row] = error
                 yield row, None
                 continue
-            self.marks[row], self.hashes[row] = read.mark, read.digest
+            self.marks[row] = read.mark
+            self.hashes[row] = np.void(read.digest)
             if read.picture is None:
                 self.copies.append(row)
             if read.damaged:
@@ -263,51 +259,53 @@ class _Run:
         return _Read(photo.mark, photo.digest, picture, stored and not sound)
 
     def _done(self, rows: list[int], vectors: Vectors) -> None:
-        """Take a computed batch. Runs in whichever threads the backbone likes."""
+        """Take a computed batch. Runs in whatever threads the backbone uses."""
         self.vectors[rows] = vectors
         with self.lock:
             self.waiting.append((rows, vectors))
 
     def _flush(self, least: int = 1) -> None:
-        """Write what is computed, if it is so much; it waits until it is written, so a Ctrl-C in here loses nothing."""
+        """Write computed vectors if there are `least`. They stay in `waiting` until then: Ctrl-C loses none."""
         with self.lock:
             ready = list(self.waiting)
         rows = [row for some, _ in ready for row in some]
         if len(rows) >= least:
-            digests = [self.hashes[row] or b"" for row in rows]
-            self.store.put(self.card, digests, np.concatenate([vectors for _, vectors in ready]))
-            self.store.remember([self.marks[row] for row in rows], digests)
-            for row in rows:
-                self.marks[row] = None
+            self.store.put(self.card, self.hashes[rows].tolist(), np.concatenate([vectors for _, vectors in ready]))
+            self._remember(rows)
             with self.lock:
                 del self.waiting[: len(ready)]
             self.computed += len(rows)
 
+    def _remember(self, rows: list[int]) -> None:
+        """Store which content these rows' files have."""
+        self.store.remember([self.marks.get(row) for row in rows], self.hashes[rows].tolist())
+        for row in rows:
+            self.marks.pop(row, None)
+
     def _copy(self) -> None:
         """Give copies the vector, or the failure, of the photo they are a copy of."""
-        remembered = []
         for row in self.copies:
-            owner = self.owner[self.hashes[row] or b""]
+            owner = self.owner[self.hashes[row].tobytes()]
             if owner in self.failed:
                 self.failed[row] = self.failed[owner]
             elif owner != row:
                 self.vectors[row] = self.vectors[owner]
-            if row not in self.failed:
-                remembered.append(row)
-        self.store.remember([self.marks[row] for row in remembered], [self.hashes[row] or b"" for row in remembered])
+        self._remember([row for row in self.copies if row not in self.failed])
 
     def result(self, started: float) -> Features:
         """Close the gaps that failed photos left, in place."""
         rows = np.array([i for i in range(len(self.paths)) if i not in self.failed], np.intp)
-        if len(rows) < len(self.paths):
+        paths = tuple(self.paths)
+        if self.failed:
+            paths = tuple(paths[i] for i in rows)
             for start in range(0, len(rows), _READ_CHUNK):
                 part = rows[start : start + _READ_CHUNK]
                 self.vectors[start : start + len(part)] = self.vectors[part]
         return Features(
-            paths=tuple(self.paths[i] for i in rows),
+            paths=paths,
             rows=rows,
             vectors=self.vectors[: len(rows)],
-            hashes=tuple(self.hashes[i] or b"" for i in rows),
+            hashes=self.hashes[rows] if self.failed else self.hashes,
             skipped=tuple(Skipped(self.paths[i], e.reason, e.detail) for i, e in sorted(self.failed.items())),
             computed=self.computed,
             from_store=len(rows) - self.computed,

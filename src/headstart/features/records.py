@@ -2,9 +2,9 @@
 
 Two files: `NAME.values` holds the values, `NAME.keys` for each value its key and a checksum over key and value.
 A value is written before its key, so a record exists once its key does; a torn tail is overwritten by the next
-writer. A table that was written anew is `NAME.1.values` and `NAME.1.keys`, then `NAME.2...`: the table is what the
-keys of the highest number say, so the name of its keys, given last, is the switch from both old files to both new.
-Writers take a file lock that the kernel frees when its owner dies. Readers take none: whatever they read they check.
+writer. A rewritten table is `NAME.1.values` and `NAME.1.keys`, then `NAME.2...`. The keys with the highest number
+count; they are renamed last, so this one step switches from both old files to both new ones.
+Writers take a file lock that the kernel frees when its owner dies. Readers take none, but check all that they read.
 Chosen over SQLite, see `benchmarks/store.py`: twice as fast to read, five times to write.
 """
 

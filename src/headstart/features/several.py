@@ -1,7 +1,7 @@
-"""Photos -> vectors of several networks, kept in the store: each photo is decoded once for all that look at it alike.
+"""Photos -> vectors of several models, kept in the store: each photo is decoded once for all models with the same view.
 
-Some hundred photos are decoded, then go through one network after the other; so the cores are never shared by two
-networks, and each one's own speed is measured on the way. What is interrupted continues where it was.
+Some hundred photos are decoded, then processed by one model after the other. So two models never share the cores, and
+the speed of each is measured. An interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from headstart.progress import Progress, Silent
 
 #: Decoded pictures held at a time; 1,000 photos of 224 x 224.
 _ALBUM_BYTES = 150_000_000
-#: Networks that look at photos alike and stay in memory together. More of them are loaded anew for each album.
+#: Models with the same view that stay in memory together. If there are more, each is reloaded for each album.
 _LOADED = 4
-#: Photos that a network is timed on if its speed is not known and no photo has to go through it.
+#: Photos used to time a model whose speed is unknown and which has no photo to process.
 _TIMED = 32
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it went for one network.
+    """The result for one model.
 
     Attributes:
-        computed: photos that went through it now.
+        computed: photos that it processed in this run.
         seconds: that it took for them, reading not counted.
-        photos_per_second: of the network alone; None if too few photos tell.
-        error: why it has no vectors for some photos; None if it has.
+        photos_per_second: of the model alone; None if there were too few photos to measure it.
+        error: why vectors are missing; None if none are.
     """
 
     computed: int = 0
@@ -53,10 +53,10 @@ def extract_all(
     """Put vectors of photos into the store; `features.extract` finds them there.
 
     Args:
-        networks: whose vectors. One that fails is left aside, the others go on.
+        networks: compute the vectors. If one fails, the others continue.
         paths: n photos.
-        store: where known vectors are and new ones go.
-        progress: is told of the total_progress, counted in photos times networks.
+        store: holds known vectors and receives new ones.
+        progress: receives the progress, counted in photos times models.
 
     Returns:
         an outcome for each network.
@@ -81,7 +81,7 @@ def extract_all(
 
 
 def _missing(networks: Sequence[Backbone], paths: Sequence[str], store: Store) -> list[set[int]]:
-    """For each network the rows that the store has no vector for, as far as it can tell without reading photos."""
+    """For each model the rows without a stored vector, as far as is known without reading photos."""
     store.refresh()
     hashes = store.known(paths)
     known = [i for i, digest in enumerate(hashes) if digest is not None]
@@ -95,7 +95,7 @@ def _missing(networks: Sequence[Backbone], paths: Sequence[str], store: Store) -
 
 @dataclass
 class _Member:
-    """A network on its way; `todo` are the rows that it lacks."""
+    """A model and its progress; `todo` are the rows without a stored vector."""
 
     network: Backbone
     todo: set[int]
@@ -108,7 +108,7 @@ class _Member:
 def _extract(
     view: View, group: list[_Member], paths: Sequence[str], store: Store, total_progress: _Sum, pool: Executor
 ) -> None:
-    """Send what is missing through all networks of one view."""
+    """Compute what is missing for all models with this view."""
     album = Album(view)
     wanted = sorted(set().union(*(member.todo for member in group)))
     step = max(_ALBUM_BYTES // (view.height * view.width * 3), FLUSH)
@@ -118,31 +118,31 @@ def _extract(
         for member in group:
             own = [paths[row] for row in rows if row in member.todo]
             if own and member.error is None:
-                with _told(member):
+                with _failing_alone(member):
                     _embed(member, own, store, total_progress.part(len(own)), album)
             if len(group) > _LOADED:
                 member.network.release()
     for member in group:
         if member.speed is None and member.error is None:
-            with _told(member):
+            with _failing_alone(member):
                 _time(member, paths, store, album, pool)
         member.network.release()
 
 
 def _embed(member: _Member, paths: list[str], store: Store, part: Progress, album: Album) -> None:
-    _ = member.network.batch  # loads or compiles it, which is not its speed
+    _ = member.network.batch  # loads or compiles it, so that this is not timed
     found = extract(member.network, paths, store, part, album.read)
     member.computed += found.computed
     if found.computed:
         member.seconds += found.seconds
     if member.computed >= FLUSH:
         member.speed = member.computed / member.seconds
-        with suppress(StoreError):  # as good as known: it is told now, and measured again if need be
+        with suppress(StoreError):  # the speed is in the result anyway
             store.note_rate(member.network.card, member.speed, "network")
 
 
 def _time(member: _Member, paths: Sequence[str], store: Store, album: Album, pool: Executor) -> None:
-    """Measure the speed of a network that nothing has to go through."""
+    """Measure the speed of a model that has no photo to process."""
     pictures = album.pictures(_TIMED)
     if not pictures:
         album.hold(paths[:_TIMED], pool)
@@ -160,8 +160,8 @@ def _time(member: _Member, paths: Sequence[str], store: Store, album: Album, poo
 
 
 @contextmanager
-def _told(member: _Member) -> Iterator[None]:
-    """A network that fails, ours or a plugin's, fails alone; errors of the disk go on."""
+def _failing_alone(member: _Member) -> Iterator[None]:
+    """Record a model's failure, ours or a plugin's, so that the others continue; errors of the disk are raised."""
     try:
         yield
     except BackboneError as error:
@@ -175,7 +175,7 @@ def _told(member: _Member) -> Iterator[None]:
 
 
 class _Sum:
-    """Photos times networks that are done, told to a progress."""
+    """Sums up the progress of several extractions."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:
         self.total = total
@@ -183,13 +183,13 @@ class _Sum:
         self._begun = 0
 
     def part(self, expected: int) -> Progress:
-        """A progress of the next extraction, of so many photos."""
+        """The progress for the next extraction, of so many photos."""
         part = _Part(self, self._begun)
         self._begun += expected
         return part
 
     def reached(self, done: int) -> None:
-        """So many are done."""
+        """Report so many photos as done."""
         if self._progress is not None:
             self._progress.advanced(min(done, self.total))
 

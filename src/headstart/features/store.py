@@ -1,4 +1,4 @@
-"""The feature store: every photo goes through a network once, ever.
+"""The feature store: a model processes every photo only once.
 
     HEADSTART_HOME/
       vectors/<card key>/card.json      the card, for people; its time of change is the last use
@@ -6,7 +6,7 @@
       paths/paths.*                     path, size and times -> content hash, so that known files are not read
       compiled/*.compiled               graphs as the engine compiled them
 
-It knows photos by the SHA-256 of their bytes and networks by their card's key; names and classes it never sees.
+Photos are identified by the SHA-256 of their bytes and models by their card's key; names and classes are not stored.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from headstart.errors import HeadstartError, StoreError
 from headstart.features.records import KEY_BYTES, LOCK, Records, telling
 from headstart.photos.reading import fingerprint
 
-#: What a killed process left half made is removed after a day.
+#: Unfinished files of killed processes are removed after a day.
 _LEFT_SECONDS = 86400.0
 _RATE_FILE = "rate.json"
 Speed = Literal["run", "network"]
@@ -43,7 +43,7 @@ _SPEEDS = {"run": "photos_per_second", "network": "network_photos_per_second"}
 
 @dataclass(frozen=True)
 class Shelf:
-    """What the store holds of one card."""
+    """What the store holds for one card."""
 
     key: str
     backbone: str
@@ -74,7 +74,7 @@ class Store:
         return self.folder / "compiled"
 
     def refresh(self) -> None:
-        """See what this and other processes have written since the last time."""
+        """Read what this and other processes have written since the last call."""
         self._tables = {}
 
     # --- vectors ---
@@ -104,7 +104,7 @@ class Store:
         return good
 
     def has(self, card: Card, hashes: Sequence[bytes]) -> npt.NDArray[np.bool_]:
-        """Is there a record of these photos? (Whether it is whole shows when it is read.)"""
+        """Whether there is a record of each photo. Whether it is intact shows only when it is read."""
         return self._table(card).find(hashes) >= 0
 
     def put(self, card: Card, hashes: Sequence[bytes], vectors: Vectors) -> None:

@@ -107,11 +107,16 @@ class Basis:
 
     def _covariance(self, weights: npt.NDArray[np.float64]) -> Matrix:
         """`sum w (x - mean)(x - mean)'`, summed in float64 over chunks that are multiplied in float32."""
-        dim = self._features.shape[1]
-        total = np.zeros((dim, dim))
+        n, dim = self._features.shape
+        total, product = np.zeros((dim, dim)), np.empty((dim, dim), np.float32)
+        # Arrays made anew for each chunk leave holes in memory: 8 MB with many chunks.
+        step = min(next(self._chunks(dim)).stop, n)
+        centred, weighted = np.empty((step, dim), np.float32), np.empty((step, dim), np.float32)
         for rows in self._chunks(dim):
-            part = self._features[rows] - self.mean
-            total += (part * weights[rows, None].astype(np.float32)).T @ part
+            count = rows.stop - rows.start
+            part = np.subtract(self._features[rows], self.mean, out=centred[:count])
+            np.multiply(part, weights[rows, None].astype(np.float32), out=weighted[:count])
+            total += np.matmul(weighted[:count].T, part, out=product)
         return total.astype(np.float32)
 
     def _chunks(self, columns: int) -> Iterator[slice]:

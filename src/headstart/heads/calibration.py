@@ -1,4 +1,4 @@
-"""Temperature scaling: one number that makes probabilities mean what they say (Guo et al. 2017, section 4.2)."""
+"""Temperature scaling: one number that calibrates probabilities (Guo et al. 2017, section 4.2)."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ Heads see vectors and class numbers, never pictures, names or paths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import get_args
 
@@ -19,6 +19,8 @@ from headstart.heads.calibration import fit_temperature
 from headstart.heads.head import Head, Kind, LinearHead, NeighbourHead, Vectors, softmax
 from headstart.heads.linear_algebra import one_thread
 
+#: A key for each photo, equal for equal features: void `(n,)`.
+Groups = npt.NDArray[np.void]
 #: l2 per sample, half decades from strong to weak, for features of unit mean variance.
 STRENGTHS = [float(10 ** (e / 2)) for e in range(4, -9, -1)]
 NEIGHBOURS = [1, 3, 5, 10, 20]
@@ -57,7 +59,7 @@ def fit(
     features: Vectors,
     labels: npt.NDArray[np.intp],
     folds: npt.NDArray[np.intp],
-    groups: Sequence[bytes] = (),
+    groups: Groups | None = None,
 ) -> Fitted:
     """Train a head.
 
@@ -83,7 +85,7 @@ def fit(
     for f in range(problems.shape[1]):
         if len(np.unique(labels[problems[:, f]])) < len(counts):
             raise HeadError("A class has all its photos in one fold.\nExpected two different photos of every class.")
-    fold_weights = (weights[:, None] * problems).astype(np.float32)
+    fold_weights = weights[:, None].astype(np.float32) * problems
     fold_weights /= fold_weights.sum(axis=0)
     candidates = _candidates(kind, features, labels, weights, fold_weights, folds, groups)
     return _choose(candidates, labels, folds, leave_early=kind == "logistic")
@@ -103,7 +105,7 @@ def _candidates(
     weights: npt.NDArray[np.float64],
     fold_weights: Vectors,
     folds: npt.NDArray[np.intp],
-    groups: Sequence[bytes] = (),
+    groups: Groups | None = None,
 ) -> Iterable[_Candidate]:
     if kind == "centroid":
         means, bias, held_out = closed_form.centroids(features, labels, fold_weights, folds)
@@ -128,13 +130,13 @@ def _solved(
     weights: npt.NDArray[np.float64],
     fold_weights: Vectors,
     folds: npt.NDArray[np.intp],
-    groups: Sequence[bytes],
+    groups: Groups | None,
 ) -> Iterable[_Candidate]:
     """Logistic and ridge; where most photos are copies, each is solved for once, with the weight of all of them."""
     everyone: npt.NDArray[np.intp] | slice = slice(None)
-    if groups and 2 * len(set(groups)) <= len(groups):
+    if groups is not None and 2 * len(np.unique(groups)) <= len(groups):
         first: dict[tuple[bytes, int, int], int] = {}
-        keys = zip(groups, labels.tolist(), folds.tolist(), strict=True)
+        keys = zip(groups.tolist(), labels.tolist(), folds.tolist(), strict=True)
         everyone = np.array([first.setdefault(key, len(first)) for key in keys], np.intp)
         ones = np.unique(everyone, return_index=True)[1]
         features, labels, folds = features[ones], labels[ones], folds[ones]

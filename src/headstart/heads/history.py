@@ -1,8 +1,8 @@
-"""How a head came to be: loss and accuracy after each iteration of the solver, on photos trained on and on others.
+"""Loss and accuracy after each iteration of a head's solver, on photos trained on and on others.
 
-Heads are solved for many strengths and folds at once, each strength starting from the last; a curve of that would
-mean nothing. So the head that was chosen is solved once more, alone and from zero, and looked at after each step:
-what an epoch is to a network that is trained by gradient descent.
+Heads are solved for many strengths and folds at once, each strength starting from the last, so that search has no
+meaningful curve. The chosen head is therefore solved once more, alone and from zero, and measured after each step; a
+step corresponds to an epoch of gradient descent.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One thread for linear algebra: what it computes on several is little faster, and on a busy machine far slower.
+"""One thread for linear algebra: several threads are hardly faster, and far slower on a busy machine.
 
 The threads of a product or a decomposition wait for each other at every step. Where another process has taken one of
 the cores, each step waits until the system gives it back: an eigenproblem of 1,280 took 6 times as long on two threads

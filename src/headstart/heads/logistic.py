@@ -48,17 +48,26 @@ def path(
         `(l2, W, b, held_out)`: float32 `(r, k)` and `(k,)` of the last problem, and float32 `(n, k)`, for each
         photo the scores of the problem that it is held out of.
     """
-    n, problems = weights.shape
+    problems = weights.shape[1]
     k = int(labels.max()) + 1
     state = np.zeros((basis.rank, problems * k), np.float32), np.zeros((problems, k), np.float32)
     for l2 in strengths:
         state = _solve(basis, labels, weights, l2, *state)
         columns, intercepts = state
-        held_out = np.empty((n, k), np.float32)
-        for rows, scores in basis.scores(columns):
-            all_scores = scores.reshape(-1, problems, k) + intercepts
-            held_out[rows] = all_scores[np.arange(len(all_scores)), folds[rows]]
+        held_out = _held_out(basis, columns, intercepts, folds)
         yield l2, columns.reshape(basis.rank, problems, k)[:, -1], intercepts[-1], held_out
+
+
+def _held_out(basis: Basis, columns: Matrix, intercepts: Matrix, folds: npt.NDArray[np.intp]) -> Matrix:
+    """Scores of each photo in the problem that it is held out of, float32 `(n, k)`.
+
+    A function of its own, so that a chunk's scores of all problems are freed before anything else is computed.
+    """
+    held_out = intercepts[folds]
+    for rows, scores in basis.scores(columns):
+        scores = scores.reshape(len(scores), *intercepts.shape)
+        held_out[rows] += scores[np.arange(len(scores)), folds[rows]]
+    return held_out
 
 
 def solve(basis: Basis, labels: npt.NDArray[np.intp], weights: Matrix, l2: float) -> tuple[Matrix, Matrix]:

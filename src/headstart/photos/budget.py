@@ -1,4 +1,4 @@
-"""Memory for decoding, shared by all threads of the process; threads whose work can be given up at any moment."""
+"""Memory for decoding, shared by all threads of the process; threads whose work can be cancelled at any moment."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ _thread = threading.local()
 
 
 def cancel_event() -> threading.Event | None:
-    """What is set when the work of this thread is given up; None for threads that are not of a `ReadingPool`."""
+    """The event that is set when this thread's work is cancelled; None if it does not belong to a `ReadingPool`."""
     return getattr(_thread, "cancel", None)
 
 
 def check_cancelled() -> None:
-    """Raise `CancelledError` if the work of this thread has been given up."""
+    """Raise `CancelledError` if the work of this thread has been cancelled."""
     cancel = cancel_event()
     if cancel is not None and cancel.is_set():
         raise CancelledError
 
 
 class ReadingPool(ThreadPoolExecutor):
-    """Threads that read and decode photos. When they are stopped early, so is what they are decoding."""
+    """Threads that read and decode photos. Stopping them early also stops the photos they are decoding."""
 
     def __init__(self, threads: int) -> None:
         self._cancel = threading.Event()
         super().__init__(threads, "headstart-read", initializer=_begin, initargs=(self._cancel,))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """See `ThreadPoolExecutor.shutdown`; `cancel_futures` ends what is in work, too."""
+        """See `ThreadPoolExecutor.shutdown`; `cancel_futures` also cancels running work."""
         if cancel_futures:
             self._cancel.set()
         super().shutdown(wait, cancel_futures=cancel_futures)
@@ -47,10 +47,10 @@ def _begin(cancel: threading.Event) -> None:
 
 
 class Budget:
-    """So many bytes, held by one photo or by several.
+    """A number of bytes, shared by the photos in work.
 
-    Who comes first goes first, so a large photo is never overtaken for ever by smaller ones. Photos that need no
-    more than `free` bytes never wait.
+    Photos are served in order, so smaller ones never overtake a large one for ever. Photos that need no more than
+    `free` bytes never wait.
 
     Args:
         total: bytes.
@@ -62,17 +62,17 @@ class Budget:
         self.reset()
 
     def reset(self) -> None:
-        """Nobody holds anything: so it is in a forked process, in which the threads that did are not."""
+        """Free all bytes; for a forked process, which lacks the threads that held them."""
         self._used = 0
         self._waiting: deque[object] = deque()
         self._changed = threading.Condition()
 
     @contextmanager
     def hold(self, size: int) -> Iterator[None]:
-        """Hold so many bytes (at most `total`), after waiting for them.
+        """Wait for so many bytes (at most `total`) and hold them.
 
         Raises:
-            CancelledError: the work of this thread was given up while it waited.
+            CancelledError: the work of this thread was cancelled while it waited.
         """
         if size <= self._free:
             yield

@@ -1,6 +1,6 @@
-"""What decoding a photo will cost, told from its header; which photos are decoded in a process of their own.
+"""The cost of decoding a photo, estimated from its header; it decides which photos get a process of their own.
 
-The user's process decodes what is sure to be done in about a second and in little memory. The figures per pixel are
+The user's process decodes only what surely takes about a second and little memory. The figures per pixel are
 peaks measured with Pillow 13, libheif 1.23, libavif 1.4 and libwebp 1.6.
 """
 
@@ -14,20 +14,20 @@ from itertools import islice
 
 from PIL import Image, ImageFile
 
-#: Work of a JPEG with several scans, pixels times scans. Ordinary progressive files have about ten scans.
+#: Limit for a JPEG with several scans, in pixels times scans. Ordinary progressive files have about ten scans.
 MAX_SCANNED_PIXELS = 2**31
 
 #: Pixels (of a JPEG: times scans) that the user's process decodes itself; a second on an ordinary processor. AVIF
-#: never: what it claims in its header is not what its decoder allocates.
+#: never: its decoder may allocate more than the header claims.
 _HERE = {"jpeg": 2**28, "png": 25 * 2**20, "heif": 25 * 2**20, "webp": 2**23, "avif": 0, "pnm": 2**25}
 _HERE_OTHERS = 2**24
-#: Bytes per pixel that a decoder needs beside the picture that it fills.
+#: Bytes per pixel that a decoder needs in addition to the picture.
 _DECODER = {"webp": 12, "avif": 6, "heif": 6}
 _DEEP = {"heif": 3}
 #: Bytes per pixel of a mode, 4 if not listed.
 _PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 
-#: Files up to this size are read in a moment whatever their structure.
+#: Files up to this size are read quickly whatever their structure.
 _SMALL = 2**20
 #: Parts of a file (segments, chunks, blocks) before its pixels.
 _PARTS = 1000
@@ -43,12 +43,12 @@ _LONG_RUN = b"\xff" * 4096
 
 @dataclass(frozen=True)
 class Weight:
-    """What a photo will cost.
+    """The cost of decoding a photo.
 
     Attributes:
         memory: bytes at the peak.
-        apart: does it belong into a process of its own?
-        scanned: pixels times scans of a JPEG with several, else pixels.
+        apart: whether it needs a process of its own.
+        scanned: pixels, for a JPEG with several scans times their number.
     """
 
     memory: int
@@ -57,12 +57,12 @@ class Weight:
 
 
 def weigh(kind: str, image: ImageFile.ImageFile, data: bytes) -> Weight:
-    """Weigh an opened photo, of which JPEG has been asked for its reduced size already.
+    """Weigh an opened photo; a JPEG has been asked for its reduced size already.
 
     Args:
         kind: by `formats.sniff`.
         image: opened, not loaded.
-        data: the bytes of its file; of a JPEG they are walked through.
+        data: the bytes of its file.
     """
     pixels = image.width * image.height
     memory = pixels * (_rendering(image) + _DECODER.get(kind, 0)) + len(data)
@@ -81,16 +81,16 @@ def weigh(kind: str, image: ImageFile.ImageFile, data: bytes) -> Weight:
 
 
 def unusual(kind: str, data: bytes) -> bool:
-    """Could opening or decoding this file take longer, or more memory, than its header tells?
+    """Whether opening or decoding this file could take more time or memory than its header suggests.
 
-    Much of what opens a photo is Python that goes through the file part by part; a file may consist of millions.
+    Much of Pillow's code for opening photos is Python that reads a file part by part; there may be millions of parts.
     """
     look = {"jpeg": _jpeg, "png": _png, "gif": _gif, "tiff": _tiff, "bmp": _bmp, "pnm": _pnm}.get(kind)
     return look is not None and look(data)
 
 
 def webp_pixels(data: bytes) -> int:
-    """Pixels of a WebP, for which memory is taken when it is opened; 0 if it is not known."""
+    """Pixels of a WebP, for which memory is allocated when it is opened; 0 if unknown."""
     kind = data[12:16]
     if kind == b"VP8X" and len(data) >= 30:
         return (int.from_bytes(data[24:27], "little") + 1) * (int.from_bytes(data[27:30], "little") + 1)
@@ -103,12 +103,12 @@ def webp_pixels(data: bytes) -> int:
     return 0
 
 
-#: Bytes per pixel of a WebP on its way: two canvases, the frame, the picture, its copy for resizing.
+#: Bytes per pixel of a WebP: two canvases, the frame, the picture, its copy for resizing.
 WEBP_BYTES = 20
 
 
 def plain_tags(data: bytes) -> bool:
-    """Are the tags of EXIF data, or of a TIFF, few? Each of thousands may claim the same megabytes."""
+    """Whether EXIF data or a TIFF has few tags. Each of thousands of tags may refer to the same megabytes."""
     data = data.removeprefix(b"Exif\0\0")
     order = {b"II": "<", b"MM": ">"}.get(data[:2], "")
     if not order:
@@ -118,11 +118,11 @@ def plain_tags(data: bytes) -> bool:
         first = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0]
         return _tag_bytes(data, first, order, big, 2) <= _TAG_BYTES
     except struct.error:
-        return True  # it ends here, and so will the reading
+        return True  # truncated: reading ends here, too
 
 
 def _tag_bytes(data: bytes, start: int, order: str, big: bool, depth: int) -> int:
-    """Bytes of the numbers in a folder of tags and in those below it; texts and blobs, copied at once, count less."""
+    """Bytes of the numbers in a directory of tags and its subdirectories; texts and blobs are fast and count less."""
     entry = struct.Struct(order + ("HHQ8s" if big else "HHI4s"))
     count = struct.unpack_from(order + ("Q" if big else "H"), data, start)[0]
     start += 8 if big else 2
@@ -155,7 +155,7 @@ def _rendering(image: Image.Image) -> int:
 
 
 def _tiff_buffer(image: ImageFile.ImageFile) -> int:
-    """Bytes of a strip or tile, which may be larger than the picture, and of the copy when it is turned."""
+    """Bytes of a strip or tile, which may be larger than the picture, and of the copy if the picture is rotated."""
     tags = image.tag_v2  # type: ignore[attr-defined]
     turned = image.width * image.height * _PIXEL.get(image.mode, 4) if tags.get(274, 1) != 1 else 0
     if image.tile and image.tile[0][0] == "raw":
@@ -168,15 +168,15 @@ def _tiff_buffer(image: ImageFile.ImageFile) -> int:
 
 @dataclass(frozen=True)
 class _Jpeg:
-    """What a JPEG says before its first scan.
+    """The header of a JPEG, up to its first scan.
 
     Attributes:
         pixels: at full size.
-        several: has it several scans? Then all coefficients are kept, `coefficients` bytes.
-        rare: is it coded as hardly any is: arithmetic, lossless, hierarchical?
-        gaps: bytes between its segments; there should be none.
+        several: whether it has several scans. Then all coefficients are kept, `coefficients` bytes.
+        rare: whether its coding is unusual: arithmetic, lossless or hierarchical.
+        gaps: bytes between its segments; normally 0.
         exif: its EXIF data.
-        whole: is there a first scan, after no more than `_PARTS` segments?
+        whole: whether there is a first scan, after no more than `_PARTS` segments.
     """
 
     pixels: int = 0
@@ -189,7 +189,7 @@ class _Jpeg:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Markers of a JPEG, where the length after each is, and how many bytes before it belong to no segment."""
+    """For each segment of a JPEG: its marker, the position of its length, and the stray bytes before it."""
     position = 2
     while match := _MARKER.search(data, position):
         marker = data[match.start() + 1]
@@ -249,7 +249,7 @@ def _png(data: bytes) -> bool:
 
 
 def _gif(data: bytes) -> bool:
-    """Blocks before the first picture, and after it: both are gone through one by one."""
+    """Many blocks before the first picture, which Pillow reads one by one."""
     if len(data) <= _SMALL or len(data) < 13:
         return False
     position = 13 + (3 << (data[10] & 7) + 1 if data[10] & 128 else 0)
@@ -273,11 +273,11 @@ def _tiff(data: bytes) -> bool:
 
 
 def _bmp(data: bytes) -> bool:
-    """Run lengths are decoded in Python."""
+    """Pillow decodes run lengths in Python."""
     return len(data) > 2**16 and data[30:34] in (b"\1\0\0\0", b"\2\0\0\0")
 
 
 def _pnm(data: bytes) -> bool:
-    """All but plain bytes is decoded in Python, and so are comments."""
+    """Pillow decodes comments, and everything but plain bytes, in Python."""
     match = _PNM.match(data[:1024])
     return len(data) > 2**16 and (match is None or (match[1] == b"65535" and data[:2] == b"P6"))

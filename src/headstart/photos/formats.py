@@ -1,4 +1,4 @@
-"""Which kind of picture is it? Told by its first bytes, never by its name; and who opens it.
+"""Recognises the format of a picture by its first bytes, not its name, and opens it.
 
 Opening by class instead of `PIL.Image.open` keeps Pillow's other plug-ins unloaded (`Image.init` costs 0.1 s)
 and leaves its process-wide pixel limit alone: `images` checks its own, before anything is decoded.
@@ -20,7 +20,7 @@ def sniff(head: bytes, name: str = "") -> str:
 
     Args:
         head: the first bytes of the file.
-        name: its name; only camera raw files, which call themselves TIFF, are told by it.
+        name: its name; needed only for camera raw files, which look like TIFF.
 
     Returns:
         one of the keys `jpeg png gif bmp tiff webp pnm avif heif`.
@@ -61,9 +61,9 @@ def sniff(head: bytes, name: str = "") -> str:
 
 
 def ends_early(kind: str, data: bytes) -> bool:
-    """Does a HEIF or AVIF file end before the last box of its picture does?
+    """Whether a HEIF or AVIF file ends before the last box of its picture.
 
-    libheif shows what is left of such a file as if it were the picture. A box is a length (uint32, big endian;
+    libheif decodes the rest of such a file as if it were whole. A box is a length (uint32, big endian;
     1: a uint64 follows the name; 0: up to the end) and a name (ISO/IEC 14496-12, section 4.2). What phones
     append behind the picture may be cut, or may be no box at all.
     """
@@ -83,7 +83,7 @@ def ends_early(kind: str, data: bytes) -> bool:
 
 
 def foreign_coding(kind: str, data: bytes) -> str | None:
-    """How the pictures of a HEIF are coded, if none is coded as HEVC, the only one that our libheif decodes."""
+    """The coding of the pictures of a HEIF; None if one is HEVC, the only coding that our libheif decodes."""
     items = set(_ITEM.findall(data[:_ITEMS_WITHIN])) if kind == "heif" else set()
     return None if b"hvc1" in items else next((name for item, name in _CODINGS.items() if item in items), None)
 

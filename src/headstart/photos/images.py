@@ -1,8 +1,8 @@
 """A photo's file -> upright sRGB uint8 array in a `View`; a content hash; one reason for every file that fails.
 
-The kind of file is told by its first bytes (only camera raw, which calls itself TIFF, by its name). What decoding it
-will cost is told from its header: it waits until there is memory for it, and what may take longer than a moment is
-decoded in a process of its own, which can be ended.
+The format is recognised by the first bytes (only camera raw, which looks like TIFF, by the name). The cost of decoding
+is estimated from the header: a photo waits until there is enough memory, and one that may take long is decoded in a
+process of its own, which can be killed.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from headstart.safety import child
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "REASONS", "Data", "Fit", "Images", "View", "content_hash", "decode", "load"]
 
-#: Every outcome but `used` that a file can have. `duplicate` and `conflicting labels` are told by later
-#: steps, which see more than one file.
+#: Every outcome but `used` that a file can have. `duplicate` and `conflicting labels` come from later steps, which
+#: see more than one file.
 REASONS = (
     "not an image",
     "empty",
@@ -52,18 +52,18 @@ READER_REVISION = 1
 
 #: Bytes of a file. Reading and hashing it takes a second or two.
 MAX_BYTES = 2**29
-#: Larger files are not held in memory, and decoded in a process of their own.
+#: Larger files are not held in memory and are decoded in a process of their own.
 HELD_BYTES = 2**26
 #: Pixels by the header. 2**28 lets 200-megapixel phones in.
 MAX_PIXELS = 2**28
-#: Bytes for decoding, of all threads and of the processes that they start: a gigabyte less what an extraction itself
+#: Bytes for decoding, for all threads and the processes that they start: a gigabyte less what an extraction itself
 #: takes (210 MB), a file held for the next photo, `_STACKS`, what is not counted, and a reserve.
 MEMORY = 520_000_000
 #: A photo that takes longer to read and to decode in a process of its own is too large.
 SECONDS = 8.0
-#: What such a process takes before it does anything.
+#: Bytes of such a process at its start.
 _CHILD = 36_000_000
-#: Address space beyond what is counted, for the stacks of a decoder's threads.
+#: Additional address space for the stacks of a decoder's threads.
 _STACKS = 64_000_000
 _AVIF_THREADS = 2
 _CHUNK = 2**20
@@ -80,8 +80,8 @@ class LargeFile:
         path: where it is.
         head: its first 32 bytes.
         digest: SHA-256 of its bytes.
-        stamp: what changes when the file does.
-        seconds: that reading it took; they count.
+        stamp: changes when the file does.
+        seconds: time that reading it took, which counts towards `SECONDS`.
     """
 
     path: str
@@ -91,12 +91,12 @@ class LargeFile:
     seconds: float
 
 
-#: What `read` gives and `decode` takes.
+#: The result of `read`, for `decode`.
 Data = bytes | LargeFile
 
 
 def read(path: str | Path) -> Data:
-    """Read a photo's bytes; of a large file no more than a hash is kept.
+    """Read a photo's bytes; of a large file only a hash is kept.
 
     Raises:
         PhotoError: `unreadable`, `empty`, `not an image`, `unsupported format` or `too large`; in the last
@@ -126,12 +126,12 @@ def read(path: str | Path) -> Data:
 
 
 def _opener(path: str, flags: int) -> int:
-    """Opening a pipe that nobody writes to would wait for ever."""
+    """Without O_NONBLOCK, opening a pipe without a writer would wait for ever."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _stamp(descriptor: int) -> tuple[int, ...]:
-    """Size, and what else changes when a file does."""
+    """Size, times and identity of a file."""
     info = os.fstat(descriptor)
     if not stat.S_ISREG(info.st_mode):
         raise PhotoError("unreadable", "not a regular file")
@@ -157,16 +157,16 @@ def content_hash(data: Data) -> bytes:
 def decode(data: Data, view: View, fill: bool = True) -> Images:
     """Turn a photo's bytes into an upright sRGB picture.
 
-    EXIF orientation is applied; transparency is laid on white; CMYK, palette, grey and 16-bit pictures become
+    EXIF orientation is applied; transparency becomes white; CMYK, palette, grey and 16-bit pictures become
     8-bit RGB; an ICC profile other than sRGB is honoured (a broken one is ignored, as browsers do). Of
     animations the first frame is taken.
 
-    All threads of the process together take no more than `MEMORY` bytes for it: who finds them taken waits.
+    All threads of the process together use at most `MEMORY` bytes for it; a thread waits until enough are free.
 
     Args:
-        data: what `read` gave.
-        view: the size, and how the photo comes to it.
-        fill: False leaves the grey of `pad` out, for pictures in reports; the result is smaller than the view then.
+        data: the result of `read`.
+        view: the size, and how the photo is fitted to it.
+        fill: False omits the grey of `pad`, for pictures in reports; the result is then smaller than the view.
 
     Returns:
         uint8 `(view.height, view.width, 3)` `0..255`, sRGB, writable, C order.
@@ -206,7 +206,7 @@ def load(path: str | Path, view: View, fill: bool = True) -> Images:
 
 
 def _open(kind: str, file: BinaryIO, data: bytes, view: View) -> tuple[Any, Weight]:
-    """The picture with its header read, JPEG asked for its reduced size; and what decoding it will cost."""
+    """The picture with only its header read (a JPEG at reduced size), and the cost of decoding it."""
     image = OPENERS[kind](file)
     width, height = image.size
     if width * height > MAX_PIXELS:
@@ -241,7 +241,7 @@ _SIGNS = {
 
 @contextmanager
 def _outcomes(kind: str, data: bytes) -> Iterator[None]:
-    """Decoders raise nearly anything on damaged bytes; all of it becomes a reason."""
+    """Turn whatever decoders raise on damaged bytes into a reason."""
     try:
         yield
     except (PhotoError, CancelledError):
@@ -258,11 +258,11 @@ def _outcomes(kind: str, data: bytes) -> Iterator[None]:
         raise PhotoError(reason, str(error) or type(error).__name__) from error
 
 
-# In a process of its own: the view and, of a file that is not held, its name go along as words, pixels come back.
+# In a process of its own: it receives the view and the bytes or the name of the file, and returns pixels.
 
 
 def _decode_apart(data: Data, view: View, fill: bool, memory: int) -> Images:
-    """Decode in a process that may take so many bytes, and `SECONDS`."""
+    """Decode in a process that may use so many bytes, and `SECONDS`."""
     held = data if isinstance(data, bytes) else b""
     request: dict[str, Any] = {"view": asdict(view), "fill": fill}
     seconds = SECONDS
@@ -296,7 +296,7 @@ def _decode_apart(data: Data, view: View, fill: bool, memory: int) -> Images:
 
 
 def answer(data: bytes, request: str) -> bytes:
-    """What `_decode_apart` asks: a zero byte, height, width and pixels; or a document with the reason for none."""
+    """The answer to `_decode_apart`: a zero byte, height, width and pixels; or JSON with the reason of a failure."""
     from PIL import AvifImagePlugin
 
     AvifImagePlugin.DEFAULT_MAX_THREADS = _AVIF_THREADS

@@ -1,7 +1,7 @@
 """An opened picture -> upright sRGB uint8 array in a `View`.
 
-The order of the work is chosen for speed and memory: JPEG is decoded at a reduced size, the picture is brought to its
-final size first and turned upright and into sRGB afterwards, on few pixels.
+The order of steps saves time and memory: a JPEG is decoded at reduced size, and the picture is resized before it is
+rotated and converted to sRGB.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Fit = Literal["squash", "crop", "pad"]
 
 _PAD_GREY = 127
 
-#: How a profile that needs no transform names itself, in Latin-1 or in the UTF-16 of newer profiles.
+#: Names of profiles that need no transform, in Latin-1 or in the UTF-16 of newer profiles.
 _SRGB = (b"sRGB", "sRGB".encode("utf-16-be"))
 #: Larger profiles are not kept in memory for the next photo.
 _KEPT_PROFILE = 2**21
@@ -40,12 +40,12 @@ _ORIENTATION = 0x0112
 
 @dataclass(frozen=True)
 class View:
-    """How a photo becomes the network's input size.
+    """How a photo is fitted to the model's input size.
 
     Attributes:
         height, width: pixels of the result.
         fit: `squash` takes the whole photo and ignores its aspect (as Keras' `target_size` does), `crop`
-            takes the centre, `pad` takes the whole photo and fills up with grey (127).
+            takes the centre, `pad` takes the whole photo and adds grey borders (127).
         fraction: `crop` only: share of the photo's shorter side that is kept, in (0, 1].
     """
 
@@ -70,10 +70,10 @@ def reduce(image: ImageFile.ImageFile, view: View) -> None:
 
 
 def render(image: ImageFile.ImageFile, view: View, fill: bool = True) -> Images:
-    """Decode it and bring it into the view; see `images.decode`.
+    """Decode a picture and fit it to the view; see `images.decode`.
 
     Raises:
-        PhotoError: `unsupported format`, its pixels are no colours. Decoders raise nearly anything else.
+        PhotoError: `unsupported format`, its pixels are not colours. Decoders may raise any other error.
     """
     image.load()
     orientation = _orientation(image)
@@ -84,9 +84,7 @@ def render(image: ImageFile.ImageFile, view: View, fill: bool = True) -> Images:
     rgb = _to_srgb(small, profile)
     if orientation in _TRANSPOSE:
         rgb = rgb.transpose(_TRANSPOSE[orientation])
-    if (
-        view.fit == "pad" and fill
-    ):  # last, so that a profile does not change the grey nor a turn where the odd pixel goes
+    if view.fit == "pad" and fill:  # last: no profile may change the grey, no rotation the side of an odd pixel
         canvas = Image.new("RGB", (view.width, view.height), (_PAD_GREY, _PAD_GREY, _PAD_GREY))
         canvas.paste(rgb, ((view.width - rgb.width) // 2, (view.height - rgb.height) // 2))
         rgb = canvas
@@ -97,7 +95,7 @@ def _orientation(image: ImageFile.ImageFile) -> int:
     """EXIF orientation 1 to 8; anything else (0 is frequent) and unreadable EXIF count as upright."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # damaged EXIF must not cost the photo
+    except Exception:  # a photo with damaged EXIF is still usable
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
@@ -112,7 +110,7 @@ def _resizable(image: Image.Image) -> Image.Image:
     if mode == "1":
         return image.convert("L")
     if mode == "I" or mode.startswith("I;16"):
-        # 16 bits a sample; Pillow's own conversion would cut everything above 255 off.
+        # 16 bits a sample; Pillow's own conversion would clip everything above 255.
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
             raise PhotoError("unsupported format", "pixels are whole numbers of more than 16 bits")
@@ -125,7 +123,7 @@ def _resizable(image: Image.Image) -> Image.Image:
 
 
 def _fit(image: Image.Image, view: View, size: tuple[int, int]) -> Image.Image:
-    """Resize to `size` (width, height), `pad` to what fits into it, in the orientation the file is stored in."""
+    """Resize to `size` (width, height), or for `pad` to fit inside it, in the stored orientation."""
     width, height = image.size
     if view.fit == "squash":
         return _resize(image, size, (0, 0, width, height))
@@ -140,7 +138,7 @@ def _fit(image: Image.Image, view: View, size: tuple[int, int]) -> Image.Image:
 
 
 def _resize(image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]) -> Image.Image:
-    """Antialiased bicubic; pictures more than three times too large are first reduced by a whole factor."""
+    """Antialiased bicubic; pictures more than three times too large are first reduced by an integer factor."""
     return image.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
 
 
@@ -160,7 +158,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 @lru_cache(maxsize=16)
 def _transform(profile: bytes, mode: str) -> Any:
-    """The colour transform from an ICC profile to sRGB, or None where the profile does not fit the picture."""
+    """The colour transform from an ICC profile to sRGB, or None if the profile does not fit the picture."""
     from PIL import ImageCms
 
     try:

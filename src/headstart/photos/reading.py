@@ -1,4 +1,4 @@
-"""A photo's file: read and hashed; decoded once for one network, or once for several that look at it alike."""
+"""Photos that are read, hashed and decoded: for one model, or once for several models with the same view."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from headstart.photos import images
 from headstart.photos.budget import ReadingPool
 from headstart.photos.images import Images, View
 
-#: A file changed this recently may change again within the clock's tick: its content is hashed again.
+#: A file changed this recently may change again without a change of its time stamp: it is hashed again.
 _RACY_SECONDS = 2.0
 
 
@@ -31,7 +31,7 @@ def processors() -> int:
 def readers() -> Iterator[Executor]:
     """Threads that read photos, one for each core.
 
-    Whoever leaves early, by an error or by Ctrl-C, waits for no photo: what is being decoded is given up.
+    An error or Ctrl-C does not wait for photos: decoding is cancelled.
     """
     pool = ReadingPool(processors())
     try:
@@ -109,7 +109,7 @@ class _Decoded:
 
 
 class Album:
-    """Photos decoded once, for all networks that look at them in one view; as many in memory as it was told to hold.
+    """Photos decoded once for all models with the same view; it keeps the photos given to `hold` in memory.
 
     Args:
         view: of all its pictures: uint8 `(height, width, 3)`, `height * width * 3` bytes each.
@@ -120,13 +120,13 @@ class Album:
         self._photos: dict[str, _Decoded] = {}
 
     def hold(self, paths: Sequence[str], pool: Executor) -> None:
-        """Decode these photos and forget all others. Those that cannot be used are left to who asks for them."""
+        """Decode these photos and forget all others. `read` reports those that cannot be used."""
         self._photos = {}
         decoded = zip(paths, pool.map(self._decode, paths), strict=True)
         self._photos = {path: photo for path, photo in decoded if photo is not None}
 
     def read(self, path: str) -> Photo:
-        """A photo that is held, or else from its file.
+        """A photo from memory or else from its file.
 
         Raises:
             PhotoError: it cannot be read.

@@ -1,7 +1,7 @@
-"""A folder, a CSV or a list -> `PhotoSet`s: which photos there are, of which class, on which side.
+"""A folder, a CSV or a list -> `PhotoSet`s: the photos, their classes, and which are for training or testing.
 
-Nothing is opened here but folders and the CSV; nothing is ever written, moved or changed. Hidden files, and
-what operating systems and notebooks leave behind, are neither photos nor classes.
+Only folders and the CSV are opened, and nothing is written, moved or changed. Hidden files, and files that operating
+systems and notebooks create, are neither photos nor classes.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import difflib
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headstart.errors import DataError
 from headstart.photos import spreadsheet
 from headstart.photos.splits import stratified_share
 from headstart.safety.printable import show, show_all
+
+Photos = str | Path | Sequence[str | Path]
 
 _TRAIN = {"train"}
 _TEST = {"test"}
@@ -58,10 +60,10 @@ class PhotoSet:
     def share(self, fraction: float, seed: int) -> PhotoSet:
         """The same share of every class, in the order they have here.
 
-        Chosen by the names of each photo and its folder, so neither by the order nor by where the folders lie,
-        and stable when photos are added.
+        The choice depends on the names of each photo and its folder, but neither on the order of the photos nor on
+        where the folders are, and it is stable when photos are added.
         """
-        rows = sorted(range(len(self)), key=lambda i: self.paths[i])  # decides between equal names
+        rows = sorted(range(len(self)), key=lambda i: self.paths[i])  # the order of photos with equal names
         keys = [os.fsencode("/".join(Path(self.paths[i]).parts[-2:])) for i in rows]
         chosen = stratified_share([self.labels[i] for i in rows], keys, fraction, seed)
         return self.take(sorted(rows[i] for i in chosen))
@@ -74,12 +76,12 @@ class PhotoSet:
 
 @dataclass(frozen=True)
 class Source:
-    """What a scan found.
+    """Photos to train on and to measure on.
 
     Attributes:
-        train: photos to learn from (all of them where the source has no sides).
+        train: photos to train on; all photos if there is no test part.
         test: photos to measure on, or None.
-        notes: what was left aside and why, a sentence each.
+        notes: sentences about what is ignored, and why.
     """
 
     train: PhotoSet
@@ -88,7 +90,7 @@ class Source:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """All photos, those to learn from first."""
+        """All photos, those to train on first."""
         return self.train.paths + (self.test.paths if self.test else ())
 
     @property
@@ -98,18 +100,24 @@ class Source:
 
 
 def open_source(
-    photos: str | Path | Sequence[str | Path] | PhotoSet, labels: Sequence[str] | None, test: str | Path | None = None
+    photos: Photos | PhotoSet,
+    labels: Sequence[str] | None = None,
+    test: str | Path | None = None,
+    fraction: float | None = None,
+    seed: int = 0,
 ) -> Source:
-    """Photos in any of the forms that are accepted.
+    """Find photos with their classes.
 
     Args:
         photos: a folder or CSV, a `PhotoSet`, or paths with `labels`.
         labels: class name of each path.
         test: a folder or CSV to measure on, instead of the test part of `photos`.
+        fraction: train on this share of every class only, in (0, 1]; a note says so.
+        seed: decides which photos the share consists of.
 
     Raises:
-        DataError: see `scan`; labels together with a folder; a list without labels; classes in `test` that `photos`
-            does not have.
+        DataError: see `scan`; labels together with a folder; a list without labels; `test` has classes that `photos`
+            lacks.
     """
     if isinstance(photos, PhotoSet):
         source = Source(photos, None)
@@ -123,19 +131,23 @@ def open_source(
         raise DataError("A list of paths was given without labels.\nExpected one class name for each path.")
     else:
         source = Source(from_lists(photos, labels), None)
-    if test is None:
-        return source
-    other = scan(test)
-    held_out = other.train if other.test is None else other.test
-    check_classes(source.train.classes, held_out.classes, str(test))
-    replaced = ("The source's own test part is left out: --test is measured on.",) if source.test else ()
-    return Source(source.train, held_out, source.notes + other.notes + replaced)
+    if test is not None:
+        other = scan(test)
+        held_out = other.train if other.test is None else other.test
+        check_classes(source.train.classes, held_out.classes, str(test))
+        ignored = ("The source's own test part is ignored: --test is measured on.",) if source.test else ()
+        source = Source(source.train, held_out, source.notes + other.notes + ignored)
+    if fraction is not None:
+        chosen = source.train.share(fraction, seed)
+        note = f"{fraction:.3g} of the {len(source.train):,} training photos: {len(chosen):,}."
+        source = replace(source, train=chosen, notes=(note, *source.notes))
+    return source
 
 
 def scan(source: str | Path) -> Source:
     """Find the photos of a folder or CSV.
 
-    Folders: `<source>/<class>/**` or `<source>/{train,test|val|validation}/<class>/**`; the file endings do not
+    Folders: `<source>/<class>/**` or `<source>/{train,test|val|validation}/<class>/**`; file name extensions do not
     matter. CSV: columns `path,label[,split]`, paths relative to the CSV's folder.
 
     Raises:
@@ -160,10 +172,10 @@ def from_lists(paths: Sequence[str | Path], labels: Sequence[str]) -> PhotoSet:
 
 
 def check_classes(train: Sequence[str], other: Sequence[str], what: str) -> None:
-    """Class names are the contract between data sets: a name that training did not see is an error.
+    """Check that a data set has no class that is missing from the training photos.
 
     Raises:
-        DataError: naming the classes that are too many, and near misses.
+        DataError: names the unknown classes and similar known ones.
     """
     unknown = sorted(set(other) - set(train))
     if unknown:
@@ -196,7 +208,7 @@ def find_files(sources: Iterable[str | Path]) -> list[str]:
 
 
 def named(path: str | Path) -> Path:
-    """A path that was given; an empty one would mean the working folder, which nobody means by it.
+    """The path, unless it is empty: pathlib would take that for the working folder.
 
     Raises:
         DataError: it is empty.
@@ -215,7 +227,7 @@ def _scan_folder(root: Path) -> Source:
     if train is not None and any(_is_folder(entry) for entry in _entries(Path(train.path))):
         held_out = tests or validations
         notes = [
-            f"{show(entry.path)} is left aside: it is neither train nor the folder measured on."
+            f"{show(entry.path)} is ignored: it is neither train nor the folder measured on."
             for name, entry in sorted(folders.items())
             if entry is not train and entry not in held_out[:1]
         ]
@@ -241,7 +253,7 @@ def _classes_below(root: Path) -> tuple[PhotoSet, list[str]]:
             continue
         files = _files_below(Path(entry.path))
         if not files:
-            notes.append(f"The folder {show(entry.path)} is empty: it is no class.")
+            notes.append(f"The folder {show(entry.path)} is empty: it is not a class.")
         paths += files
         labels += [entry.name] * len(files)
     if not paths:
@@ -251,12 +263,12 @@ def _classes_below(root: Path) -> tuple[PhotoSet, list[str]]:
             "Expected one sub-folder for each class, such as photos/apple/1.jpg and photos/pear/1.jpg."
         )
     if loose:
-        notes.append(f"{loose} file(s) directly in {show(root)} belong to no class and are left aside.")
+        notes.append(f"{loose} file(s) directly in {show(root)} belong to no class and are ignored.")
     return PhotoSet(tuple(paths), tuple(labels)), notes
 
 
 def _files_below(folder: Path) -> list[str]:
-    """All files below a folder, links followed, each folder entered once however many links lead to it.
+    """All files below a folder. Links are followed, but each folder is entered only once.
 
     Links to the folders above are not followed: they would put every class into this one.
     """
@@ -277,7 +289,7 @@ def _files_below(folder: Path) -> list[str]:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """A link that leads nowhere, to itself or where we may not look is a file, which reading will refuse."""
+    """A broken or circular link, or one without permission, counts as a file, which cannot be read later."""
     try:
         return entry.is_dir()
     except OSError:
@@ -285,7 +297,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _identity(folder: str | Path) -> tuple[int, int] | str:
-    """What two paths to one folder have in common; the path itself where nothing can be told."""
+    """Equal for two paths to the same folder; the path itself if the folder cannot be examined."""
     try:
         info = os.stat(folder)
     except OSError:
@@ -319,7 +331,7 @@ def _scan_csv(path: Path) -> Source:
     held_out = sets["test"] if len(sets["test"]) else sets["validation"]
     notes = []
     if len(sets["test"]) and len(sets["validation"]):
-        notes.append(f"{len(sets['validation'])} photos of split val are left aside: split test is measured on.")
+        notes.append(f"{len(sets['validation'])} photos of split val are ignored: split test is measured on.")
     if len(held_out):
         check_classes(sets["train"].classes, held_out.classes, f"The held-out split of {show(path)}")
     return Source(sets["train"], held_out if len(held_out) else None, tuple(notes))

@@ -1,4 +1,4 @@
-"""Who is on which side: stratified shares and folds that depend on the photos, not on their order.
+"""Stratified shares and folds that depend on the photos, not on their order.
 
 Every photo has a key (its content hash, or its path). A seeded hash of the key puts the photos of a class in
 a fixed random order; shares and folds are cut from that order. So the same photos always give the same split,
@@ -19,7 +19,7 @@ Indices = npt.NDArray[np.intp]
 
 
 def shuffled_rank(key: bytes, seed: int) -> bytes:
-    """Where a key stands in the random order that `seed` gives: 16 bytes, to be compared."""
+    """Sort key for the random order given by `seed`: 16 bytes."""
     return hashlib.blake2b(key, digest_size=16, key=seed.to_bytes(8, "little")).digest()
 
 

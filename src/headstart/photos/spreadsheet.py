@@ -1,4 +1,4 @@
-"""CSVs of photos: read whatever program wrote them; written so that no spreadsheet takes a name for a formula.
+"""CSVs of photos: read from whatever program wrote them, and written so that no name becomes a formula.
 
 A cell that begins with `=`, `+`, `-` or `@` is run when the file is opened, whoever chose the name in it. An apostrophe
 before it makes it text. So that this can be undone without doubt, one is put also before apostrophes that stand there

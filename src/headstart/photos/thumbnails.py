@@ -1,4 +1,4 @@
-"""Small pictures of photos; one that cannot be read any more is grey with a cross, and counted."""
+"""Small pictures of photos; a photo that can no longer be read becomes a grey tile with a cross and is counted."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Would more photos help, and of which class? Accuracy against photos per class, from vectors that are there.
+"""Would more photos help, and of which class? Accuracy against photos per class, from vectors already computed.
 
-Every point is measured as `headstart train` measures: heads of the same kind, their strength chosen on their own
-photos.
+Every point is measured as `headstart train` measures: with heads of the same kind, whose strength is chosen on the
+photos that they are trained on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +16,15 @@ import numpy.typing as npt
 from headstart.evaluation.learning_curve import extrapolation
 from headstart.evaluation.learning_curve.class_advice import Advice, advise
 from headstart.evaluation.learning_curve.extrapolation import PowerLaw
+from headstart.evaluation.learning_curve.measuring import Folds, HeldOut, Labels, Split, Vectors
 from headstart.evaluation.metrics import wilson
 from headstart.heads.fitting import fit
 from headstart.heads.head import Kind
 from headstart.photos.splits import stratified_folds
 
-Labels = npt.NDArray[np.intp]
-Vectors = npt.NDArray[np.float32]
 SIZES = (3, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240)
 FOLDS = 5
-#: Heads trained for each size: more where photos are few, for there chance is great and training is quick.
+#: Heads trained for each size: more where photos are few, as results vary more there and training is quick.
 _MOST_DRAWS, _PHOTOS_TRAINED = 8, 2400
 _LEAST_POINTS = 4
 _BOOTSTRAP = 400
@@ -39,8 +38,8 @@ class Point:
     """Accuracy for a number of photos.
 
     Attributes:
-        per_class: photos of each class trained on, the mean where classes have fewer than asked for.
-        photos: in all. draws: heads that were trained; 0: extrapolated.
+        per_class: photos of each class trained on; the mean where classes have fewer than wanted.
+        photos: in all. draws: heads that were trained; 0 if extrapolated.
         accuracy: 0..1, their mean. interval: 95 % band.
     """
 
@@ -67,9 +66,9 @@ class LearningCurve:
 
     Attributes:
         points: measured, the fewest photos first; empty if there are too few.
-        law: what the points follow; None if they are too few or do not rise.
-        ahead: what the law says of more photos.
-        advice: which class deserves them.
+        law: the power law through the points; None if they are too few or do not rise.
+        ahead: what the law predicts for more photos.
+        advice: which class should get them.
     """
 
     points: tuple[Point, ...]
@@ -79,22 +78,22 @@ class LearningCurve:
 
     @property
     def text(self) -> str:
-        """What the curve says, without the advice."""
+        """The curve in words, without the advice."""
         if not self.points:
             return "There are too few photos for a learning curve."
         last = self.points[-1]
-        said = [f"With {_photos(last.per_class)} a class {_percent(last)}"]
+        sentences = [f"With {_photos(last.per_class)} a class {_percent(last)}"]
         if len(self.points) > 1:
             first = self.points[0]
-            said[0] += f"; with {first.per_class} it was {100 * first.accuracy:.1f} %"
+            sentences[0] += f"; with {first.per_class} it was {100 * first.accuracy:.1f} %"
         if self.ahead:
             double = self.ahead[0]
-            said.append(f"If it goes on like this, {double.per_class} a class would bring {_percent(double)}")
+            sentences.append(f"If the trend continues, {double.per_class} a class would give {_percent(double)}")
         elif len(self.points) < _LEAST_POINTS:
-            said.append("There are too few points to say what more photos would bring")
+            sentences.append("There are too few points to predict what more photos would give")
         else:
-            said.append("With more photos it did not rise")
-        return ". ".join(said) + "."
+            sentences.append("The accuracy did not rise with more photos")
+        return ". ".join(sentences) + "."
 
     def to_json(self) -> dict[str, Any]:
         """The `learning_curve` of all documents, see docs/json.md."""
@@ -116,99 +115,78 @@ def learning_curve(
     classes: Sequence[str],
     groups: Sequence[bytes],
     strength: float | None,
-    held: tuple[Vectors, Labels] | None,
+    test: tuple[Vectors, Labels] | None,
     seed: int,
 ) -> LearningCurve:
-    """Follow the accuracy from a few photos a class to all of them.
+    """Measure the accuracy from a few photos a class up to all of them.
 
-    Without held-out photos it is measured by cross-validation in five folds, so the last point has learned from four
-    fifths of the photos. A photo and its copies are one. A class with fewer photos than a size gives all it has.
+    Without test photos it is measured by cross-validation in five folds, so the last point is trained on four fifths
+    of the photos. A photo and its copies count as one. A class with fewer photos than a size contributes all it has.
 
     Args:
         kind: of head.
         vectors: float32 `(n, dim)`, power-normalised. labels: intp `(n,)`, `0..k-1`. classes: k names.
         groups: n keys, equal for copies.
         strength: l2 of the head, for the advice by class; None if it has none.
-        held: vectors float32 `(m, dim)` and labels intp `(m,)` of photos that were not trained on.
+        test: vectors float32 `(m, dim)` and labels intp `(m,)` of photos that were not trained on.
         seed: of the draws.
     """
     once = np.array(sorted({group: i for i, group in reversed(list(enumerate(groups)))}.values()), np.intp)
     vectors, labels, keys = vectors[once], labels[once], [groups[i] for i in once]
     counts = np.bincount(labels, minlength=len(classes))
-    folds: Labels | None = None
-    if held is None:
-        if int(counts.min()) < _LEAST_POINTS:
-            return LearningCurve((), None, (), Advice("Take ten of each class or more."))
-        folds = stratified_folds(labels, keys, FOLDS, seed)
-    elif int(counts.min()) < 2:
-        return LearningCurve((), None, (), Advice("Take ten of each class or more."))
-    learner = _Learner(kind, vectors, labels, keys, folds, held, seed)
+    if int(counts.min()) < (_LEAST_POINTS if test is None else 2):
+        return LearningCurve((), None, (), Advice("Take at least ten photos of each class."))
+    split = Folds(stratified_folds(labels, keys, FOLDS, seed)) if test is None else HeldOut(*test)
+    heads = _Heads(kind, vectors, labels, keys, split, seed)
     points, rights = [], []
-    for wanted in learner.sizes():
-        right, photos = learner.right(wanted)
+    for wanted in heads.sizes():
+        right, photos = heads.right(wanted)
         points.append(_point(right, photos, len(classes)))
         rights.append(right)
     law, ahead = _extrapolated(points, rights, len(classes), seed)
     l2 = strength if kind in ("logistic", "ridge") and strength else _USUAL_L2
-    return LearningCurve(tuple(points), law, ahead, advise(vectors, labels, classes, l2, folds, held, seed))
+    return LearningCurve(tuple(points), law, ahead, advise(vectors, labels, classes, l2, split, seed))
 
 
-class _Learner:
-    """Trains heads on so many photos a class and tells what they get right."""
+@dataclass(frozen=True)
+class _Heads:
+    """Heads trained on so many photos a class; arguments as for `learning_curve`."""
 
-    def __init__(
-        self,
-        kind: Kind,
-        vectors: Vectors,
-        labels: Labels,
-        keys: Sequence[bytes],
-        folds: Labels | None,
-        held: tuple[Vectors, Labels] | None,
-        seed: int,
-    ) -> None:
-        self._kind, self._vectors, self._labels, self._keys = kind, vectors, labels, keys
-        self._folds, self._held, self._seed = folds, held, seed
+    kind: Kind
+    vectors: Vectors
+    labels: Labels
+    keys: Sequence[bytes]
+    split: Split
+    seed: int
 
     def sizes(self) -> list[int | None]:
         """Photos a class, then None: all."""
-        share = 1.0 if self._folds is None else 1 - 1 / FOLDS
-        usual = share * float(np.median(np.bincount(self._labels)))
+        share = 1.0 if self.split.rounds == 1 else 1 - 1 / self.split.rounds
+        usual = share * float(np.median(np.bincount(self.labels)))
         return [*(size for size in SIZES if size < 0.8 * usual), None]
 
     def right(self, wanted: int | None) -> tuple[npt.NDArray[np.bool_], int]:
-        """Which are answered rightly, bool `(draws, photos measured on)`; photos a head learned from (the mean)."""
-        k = int(self._labels.max()) + 1
-        cost = len(self._labels) if wanted is None else min(wanted * k, len(self._labels))
-        passes = 1 if wanted is None else max(1, min(_MOST_DRAWS, _PHOTOS_TRAINED // cost))
-        if self._folds is not None and wanted is not None:
-            passes = max(1, -(-passes // FOLDS))
-        rows, learnt = [], []
-        for draw in range(passes):
-            right = np.empty(len(self._labels if self._held is None else self._held[1]), bool)
-            for chosen, vectors, truth, where in self._parts(wanted, draw):
-                head = fit(self._kind, self._vectors[chosen], self._labels[chosen], self._inner(chosen)).head
-                right[where] = head.predict_proba(vectors).argmax(axis=1) == truth
-                learnt.append(len(chosen))
-            rows.append(right)
-        return np.stack(rows), round(float(np.mean(learnt)))
+        """Which photos are classified correctly, bool `(draws, photos)`; photos that a head is trained on (mean)."""
+        k = int(self.labels.max()) + 1
+        cost = len(self.labels) if wanted is None else min(wanted * k, len(self.labels))
+        draws = 1 if wanted is None else max(1, min(_MOST_DRAWS, _PHOTOS_TRAINED // cost))
+        draws = -(-draws // self.split.rounds)
+        right = np.empty((draws, len(self.split.truth(self.labels))), bool)
+        trained = []
+        for draw, row in enumerate(right):
+            order = np.random.default_rng([self.seed, draw]).permutation(len(self.labels))
+            for part in self.split.parts(self.vectors, self.labels):
+                chosen = _first(order[part.train[order]], self.labels, wanted)
+                head = fit(self.kind, self.vectors[chosen], self.labels[chosen], self._folds(chosen)).head
+                row[part.places] = head.predict_proba(part.vectors).argmax(axis=1) == part.labels
+                trained.append(len(chosen))
+        return right, round(float(np.mean(trained)))
 
-    def _parts(self, wanted: int | None, draw: int) -> Iterator[tuple[Labels, Vectors, Labels, Labels]]:
-        """Rows to learn from; vectors, labels and places of the photos to measure on."""
-        order = np.random.default_rng([self._seed, draw]).permutation(len(self._labels))
-        if self._held is not None:
-            yield _first(order, self._labels, wanted), *self._held, np.arange(len(self._held[1]))
-            return
-        if self._folds is None:
-            raise AssertionError("there are folds where nothing is held out")
-        for fold in range(FOLDS):
-            inside = np.flatnonzero(self._folds == fold)
-            outside = order[self._folds[order] != fold]
-            yield _first(outside, self._labels, wanted), self._vectors[inside], self._labels[inside], inside
-
-    def _inner(self, chosen: Labels) -> Labels:
-        labels = self._labels[chosen]
+    def _folds(self, chosen: Labels) -> Labels:
+        """Folds in which the strength of a head is chosen."""
+        labels = self.labels[chosen]
         most = int(np.bincount(labels).max())
-        return stratified_folds(labels, [self._keys[i] for i in chosen], max(2, min(FOLDS, most)), self._seed)
+        return stratified_folds(labels, [self.keys[i] for i in chosen], max(2, min(FOLDS, most)), self.seed)
 
 
 def _first(order: Labels, labels: Labels, wanted: int | None) -> Labels:

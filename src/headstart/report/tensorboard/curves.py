@@ -59,7 +59,7 @@ def curves(trial: Trial) -> Curves:
 def _one_fold(trial: Trial, labels: np.ndarray[tuple[int], np.dtype[np.intp]]) -> tuple[Examples, Examples]:
     """Copies of a photo stay on one side."""
     train = trial.data.train
-    folds = stratified_folds(labels, train.content_keys(), FOLDS, trial.classifier.seed)
+    folds = stratified_folds(labels, train.content_keys().tolist(), FOLDS, trial.classifier.seed)
     # Every class must be trained on: of a class with two photos, neither fold may take both.
     fold = next(f for f in range(FOLDS) if len(np.unique(labels[folds != f])) == len(np.unique(labels)))
     inside, outside = folds != fold, folds == fold
