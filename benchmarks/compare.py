@@ -2,10 +2,10 @@
 
     python benchmarks/compare.py [--many]
 
-Four shared models on clothing10, whole processes: from an empty store (bar 60 s on 2 cores), from a full one (bar
-8 s), and against each model trained alone (bars: the same ranking, accuracies within 0.5 points).
+Four shared networks on clothing10, whole processes: from an empty store (bar 60 s on 2 cores), from a full one (bar
+8 s), and against each network trained alone (bars: the same ranking, accuracies within 0.5 points).
 
-`--many`: 30 backbones (views of the built-in one) x 3 heads, killed with `kill -9` when a third is computed, then
+`--many`: 30 networks (views of the built-in one) x 3 heads, killed with `kill -9` when a third is computed, then
 continued: peak memory (bar 1.2 GB), and photos that were computed twice.
 """
 
@@ -30,7 +30,7 @@ HANDLES = (
     str(NETWORKS / "mobilenet_v1_0.25_224_float.tflite"),
 )
 PHOTOS = DATA / "clothing10"
-#: Run as a program: 30 views of the built-in model, three heads.
+#: Run as a program: 30 views of the built-in backbone, three heads.
 _MANY = """
 import json, sys
 from dataclasses import replace
@@ -39,18 +39,18 @@ from headstart.classifier.comparing import compare
 from headstart.photos.images import View
 from headstart.progress import Silent
 
-class Journal(Silent):
+class Printed(Silent):
     def planned(self, photos, new, seconds):
         print(json.dumps({"new": new}), file=sys.stderr, flush=True)
     def advanced(self, done):
         if done % 1000 == 0:
             print(json.dumps({"done": done}), file=sys.stderr, flush=True)
 
-network = backbones.load("builtin:efficientnet-lite0")
+lite = backbones.load("builtin:efficientnet-lite0")
 views = [View(224, 224, fit, 0.55 + 0.015 * i if fit == "crop" else 1.0) for i, fit in enumerate(["crop"] * 28)]
 views += [View(224, 224, "squash"), View(224, 224, "pad")]
-networks = [network.with_card(replace(network.card, view=view)) for view in views]
-found = compare(sys.argv[1], backbones=networks, heads=["logistic", "centroid", "knn"], progress=Journal())
+opened = [lite.with_card(replace(lite.card, view=view)) for view in views]
+found = compare(sys.argv[1], backbones=opened, heads=["logistic", "centroid", "knn"], progress=Printed())
 print(json.dumps({"entries": len(found.entries), "computed": sum(e.work.computed for e in found.entries) // 3,
                   "seconds": found.seconds, "verdict": found.verdict}))
 """
@@ -92,8 +92,8 @@ def many() -> None:
         for line in killed.stderr:
             if not line.startswith("{"):
                 continue
-            step = json.loads(line)
-            new, done = step.get("new", new), step.get("done", done)
+            progress = json.loads(line)
+            new, done = progress.get("new", new), progress.get("done", done)
             if new and done >= new / 3:
                 killed.send_signal(signal.SIGKILL)
                 break
