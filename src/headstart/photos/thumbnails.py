@@ -1,4 +1,4 @@
-"""Small pictures of photos; one that cannot be read any more is grey with a cross, and counted."""
+"""Small pictures of photos; one that can no longer be read becomes grey with a cross, and is counted."""
 
 from __future__ import annotations
 
