@@ -1,19 +1,19 @@
-"""Do intervals contain the truth, and are paired tests right? Small training sets are drawn from real photos.
+"""Do intervals and paired tests keep their word? Small training sets are drawn from real photos again and again.
 
     python benchmarks/intervals.py [--draws 300] [--pairs 100] [--each 10 40]
 
 1. For each draw a head is trained and cross-validated on a few photos a class, as `headstart train` does it; the truth
-   is the accuracy of that very head on all the other photos. Bar: the 95 % interval contains it in 93 to 99 % of draws.
+   is the accuracy of that very head on all the other photos. Bar: the 95 % interval holds it in 93 to 99 % of draws.
    The draws have as many photos of every class, the other photos need not: both their plain accuracy and the mean over
    classes are compared.
 2. Two heads of equal accuracy: the same kind of head on the same photos, but to every vector noise is added, of the
    same strength, drawn anew for each of the two heads and for each draw. The two may be swapped without changing
-   anything, so their expected accuracies are equal, yet they disagree on every eighth photo or so, as two backbones do.
+   anything, so their expected accuracies are equal, yet they disagree on every eighth photo or so, as two networks do.
    This is what a cross-validation compares: two ways of making a head. A test set compares two heads that exist, and
    one of them is a little better than the other: so from the other photos as many of those that only the better one
    gets right are left out as make the two exactly equal, and test sets are drawn from the rest.
    Bar: the paired test says "different" in at most 6 %.
-3. Two heads that differ: how often is it found, and how often does the interval contain the true difference?
+3. Two heads that differ: how often is it seen, and how often does the interval hold the true difference?
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ import numpy as np
 
 from common import DATA, machine
 from heads import vectors
-from headstart.evaluation import cross_validation, paired
+from headstart.evaluation import paired
+from headstart.evaluation.cross_validation import cross_validate
 from headstart.evaluation.leakage import Clean, without_conflicts
 from headstart.evaluation.metrics import Evaluation, evaluate, wilson
 from headstart.features.extraction import Features
@@ -57,7 +58,7 @@ class Case:
 class Answers:
     """Of one head. `right`, `folds` (r, n): cross-validation; `rest` (m,): the head itself on all other photos."""
 
-    evaluation: Evaluation
+    measured: Evaluation
     right: np.ndarray
     folds: np.ndarray
     rest: np.ndarray
@@ -68,32 +69,32 @@ class Answers:
 
 
 @cache
-def features(name: str) -> tuple[Features, np.ndarray, tuple[str, ...]]:
+def features(name: str) -> Clean:
     source = scan(DATA / name)
     assert source.test is not None
     photos = PhotoSet(source.train.paths + source.test.paths, source.train.labels + source.test.labels)
     x, _, hashes = vectors(photos)
     found = Features(photos.paths, np.arange(len(photos)), x, tuple(hashes), (), 0, len(photos), 0, 0.0)
-    return found, np.array(photos.labels), photos.classes
+    return without_conflicts(found, photos.labels)
 
 
 def answers(kind: Kind, case: Case, noise: np.random.Generator | None = None) -> Answers:
-    everything, names, classes = features(case.name)
+    everything = features(case.name)
+    x, classes = everything.features.vectors, everything.classes
     if noise is not None:
-        x = everything.vectors
         strength = np.float32(NOISE * x.std(axis=0).mean())
-        everything = replace(everything, vectors=x + strength * noise.standard_normal(x.shape, dtype=np.float32))
-    rng = np.random.default_rng(case.seed)
-    rows = np.concatenate([rng.permutation(np.flatnonzero(names == c))[: case.each] for c in classes])
-    photos = Clean(everything, tuple(names.tolist()), tuple(everything.hashes)).take(rows.tolist())
-    clean = without_conflicts(photos.features, photos.labels)
-    labels = clean.numbers(classes)
-    result = cross_validation.cross_validate(kind, clean, classes, case.seed)
-    rest = np.setdiff1d(np.arange(len(names)), rows)
-    rest_labels = np.searchsorted(classes, names[rest])
-    p = result.fit.head.predict_proba(everything.vectors[rest])
+        x = x + strength * noise.standard_normal(x.shape, dtype=np.float32)
+        everything = replace(everything, features=replace(everything.features, vectors=x))
+    rng, truth = np.random.default_rng(case.seed), everything.numbers(classes)
+    rows = np.concatenate([rng.permutation(np.flatnonzero(truth == c))[: case.each] for c in range(len(classes))])
+    clean = everything.take(np.sort(rows).tolist())
+    labels, paths = clean.numbers(classes), clean.features.paths
+    result = cross_validate(kind, clean, classes, case.seed)
+    rest = np.setdiff1d(np.arange(len(truth)), rows)
+    rest_labels = truth[rest]
+    p = result.fit.head.predict_proba(x[rest])
     return Answers(
-        evaluate(labels, result.held_out, classes, clean.features.paths, "cross-validation", clean.independent),
+        evaluate(labels, result.held_out, classes, paths, "cross-validation", clean.independent),
         np.array([one.argmax(axis=1) == labels for one in result.held_out]),
         result.folds,
         p.argmax(axis=1) == rest_labels,
@@ -120,9 +121,9 @@ def compared(label: str, a: Answers, b: Answers, rng: np.random.Generator, equal
 
 def seen(found: paired.Difference, expected: float, true: float) -> dict:
     return {
-        "different": found.is_significant,
-        "contained": found.interval[0] <= true <= found.interval[1],
-        "contained_expected": found.interval[0] <= expected <= found.interval[1],
+        "significant": found.is_significant,
+        "held": found.interval[0] <= true <= found.interval[1],
+        "held_expected": found.interval[0] <= expected <= found.interval[1],
         "true": true,
         "width": found.interval[1] - found.interval[0],
         "apart": (found.first_only + found.second_only) / found.n,
@@ -134,11 +135,11 @@ def draw(case: Case) -> list[tuple[str, dict]]:
     heads = {kind: answers(kind, case) for kind in ("logistic", "centroid", "knn")}
     rows: list[tuple[str, dict]] = []
     for kind, one in heads.items():
-        (low, high), measured, plain = one.evaluation.interval, one.evaluation.accuracy, float(one.rest.mean())
-        figures = {"contained": low <= plain <= high, "bias": measured - plain, "width": high - low}
-        low_plain, high_plain = wilson(measured, one.evaluation.n)
-        figures |= {"contained_wilson": low_plain <= plain <= high_plain, "width_wilson": high_plain - low_plain}
-        figures |= {"contained_classes": low <= one.balanced() <= high, "bias_classes": measured - one.balanced()}
+        (low, high), found, plain = one.measured.interval, one.measured.accuracy, float(one.rest.mean())
+        figures = {"held": low <= plain <= high, "bias": found - plain, "width": high - low}
+        low_plain, high_plain = wilson(found, one.measured.n)
+        figures |= {"held_wilson": low_plain <= plain <= high_plain, "width_wilson": high_plain - low_plain}
+        figures |= {"held_classes": low <= one.balanced() <= high, "bias_classes": found - one.balanced()}
         rows.append((f"interval, {kind}", figures))
     rng = np.random.default_rng([case.seed, 1])
     for kind in ("centroid", "knn"):
@@ -159,16 +160,16 @@ def report(case: str, rows: list[tuple[str, dict]]) -> None:
         if label.startswith("interval"):
             spread = 100 * np.std([one["bias_classes"] for one in many])
             text = (
-                f"contained {mean['contained']:.1f} % (classes weighed alike {mean['contained_classes']:.1f} %), "
-                f"measured minus true {mean['bias']:+.1f} points ({mean['bias_classes']:+.1f}, "
-                f"deviation {spread:.1f}), width {mean['width']:.1f}; Wilson's uncorrected contained "
-                f"{mean['contained_wilson']:.1f} %, width {mean['width_wilson']:.1f}"
+                f"held {mean['held']:.1f} % (classes weighed alike {mean['held_classes']:.1f} %), measured minus true "
+                f"{mean['bias']:+.1f} points ({mean['bias_classes']:+.1f}, deviation {spread:.1f}), "
+                f"width {mean['width']:.1f}; Wilson's uncorrected held {mean['held_wilson']:.1f} %, "
+                f"width {mean['width_wilson']:.1f}"
             )
         else:
             text = (
-                f"different {mean['different']:.1f} %, interval contained {mean['contained']:.1f} % "
-                f"(expected difference {mean['contained_expected']:.1f} %), true {mean['true']:+.1f} points, "
-                f"width {mean['width']:.1f}, one alone right on {mean['apart']:.1f} %"
+                f"significant {mean['significant']:.1f} %, interval held {mean['held']:.1f} % (expected difference "
+                f"{mean['held_expected']:.1f} %), true {mean['true']:+.1f} points, width {mean['width']:.1f}, "
+                f"one alone right on {mean['apart']:.1f} %"
             )
         print(f"{case}: {label} ({len(many)} draws): {text}", flush=True)
 

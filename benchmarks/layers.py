@@ -1,8 +1,8 @@
-"""`--layers last` against `--layers several`: accuracy over backbones and photo sets, head `logistic`.
+"""`--layers last` against `--layers several`: accuracy over networks and photo sets, head `logistic`.
 
     python benchmarks/layers.py
 
-Vectors of several layers end in those of the last, so each backbone runs once. Sets with a test part are measured on
+Vectors of several layers end in those of the last, so each network runs once. Sets with a test part are measured on
 it, in draws of 10, 25 and 75 training photos a class; the others by cross-validation. The default is decided by the
 mean over all: `several` would have to win by half a point.
 """
@@ -18,9 +18,8 @@ from common import DATA, machine
 from headstart import backbones
 from headstart.backbones.base import Backbone
 from headstart.classifier.measuring import vectors_of
-from headstart.classifier.trial import Data, learn
-from headstart.evaluation.leakage import Clean, group_keys, without_conflicts
-from headstart.evaluation.results import PhotoCounts
+from headstart.evaluation.cross_validation import cross_validate
+from headstart.evaluation.leakage import Clean, without_conflicts
 from headstart.features.store import Store
 from headstart.photos.sources import PhotoSet, scan
 from headstart.photos.splits import stratified_share
@@ -39,21 +38,19 @@ SIZES = {10: 3, 25: 2, 75: 1}
 def main() -> None:
     print(machine(), flush=True)
     gains = defaultdict(list)
-    store = Store()
     for name, input_range in NETWORKS.items():
         handle = name if ":" in name else str(DATA / "backbones" / name)
         dim = backbones.load(handle).card.dim
-        options = backbones.Options(input_range, "several")
+        network = backbones.load(handle, options=backbones.Options(input_range, "several"), folder=Store().compiled)
         for folder in SETS:
-            network = backbones.load(handle, folder=store.compiled, options=options)
             source = scan(DATA / folder)
-            train = labelled(network, source.train, store)
+            train = vectors(network, source.train)
             if source.test is None:
-                pairs = [measured(network, store, train, None, dim)]
+                pairs = [measured(train, dim)]
             else:
-                test = labelled(network, source.test, store)
+                test = vectors(network, source.test)
                 pairs = [
-                    measured(network, store, draw(train, size, seed), test, dim)
+                    measured(draw(train, size, seed), dim, test)
                     for size, draws in SIZES.items()
                     for seed in range(draws)
                 ]
@@ -66,30 +63,34 @@ def main() -> None:
     print(f"over all {100 * np.mean([np.mean(v) for v in gains.values()]):+.2f} points")
 
 
-def labelled(network: Backbone, photos: PhotoSet, store: Store) -> Clean:
-    features = vectors_of(network, photos.paths, store)
+def vectors(network: Backbone, photos: PhotoSet) -> Clean:
+    features = vectors_of(network, photos.paths, Store())
     return without_conflicts(features, [photos.labels[i] for i in features.rows])
 
 
 def draw(train: Clean, size: int, seed: int) -> Clean:
     """So many photos of each class, by seed."""
     share = min(1.0, size / (len(train.labels) / len(train.classes)))
-    return train.take(stratified_share(train.labels, train.features.hashes, share, seed).tolist())
+    return train.take(stratified_share(train.labels, train.content_keys(), share, seed).tolist())
 
 
-def measured(network: Backbone, store: Store, train: Clean, test: Clean | None, dim: int) -> tuple[float, float]:
-    """Accuracy with the last layer, and with several."""
+def measured(train: Clean, dim: int, test: Clean | None = None) -> tuple[float, float]:
+    """Accuracy with the last layer, and with several: on the test photos, or by cross-validation."""
+    classes = train.classes
     result = []
     for part in (slice(-dim, None), slice(None)):
-        photos = PhotoCounts(len(train.labels) + (0 if test is None else len(test.labels)), ())
-        data = Data(cut(train, part), None if test is None else cut(test, part), photos)
-        result.append(learn(network, store, "logistic", 0, data).measured.evaluation.accuracy)
+        found = cross_validate("logistic", cut(train, part), classes, 0, measuring=test is None)
+        predicted, of = found.held_out, train
+        if test is not None:
+            predicted, of = [found.fit.head.predict_proba(cut(test, part).features.vectors)], test
+        labels = of.numbers(classes)
+        result.append(float(np.mean([(one.argmax(axis=1) == labels).mean() for one in predicted])))
     return result[0], result[1]
 
 
-def cut(photos: Clean, part: slice) -> Clean:
-    features = replace(photos.features, vectors=np.ascontiguousarray(photos.features.vectors[:, part]))
-    return replace(photos, features=features, groups=group_keys(features))
+def cut(clean: Clean, part: slice) -> Clean:
+    vectors = np.ascontiguousarray(clean.features.vectors[:, part])
+    return replace(clean, features=replace(clean.features, vectors=vectors))
 
 
 if __name__ == "__main__":

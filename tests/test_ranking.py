@@ -123,7 +123,7 @@ def test_those_that_are_worse_are_named_beside_those_that_may_not_be() -> None:
     ]
     assert verdict(standings, 61) == (
         "A and B do not differ by more than chance on 61 photos; they cost about the same. "
-        "The other 2 are worse than A, by more than chance explains."
+        "The other 2 are worse than A, which is more than chance explains."
     )
 
 

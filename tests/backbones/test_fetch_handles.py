@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from headstart.backbones import handles as references
+from headstart.backbones import Located, locate, plugins
 from headstart.backbones.fetch import is_remote
-from headstart.backbones.fetch.handles import Handle, parse
+from headstart.backbones.fetch.handles import parse
 from headstart.disk.home import offline
 from headstart.errors import BackboneError
 
@@ -130,20 +130,23 @@ def test_http_is_encrypted_to_nobody_but_this_machine() -> None:
 
 def test_a_text_is_read_once_into_what_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plugins, "plugins", lambda: {"mine": None})
     (tmp_path / "here").mkdir()
-    found: dict[str, references.Reference] = {
-        "builtin:efficientnet-lite0": references.BuiltIn(),
-        "hf:owner/name": references.Remote(Handle("hf", "owner/name")),
-        "mine:net.onnx": references.OfPlugin("mine", "mine:net.onnx"),
-        "here": references.LocalPath("here"),
-        "~/net": references.LocalPath(os.path.expanduser("~/net")),
-        "net.HDF5": references.LocalPath("net.HDF5"),
-        "C:/net": references.LocalPath("C:/net"),
-        "builtin:other": references.CatalogueName("builtin:other"),
-        "mobilenet_v2": references.CatalogueName("mobilenet_v2"),
+    (tmp_path / "mine").mkdir()
+    found = {
+        "builtin:efficientnet-lite0": Located("builtin", "builtin:efficientnet-lite0"),
+        "hf:owner/name": Located("remote", "hf:owner/name"),
+        "mine:net.onnx": Located("plugin", "mine:net.onnx"),
+        "here": Located("path", str(tmp_path / "here")),
+        "mine": Located("path", str(tmp_path / "mine")),
+        "~/net": Located("path", os.path.expanduser("~/net")),
+        "net.HDF5": Located("path", str(tmp_path / "net.HDF5")),
+        "imagenet/mobilenet_v2_100_224/feature_vector": Located(
+            "remote", "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/5"
+        ),
     }
     for text, expected in found.items():
-        assert references.parse(text, {"mine"}) == expected
-    for text, message in (("", "is empty"), ("kaggle:one", "not a handle")):
+        assert locate(text) == expected
+    for text, message in (("", "is empty"), ("mobilenet_v2", "mobilenet_v2"), ("builtin:other", "builtin:other")):
         with pytest.raises(BackboneError, match=message):
-            references.parse(text)
+            locate(text)

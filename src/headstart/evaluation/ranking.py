@@ -98,7 +98,7 @@ def verdict(standings: Sequence[Standing], n: int) -> str:
             rest = f"{worse[0][0].name} is worse than {best.name} ({_behind(*worse[0])})"
         else:
             rest = f"The other {len(worse)} are worse than {best.name}"
-        sentences.append(f"{rest}, by more than chance explains.")
+        sentences.append(f"{rest}, which is more than chance explains.")
     if unpaired:
         sentences.append(f"{_listed(unpaired)} could not be paired with {best.name}.")
     return " ".join(sentences)

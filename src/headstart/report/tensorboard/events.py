@@ -1,7 +1,7 @@
-"""TensorBoard: event files and its server. The only module that knows tensorboardX and tensorboard.
+"""TensorBoard's event files and its server. The only module that imports tensorboardX and tensorboard.
 
 Both are in the extra `headstart[tensorboard]` and are loaded when first used. Events are written at once by
-tensorboardX's `EventsWriter`, not by its `SummaryWriter`: that one writes in a thread, which dies in silence on a
+tensorboardX's `EventsWriter`, not by its `SummaryWriter`: that one writes in a thread, which dies silently on a
 full disk, and its `add_hparams` makes a run of its own, whose row of the table has no curves.
 """
 
@@ -28,13 +28,13 @@ _THRESHOLDS = 127
 
 
 def require(package: str) -> None:
-    """Is this package of the extra there? Nothing is loaded.
+    """Check that a package of the extra is installed, without loading it.
 
     Args:
-        package: `tensorboardX` and `matplotlib` to write, `tensorboard` to look.
+        package: `tensorboardX` and `matplotlib` to write, `tensorboard` to show.
 
     Raises:
-        TrackingError: it is not, with the line that installs it.
+        TrackingError: it is not installed; the message has the command that installs it.
     """
     if find_spec(package) is None:
         raise TrackingError(f"TensorBoard needs the package {package}, which is not installed.\nInstall it: {PIP}")
@@ -82,7 +82,7 @@ class Events:
 
         Args:
             tag: names the class.
-            truth: bool `(n,)`: is the photo of the class?
+            truth: bool `(n,)`, whether the photo is of the class.
             probabilities: `(n,)` of the class, 0..1.
         """
         from tensorboardX import summary

@@ -120,9 +120,9 @@ def reliability(evaluation: Evaluation, title: str) -> Image.Image:
     upper.grid(axis="y", color=FAINT)
     lower.set_xticks(fifths, [f"{100 * share:.0f} %" for share in fifths])
     lower.set_yticks([])
-    upper.set_ylabel("how often it was right", **letters(SMALL, MUTED))
+    upper.set_ylabel("accuracy (share of right predictions)", **letters(SMALL, MUTED))
     lower.set_ylabel("photos", **letters(SMALL, MUTED))
-    lower.set_xlabel("how sure it was (probability of the predicted class)", **letters(SMALL, MUTED))
+    lower.set_xlabel("confidence (probability of the predicted class)", **letters(SMALL, MUTED))
     below = {"bbox_to_anchor": (0.5, -0.08), "ncols": 5, "frameon": False, "fontsize": SMALL, "labelcolor": MUTED}
     figure.legend(handles=handles, loc="upper center", **below)
     error = f"Calibration error {100 * evaluation.calibration_error:.1f} % on {evaluation.n:,} photos"

@@ -48,7 +48,7 @@ def write(folder: Path, measured: Measured, vectors: Vectors) -> str:
         vectors: float32 `(n, dim)`, theirs.
 
     Returns:
-        in words what is shown and what was left out.
+        what is shown and what was left out, in words.
 
     Raises:
         OSError: the folder cannot be written.
@@ -77,7 +77,7 @@ def sample(labels: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
 
 @one_thread()
 def principal(vectors: Vectors, most: int) -> tuple[Vectors, float]:
-    """Vectors turned so that the first coordinates tell most; distances and angles stay, but for what is cut off.
+    """Vectors rotated so that the first coordinates hold most; distances and angles stay, except for what is cut off.
 
     Args:
         vectors: float32 `(n, dim)`.
@@ -136,5 +136,5 @@ def _summary(measured: Measured, rows: npt.NDArray[np.intp], cut: tuple[int, int
     if few < dim:
         text += f" Of {dim:,} dimensions the {few} principal ones are written: {100 * kept:.1f} % of the whole."
     if missing:
-        text += f" {missing:,} thumbnails are grey: those photos cannot be read any more."
+        text += f" {missing:,} thumbnails are grey: those photos can no longer be read."
     return text
