@@ -95,7 +95,7 @@ def test_two_classifiers_that_agree_are_not_proven_equal() -> None:
     first, second = answers(0, 0, 20)
     reach = Z95**2 / (20 + Z95**2)
     found = on_test_set(first, second)
-    assert (found.value, found.p, found.is_told) == (0.0, 1.0, False)
+    assert (found.value, found.p, found.is_significant) == (0.0, 1.0, False)
     assert found.interval == pytest.approx((-reach, reach))
     repeated = by_cross_validation(
         first[None].repeat(3, 0), second[None].repeat(3, 0), np.tile(np.arange(20) % 5, (3, 1))
@@ -110,7 +110,7 @@ def test_a_test_set_counts_the_photos_that_one_alone_got_right() -> None:
     assert (found.n, found.first_only, found.second_only) == (50, 12, 2)
     assert found.value == pytest.approx(0.2)
     assert found.p == mcnemar(12, 2)
-    assert found.is_told
+    assert found.is_significant
     assert found.interval == tango(12, 2, 50)
     assert found.to_json()["significant"] is True
 
@@ -121,7 +121,7 @@ def test_a_paired_interval_is_narrower_than_two_intervals_side_by_side() -> None
     low, _ = wilson(first.mean(), 50)
     _, high = wilson(second.mean(), 50)
     assert low < high  # the two intervals overlap
-    assert found.is_told
+    assert found.is_significant
 
 
 def by_hand(differences: np.ndarray) -> tuple[float, float]:
@@ -199,7 +199,7 @@ def test_equal_heads_are_seldom_called_different_and_without_the_correction_ofte
     told, naive = [], []
     for _ in range(300):
         first, second, folds = equal_classifiers(rng)
-        told.append(by_cross_validation(first, second, folds).is_told)
+        told.append(by_cross_validation(first, second, folds).is_significant)
         gain = first.astype(float) - second
         x = np.array([[row[fold == f].mean() for f in range(5)] for row, fold in zip(gain, folds, strict=True)])
         naive.append(stats.ttest_1samp(x.ravel(), 0).pvalue < 0.05)
@@ -213,8 +213,8 @@ def test_p_below_five_percent_and_an_interval_without_zero_are_the_same_in_cross
         first, _, folds = random_answers(seed)
         second = first & (np.random.default_rng(seed).random(first.shape) < 0.9)
         found = by_cross_validation(first, second, folds)
-        assert found.is_told == (not found.interval[0] <= 0 <= found.interval[1])
-        told.add(found.is_told)
+        assert found.is_significant == (not found.interval[0] <= 0 <= found.interval[1])
+        told.add(found.is_significant)
     assert told == {True, False}
 
 
