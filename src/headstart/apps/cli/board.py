@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from headstart.apps.cli.console import put, say
+from headstart.apps.cli.console import say
 from headstart.apps.cli.grouping import PATH, Command, argument, option
+from headstart.safety.printable import show
 
 
 @click.command(cls=Command)
@@ -22,7 +23,7 @@ def board(logdir: Path, host: str, port: int | None) -> None:
     from headstart.report.tensorboard import events
 
     address = events.serve(logdir, host, port)
-    put(f"TensorBoard shows {logdir} at {address}")
+    print(show(f"TensorBoard shows {logdir} at {address}"), flush=True)  # a script may wait for it
     say("Press Ctrl-C to stop it.")
     try:
         while True:
