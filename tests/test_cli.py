@@ -286,7 +286,7 @@ def test_ctrl_c_keeps_what_was_extracted(tmp_path: Path, tiles: Path, home: Path
 
 
 def test_a_terminal_gets_a_bar_with_rate_and_time_left(tiles: Path) -> None:
-    # A real terminal: rich draws only where stderr is one.
+    # A real terminal: the bar is drawn only where stderr is one.
     main, side = pty.openpty()
     child = subprocess.Popen(
         [HEADSTART, "train", str(tiles)],

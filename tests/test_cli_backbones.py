@@ -162,7 +162,7 @@ def test_ctrl_c_at_nine_tenths_and_the_same_command_downloads_the_last_tenth(net
         text = process.stderr.read()
     free.set()
     assert process.returncode == 130
-    assert text.endswith("Stopped. What was done is kept; the same command continues there.\n")
+    assert text.endswith("Stopped. Finished work is kept; run the same command to continue.\n")
     result = run("get", net)
     assert result.returncode == 0, result.stderr
     assert "continuing after" in result.stderr
@@ -216,6 +216,8 @@ def test_on_a_terminal_a_download_is_a_bar_in_bytes_that_ends_cleanly(net: str, 
     child.stdout.close()
     text = shown.getvalue().decode()
     assert f"Downloading {net}" in text
-    assert "2.0/2.0 MB" in text
+    assert "100%" in text
+    assert "2.00M/2.00M" in text
     assert "MB/s" in text
-    assert text.endswith("\x1b[?25h")  # the cursor is shown again
+    assert text.endswith("\r\n")  # what comes next does not overwrite the bar
+    assert "\x1b[?25l" not in text, "the cursor is never hidden"

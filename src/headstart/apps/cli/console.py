@@ -6,10 +6,9 @@ import json
 import os
 import re
 import sys
-import time
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -20,7 +19,7 @@ from headstart.report.text.evaluation import counted
 from headstart.safety.printable import show
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from tqdm import tqdm
 
     from headstart.features.extraction import Skipped
 
@@ -104,15 +103,16 @@ class Bar:
     """A `headstart.progress.Progress` that prints a line; on a terminal also a bar with rate and time left."""
 
     def __init__(self) -> None:
-        self._progress: Progress | None = None
-        self._download: Progress | None = None
+        self._bar: tqdm[NoReturn] | None = None
         self._announced = ""
-        self._started = 0.0
-        self._total = 0
 
     def message(self, text: str) -> None:
-        """Print a message."""
+        """Print a message above the bar, if there is one."""
+        if self._bar is not None:
+            self._bar.clear()
         say(text)
+        if self._bar is not None:
+            self._bar.refresh()
 
     def downloading(self, name: str, done: int, total: int | None) -> None:
         """Move the bar of a download; without a terminal, print one line when it starts."""
@@ -121,77 +121,49 @@ class Bar:
                 say(f"Downloading {name}" + (f" ({total / 1e6:,.1f} MB)" if total else ""))
             self._announced = name
             return
-        if self._download is None:
-            self._start_download(name)
-        if self._download is not None:
-            self._download.update(self._download_task, completed=done, total=total)
-            if done == total:
-                self.close()
-
-    def _start_download(self, name: str) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
-
-        self._download = Progress(
-            TextColumn("Downloading {task.fields[name]}", markup=False),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=Console(file=terminal.for_bars()),
-        )
-        self._download_task = self._download.add_task("", total=None, name=show(name))
-        self._download.start()
+        if self._bar is None:
+            self._bar = _drawn(f"Downloading {show(name)}", total, "B")
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)
+        if done == total:
+            self.close()
 
     def planned(self, photos: int, new: int, seconds: float) -> None:
         """Print how much there is to do, and start the bar."""
         about = f", about {_duration(seconds)}" if seconds >= 1 else ""
         say(f"{counted(photos, 'photo')}, {new:,} of them new{about}.")
-        self._total = new
-        self._started = time.monotonic()
-        if not new or not sys.stderr.isatty():
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._progress = Progress(
-            TextColumn("Extracting"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]} photos/s"),
-            TimeRemainingColumn(),
-            console=Console(file=terminal.for_bars()),
-        )
-        self._task = self._progress.add_task("", total=new, rate="-")
-        self._progress.start()
+        if new and sys.stderr.isatty():
+            self._bar = _drawn("Extracting", new, " photos")
 
     def advanced(self, done: int) -> None:
         """Move the bar."""
-        if self._progress is not None:
-            rate = done / max(time.monotonic() - self._started, 1e-6)
-            self._progress.update(self._task, completed=done, rate=f"{rate:,.0f}")
-            if done == self._total:
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
+            if done == self._bar.total:
                 self.close()
 
     def close(self) -> None:
-        """Stop the bars and leave them on the screen as they are."""
-        for progress in (self._progress, self._download):
-            if progress is not None:
-                progress.stop()
-        self._progress = self._download = None
+        """Stop the bar and leave it on the screen as it is."""
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = None
 
     def __enter__(self) -> Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _drawn(label: str, total: int | None, unit: str) -> tqdm[NoReturn]:
+    """A bar on stderr with rate and time left."""
+    import shutil
+
+    from tqdm import tqdm
+
+    width = shutil.get_terminal_size().columns  # tqdm itself draws nothing on a terminal that reports no width
+    tqdm.monitor_interval = 0  # no thread of its own
+    return tqdm(desc=label, total=total, unit=unit, unit_scale=unit == "B", ncols=width, file=terminal.for_bars())
 
 
 def _duration(seconds: float) -> str:
