@@ -320,7 +320,7 @@ def test_a_neighbour_head_is_refused_or_gives_probabilities_of_any_vector(
     rows: np.ndarray, scaled: bool, centre: np.ndarray, counts: tuple[int, int], vectors: np.ndarray
 ) -> None:
     made = {
-        "vectors": heads.unit_length(rows) if scaled else rows,
+        "vectors": heads.unit_length(np.clip(rows, -1e18, 1e18)) if scaled else rows,
         "labels": np.array([0, 1, 1]),
         "centre": centre if not scaled else np.clip(centre, -1e19, 1e19),
         "n_neighbors": np.array([counts[0]]),

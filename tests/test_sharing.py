@@ -295,6 +295,30 @@ def test_a_lock_that_a_thread_holds_while_another_forks_is_neither_kept_nor_wait
     assert lines == ["taken", "0"]
 
 
+def test_a_folder_that_another_thread_removes_and_makes_meanwhile_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What `Path.mkdir` does when the folder is there at its first look and gone at the second.
+    make, calls = Path.mkdir, []
+
+    def racing(self: Path, *arguments: object, **options: object) -> None:
+        calls.append(self)
+        if len(calls) == 1:
+            raise FileExistsError(17, "File exists", str(self))
+        make(self, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "mkdir", racing)
+    with locks.locked(tmp_path / "new" / "lock"):
+        assert (tmp_path / "new" / "lock").exists()
+    assert len(calls) == 2
+
+
+def test_a_lock_in_a_file_is_an_error_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError), locks.locked(tmp_path / "file" / "lock"):
+        pass
+
+
 def test_who_waited_for_a_lock_that_its_owner_removed_locks_the_new_file(tmp_path: Path) -> None:
     path, waits = tmp_path / "folder" / "lock", threading.Event()
     order: list[str] = []

@@ -103,7 +103,8 @@ def _acquire(path: Path, wait: Callable[[int], None]) -> int:
     from filelock import lock_descriptor
 
     for _ in range(_ATTEMPTS):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError, FileExistsError):  # the folder was removed, or removed and made, in between
+            path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):  # the file or its folder was removed in between
             descriptor = _open(path)
             try:
