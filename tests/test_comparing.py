@@ -292,7 +292,7 @@ def test_a_quick_ranking_lets_the_best_third_go_on(tmp_path: Path) -> None:
     assert {entry.evaluation.n for entry in found.left_out} == {2 * QUICK_PER_CLASS}
     assert found.quick is not None
     assert found.quick.per_class == QUICK_PER_CLASS
-    assert "7 backbones were ranked on 20 photos a class; 3 went on." in found.quick.text
+    assert "7 backbones were ranked on 20 photos per class; 3 went on." in found.quick.text
     assert found.quick.text in notes.lines
     assert all(network.embedded < 120 for network in networks[3:])
 

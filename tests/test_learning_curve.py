@@ -178,9 +178,9 @@ def test_two_points_are_not_extrapolated() -> None:
 
 def test_the_text_says_what_the_curve_says() -> None:
     found = curve(*clouds((80, 80, 80)), clouds((300, 300, 300), seed=1))
-    assert found.text.startswith(f"With 80 photos a class {100 * found.points[-1].accuracy:.1f} % (")
+    assert found.text.startswith(f"With 80 photos per class the accuracy is {100 * found.points[-1].accuracy:.1f} % (")
     assert f"with 3 it was {100 * found.points[0].accuracy:.1f} %" in found.text
-    assert "If the trend continues, 160 a class would give" in found.text
+    assert "If the trend continues, 160 per class would give" in found.text
     document = found.to_json()
     assert (document["text"], document["advice"]["text"]) == (found.text, found.advice.text)
 

@@ -235,7 +235,7 @@ def test_what_is_for_people_may_be_any_json_but_no_more(value: bytes, saved: Pat
     ("change", "words"),
     [
         ({"classes": ["blue", ""]}, "classes: '' is not a text"),
-        ({"classes": ["blue", "blue"]}, "a class name is there twice"),
+        ({"classes": ["blue", "blue"]}, "a class name occurs twice"),
         ({"classes": ["blue", 7]}, "classes: 7 is not a text"),
         ({"classes": ["blue", "\ud800"]}, "surrogates not allowed"),
         ({"classes": ["blue", "x" * 1001]}, "1 to 1,000 characters"),

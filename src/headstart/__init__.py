@@ -1,4 +1,4 @@
-"""headstart: from folders of photos to a classifier you can trust, on top of a frozen pre-trained network."""
+"""headstart: from folders of photos to a classifier you can trust, on top of a frozen pre-trained model."""
 
 from __future__ import annotations
 

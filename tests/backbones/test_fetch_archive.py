@@ -99,7 +99,7 @@ def test_ten_gigabytes_of_zeros_are_refused_before_they_are_written(tmp_path: Pa
 def test_zeros_that_are_not_said_are_refused_when_they_come(tmp_path: Path) -> None:
     # Behind the last file: nothing claims them, and they are read only to reach the checksum at the end.
     data = tar(MODEL) + gzip.compress(bytes(1_000_000)) * 2_000
-    assert "far more than it says" in refused(data, tmp_path)
+    assert "far more than it claims" in refused(data, tmp_path)
 
 
 def test_there_is_a_limit_of_size(tmp_path: Path) -> None:
@@ -204,11 +204,11 @@ def test_the_network_is_found(names: list[str], expected: str, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["a.txt", "b/c.csv"], "no network that we know how to read, but a.txt, b/c.csv"),
-        ([], "no network that we know how to read, but nothing"),
-        (["a.onnx", "b.onnx"], "2 networks (a.onnx, b.onnx)"),
-        (["a/saved_model.pb", "b/saved_model.pb"], "2 networks (a, b)"),
-        (["net.xml"], "no network"),
+        (["a.txt", "b/c.csv"], "no model of a known format, but a.txt, b/c.csv"),
+        ([], "no model of a known format, but nothing"),
+        (["a.onnx", "b.onnx"], "2 models (a.onnx, b.onnx)"),
+        (["a/saved_model.pb", "b/saved_model.pb"], "2 models (a, b)"),
+        (["net.xml"], "no model"),
         ([f"{n}.txt" for n in range(8)], "4.txt and 3 more"),
     ],
 )

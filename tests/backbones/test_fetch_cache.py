@@ -567,7 +567,7 @@ def rewritten(carried: Path, change: Change, more: dict[str, bytes]) -> Path:
         ({"pack.json": b'{"format": 9, "networks": []}'}, {}, "its format is 9"),
         ({"pack.json": b'{"format": 1, "networks": [{"handle": "x", "asked": []}]}'}, {}, "holds no handle"),
         ({"manifest.json": lambda text: text.replace(b"/net/1", b"/net/9")}, {}, "is of http"),
-        ({"pack.json": lambda text: text.replace(b"[]", b'["hf:o/n"]')}, {}, "other handles, which cannot be"),
+        ({"pack.json": lambda text: text.replace(b"[]", b'["hf:o/n"]')}, {}, "other handles that cannot be its own"),
         ({}, {"../evil": b"x"}, "outside its folder"),
     ],
 )

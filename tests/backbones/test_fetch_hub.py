@@ -308,7 +308,7 @@ def test_an_html_page_in_place_of_the_archive(hub: HubServer) -> None:
 
 def test_an_html_page_in_place_of_a_file(hub: HubServer) -> None:
     hub.on("/net.onnx", b"<!doctype html><html><title>Sign in</title>")
-    fails(hub.url + "/net.onnx", "an HTML page ('Sign in'), not a network")
+    fails(hub.url + "/net.onnx", "an HTML page ('Sign in'), not a model")
 
 
 def test_an_empty_answer(hub: HubServer) -> None:
@@ -329,7 +329,7 @@ def test_a_truncated_archive(hub: HubServer) -> None:
         (tar({**MODEL, "/tmp/evil": b"x"}), "outside its folder"),
         (zeros(10_000_000_000, 10_000_000_000), "10.0 GB"),
         (tar({"README.md": b"hello"}), "but README.md"),
-        (tar({"a.onnx": b"", "b.onnx": b""}), "2 networks"),
+        (tar({"a.onnx": b"", "b.onnx": b""}), "2 models"),
     ],
     ids=["above", "absolute", "zeros", "no network", "two networks"],
 )

@@ -1,4 +1,4 @@
-"""A network used unchanged: photos -> its own classes."""
+"""A pre-trained model used unchanged: photos -> its own classes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CHUNK = 32
 
 @dataclass(frozen=True)
 class Guess:
-    """One of the network's classes: its name, its number, and how probable the network finds it."""
+    """One of the model's classes: its name, its number and its probability."""
 
     label: str
     index: int
@@ -48,7 +48,7 @@ class Recognised:
 
 @dataclass(frozen=True)
 class Classified:
-    """What a network sees.
+    """What a pre-trained model recognises.
 
     Attributes:
         backbone: its handle.
@@ -76,17 +76,17 @@ def classify(
     options: backbones.Options | None = None,
     progress: Progress | None = None,
 ) -> Classified:
-    """Use a pre-trained network as it is, in its own view.
+    """Use a pre-trained model as it is, in its own view.
 
     Args:
         photos: files, or folders of them.
         backbone: a handle.
         top: guesses for each photo.
         options: what you know of the network: its input range.
-        progress: is told of downloads.
+        progress: receives the progress of downloads.
 
     Raises:
-        DataError: a path does not exist. BackboneError: the network has no classes of its own.
+        DataError: a path does not exist. BackboneError: the model has no classes of its own.
     """
     paths = find_files([photos] if isinstance(photos, (str, os.PathLike)) else photos)
     network = backbones.load(backbone, folder=Store().compiled, options=options, progress=progress).with_fit("crop")

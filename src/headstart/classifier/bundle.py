@@ -33,7 +33,7 @@ DEEPEST = 20
 
 
 def check_target(folder: str | Path, overwrite: bool = False) -> None:
-    """Can a classifier be saved here? Asked before the work, so that nothing is lost after it.
+    """Check that a classifier can be saved here, before the work, so that nothing is lost after it.
 
     Raises:
         BundleError: there is something already (other than a bundle, and only it, that may be overwritten), or the

@@ -264,7 +264,7 @@ class _Job:
         )
         per_class = round(len(small.train) / len(small.train.classes))
         text = (
-            f"{len(order)} backbones were ranked on {per_class} photos a class; {len(kept)} went on. {doubt} A "
+            f"{len(order)} backbones were ranked on {per_class} photos per class; {len(kept)} went on. {doubt} A "
             "backbone that gains more than others from many photos can be missed, too; without --quick none is."
         )
         self.progress.message(text)

@@ -114,7 +114,7 @@ def _checked(manifest: dict[str, Any], arrays: Arrays) -> Saved:
     )
     seen, head = arrays[_SEEN], from_arrays({name: array for name, array in arrays.items() if name != _SEEN})
     if len(set(classes)) != len(classes):
-        raise HeadError("a class name is there twice")
+        raise HeadError("a class name occurs twice")
     if seen.dtype != np.uint64 or seen.ndim != 1 or len(seen) > REMEMBERED:
         raise HeadError("the fingerprints of its training photos are damaged")
     if (head.dim, head.classes) != (card.dim, len(classes)):

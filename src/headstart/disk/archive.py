@@ -179,7 +179,7 @@ class Counted:
         block = self._source.read(size if size >= 0 else _BLOCK)
         self._left -= len(block)
         if self._left < 0:
-            raise ArchiveError("unpacks to far more than it says or than is reasonable")
+            raise ArchiveError("unpacks to far more than it claims or than is reasonable")
         return block
 
 

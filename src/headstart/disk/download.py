@@ -303,7 +303,7 @@ def _unreached(url: str, cause: Exception) -> Exception:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return DownloadError(f"the certificate of {host} is not trusted: {cause.verify_message}", "certificate")
     if isinstance(cause, socket.gaierror):
-        return DownloadError(f"the name {host} is not found; this machine seems to be offline", "no network")
+        return DownloadError(f"the name {host} is not found; this machine seems to be offline", "offline")
     if isinstance(cause, ConnectionRefusedError):
         return DownloadError(f"{host} refuses the connection")
     if isinstance(cause, http.client.InvalidURL) or (isinstance(cause, ValueError) and not isinstance(cause, OSError)):
@@ -311,6 +311,6 @@ def _unreached(url: str, cause: Exception) -> Exception:
     if isinstance(cause, http.client.HTTPException) and not isinstance(cause, _BREAKS):
         return DownloadError(f"what {host} answered is not HTTP ({cause or type(cause).__name__})", "address")
     if isinstance(cause, OSError) and not isinstance(cause, ConnectionError | TimeoutError | ssl.SSLError):
-        return DownloadError(f"{host} cannot be reached: {cause.strerror or cause}", "no network")
+        return DownloadError(f"{host} cannot be reached: {cause.strerror or cause}", "offline")
     text = "it did not answer in time" if isinstance(cause, TimeoutError) else str(cause) or type(cause).__name__
     return PassingError(f"the connection to {host} broke off ({text})")

@@ -53,7 +53,7 @@ class DownloadError(Exception):
     """A download failed. The message is a sentence without its full stop.
 
     Attributes:
-        kind: which advice helps: `again` (later), `no network`, `address`, `certificate`, `room` (on the disk),
+        kind: which advice helps: `again` (later), `offline`, `address`, `certificate`, `room` (on the disk),
             `missing` or `forbidden`.
     """
 

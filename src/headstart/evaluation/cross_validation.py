@@ -73,12 +73,12 @@ def cross_validate(
     """
     if len(classes) < 2:
         only = f"only '{classes[0]}'" if classes else "none"
-        raise DataError(f"There must be two classes to tell apart; received {only}.\nAdd a folder of other photos.")
+        raise DataError(f"A classifier needs at least two classes; received {only}.\nAdd a folder of other photos.")
     counts = Counter(clean.labels[i] for i in np.unique(clean.groups, return_index=True)[1].tolist())
     if few := [name for name in classes if counts[name] < 2]:
         raise DataError(
             f"Too few photos of {', '.join(repr(name) for name in few)}: one each, copies not counted.\n"
-            "Expected at least two different photos of every class; from ten on it becomes interesting."
+            "Expected at least two different photos of every class; with ten or more the result is worth something."
         )
     labels = clean.numbers(classes)
     wanted, repeats = (folds_for(len(labels)), repeats_for(len(labels))) if measuring else (FOLDS, 1)

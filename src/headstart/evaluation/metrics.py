@@ -280,7 +280,7 @@ def calibration_error(probabilities: Probabilities, labels: Labels) -> float:
 
 
 def bins(probabilities: npt.NDArray[np.floating[Any]], labels: Labels) -> tuple[Bin, ...]:
-    """The bins of `calibration_error` that have photos: what was said of them, and what came true."""
+    """The bins of `calibration_error` that have photos: the confidence in them, and how many were right."""
     confidence, right, places = _binned(probabilities, labels)
     return tuple(
         Bin(

@@ -37,7 +37,7 @@ def difference(best: Answers, other: Answers) -> Difference:
     On a test set copies of a photo count once. In cross-validation both must have had the same folds.
 
     Raises:
-        ValueError: they have no photo in common, or had other folds: the message says it.
+        ValueError: they have no photo in common, or had other folds: the message says which.
     """
     if best.folds is not None and other.folds is not None:
         same = best.paths == other.paths and best.folds.shape == other.folds.shape
@@ -105,7 +105,7 @@ def verdict(standings: Sequence[Standing], n: int) -> str:
 
 
 def _cheapest(tied: Sequence[Standing]) -> str:
-    """Which of those that cannot be told apart costs least; empty if that is not known."""
+    """Which of those that do not differ by more than chance costs least; empty if that is not known."""
     best = tied[0]
     if best.photos_per_second is None or any(one.photos_per_second is None for one in tied):
         return ""

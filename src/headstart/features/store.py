@@ -54,7 +54,7 @@ class Shelf:
 
 
 class Store:
-    """Vectors of photos, by network; several threads may use it.
+    """Vectors of photos, by backbone; several threads may use it.
 
     Args:
         folder: where it is; `home()` if not given. Made when something is first written.
@@ -169,13 +169,13 @@ class Store:
 
         Args:
             card: whose vectors.
-            of: `run`, reading photos included, or `network`, the network alone.
+            of: `run`, reading photos included, or `network`, the backbone alone.
         """
         rate = self._rates(card).get(_SPEEDS[of])
         return rate if isinstance(rate, float) and 0 < rate < math.inf else None
 
     def note_rate(self, card: Card, photos_per_second: float, of: Speed = "run") -> None:
-        """Note the speed of a run, or of the network alone."""
+        """Note the speed of a run, or of the backbone alone."""
         with telling(self.folder, "written"), self._table(card).locked():
             rates = {**self._rates(card), _SPEEDS[of]: float(photos_per_second)}
             atomic.write(self._shelf(card) / _RATE_FILE, json.dumps(rates), lasting=False)

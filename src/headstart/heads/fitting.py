@@ -31,7 +31,7 @@ _WORSE = 1.01
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained head and what cross-validation said of it.
+    """A trained head and what cross-validation found.
 
     Attributes:
         head: trained on all photos, calibrated.

@@ -64,7 +64,7 @@ class Head(ABC):
     @property
     @abstractmethod
     def classes(self) -> int:
-        """Number of classes it tells apart."""
+        """Number of classes it distinguishes."""
 
     @abstractmethod
     def scores(self, features: Vectors) -> Vectors:
@@ -215,7 +215,7 @@ class NeighbourHead(Head):
 
 
 def from_arrays(arrays: Arrays) -> Head:
-    """The head that these arrays make, told by their names.
+    """The head that these arrays make, recognised by their names.
 
     Raises:
         HeadError: they make none.

@@ -84,7 +84,7 @@ def photos(path: Path) -> Iterator[tuple[int, str, str, str]]:
     strange = None
     try:
         text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:  # another encoding, or names of files that are not UTF-8: the rows tell
+    except UnicodeDecodeError as error:  # another encoding, or names of files that are not UTF-8: the rows show which
         text = data.decode("utf-8-sig", "surrogateescape")
         strange = DataError(f"{show(path)} is not UTF-8 (byte {error.start}).\nSave it as 'CSV UTF-8'.")
     try:

@@ -88,7 +88,7 @@ def call(
 
 
 def _ending(code: int) -> str:
-    """A return code in words: `signal SIGSEGV` tells more than -11."""
+    """A return code in words: `signal SIGSEGV` is clearer than -11."""
     try:
         return f"signal {signal.Signals(-code).name}"
     except ValueError:
@@ -135,7 +135,7 @@ def serve() -> None:
 def _limit(megabytes: int, seconds: int) -> None:
     """No more memory of its own than now plus `megabytes`; no more processor time than `seconds` on each core.
 
-    Memory is limited where the system tells how much there is (Linux). What counts is what can be written to
+    Memory is limited where the system reports how much is used (Linux). What counts is what can be written to
     (`RLIMIT_DATA`): address space that engines and threads only reserve, and files mapped for reading, cost nothing.
     The limit of processor time ends a child whose parent was killed and cannot do it any more.
     """

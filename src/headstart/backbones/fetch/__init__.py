@@ -39,7 +39,7 @@ __all__ = [
 #: Advice for each kind of `DownloadError`.
 _ADVICE = {
     "again": "Try again later: headstart backbones get {handle}",
-    "no network": "Connect this machine to the internet, or carry the model over: headstart backbones pack {handle} "
+    "offline": "Connect this machine to the internet, or carry the model over: headstart backbones pack {handle} "
     "-o FILE there, headstart backbones unpack FILE here.",
     "address": "Use another address of it.",
     "certificate": "Check this machine's clock and its certificates (SSL_CERT_FILE names a file with others, such as "
@@ -129,7 +129,7 @@ def fetch(handle: str, progress: Progress | None = None, refresh: bool = False, 
             return _fetched(_fetch(asked, progress, refresh, anonymous))
         except ArchiveError as error:
             what, _, expected = str(error).partition("\n")
-            advice = f"{expected or 'Expected a tar.gz of plain files, with a network in it'}. Nothing of it was kept."
+            advice = f"{expected or 'Expected a tar.gz of plain files, with a model in it'}. Nothing of it was kept."
             raise failure(str(asked), f"cannot be used: what its server sent {what}.", advice) from error
 
 

@@ -143,4 +143,4 @@ def translated(service: str, error: Exception) -> Exception:
         return DownloadError(f"{service}'s package is of a version that does not fit ({first})", "version")
     if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
         return error  # of the disk
-    return DownloadError(f"{service} cannot be reached ({first})", "no network")
+    return DownloadError(f"{service} cannot be reached ({first})", "offline")

@@ -28,9 +28,9 @@ def find_network(folder: Path) -> str:
         return found[0]
     expected = f"saved_model.pb or one file that ends in {', '.join(EXTENSIONS)}"
     if found:
-        raise ArchiveError(f"holds {len(found)} networks ({shorten(found)})\nExpected one: {expected}")
+        raise ArchiveError(f"holds {len(found)} models ({shorten(found)})\nExpected one: {expected}")
     names = [path.relative_to(folder).as_posix() for path in files]
-    raise ArchiveError(f"holds no network that we know how to read, but {shorten(names)}\nExpected {expected}")
+    raise ArchiveError(f"holds no model of a known format, but {shorten(names)}\nExpected {expected}")
 
 
 def admit(folder: Path) -> None:

@@ -53,7 +53,7 @@ def resolve(handle: Handle, progress: Progress, anonymous: bool = False) -> Hand
 
 
 def download(handle: Handle, folder: Path, room: Path, progress: Progress, anonymous: bool = False) -> str:
-    """Download a network's file and what belongs to it.
+    """Download a model's file and what belongs to it.
 
     Args:
         handle: as `resolve` gave it.

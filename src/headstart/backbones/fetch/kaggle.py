@@ -29,7 +29,7 @@ _NOWHERE = {"NETRC": os.devnull, "DISABLE_KAGGLE_CACHE": "true", "DISABLE_COLAB_
 def download(
     handle: Handle, folder: Path, room: Path, progress: Progress, anonymous: bool = False
 ) -> tuple[Handle, str]:
-    """Download a network's files.
+    """Download a model's files.
 
     Args:
         handle: with a version, or without: then the newest is taken.
@@ -77,7 +77,7 @@ def download(
     arrived = patiently(str(handle), progress, once)
     if room in arrived.parents:
         arrived.rename(folder)
-    else:  # Kaggle's and Colab's own machines have some networks at hand, in a folder that is theirs
+    else:  # Kaggle's and Colab's own machines have some models ready, in a folder of their own
         shutil.copytree(arrived, folder)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     progress.downloading(str(handle), size, size)

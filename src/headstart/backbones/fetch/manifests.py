@@ -56,7 +56,7 @@ class Kept:
 
     @property
     def path(self) -> Path:
-        """The SavedModel's folder, or the network's file."""
+        """The SavedModel's folder, or the model's file."""
         return self.folder / self.network
 
     @property

@@ -23,7 +23,7 @@ from headstart.progress import Progress
 
 _PACK = "pack.json"
 _FORMAT = 1
-#: Several networks at once; the ratio is no matter in a file that is not compressed.
+#: Several models at once; the ratio does not matter in a file that is not compressed.
 _LIMITS = archive.Limits(bytes=10 * archive.LIMITS.bytes, files=10 * archive.LIMITS.files)
 
 
@@ -35,7 +35,7 @@ def check_target(file: Path) -> None:
     """
     if not file.name or file.is_dir():
         raise BackboneError(
-            f"{file} cannot be written: it is a folder.\nExpected the name of a file to write, such as networks.tar."
+            f"{file} cannot be written: it is a folder.\nExpected the name of a file to write, such as models.tar."
         )
     if not file.absolute().parent.is_dir():
         raise BackboneError(
@@ -50,13 +50,13 @@ def write(entries: Sequence[Kept], file: Path) -> None:
     Raises:
         BackboneError: an entry is damaged, or the file cannot be written.
     """
-    told = [{"handle": entry.handle, "asked": cache.asked_for(entry.handle)} for entry in entries]
+    listed = [{"handle": entry.handle, "asked": cache.asked_for(entry.handle)} for entry in entries]
     try:
         with (
             atomic.replacing(file) as opened,
             tarfile.open(fileobj=opened, mode="w", format=tarfile.PAX_FORMAT) as tar,
         ):
-            _add(tar, _PACK, json.dumps({"format": _FORMAT, "networks": told}, indent=2).encode())
+            _add(tar, _PACK, json.dumps({"format": _FORMAT, "networks": listed}, indent=2).encode())
             for entry in entries:
                 check(entry, thoroughly=True)
                 key = cache.key_of(entry.handle)
@@ -95,7 +95,7 @@ def read(file: Path, progress: Progress) -> list[tuple[Kept, bool]]:
     ):
         try:
             archive.unpack(file, room / "all", _LIMITS)
-            found = [_entry(room / "all", told) for told in _table(room / "all")]
+            found = [_entry(room / "all", listed) for listed in _table(room / "all")]
         except (archive.ArchiveError, DamagedError) as error:
             text = str(error).replace("\n", " ")
             what = text if isinstance(error, archive.ArchiveError) else f"is damaged: {text}"
@@ -124,11 +124,11 @@ def _table(folder: Path) -> list[Any]:
         raise DamagedError(f"{_PACK} cannot be read: {error}") from error
 
 
-def _entry(folder: Path, told: Any) -> tuple[Handle, Kept, list[Handle]]:
+def _entry(folder: Path, listed: Any) -> tuple[Handle, Kept, list[Handle]]:
     """An entry that was unpacked, checked to the last byte; and the handles that mean it."""
     try:
-        handle = parse(told["handle"])
-        asked = [parse(text) for text in told["asked"]]
+        handle = parse(listed["handle"])
+        asked = [parse(text) for text in listed["asked"]]
     except (BackboneError, KeyError, TypeError, AttributeError) as error:
         raise DamagedError(f"{_PACK} holds no handle: {error}") from error
     place = folder / cache.key_of(str(handle))
@@ -138,7 +138,7 @@ def _entry(folder: Path, told: Any) -> tuple[Handle, Kept, list[Handle]]:
     if entry.handle != str(handle) or not handle.pinned:
         raise DamagedError(f"the manifest of {handle} is of {entry.handle}")
     if any(other.pinned or (other.kind, other.place) != (handle.kind, handle.place) for other in asked):
-        raise DamagedError(f"it says that {handle} goes by other handles, which cannot be")
+        raise DamagedError(f"it gives {handle} other handles that cannot be its own")
     if there != expected:
         raise DamagedError(f"{handle} has other files than its manifest: {sorted(there ^ expected)[0]}")
     check(entry, thoroughly=True)

@@ -82,13 +82,13 @@ class LearningCurve:
         if not self.points:
             return "There are too few photos for a learning curve."
         last = self.points[-1]
-        sentences = [f"With {_photos(last.per_class)} a class {_percent(last)}"]
+        sentences = [f"With {_photos(last.per_class)} per class the accuracy is {_percent(last)}"]
         if len(self.points) > 1:
             first = self.points[0]
             sentences[0] += f"; with {first.per_class} it was {100 * first.accuracy:.1f} %"
         if self.ahead:
             double = self.ahead[0]
-            sentences.append(f"If the trend continues, {double.per_class} a class would give {_percent(double)}")
+            sentences.append(f"If the trend continues, {double.per_class} per class would give {_percent(double)}")
         elif len(self.points) < _LEAST_POINTS:
             sentences.append("There are too few points to predict what more photos would give")
         else:
@@ -217,7 +217,7 @@ def _variance(right: npt.NDArray[np.bool_]) -> float:
 def _extrapolated(
     points: Sequence[Point], rights: Sequence[npt.NDArray[np.bool_]], classes: int, seed: int
 ) -> tuple[PowerLaw | None, tuple[Point, ...]]:
-    """The law through the points, and what it says of twice and four times the photos.
+    """The law through the points, and what it predicts for two and four times the photos.
 
     The band is a bootstrap over draws and photos at once: the same photos for all sizes, as they were measured on.
     """

@@ -50,7 +50,7 @@ def fit(sizes: npt.ArrayLike, accuracies: npt.ArrayLike, variances: npt.ArrayLik
 def predict(
     sizes: npt.ArrayLike, accuracies: npt.ArrayLike, variances: npt.ArrayLike, ahead: npt.ArrayLike
 ) -> tuple[Floats, Floats]:
-    """What many power laws say of larger sizes: for a bootstrap.
+    """What many power laws predict for larger sizes: for a bootstrap.
 
     Args:
         sizes: photos a class, `(s,)`. accuracies: 0..1, `(draws, s)`. variances: `(s,)`. ahead: sizes, `(t,)`.
