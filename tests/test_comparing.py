@@ -133,7 +133,7 @@ def test_the_document_has_what_the_entries_have(split: Path) -> None:
     assert (first["backbone"], first["name"], first["card"]["dim"]) == ("fake:sharp", "sharp", 8)
     assert first["features"]["photos_per_second"] > 0
     assert first["features"]["computed"] == 108
-    assert sum(one["photos"] for one in first["evaluation"]["reliability"]) == 72
+    assert sum(one["n"] for one in first["evaluation"]["reliability"]) == 72
     assert [entry["head"] for entry in document["entries"]] == [e.head.to_json() for e in found.entries]
     for head in (entry["head"] for entry in document["entries"]):
         assert (head["l2"] is None, head["neighbours"] is None) == (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -148,8 +148,10 @@ def test_the_document_has_names_not_numbers() -> None:
     assert document["mistakes"] == [{"path": "b", "label": "dog", "predicted": "cat", "probability": 0.8}]
     assert document["per_class"]["dog"] == {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "support": 2}
     assert document["interval"][0] < document["accuracy"] < document["interval"][1]
-    assert document["reliability"] == [asdict(one) for one in result.bins]
-    assert sum(one["photos"] for one in document["reliability"]) == 3
+    assert [(one["low"], one["confidence"]) for one in document["reliability"]] == [
+        (one.low, one.confidence) for one in result.bins
+    ]
+    assert sum(one["n"] for one in document["reliability"]) == 3
 
 
 def test_the_bins_are_those_of_the_calibration_error() -> None:

@@ -169,7 +169,7 @@ def test_what_is_found_is_kept_used_by_the_next_load_and_told(
     assert all(one.accuracy is not None and 0 <= one.accuracy <= 1 for one in found.candidates)
     kept = json.loads(Path(found.card).read_text())
     assert kept["feed"]["channels"] == found.candidates[0].feed.channels
-    assert kept["found"] == {**found.to_json(), "card": ""}
+    assert kept["found"] == {**found.to_json(), "path": None}
     card = backbones.load(str(path)).card
     assert card.feed == found.candidates[0].feed
     assert card.about()["input_range_from"] == "probe"

@@ -98,7 +98,7 @@ def test_what_does_not_differ_by_more_than_chance_is_judged_by_its_cost() -> Non
     [
         (25.0, "; B is 2.5 times cheaper than A."),
         (11.0, "; they cost about the same."),
-        (5.0, "; A is the cheapest of them, too."),
+        (5.0, "; A is also the cheapest of them."),
         (None, "."),
     ],
 )

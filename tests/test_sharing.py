@@ -230,7 +230,7 @@ def test_a_child_forked_while_other_threads_compute_or_load_refuses_too() -> Non
         "for thread in threads: thread.join()\n"
     )
     assert len(lines) == 12
-    assert {line[:20] for line in lines} == {"BackboneError: No ne"}
+    assert {line[:20] for line in lines} == {"BackboneError: No ba"}
 
 
 @forks

@@ -130,7 +130,7 @@ def test_a_photo_on_both_sides_is_not_trained_on(tiles: Path, tmp_path: Path) ->
     assert (result.trial.train, result.trial.test) == (24, 24)
     assert [(one.path, one.reason) for one in result.measured.photos.skipped] == [(str(leak), "duplicate")]
     assert "03.png" in result.measured.photos.skipped[0].detail
-    assert any("also measured on" in line for line in notes.lines)
+    assert any("also in the test set" in line for line in notes.lines)
 
 
 def test_the_same_photo_under_two_labels_is_left_out_and_reported(tiles: Path, tmp_path: Path) -> None:
@@ -246,12 +246,12 @@ def test_a_consistent_but_foolish_bundle_is_refused(tiles: Path, tmp_path: Path)
     for name, (facts, numbers) in foolish.items():
         facts = {k: v for k, v in facts.items() if k not in ("format", "files", "sha256")}
         bundle.write(tmp_path / name, facts, numbers)
-        with pytest.raises(BundleError, match="Train it anew"):
+        with pytest.raises(BundleError, match="Train it again"):
             headstart.load(tmp_path / name)
     card = {**manifest["card"], "weights": "0" * 64}
     facts = {k: v for k, v in {**manifest, "card": card}.items() if k not in ("format", "files", "sha256")}
     bundle.write(tmp_path / "other backbone", facts, arrays)
-    with pytest.raises(BackboneError, match="weights differ"):
+    with pytest.raises(BackboneError, match="Expected the same weights"):
         headstart.load(tmp_path / "other backbone")
 
 

@@ -22,8 +22,8 @@ from headstart.apps.cli.commands import app
 from headstart.apps.cli.console import run
 from headstart.backbones import builtin, catalogue
 from headstart.backbones.hints import Options
-from headstart.classifier.classifier import Classifier
 from headstart.errors import NotFetchedError
+from headstart.progress import Silent
 from hub_server import Heard, HubServer, serving, stand_alone, tar
 from toys import channels_first, conv, model, numbers, pictures, pooled, save
 
@@ -103,7 +103,7 @@ def absent(hub: HubServer, tmp_path: Path, home: Path) -> tuple[str, Path, Path]
     hub.on("/somebody/net/1", tar(toy_files(tmp_path / "made")))
     handle = hub.url + "/somebody/net/1"
     write_photos(tmp_path / "photos", {"red": 3, "blue": 3})
-    Classifier(handle).fit(tmp_path / "photos").save(tmp_path / "model")
+    headstart.train(tmp_path / "photos", backbone=handle, output=tmp_path / "model", progress=Silent())
     shutil.rmtree(home / "networks")
     hub.requests.clear()
     return handle, tmp_path / "model", tmp_path / "photos"

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import headstart
 from fakes import FakeBackbone, write_photos
 from headstart import backbones
 from headstart.backbones import labels, local
@@ -89,7 +90,7 @@ def test_what_is_no_network_is_told(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     (tmp_path / "folder").mkdir()
     for name, words in {
-        "nothing.onnx": r"There is no model .*nothing.onnx.\nExpected a SavedModel folder, or a file .* in .tflite",
+        "nothing.onnx": r"There is no model .*nothing.onnx.\nExpected a SavedModel folder, or a file .tflite, .onnx",
         "notes.txt": "notes.txt is not a model of a known format.\nExpected a SavedModel folder",
         "folder": "folder .* contains no SavedModel.\nExpected saved_model.pb in it; it contains nothing",
         ".": "contains no SavedModel.\nExpected saved_model.pb in it; it contains folder, notes.txt",
@@ -713,8 +714,10 @@ def test_a_classifier_follows_its_network(tmp_path: Path, monkeypatch: pytest.Mo
     work = tmp_path / "work"
     toy(work / "toy.xml")
     monkeypatch.chdir(work)
-    trained = Classifier("toy.xml", options=Options("0..1")).fit(tmp_path / "photos")
-    trained.save(tmp_path / "model")
+    training = headstart.train(
+        tmp_path / "photos", backbone="toy.xml", options=Options("0..1"), output=tmp_path / "model"
+    )
+    trained = training.classifier
     answer = trained.predict_proba(photos)
     monkeypatch.chdir(tmp_path)
     assert np.array_equal(Classifier.load("model").predict_proba(photos), answer)

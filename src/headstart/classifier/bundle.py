@@ -145,7 +145,7 @@ def _arrays(path: Path, data: bytes) -> Arrays:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _named(folder: str | Path) -> Path:
@@ -164,6 +164,6 @@ def _canonical(manifest: dict[str, Any]) -> bytes:
 
 def _changed(path: Path) -> BundleError:
     return BundleError(
-        f"{path} is not as it was saved: its checksums do not hold.\nExpected the files that headstart wrote. Copy "
-        "it again from where it came, or train anew."
+        f"{path} is not as it was saved: its checksums do not match.\nExpected the files that headstart wrote. Copy "
+        "it again from where it came, or train it again."
     )

@@ -36,16 +36,6 @@ _QUICK_LEAST, _QUICK_SHARE = 3, 1 / 3
 Each = Callable[[Training], None]
 
 
-class _DownloadsOnly(Silent):
-    """Passes on the progress of downloads and nothing else."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def downloading(self, name: str, done: int, total: int | None) -> None:
-        self._progress.downloading(name, done, total)
-
-
 def compare(
     photos: str | Path | Sequence[str | Path],
     labels: Sequence[str] | None = None,
@@ -93,7 +83,9 @@ def compare(
     """
     report = progress or Silent()
     started = time.perf_counter()
-    job = _Job(Store(store), tuple(dict.fromkeys(heads)), view, options or Options(), seed, fraction, report)
+    job = _Job(
+        Store(store), tuple(dict.fromkeys(heads)), view, options or Options(), seed, fraction, tuple(command), report
+    )
     opened = job.open(backbones)
     clock = time.perf_counter()
     source = read_source(photos, labels, test, fraction, seed, report)
@@ -117,6 +109,7 @@ def compare(
         failures=tuple(job.failures),
         left_out=left_out,
         quick=ranking,
+        measured_on=None if test is None else str(test),
         seed=seed,
         fraction=fraction or 1.0,
         view=view,
@@ -137,10 +130,12 @@ class _Job:
     options: Options
     seed: int
     fraction: float | None
+    command: tuple[str, ...]
     progress: Progress
     failures: list[Failure] = field(default_factory=list)
     errors: list[BackboneError | DataError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    prepared: bool = False  # what is left out is reported once, not for every backbone
     seconds: dict[str, float] = field(default_factory=lambda: {"scan": 0.0, "extract": 0.0, "heads": 0.0})
 
     def open(self, given: Sequence[str | Backbone]) -> list[Backbone]:
@@ -168,14 +163,14 @@ class _Job:
 
     def _open(self, handle: str) -> Backbone:
         """The input range that the user gives is for the backbones that do not declare it themselves."""
-        if not self.options.input_range:
-            return self._load(handle, self.options, self.progress)
-        opened = self._load(handle, replace(self.options, input_range=""), _DownloadsOnly(self.progress))
-        assumed = opened.card.range_from == "assumed"
-        return self._load(handle, self.options, self.progress) if assumed else opened
+        given = self.options
+        opened = self._load(handle, replace(given, input_range=""), doubts=not given.input_range)
+        return self._load(handle, given) if given.input_range and opened.card.range_from == "assumed" else opened
 
-    def _load(self, handle: str, options: Options, progress: Progress) -> Backbone:
-        opened = backbones.load(handle, folder=self.store.compiled, options=options, progress=progress)
+    def _load(self, handle: str, options: Options, doubts: bool = True) -> Backbone:
+        opened = backbones.load(
+            handle, folder=self.store.compiled, options=options, progress=self.progress, doubts=doubts
+        )
         return opened.with_fit(self.view)
 
     def _failed(self, handle: str, error: BackboneError | DataError) -> None:
@@ -200,7 +195,9 @@ class _Job:
         """
         clock = time.perf_counter()
         if len(opened) > 1:
-            self.progress.message(f"{len(source.paths):,} photos through {len(opened)} backbones, counted together:")
+            self.progress.message(
+                f"{len(source.paths):,} photos with {len(opened)} backbones; the bar counts photos times backbones."
+            )
         outcomes = extract_all(opened, source.paths, self.store, self.progress)
         self.seconds["extract"] += time.perf_counter() - clock
         clock = time.perf_counter()
@@ -229,14 +226,15 @@ class _Job:
         entries, date = [], time.time()
         features = vectors_of(backbone, source.paths, self.store)
         work = Work(outcome.computed, len(features.paths) - outcome.computed, outcome.photos_per_second)
-        data = prepare(source, features, self.progress)
+        data = prepare(source, features, Silent() if self.prepared else self.progress)
+        self.prepared = True
         for kind in self.heads:
             trial = learn(backbone, self.store, kind, self.seed, data)
             entries.append(comparison.entry(trial, backbone, work, outcome))
             if each is not None:
                 seconds = {"scan": self.seconds["scan"], "extract": outcome.seconds, **trial.seconds}
                 seconds["total"] = sum(seconds.values())
-                each(Training(trial, name, self.fraction or 1.0, date, None, work, seconds))
+                each(Training(trial, name, self.fraction or 1.0, date, None, work, seconds, command=self.command))
         return entries
 
     def quick(

@@ -117,6 +117,7 @@ class Comparison:
         failures: backbones that could not be measured.
         left_out: entries of the quick ranking that did not go on, measured on the small share.
         quick: what the quick ranking did; None: there was none.
+        measured_on: the folder or CSV given to measure on instead of the source's own test part; None: not given.
         seed: of the share and of the folds. fraction: of the training photos, 0..1. view: of backbones given by handle.
         notes: what the user should know.
         curve: accuracy against photos per class, of the best; None if it was not asked for.
@@ -138,6 +139,7 @@ class Comparison:
     curve: LearningCurve | None
     seconds: dict[str, float]
     command: tuple[str, ...] = ()
+    measured_on: str | None = None
 
     @property
     def best(self) -> Entry:

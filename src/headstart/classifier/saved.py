@@ -81,7 +81,7 @@ def write(folder: str | Path, saved: Saved, overwrite: bool = False) -> None:
         "head": {"kind": saved.choice.kind, "strength": saved.choice.strength},
         "seed": saved.seed,
         "about": saved.about,
-        "versions": {name: _version(name) for name in ("headstart", "numpy", "openvino", "pillow")},
+        "versions": {name: version_of(name) for name in ("headstart", "numpy", "openvino", "pillow")},
     }
     arrays = {**saved.head.arrays(), _SEEN: saved.seen}
     try:
@@ -102,7 +102,7 @@ def read(folder: str | Path) -> Saved:
     try:
         return _checked(manifest, arrays)
     except (KeyError, ValueError, HeadError, BackboneError) as error:
-        raise BundleError(f"{folder} holds no classifier that fits together: {error!s}.\nTrain it anew.") from error
+        raise BundleError(f"{folder} is not a consistent classifier: {error!s}.\nTrain it again.") from error
 
 
 def _checked(manifest: dict[str, Any], arrays: Arrays) -> Saved:
@@ -124,7 +124,8 @@ def _checked(manifest: dict[str, Any], arrays: Arrays) -> Saved:
     return Saved(card, classes, choice, head, given["seed"], given["about"], seen)
 
 
-def _version(name: str) -> str:
+def version_of(name: str) -> str:
+    """The installed version of a package, or `unknown`."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

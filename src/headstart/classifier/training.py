@@ -18,6 +18,7 @@ from headstart.features.store import Store
 from headstart.heads.head import Kind
 from headstart.photos.images import Fit
 from headstart.progress import Progress, Silent
+from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
     from headstart.evaluation.learning_curve.curve import LearningCurve
@@ -157,7 +158,7 @@ def train(
     clock = time.perf_counter()
     features = vectors_of(network, source.paths, kept, report)
     if features.damaged:
-        report.message(f"{features.damaged} stored vectors were damaged and have been computed again.")
+        report.message(f"{counted(features.damaged, 'stored vector')} damaged and computed again.")
     seconds["extract"] = time.perf_counter() - clock
     rate = features.computed / features.seconds if features.computed else None
     work = Work(features.computed, features.from_store, rate)
@@ -187,4 +188,4 @@ def train(
 
 def name_of(photos: str | Path | Sequence[str | Path]) -> str:
     """The source of photos in a document: a path, or how many there are."""
-    return str(photos) if isinstance(photos, (str, Path)) else f"{len(photos):,} photos"
+    return str(photos) if isinstance(photos, (str, Path)) else counted(len(photos), "photo")

@@ -25,7 +25,7 @@ from headstart.features.store import Store
 from headstart.heads.head import HeadChoice, Kind
 from headstart.photos.sources import Source, open_source
 from headstart.progress import Progress
-from headstart.safety.printable import show
+from headstart.safety.printable import counted, show
 
 if TYPE_CHECKING:
     from headstart.evaluation.learning_curve.curve import LearningCurve
@@ -117,7 +117,7 @@ def read_source(
     ]
     more = f" and {len(parts) - _CLASSES_SHOWN} more" if len(parts) > _CLASSES_SHOWN else ""
     how = "to train + to test" if source.test else "each photo to train and, by cross-validation, to test"
-    progress.message(f"{len(parts)} classes ({how}): {', '.join(parts[:_CLASSES_SHOWN])}{more}.")
+    progress.message(f"{counted(len(parts), 'class')} ({how}): {', '.join(parts[:_CLASSES_SHOWN])}{more}.")
     return source
 
 
@@ -138,14 +138,16 @@ def prepare(source: Source, features: Features, progress: Progress) -> Data:
     for one in torn[:_CONFLICTS_SHOWN]:
         progress.message(f"{show(one.path)}: {show(one.detail)}; it is left out.")
     if len(torn) > _CONFLICTS_SHOWN:
-        progress.message(f"{len(torn) - _CONFLICTS_SHOWN:,} more photos have conflicting labels and are left out.")
+        progress.message(f"{counted(len(torn) - _CONFLICTS_SHOWN, 'more photo')} with conflicting labels left out.")
     train, test = clean.split(int((clean.features.rows < len(source.train)).sum()))
     copies: tuple[Skipped, ...] = ()
     if source.test is not None:
         train = without_copies_of(train, test)
         copies = train.skipped
         if copies:
-            progress.message(f"{len(copies)} training photos are also measured on: they are left out of the training.")
+            progress.message(
+                f"{counted(len(copies), 'training photo')} also in the test set: left out of the training."
+            )
     skipped = features.skipped + torn + copies
     check_complete(source.train.classes, train, skipped)
     return Data(train, None if source.test is None else test, PhotoCounts(len(source.paths), skipped))

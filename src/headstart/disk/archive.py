@@ -217,7 +217,8 @@ def _unpack(source: Source, folder: Path, limits: Limits, most: int) -> None:
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             content = tar.extractfile(member)
-            assert content is not None  # a regular file has content
+            if content is None:
+                raise ArchiveError("has a file without content")  # a regular file has content
             write(content, target, member.size)
         while counted.read(_BLOCK):  # the checksum of a tar.gz is at the end
             pass

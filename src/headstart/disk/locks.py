@@ -117,6 +117,7 @@ def _acquire(path: Path, wait: Callable[[int], None]) -> int:
                 _close(descriptor)
                 raise
             _close(descriptor)
+    path.parent.mkdir(parents=True, exist_ok=True)  # a link to nowhere is an error that says so
     raise FileNotFoundError(errno.ENOENT, "the lock is removed again and again", os.fspath(path))
 
 

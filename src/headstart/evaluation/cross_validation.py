@@ -78,7 +78,7 @@ def cross_validate(
     if few := [name for name in classes if counts[name] < 2]:
         raise DataError(
             f"Too few photos of {', '.join(repr(name) for name in few)}: one each, copies not counted.\n"
-            "Expected at least two different photos of every class; with ten or more the result is worth something."
+            "Expected at least two different photos of every class; ten or more are recommended."
         )
     labels = clean.numbers(classes)
     wanted, repeats = (folds_for(len(labels)), repeats_for(len(labels))) if measuring else (FOLDS, 1)

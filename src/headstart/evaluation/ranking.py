@@ -117,7 +117,7 @@ def _cheapest(tied: Sequence[Standing]) -> str:
     slowest = min(one.photos_per_second or 0.0 for one in tied)
     if best.photos_per_second / slowest < _ALIKE:
         return "; they cost about the same"
-    return f"; {best.name} is the cheapest of them, too"
+    return f"; {best.name} is also the cheapest of them"
 
 
 def _behind(one: Standing, difference: Difference) -> str:

@@ -103,7 +103,7 @@ class Records:
         while number != (newest := self._newest()):  # another process may write the table anew meanwhile
             number = newest
             keys, _ = self._files(number)
-            with telling(keys, "read"), suppress(FileNotFoundError, NotADirectoryError):
+            with disk_errors(keys, "read"), suppress(FileNotFoundError, NotADirectoryError):
                 data = keys.read_bytes()
         self._index = _Index(number, data)
 
@@ -148,7 +148,7 @@ class Records:
     def _newest(self) -> int:
         """The number of the table's files: the highest one that has keys."""
         names: list[str] = []
-        with telling(self.folder, "read"), suppress(FileNotFoundError, NotADirectoryError):
+        with disk_errors(self.folder, "read"), suppress(FileNotFoundError, NotADirectoryError):
             names = os.listdir(self.folder)
         found = map(self._own.fullmatch, names)
         return max((int(match[1] or 0) for match in found if match and match[2] == "keys"), default=0)
@@ -157,7 +157,7 @@ class Records:
         """All whole values on disk, `(count, width)`; read when they are looked at."""
         _, path = self._files(number)
         # Keys without values: nothing here can be vouched for.
-        with telling(path, "read"), suppress(FileNotFoundError), path.open("rb") as file:
+        with disk_errors(path, "read"), suppress(FileNotFoundError), path.open("rb") as file:
             if count := os.fstat(file.fileno()).st_size // self.width:
                 return np.memmap(file, np.uint8, "r", shape=(count, self.width))
         return np.empty((0, self.width), np.uint8)
@@ -174,7 +174,7 @@ class Records:
         """
         if not len(keys):
             return
-        with telling(self.folder, "written"), self.locked():
+        with disk_errors(self.folder, "written"), self.locked():
             self._write(keys, values)
 
     def _write(self, keys: Sequence[bytes], values: Bytes) -> None:
@@ -216,7 +216,7 @@ class Records:
         """
         if not self.size:
             return 0
-        with telling(self.folder, "written"), self.locked():
+        with disk_errors(self.folder, "written"), self.locked():
             self.refresh()
             number = self._index.number
             self._remove_others(number)  # of a process that was killed at this
@@ -282,7 +282,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 @contextmanager
-def telling(path: Path, what: str) -> Iterator[None]:
+def disk_errors(path: Path, what: str) -> Iterator[None]:
     """Turn the disk's errors into a `StoreError` that says what to do; `what` is "read" or "written"."""
     try:
         yield

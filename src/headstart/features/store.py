@@ -31,7 +31,7 @@ from headstart.backbones.card import Card
 from headstart.disk import atomic, locks
 from headstart.disk.home import home
 from headstart.errors import HeadstartError, StoreError
-from headstart.features.records import KEY_BYTES, LOCK, Records, telling
+from headstart.features.records import KEY_BYTES, LOCK, Records, disk_errors
 from headstart.photos.reading import fingerprint
 
 #: Unfinished files of killed processes are removed after a day.
@@ -129,7 +129,7 @@ class Store:
         Raises:
             StoreError: the folder cannot be written.
         """
-        with telling(self.folder, "written"), self._table(card).locked():
+        with disk_errors(self.folder, "written"), self._table(card).locked():
             atomic.write(self._shelf(card) / "card.json", json.dumps(card.to_json(), indent=2), lasting=False)
 
     # --- known files ---
@@ -176,7 +176,7 @@ class Store:
 
     def note_rate(self, card: Card, photos_per_second: float, of: Speed = "run") -> None:
         """Note the speed of a run, or of the backbone alone."""
-        with telling(self.folder, "written"), self._table(card).locked():
+        with disk_errors(self.folder, "written"), self._table(card).locked():
             rates = {**self._rates(card), _SPEEDS[of]: float(photos_per_second)}
             atomic.write(self._shelf(card) / _RATE_FILE, json.dumps(rates), lasting=False)
 
@@ -218,7 +218,7 @@ class Store:
         """Drop damaged and doubled records, shelves unused for `days`, and compiled graphs; returns bytes freed."""
         before = self.size
         limit = time.time() - days * 86400
-        with telling(self.folder, "written"):
+        with disk_errors(self.folder, "written"):
             for path, _, table, _ in self._all_tables():
                 _drop(path, limit)
                 table.compact()
@@ -233,7 +233,7 @@ class Store:
 
     def clear(self) -> None:
         """Drop everything that headstart put into the folder."""
-        with telling(self.folder, "written"):
+        with disk_errors(self.folder, "written"):
             for shelf in (*(self.folder / "vectors").glob("*"), self.folder / "paths"):
                 _drop(shelf) if shelf.is_dir() else _remove(shelf)
             for compiled in self.compiled.glob("*"):

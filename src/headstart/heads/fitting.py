@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import get_args
 
 import numpy as np
@@ -109,16 +110,13 @@ def _candidates(
 ) -> Iterable[_Candidate]:
     if kind == "centroid":
         means, bias, held_out = closed_form.centroids(features, labels, fold_weights, folds)
-        yield _Candidate(None, held_out, lambda temperature: LinearHead(means, bias, temperature))
+        yield _Candidate(None, held_out, partial(LinearHead, means, bias))
     elif kind == "knn":
         centre, vectors, votes = closed_form.neighbours(features, labels, folds, NEIGHBOURS)
         numbers = labels.astype(np.int64)
         for k, held_out in votes:
-            yield _Candidate(
-                k,
-                held_out,
-                lambda t, k=k: NeighbourHead(vectors, numbers, centre, k, int(labels.max()) + 1, t),  # type: ignore[misc]
-            )
+            head = partial(NeighbourHead, vectors, numbers, centre, k, int(labels.max()) + 1)
+            yield _Candidate(k, held_out, head)
     else:
         yield from _solved(kind, features, labels, weights, fold_weights, folds, groups)
 
@@ -147,7 +145,7 @@ def _solved(
     for l2, inside, intercept, held_out in solve(basis, labels, fold_weights, folds, STRENGTHS):
         outside = basis.back(inside)
         bias = intercept - basis.mean @ outside
-        yield _Candidate(l2, held_out[everyone], lambda t, w=outside, b=bias: LinearHead(w, b, t))  # type: ignore[misc]
+        yield _Candidate(l2, held_out[everyone], partial(LinearHead, outside, bias))
 
 
 def _choose(

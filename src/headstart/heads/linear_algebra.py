@@ -29,10 +29,12 @@ def one_thread() -> Iterator[None]:
     that leaves. Where the library cannot be limited (Apple's Accelerate) nothing is changed.
     """
     global _inside, _limits
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import OpenBLASController, threadpool_limits
 
     with _lock:
         if not _inside:
+            # threadpoolctl lets only one thread set OpenBLAS's limit, until that thread gives it up; ours take turns.
+            OpenBLASController.clear_controlling_thread(force=True)
             _limits = threadpool_limits(1, user_api="blas")
         _inside += 1
     try:
@@ -41,7 +43,9 @@ def one_thread() -> Iterator[None]:
         with _lock:
             _inside -= 1
             if not _inside and _limits is not None:
+                OpenBLASController.clear_controlling_thread(force=True)
                 _limits.restore_original_limits()
+                OpenBLASController.clear_controlling_thread()
 
 
 def _forked() -> None:

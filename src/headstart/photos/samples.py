@@ -190,8 +190,8 @@ def _downloaded(sample: Sample, room: Path, progress: Progress) -> Path:
         return download.download(wanted, room, progress)[0]
     except DownloadError as error:
         raise DataError(
-            f"{sample.name} cannot be fetched: {error}.\nTry again later: the same command goes on where it ended. Or "
-            + otherwise
+            f"{sample.name} cannot be fetched: {error}.\nTry again later: the same command continues where it stopped. "
+            f"Or {otherwise}"
         ) from error
 
 
@@ -286,5 +286,6 @@ def _disk_errors(what: str) -> Iterator[None]:
         where = f" ({error.filename})" if error.filename else ""
         raise DataError(
             f"{what}: {error.strerror or error}{where}.\nExpected files that can be read, and folders that this user "
-            "may write to on a disk with room. What has arrived of a download is kept: the same command goes on there."
+            "may write to on a disk with room. What has arrived of a download is kept: the same command "
+            "continues from there."
         ) from error

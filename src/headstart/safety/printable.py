@@ -61,6 +61,13 @@ def show_all(names: Sequence[str]) -> str:
     return ", ".join(shown) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
+def counted(number: int, noun: str) -> str:
+    """Such as `1 photo` and `1,200 photos`."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun}" + ("es" if noun.endswith("s") else "s")
+
+
 def _visible(character: str) -> bool:
     """Is it, or may it be, beside the right letters?"""
     if character.isprintable():

@@ -12,7 +12,7 @@ from headstart.apps.cli.console import Bar, print_json, put, say
 from headstart.apps.cli.grouping import PATH, Group, argument, option
 from headstart.apps.cli.options import as_json as json_option
 from headstart.apps.cli.probe import probe
-from headstart.report.text.evaluation import counted
+from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
     from headstart.backbones.fetch import Kept
@@ -36,7 +36,7 @@ def list_(as_json: bool) -> None:
     kept = fetch.kept()
     damaged = sum(1 for one in fetch.verify() if one.problem)
     if damaged:
-        say(f"{damaged} more are damaged. Which, and what to do: headstart backbones verify")
+        say(f"{counted(damaged, 'damaged model')}. Which, and what to do: headstart backbones verify")
     if as_json:
         print_json({"backbones": [_document(entry) for entry in kept], "bytes": sum(entry.bytes for entry in kept)})
         return

@@ -7,6 +7,7 @@ import click
 from headstart.apps.cli.console import print_json, put
 from headstart.apps.cli.grouping import Group, option
 from headstart.apps.cli.options import as_json as json_option
+from headstart.safety.printable import counted
 
 
 @click.group(cls=Group, no_args_is_help=True)
@@ -49,7 +50,7 @@ def verify(as_json: bool) -> int:
     if as_json:
         print_json({"damaged": total, "shelves": [{"key": key, "damaged": count} for key, count in damaged.items()]})
     elif total:
-        print(f"{total} vectors are damaged. Drop them: headstart cache prune")
+        print(f"{counted(total, 'damaged vector')}. Remove them: headstart cache prune")
     else:
         print("All vectors are sound.")
     return 1 if total else 0

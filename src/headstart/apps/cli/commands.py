@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from headstart import __version__
 from headstart.apps.cli.backbones import backbones
 from headstart.apps.cli.board import board
 from headstart.apps.cli.cache import cache
@@ -20,6 +21,7 @@ from headstart.apps.cli.train import train
 @click.group(
     "headstart", cls=Group, no_args_is_help=True, context_settings={"show_default": True, "max_content_width": 100}
 )
+@click.version_option(__version__, prog_name="headstart")
 def app() -> None:
     """From folders of photos to a classifier you can trust, on top of a frozen pre-trained model."""
 

@@ -11,7 +11,7 @@ import click
 from headstart.apps.cli import options
 from headstart.apps.cli.console import Bar, command_line, print_json, put, say, say_skipped
 from headstart.apps.cli.grouping import Command, option
-from headstart.report.text.evaluation import counted
+from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
     from headstart.classifier.comparison import Comparison

@@ -15,8 +15,7 @@ import click
 from headstart.apps.cli import terminal
 from headstart.apps.cli.interrupt import INTERRUPTED
 from headstart.errors import HeadstartError
-from headstart.report.text.evaluation import counted
-from headstart.safety.printable import show
+from headstart.safety.printable import counted, show
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -121,6 +120,9 @@ class Bar:
                 say(f"Downloading {name}" + (f" ({total / 1e6:,.1f} MB)" if total else ""))
             self._announced = name
             return
+        if self._announced != name:
+            self.close()
+        self._announced = name
         if self._bar is None:
             self._bar = _drawn(f"Downloading {show(name)}", total, "B")
         self._bar.total = total
@@ -130,6 +132,7 @@ class Bar:
 
     def planned(self, photos: int, new: int, seconds: float) -> None:
         """Print how much there is to do, and start the bar."""
+        self.close()
         about = f", about {_duration(seconds)}" if seconds >= 1 else ""
         say(f"{counted(photos, 'photo')}, {new:,} of them new{about}.")
         if new and sys.stderr.isatty():

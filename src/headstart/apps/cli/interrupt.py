@@ -82,6 +82,5 @@ def _stop() -> NoReturn:
         if _code == INTERRUPTED:
             with suppress(OSError, ValueError):
                 sys.stdout.flush()
-                shown = "\x1b[?25h" if sys.stderr.isatty() else ""  # a bar may have hidden the cursor
-                print(f"{shown}{_MESSAGE}", file=sys.stderr, flush=True)
+                print(_MESSAGE, file=sys.stderr, flush=True)
         os._exit(_code)

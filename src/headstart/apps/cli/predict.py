@@ -12,8 +12,7 @@ import click
 from headstart.apps.cli import options
 from headstart.apps.cli.console import Bar, print_json, put, say, say_skipped
 from headstart.apps.cli.grouping import PATH, Command, option
-from headstart.report.text.evaluation import counted
-from headstart.safety.printable import show
+from headstart.safety.printable import counted, show
 
 if TYPE_CHECKING:
     from headstart.classifier.as_is import Classified

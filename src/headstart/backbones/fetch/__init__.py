@@ -115,7 +115,7 @@ def fetch(handle: str, progress: Progress | None = None, refresh: bool = False, 
         if found is not None:
             return found
     if offline():
-        what = f"is damaged: {damage}" if damage else "is not here" if not refresh else "cannot be asked for again"
+        what = f"is damaged: {damage}" if damage else "is not here" if not refresh else "cannot be refreshed"
         raise failure(str(asked), f"{what}, and HEADSTART_OFFLINE is set.", _CARRY.format(handle=asked))
     with cache.disk_errors(f"{asked} cannot be kept"), cache.locked(asked, "fetches", progress.message):
         if not refresh:
@@ -241,8 +241,7 @@ def _look(asked: Handle, given: str) -> Fetched | None:
     Raises:
         DamagedError: our cache has the model, but its files have changed.
     """
-    entry = cache.find(asked)
-    if entry is not None:
+    if (entry := cache.find(asked)) is not None:
         check(entry)
         return _fetched(entry)
     foreign = tfhub_cache.find(asked, given) if asked.kind == "hub" else None
@@ -251,8 +250,7 @@ def _look(asked: Handle, given: str) -> Fetched | None:
 
 def _copied(asked: Handle, progress: Progress) -> Fetched | None:
     """A model that the package of Hugging Face or Kaggle has in its cache, copied into ours; None if it has not."""
-    cached = client_caches.find(cache.meant(asked))
-    if cached is None:
+    if (cached := client_caches.find(cache.meant(asked))) is None:
         return None
     try:
         progress.message(f"{cached.handle} is copied from {cached.folder}.")
@@ -268,6 +266,9 @@ def _copy(asked: Handle, handle: Handle, folder: Path, files: Iterable[str], pro
         cache.locked(asked, "copies", progress.message),
         cache.making(cache.key_of(str(asked))) as room,
     ):
+        if (entry := cache.sound(handle)) is not None:  # another process has just copied it
+            cache.note_asked(asked, handle)
+            return entry
         content = room / "new" / CONTENT
         for name in files:
             target = content / archive.safe_name(name)
@@ -305,7 +306,7 @@ def _fetch(asked: Handle, progress: Progress, refresh: bool, anonymous: bool) ->
                 wanted, source = kaggle.download(wanted, content, room, progress, anonymous)
             return cache.settle(content.parent, asked, wanted, source, progress.message)
     except DownloadError as error:
-        there = " What has arrived is kept: the next try goes on there." if cache.has_arrived(name) else ""
+        there = " What has arrived is kept: the next try continues from there." if cache.has_arrived(name) else ""
         what = f"cannot be fetched: {error}.{there}"
         kind = "withheld" if anonymous and error.kind == "sign in" else error.kind
         raise failure(str(asked), what, _ADVICE[kind].format(handle=asked)) from error
@@ -315,11 +316,14 @@ def _own(handle: str, progress: Progress) -> Kept:
     """The entry of a model in our own cache; one that only tensorflow_hub's cache has is copied."""
     found = fetch(handle, progress)
     asked = parse(handle)
-    entry = cache.sound(parse(found.handle))
-    if entry is not None:
+    if (entry := cache.sound(parse(found.handle))) is not None:
         return entry
     files = [path.relative_to(found.folder).as_posix() for path in found.folder.rglob("*") if path.is_file()]
-    return _copy(asked, asked, found.folder, files, progress)
+    try:
+        return _copy(asked, asked, found.folder, files, progress)
+    except ArchiveError as error:
+        what = f"cannot be packed: its copy in {found.folder} {error}."
+        raise failure(str(asked), what, "Remove that copy, then try again.") from error
 
 
 def _entry(handle: str) -> tuple[str, Kept | DamagedError]:

@@ -51,7 +51,7 @@ def find(handle: Handle) -> Cached | None:
         if handle.kind == "hf":
             return _hugging_face(handle)
         return _kaggle(handle) if handle.kind == "kaggle" else None
-    except OSError:  # the cache cannot be read, or is being cleaned
+    except (OSError, ValueError):  # the cache cannot be read, or is being cleaned
         return None
 
 

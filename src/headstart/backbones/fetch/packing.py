@@ -86,7 +86,7 @@ def read(file: Path, progress: Progress) -> list[tuple[Kept, bool]]:
             content, or the disk is full or read-only.
     """
     if not file.is_file():
-        raise BackboneError(f"{file} is no file.\nExpected one that `headstart backbones pack` wrote.")
+        raise BackboneError(f"{file} is not a file.\nExpected one that `headstart backbones pack` wrote.")
     name = "unpack"
     with (
         cache.disk_errors(f"{file} cannot be unpacked"),
@@ -162,7 +162,7 @@ def _take(handle: Handle, entry: Kept, asked: list[Handle], progress: Progress) 
                 atomic.sync(path)
             here, new = cache.place(entry.folder.parent, handle), True
         else:
-            progress.message(f"{handle} is here already, the same.")
+            progress.message(f"{handle} is already here, unchanged.")
             new = False
         for other in asked:
             cache.note_asked(other, handle)

@@ -128,7 +128,7 @@ def _freeze(path: Path, frozen: Path) -> None:
 def _keras(path: Path) -> Any:
     import tensorflow as tf
 
-    if not path.is_dir() and path.suffix in (".h5", ".hdf5") and (config := _keras_2(path)) is not None:
+    if not path.is_dir() and path.suffix.lower() in (".h5", ".hdf5") and (config := _keras_2(path)) is not None:
         # Keras 3 refuses some options and nested models that Keras 2 wrote.
         import tf_keras as keras
 

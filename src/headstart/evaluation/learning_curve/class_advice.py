@@ -142,7 +142,10 @@ def _advice(names: Sequence[str], lost: npt.NDArray[np.float32], removed: int) -
     p = min(1.0, 2 * normal_cdf(-gain / error) * pairs)
     photos = "one more photo" if removed == 1 else f"{removed} more photos"
     if p < 0.05 and worth[first][0] > 0:
-        text = f"{photos[0].upper()}{photos[1:]} of '{names[first]}' are worth more than {removed} of '{names[last]}'."
+        are = "is" if removed == 1 else "are"
+        text = (
+            f"{photos[0].upper()}{photos[1:]} of '{names[first]}' {are} worth more than {removed} of '{names[last]}'."
+        )
         return Advice(text, listed, removed, is_significant=True)
     return Advice(f"There are too few photos to say which class would gain most from {photos}.", listed, removed)
 

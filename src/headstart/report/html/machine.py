@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from headstart.classifier.saved import version_of
 from headstart.photos.reading import processors
 
 _PACKAGES = ("headstart", "openvino", "numpy", "pillow")
@@ -28,7 +28,7 @@ class Machine:
 
 def here() -> Machine:
     """The computer that this runs on."""
-    packages = {package: _version(package) for package in _PACKAGES}
+    packages = {package: version_of(package) for package in _PACKAGES}
     cores = processors()
     name = f"{_name()}, {cores} core{'' if cores == 1 else 's'} used, {platform.system()}"
     return Machine(name, packages | {"Python": platform.python_version()})
@@ -41,10 +41,3 @@ def _name() -> str:
         lines = []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(named, "") or platform.processor() or platform.machine() or "an unknown processor"
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"

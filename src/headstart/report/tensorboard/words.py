@@ -5,9 +5,8 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
+from headstart.classifier.saved import version_of
 from headstart.classifier.training import Training
 from headstart.report.tensorboard import run
 from headstart.safety.printable import show
@@ -44,16 +43,17 @@ def summary(training: Training, notes: Sequence[str]) -> str:
 
 
 def settings(training: Training) -> str:
-    """The row of the table, and the command line of this process."""
-    words = [Path(sys.argv[0]).name or "python", *sys.argv[1:]]
+    """The row of the table, and the command line if there is one."""
     table = _table(["setting", "value"], [[name, _plain(value)] for name, value in run.settings(training).items()])
     # Indented text is shown as it is: no character of a path is taken for Markdown.
-    return f"    {show(shlex.join(words))}\n\n{table}"
+    return f"    {show(shlex.join(training.command))}\n\n{table}" if training.command else table
 
 
 def versions() -> str:
     """Versions of the packages that decide the figures."""
-    return _table(["package", "version"], [["python", sys.version.split()[0]], *([n, _version(n)] for n in _PACKAGES)])
+    return _table(
+        ["package", "version"], [["python", sys.version.split()[0]], *([n, version_of(n)] for n in _PACKAGES)]
+    )
 
 
 def _photos(photos: float) -> str:
@@ -73,10 +73,3 @@ def _escaped(cell: str) -> str:
 
 def _plain(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:,.6g}" if value < 1e6 else f"{value:,.0f}"
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"

@@ -58,6 +58,7 @@ def cautions(comparison: Comparison) -> str:
         lines.append("The best of several was partly lucky: expect slightly less on new photos.")
     words = ["headstart", "train", comparison.source, "-b", best.card.handle]
     words += ["--head", best.head.kind] if best.head.kind != "logistic" else []
+    words += ["--test", comparison.measured_on] if comparison.measured_on else []
     words += ["--fraction", str(comparison.fraction)] if comparison.fraction != 1 else []
     words += ["--seed", str(comparison.seed)] if comparison.seed else []
     words += ["--view", comparison.view] if comparison.view != "squash" else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from headstart.safety.printable import show
+from headstart.safety.printable import counted, show
 
 if TYPE_CHECKING:
     from headstart.evaluation.learning_curve.curve import LearningCurve
@@ -87,11 +87,6 @@ def _count(photos: float) -> str:
 
 def _is_figure(cell: str) -> bool:
     return re.fullmatch(r"[<+-]?\d[\d.,]*( ?[%M])?", cell) is not None
-
-
-def counted(number: int, noun: str) -> str:
-    """Such as `1 photo` and `1,200 photos`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def percent(share: float) -> str:
