@@ -117,7 +117,7 @@ def test_networks_are_packed_and_unpacked_elsewhere(net: str, tmp_path: Path) ->
     result = run("unpack", tmp_path / "networks.tar", **elsewhere)
     assert result.stdout.split()[0] == net
     assert run("get", net, **elsewhere).returncode == 0
-    assert "is here already, the same." in run("unpack", tmp_path / "networks.tar", **elsewhere).stderr
+    assert "is already here, unchanged." in run("unpack", tmp_path / "networks.tar", **elsewhere).stderr
     assert document("pack", net, "-o", tmp_path / "again.tar")["backbones"][0]["backbone"] == net
     assert document("unpack", tmp_path / "again.tar")["backbones"][0]["new"] is False
 

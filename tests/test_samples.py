@@ -250,7 +250,7 @@ def test_nothing_that_arrived_is_lost_with_the_line(
 def test_the_next_run_goes_on_where_this_one_ended(server: HubServer, place: Path) -> None:
     middle = len(ZIP) // 2
     server.on(FILE, serves(ZIP, upto=middle), lambda r: r.send(b"", 404))
-    fails(place, "answered 404", "the same command goes on where it ended")
+    fails(place, "answered 404", "the same command continues where it stopped")
     assert arrived(place) == ZIP[:middle]
     server.on(FILE, serves(ZIP))
     assert files_of(get(TINY, place).path) == photos(TINY)

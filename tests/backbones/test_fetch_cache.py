@@ -193,7 +193,7 @@ def test_offline_a_damaged_network_is_an_error(net: str, monkeypatch: pytest.Mon
 def test_offline_nothing_is_refreshed(net: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADSTART_OFFLINE", "yes")
     fetch(net)
-    with pytest.raises(BackboneError, match="cannot be asked for again"):
+    with pytest.raises(BackboneError, match="cannot be refreshed"):
         fetch(net, refresh=True)
 
 
@@ -515,7 +515,7 @@ def test_the_same_networks_give_the_same_file(carried: Path, hub: HubServer, tmp
 def test_what_is_here_already_the_same_is_said(carried: Path, progress: Heard) -> None:
     unpack(carried)
     assert [one.new for one in unpack(carried, progress)] == [False, False]
-    assert [line.endswith("is here already, the same.") for line in progress.lines] == [True, True]
+    assert [line.endswith("is already here, unchanged.") for line in progress.lines] == [True, True]
 
 
 def test_what_is_here_already_is_not_replaced_by_something_else(carried: Path, hub: HubServer) -> None:
@@ -581,7 +581,7 @@ def test_a_changed_file_is_refused_whole(change: Change, more: dict[str, bytes],
 
 
 def test_a_file_that_is_none_of_ours_is_refused(hub: HubServer, tmp_path: Path) -> None:
-    with pytest.raises(BackboneError, match="is no file"):
+    with pytest.raises(BackboneError, match="is not a file"):
         unpack(tmp_path / "missing")
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff" * 500)
     with pytest.raises(BackboneError, match="is of an unknown kind"):

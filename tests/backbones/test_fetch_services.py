@@ -211,7 +211,7 @@ def test_what_is_removed_is_asked_for_anew(hf: HubServer) -> None:
 
 @hugging_face
 def test_a_file_that_is_no_network_is_refused(hf: HubServer) -> None:
-    fails("hf:owner/net:README.md", "no network that we know how to read", "README.md")
+    fails("hf:owner/net:README.md", "no model of a known format", "README.md")
 
 
 @hugging_face
