@@ -58,7 +58,7 @@ HELD_BYTES = 2**26
 MAX_PIXELS = 2**28
 #: Bytes for decoding, for all threads and the processes that they start: a gigabyte less what an extraction itself
 #: takes (210 MB), a file held for the next photo, `_STACKS`, what is not counted, and a reserve.
-MEMORY = 490_000_000
+MEMORY = 520_000_000
 #: A photo that takes longer to read and to decode in a process of its own is too large.
 SECONDS = 8.0
 #: Bytes of such a process at its start.
