@@ -54,6 +54,18 @@ def test_what_goes_in_comes_back_worked_on() -> None:
     assert call(f"{HERE}:double", data, seconds=30, megabytes=100) == data * 2
 
 
+def test_more_than_a_pipe_holds_goes_in_whole_while_somebody_may_cancel() -> None:
+    data = bytes(range(256)) * 40_000  # the child reads it after its imports, the first look at `cancel` comes before
+    cancel = threading.Event()
+    assert call(f"{HERE}:double", data, seconds=10, megabytes=200, cancel=cancel) == data * 2
+
+
+def test_a_child_that_ends_without_reading_is_reported() -> None:
+    with pytest.raises(ChildError) as caught:
+        call(f"{HERE}:no_such_work", bytes(10_000_000), seconds=10, megabytes=100, cancel=threading.Event())
+    assert caught.value.reason == "died"
+
+
 def join(data: bytes, *words: str) -> bytes:
     return data + " ".join(words).encode()
 

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from typing import Literal
+from typing import IO, Literal, cast
 
 Reason = Literal["time", "memory", "died", "failed", "cancelled"]
 _OK, _MEMORY, _FAILED = b"\x00", b"\x01", b"\x02"
@@ -68,12 +68,14 @@ def call(
         start_new_session=True,
         env={**os.environ, "MALLOC_ARENA_MAX": "1"},
     ) as process:
+        feeder = _feed(process, data)
         try:
-            out, err = _wait(process, data, time.monotonic() + seconds, cancel)
+            out, err = _wait(process, time.monotonic() + seconds, cancel)
         except subprocess.TimeoutExpired as error:
             raise ChildError("time", f"it took more than {seconds:g} seconds") from error
         finally:
             process.kill()
+            feeder.join()
     status, answer = out[:1], out[1:]
     if process.returncode == 0 and status == _OK:
         return answer
@@ -95,16 +97,27 @@ def _ending(code: int) -> str:
         return f"code {code}"
 
 
-def _wait(
-    process: subprocess.Popen[bytes], data: bytes | None, end: float, cancel: threading.Event | None
-) -> tuple[bytes, bytes]:
-    """What the process wrote; it is looked up now and then whether someone cancelled."""
+def _feed(process: subprocess.Popen[bytes], data: bytes) -> threading.Thread:
+    """Write the input in a thread: `communicate` forgets the rest of it when it is called again (Python 3.11)."""
+    pipe = cast("IO[bytes]", process.stdin)
+    process.stdin = None
+
+    def write() -> None:
+        with suppress(OSError), pipe:  # the child may end without reading all
+            pipe.write(data)
+
+    feeder = threading.Thread(target=write, daemon=True)
+    feeder.start()
+    return feeder
+
+
+def _wait(process: subprocess.Popen[bytes], end: float, cancel: threading.Event | None) -> tuple[bytes, bytes]:
+    """What the process wrote; now and then it is checked whether someone cancelled."""
     while True:
         left = end - time.monotonic()
         try:
-            return process.communicate(data, timeout=max(min(left, _POLL if cancel is not None else left), 0.0))
+            return process.communicate(timeout=max(min(left, _POLL if cancel is not None else left), 0.0))
         except subprocess.TimeoutExpired:
-            data = None  # communicate goes on with what it was given first
             if cancel is not None and cancel.is_set():
                 raise ChildError("cancelled", "it was cancelled") from None
             if time.monotonic() >= end:
