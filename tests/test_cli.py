@@ -315,3 +315,9 @@ def test_help_names_every_command() -> None:
     for command in ("demo", "classify", "train", "evaluate", "predict", "cache"):
         assert command in text
         assert run(command, "--help").returncode == 0
+
+
+def test_the_version_is_printed_for_bug_reports() -> None:
+    result = run("--version")
+    assert result.returncode == 0
+    assert result.stdout == f"headstart, version {headstart.__version__}\n"
