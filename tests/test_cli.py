@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+import headstart
+
 HEADSTART = str(Path(sys.executable).with_name("headstart"))
 
 
