@@ -178,8 +178,6 @@ class Comparison:
 def entry(trial: Trial, backbone: Backbone, work: Work, outcome: Outcome) -> Entry:
     """What was measured in a trial, without its vectors: there may be many."""
     card = backbone.card
-    known = catalogue.by_handle(card.handle)
-    twin = round(1e6 * known.params_m) if known and known.params_m else None
     return Entry(
         card=card,
         name=short_name(card.handle),
@@ -189,12 +187,19 @@ def entry(trial: Trial, backbone: Backbone, work: Work, outcome: Outcome) -> Ent
         train=trial.train,
         test=trial.test,
         photos=trial.measured.photos,
-        parameters=backbone.parameters or twin,
+        parameters=parameters_of(backbone),
         file_bytes=backbone.file_bytes,
         work=work,
         backbone_seconds=outcome.seconds,
         head_seconds=sum(trial.seconds.values()),
     )
+
+
+def parameters_of(backbone: Backbone) -> int | None:
+    """Number of parameters: the backbone's own, else those that the catalogue has for it; None if neither is known."""
+    known = catalogue.by_handle(backbone.card.handle)
+    twin = round(1e6 * known.params_m) if known and known.params_m else None
+    return backbone.parameters or twin
 
 
 def ranked(entries: Sequence[Entry]) -> tuple[Entry, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from headstart.backbones import catalogue
 from headstart.backbones.card import short_name
+from headstart.classifier.comparison import parameters_of
 from headstart.classifier.training import Training
 
 
@@ -26,8 +26,6 @@ def name_of(training: Training) -> str:
 def settings(training: Training) -> dict[str, str | float]:
     """The settings, the same names and types in every run: 0 stands for "has none" and for "not known"."""
     card, choice = training.classifier.card, training.classifier.choice
-    known = catalogue.by_handle(card.handle)
-    twin = round(1e6 * known.params_m) if known and known.params_m else 0
     return {
         "network": card.handle,
         "head": choice.kind,
@@ -37,7 +35,7 @@ def settings(training: Training) -> dict[str, str | float]:
         "layers": card.layers,
         "fraction": float(training.fraction),
         "dimension": float(card.dim),
-        "parameters": float(training.classifier.backbone.parameters or twin),
+        "parameters": float(parameters_of(training.classifier.backbone) or 0),
     }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from headstart.classifier.saved import version_of
 from headstart.classifier.training import Training
 from headstart.report.tensorboard import run
+from headstart.report.text.evaluation import photo_count
 from headstart.safety.printable import show
 
 _PACKAGES = ("headstart", "numpy", "openvino", "pillow", "tensorboardX")
@@ -36,7 +37,9 @@ def summary(training: Training, notes: Sequence[str]) -> str:
         + (f" ({skipped})." if skipped else "."),
         "### Classes\n" + _table(["class", "photos", "precision", "recall", "F1"], rows),
     ]
-    if confused := [[_photos(one.photos), one.label, one.predicted] for one in evaluation.top_confusions(_CONFUSIONS)]:
+    if confused := [
+        [photo_count(one.photos), one.label, one.predicted] for one in evaluation.top_confusions(_CONFUSIONS)
+    ]:
         parts.append("### Most frequent confusions\n" + _table(["photos", "true class", "predicted class"], confused))
     parts.append("### How to read this\n" + "\n".join(f"- {note}" for note in notes))
     return "\n\n".join(parts)
@@ -54,10 +57,6 @@ def versions() -> str:
     return _table(
         ["package", "version"], [["python", sys.version.split()[0]], *([n, version_of(n)] for n in _PACKAGES)]
     )
-
-
-def _photos(photos: float) -> str:
-    return f"{photos:.0f}" if photos == round(photos) else f"{photos:.1f}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

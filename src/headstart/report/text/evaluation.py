@@ -42,7 +42,7 @@ def details(evaluation: Evaluation) -> str:
         rows.append([one.name, f"{one.support:,}", *map(percent, (one.precision, one.recall, one.f1))])
     parts = [table(rows)]
     if confusions := evaluation.top_confusions(_SHOWN):
-        lines = [["  ", _count(one.photos), f"{one.label} taken for {one.predicted}"] for one in confusions]
+        lines = [["  ", photo_count(one.photos), f"{one.label} taken for {one.predicted}"] for one in confusions]
         parts.append("Most frequent confusions:\n" + table(lines))
     if evaluation.mistakes:
         lines = [
@@ -80,7 +80,7 @@ def table(rows: list[list[str]]) -> str:
     )
 
 
-def _count(photos: float) -> str:
+def photo_count(photos: float) -> str:
     """Whole photos, or with a decimal: in cross-validation a count is a mean over repeats."""
     return f"{photos:.0f}" if photos == round(photos) else f"{photos:.1f}"
 
