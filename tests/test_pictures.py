@@ -17,8 +17,8 @@ from PIL import Image
 from headstart.errors import DataError, PhotoError
 from headstart.photos import images, reading
 from headstart.photos.images import View
-from headstart.photos.pictures import InMemory, Pixels, is_one, listed
-from headstart.photos.sources import find_files, from_lists, is_one_photo
+from headstart.photos.pictures import InMemory, Pixels, is_one, is_one_photo, listed
+from headstart.photos.sources import find_files, from_lists
 
 VIEW = View(16, 16)
 
@@ -54,7 +54,7 @@ def test_bytes_in_memory_are_the_same_photo_as_the_file(png: Path) -> None:
     assert images.content_hash(images.read(name)) == images.content_hash(images.read(png))
 
 
-def test_pixels_are_told_apart_by_all_that_changes_how_they_look() -> None:
+def test_everything_that_changes_how_pixels_look_changes_their_hash() -> None:
     grey = Image.new("L", (4, 6), 7)
     turned = grey.copy()
     turned.getexif()[0x0112] = 6

@@ -23,7 +23,7 @@ from headstart.safety.printable import show
 #: One picture: a path, a file's bytes, an open binary file, a Pillow image or a uint8 array `(h, w)`, `(h, w, 3)` (RGB)
 #: or `(h, w, 4)` (RGBA), `0..255`.
 Picture = str | Path | bytes | bytearray | memoryview | BinaryIO | Image.Image | npt.NDArray[np.uint8]
-#: One picture, or many: a list, a tuple, a pandas Series, an array of paths or `(n, 1)`, a uint8 array `(n, h, w, 3|4)`.
+#: One picture, or many: a list, a tuple, a pandas Series, an array `(n,)` or `(n, 1)`, a uint8 array `(n, h, w, 3|4)`.
 Pictures = Picture | Iterable[Picture]
 
 _EXPECTED = (
@@ -94,8 +94,13 @@ def listed(pictures: Any) -> list[str]:
     return [_path(one, number) for number, one in enumerate(given, start=1)]
 
 
+def is_one_photo(pictures: Any) -> bool:
+    """Whether this is one photo, not a list or a folder of photos."""
+    return is_one(pictures) and not (isinstance(pictures, (str, os.PathLike)) and os.path.isdir(pictures))
+
+
 def is_one(pictures: Any) -> bool:
-    """Whether this is one picture (or one folder), not a list of them."""
+    """Whether this is one picture or one path, not a list of them."""
     if isinstance(pictures, np.ndarray):
         return pictures.dtype.kind not in "OUS" and pictures.ndim in (2, 3)
     return isinstance(pictures, (str, os.PathLike, bytes, bytearray, memoryview, Image.Image, _Readable))

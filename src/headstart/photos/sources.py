@@ -15,7 +15,7 @@ from pathlib import Path
 
 from headstart.errors import DataError
 from headstart.photos import spreadsheet
-from headstart.photos.pictures import InMemory, Pictures, is_one, listed
+from headstart.photos.pictures import InMemory, Pictures, listed
 from headstart.photos.splits import stratified_share
 from headstart.safety.printable import show, show_all
 
@@ -209,11 +209,6 @@ def find_files(sources: Pictures) -> list[str]:
         else:
             raise DataError(_missing(path))
     return found
-
-
-def is_one_photo(photos: Pictures) -> bool:
-    """Whether this is one photo, not a list or a folder of photos."""
-    return is_one(photos) and not (isinstance(photos, (str, os.PathLike)) and os.path.isdir(photos))
 
 
 def named(path: str | Path) -> Path:
