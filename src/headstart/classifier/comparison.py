@@ -108,6 +108,21 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class ComparisonSeconds:
+    """Wall time of each step of a comparison, and in all; `curve` is None if none was asked for."""
+
+    scan: float
+    extract: float
+    heads: float
+    curve: float | None
+    total: float
+
+    def to_json(self) -> dict[str, float]:
+        """The `seconds` of a comparison, see docs/json.md."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What was found.
 
@@ -121,7 +136,7 @@ class Comparison:
         seed: of the share and of the folds. fraction: of the training photos, 0..1. view: of backbones given by handle.
         notes: what the user should know.
         curve: accuracy against photos per class, of the best; None if it was not asked for.
-        seconds: `scan`, `extract`, `heads`, `total`; `curve` if it was asked for.
+        seconds: that it took.
         command: how to run it again; empty: from Python.
     """
 
@@ -137,7 +152,7 @@ class Comparison:
     view: Fit
     notes: tuple[str, ...]
     curve: LearningCurve | None
-    seconds: dict[str, float]
+    seconds: ComparisonSeconds
     command: tuple[str, ...] = ()
     measured_on: str | None = None
 
@@ -171,7 +186,7 @@ class Comparison:
             "verdict": self.verdict,
             "notes": list(self.notes),
             "learning_curve": None if self.curve is None else self.curve.to_json(),
-            "seconds": self.seconds,
+            "seconds": self.seconds.to_json(),
         }
 
 
@@ -191,7 +206,7 @@ def entry(trial: Trial, backbone: Backbone, work: Work, outcome: Outcome) -> Ent
         file_bytes=backbone.file_bytes,
         work=work,
         backbone_seconds=outcome.seconds,
-        head_seconds=sum(trial.seconds.values()),
+        head_seconds=trial.head_seconds + trial.evaluate_seconds,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,15 +26,64 @@ def _strength(value: Any) -> float | None:
     return None if value is None else untrusted.number(0, 1e9)(value)
 
 
-def _about(value: Any) -> dict[str, Any]:
-    """Anything that JSON can hold: the bundle has seen to its size and depth, and it is for people only."""
+def _fraction(value: Any) -> float | None:
+    return None if value is None else untrusted.number(0, 1)(value)
+
+
+def _photos(value: Any) -> int | None:
+    return None if value is None else untrusted.whole(0, 10**12)(value)
+
+
+def _dictionary(value: Any) -> dict[str, Any]:
+    """Anything that JSON can hold: `bundle` has checked its size and depth."""
     if not isinstance(value, dict):
         raise ValueError("a dictionary is needed")
     return value
 
 
+@dataclass(frozen=True)
+class TrainingFacts:
+    """How a classifier was trained and measured: for people, nothing is computed from it.
+
+    Attributes:
+        train: photos trained on. test: photos measured on; None: cross-validation. Earlier versions did not save it.
+        fraction: of the training photos that was used, 0..1; None: all of them.
+        evaluation: what `Evaluation.to_json` gives, without photos' paths, which would show their owner's folders.
+        demo: whether `headstart demo` made it.
+    """
+
+    train: int | None = None
+    test: int | None = None
+    fraction: float | None = None
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    demo: bool = False
+
+    @classmethod
+    def from_json(cls, value: Any) -> TrainingFacts:
+        """Read what `to_json` made, or an earlier version; fields that a later version has added are ignored.
+
+        Raises:
+            ValueError: a field is of another type or range than it may be.
+        """
+        known = {name: one for name, one in _dictionary(value).items() if name in _FACTS}
+        return cls(**untrusted.fields(known, _FACTS))
+
+    def to_json(self) -> dict[str, Any]:
+        """The `about` of a saved classifier."""
+        return {name: value for name, value in asdict(self).items() if name != "demo" or value}
+
+
+_FACTS: dict[str, untrusted.Check[Any]] = {
+    "train": _photos,
+    "test": _photos,
+    "fraction": _fraction,
+    "evaluation": _dictionary,
+    "demo": untrusted.one_of(True, False),
+}
+
+
 def _versions(value: Any) -> dict[str, str]:
-    checked = {untrusted.text(100)(name): untrusted.text(100)(version) for name, version in _about(value).items()}
+    checked = {untrusted.text(100)(name): untrusted.text(100)(version) for name, version in _dictionary(value).items()}
     if len(checked) > 100:
         raise ValueError("these are too many")
     return checked
@@ -45,7 +95,7 @@ _FIELDS: dict[str, untrusted.Check[Any]] = {
     "normalisation": untrusted.one_of(power.NAME),
     "head": lambda value: untrusted.fields(value, {"kind": untrusted.one_of(*get_args(Kind)), "strength": _strength}),
     "seed": untrusted.whole(0, 2**32 - 1),
-    "about": _about,
+    "about": TrainingFacts.from_json,
     "versions": _versions,
 }
 
@@ -59,7 +109,7 @@ class Saved:
         classes: class names, in the order of the head's scores.
         choice: kind of head, and the strength that was chosen for it. head: itself.
         seed: of the folds.
-        about: how it was trained and measured, for people.
+        about: how it was trained and measured.
         seen: uint64 `(m,)`, fingerprints of the training photos.
     """
 
@@ -68,7 +118,7 @@ class Saved:
     choice: HeadChoice
     head: Head
     seed: int
-    about: dict[str, Any]
+    about: TrainingFacts
     seen: npt.NDArray[np.uint64]
 
 
@@ -80,7 +130,7 @@ def write(folder: str | Path, saved: Saved, overwrite: bool = False) -> None:
         "normalisation": power.NAME,
         "head": {"kind": saved.choice.kind, "strength": saved.choice.strength},
         "seed": saved.seed,
-        "about": saved.about,
+        "about": saved.about.to_json(),
         "versions": {name: version_of(name) for name in ("headstart", "numpy", "openvino", "pillow")},
     }
     arrays = {**saved.head.arrays(), _SEEN: saved.seen}

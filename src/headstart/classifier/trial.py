@@ -59,13 +59,14 @@ class Trial:
         classifier: trained.
         measured: by cross-validation, or on the test photos.
         data: what it was trained and measured on.
-        seconds: `head`, `evaluate`.
+        head_seconds: that training the head took. evaluate_seconds: that measuring it took.
     """
 
     classifier: Classifier
     measured: Measured
     data: Data
-    seconds: dict[str, float]
+    head_seconds: float
+    evaluate_seconds: float
 
     @property
     def train(self) -> int:
@@ -153,13 +154,14 @@ def prepare(source: Source, features: Features, progress: Progress) -> Data:
     return Data(train, None if source.test is None else test, PhotoCounts(len(source.paths), skipped))
 
 
-def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data) -> Trial:
+def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data, fraction: float | None = None) -> Trial:
     """Train a head and measure it: on the test photos or, if there are none, by cross-validation.
 
     Args:
         backbone: whose features they are. store: of the classifier.
         kind: of head. seed: of the folds.
         data: to learn from and to measure on.
+        fraction: of the training photos that `data` has, for the record; None: all of them.
 
     Raises:
         DataError: fewer than two classes, or a class with too few photos.
@@ -170,8 +172,7 @@ def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data) -
     train, classes = data.train, data.train.classes
     result = cross_validate(kind, train, classes, seed, measuring=data.test is None)
     seen = fingerprints(train.features.hashes[: saved.REMEMBERED])
-    seconds = {"head": time.perf_counter() - clock}
-    clock = time.perf_counter()
+    trained = time.perf_counter()
     if data.test is not None:
         measured = measure(result.fit.head, classes, data.test, data.photos, seen)
     else:
@@ -183,7 +184,7 @@ def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data) -
             answers_of(paths, labels, result.held_out, train.groups, result.folds),
             data.photos,
         )
-    seconds["evaluate"] = time.perf_counter() - clock
+    done = time.perf_counter()
     test = None if data.test is None else len(data.test.labels)
     classifier = Classifier(
         backbone,
@@ -192,10 +193,10 @@ def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data) -
         HeadChoice(kind, result.fit.strength),
         seed,
         seen,
-        {"train": len(train.labels), "test": test, "evaluation": _saved(measured)},
+        saved.TrainingFacts(len(train.labels), test, fraction, _saved(measured)),
         store,
     )
-    return Trial(classifier, measured, data, seconds)
+    return Trial(classifier, measured, data, trained - clock, done - trained)
 
 
 def curve_of(trial: Trial) -> LearningCurve:
