@@ -8,7 +8,7 @@ from headstart.backbones.formats import EXTENSIONS, SAVED_MODEL
 from headstart.disk.archive import ArchiveError
 
 
-def find_network(folder: Path) -> str:
+def find_model(folder: Path) -> str:
     """The path of the only model in a folder, below it, with `/`; `.` if the folder itself is a SavedModel.
 
     Raises:

@@ -43,7 +43,7 @@ def download(
 
     Raises:
         BackboneError: the package is missing.
-        DownloadError: the service cannot be reached, or there is no such network.
+        DownloadError: the service cannot be reached, or there is no such model.
         OSError: the disk is full or read-only.
     """
     # The library reads this variable at each call: nothing is left in the user's own cache, twice on the disk.
