@@ -18,8 +18,7 @@ from headstart.classifier.measuring import fingerprints, measure
 from headstart.errors import HeadError
 from headstart.evaluation.cross_validation import cross_validate
 from headstart.evaluation.leakage import Clean, check_complete, without_conflicts, without_copies_of
-from headstart.evaluation.metrics import evaluate, mean_of
-from headstart.evaluation.results import Measured, PhotoCounts, answers_of
+from headstart.evaluation.results import Measured, PhotoCounts, measured_on
 from headstart.features.extraction import Features, Skipped
 from headstart.features.store import Store
 from headstart.heads.head import HeadChoice, Kind
@@ -174,23 +173,16 @@ def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data, f
     seen = fingerprints(train.features.hashes[: saved.REMEMBERED])
     trained = time.perf_counter()
     if data.test is not None:
-        measured = measure(result.fit.head, classes, data.test, data.photos, seen)
+        measured = measure(result.head, classes, data.test, data.photos, seen)
     else:
-        labels, paths = train.numbers(classes), train.features.paths
-        measured = Measured(
-            evaluate(labels, result.held_out, classes, paths, "cross-validation", train.independent),
-            labels,
-            mean_of(result.held_out),
-            answers_of(paths, labels, result.held_out, train.groups, result.folds),
-            data.photos,
-        )
+        measured = measured_on(train, classes, result.held_out, data.photos, result.folds)
     done = time.perf_counter()
     test = None if data.test is None else len(data.test.labels)
     classifier = Classifier(
         backbone,
-        result.fit.head,
+        result.head,
         classes,
-        HeadChoice(kind, result.fit.strength),
+        HeadChoice(kind, result.strength),
         seed,
         seen,
         saved.TrainingFacts(len(train.labels), test, fraction, _saved(measured)),
