@@ -90,8 +90,8 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that are hashed."""
     names: list[str] = []
-    real = manifests._sha256
-    monkeypatch.setattr(manifests, "_sha256", lambda path: names.append(path.name) or real(path))
+    real = manifests.sha256
+    monkeypatch.setattr(manifests, "sha256", lambda path: names.append(path.name) or real(path))
     return names
 
 

@@ -104,7 +104,7 @@ def load(
     """
     forks.enter()  # before the imports, whose locks a thread may hold that is not in a forked child
     from headstart.backbones import builtin
-    from headstart.backbones.local import open_network
+    from headstart.backbones.local import open_model
     from headstart.backbones.plugins import load_plugin
     from headstart.backbones.runtimes.openvino.compiled import resolve_precision
 
@@ -117,7 +117,7 @@ def load(
         if options != Options():
             raise BackboneError(f"{handle} comes from a plugin.\nExpected no --input-range and no --layers with it.")
         return load_plugin(located.handle)
-    backbone = open_network(_local(located, progress), options, resolved, folder)
+    backbone = open_model(_local(located, progress), options, resolved, folder)
     if doubts and backbone.card.doubt:
         if progress is None:
             warnings.warn(backbone.card.doubt, stacklevel=2)
@@ -133,7 +133,7 @@ def load_card(
 
     A saved classifier may come from a stranger. The model that its card names is used if it is on this machine; it is
     downloaded only with `fetch`, and then without any token; and its weights are compared with the card's before
-    anything reads them. The precision is the card's if this processor has it, else float32, as the result's card says.
+    anything reads them. The precision is the card's if this processor has it, else float32, as the result's card shows.
 
     Args:
         card: of a saved classifier.
@@ -244,7 +244,7 @@ def _check_path(path: Path) -> None:
 
 
 def _described(fetched: Fetched) -> LocalModel:
-    """A fetched model, with what is known of it from where it came from."""
+    """A fetched model, and what is known of it because of its source."""
     from headstart.backbones import catalogue
     from headstart.backbones.graph.files import format_of
     from headstart.backbones.hints import Hints

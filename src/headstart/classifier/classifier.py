@@ -133,8 +133,8 @@ class Classifier:
             store: folder of the feature store; the user's if not given.
             backbone: where its backbone is now, if that is not where it was. A handle given here is downloaded.
             progress: receives the progress of downloads.
-            fetch: whether its backbone may be downloaded from where the bundle says, if it is not here. No token
-                is sent: whoever made the bundle has chosen the address.
+            fetch: whether its backbone may be downloaded from the address in the bundle, if it is not here. No
+                token is sent: whoever made the bundle has chosen the address.
 
         Raises:
             BundleError: it is not as it was saved, or its parts do not fit together.

@@ -54,7 +54,7 @@ def compare(
     command: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Comparison:
-    """Train and measure several backbones and heads on the same photos, and say which differences are more than chance.
+    """Train and measure several backbones and heads on the same photos, and report which differences exceed chance.
 
     A backbone that cannot be opened or fails is listed in `failures`; the others go on. Vectors are kept in the store
     as they are computed: what is interrupted continues where it was.
@@ -78,7 +78,7 @@ def compare(
         progress: receives messages, downloads and the progress of the extraction.
 
     Raises:
-        BackboneError: none of the backbones can be used; the message says why for each.
+        BackboneError: none of the backbones can be used; the message gives the reason for each.
         HeadstartError: see `training.train`.
     """
     report = progress or Silent()
@@ -169,7 +169,7 @@ class _Job:
         return list(found.values())
 
     def _open(self, handle: str) -> Backbone:
-        """The input range that the user gives is for the backbones that do not declare it themselves."""
+        """Open a backbone; the user's input range applies only if the model does not declare its own."""
         given = self.options
         opened = self._load(handle, replace(given, input_range=""), doubts=not given.input_range)
         return self._load(handle, given) if given.input_range and opened.card.range_from == "assumed" else opened
@@ -186,7 +186,7 @@ class _Job:
         self.progress.message(f"{handle} is left out: {error}")
 
     def _none_left(self) -> BackboneError | DataError:
-        """What to raise when every backbone failed: photos that suit none are the photos' fault."""
+        """What to raise when every backbone failed; the first error if the photos were the reason each time."""
         if all(isinstance(error, DataError) for error in self.errors):
             return self.errors[0]
         reasons = "\n".join(f"{one.backbone}: {one.error}" for one in self.failures)
@@ -278,4 +278,4 @@ class _Job:
     def curve(self, backbone: Backbone, best: Entry, source: Source) -> LearningCurve:
         """Follow the best one's accuracy against the number of photos, from the vectors in the store."""
         data = prepare(source, vectors_of(backbone, source.paths, self.store), Silent())
-        return curve_of(learn(backbone, self.store, best.head.kind, self.seed, data))
+        return curve_of(data, best.head, self.seed)

@@ -56,7 +56,7 @@ class Entry:
         parameters, file_bytes: size of the backbone, None if not known.
         work: where the feature vectors came from; `photos_per_second` is the speed of the backbone alone.
         backbone_seconds: that the backbone took. head_seconds: that the head took, its evaluation included.
-        difference: best minus this one; None for the best, and where `unpaired` says why the two were not paired.
+        difference: best minus this one; None for the best, and where `unpaired` states why the two were not paired.
         is_best, is_on_front: whether it is the best, and whether it is on the Pareto front of accuracy and speed.
     """
 
@@ -128,7 +128,7 @@ class Comparison:
 
     Attributes:
         source: where the photos are. classes: their names.
-        entries: the best first. verdict: what they say, in words.
+        entries: the best first. verdict: the result in words.
         failures: backbones that could not be measured.
         left_out: entries of the quick ranking that did not go on, measured on the small share.
         quick: what the quick ranking did; None: there was none.
@@ -233,7 +233,7 @@ def ranked(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
 
 def verdict(entries: Sequence[Entry]) -> str:
-    """What ranked entries say, in words."""
+    """The result of ranked entries, in words."""
     standings = [Standing(label(one, entries), one.accuracy, one.speed, one.difference) for one in entries]
     return ranking.verdict(standings, entries[0].evaluation.n)
 

@@ -22,16 +22,8 @@ REMEMBERED = 1_000_000
 _SEEN = "training_photos"
 
 
-def _strength(value: Any) -> float | None:
-    return None if value is None else untrusted.number(0, 1e9)(value)
-
-
-def _fraction(value: Any) -> float | None:
-    return None if value is None else untrusted.number(0, 1)(value)
-
-
-def _photos(value: Any) -> int | None:
-    return None if value is None else untrusted.whole(0, 10**12)(value)
+def _optional(check: untrusted.Check[Any]) -> untrusted.Check[Any]:
+    return lambda value: None if value is None else check(value)
 
 
 def _dictionary(value: Any) -> dict[str, Any]:
@@ -74,9 +66,9 @@ class TrainingFacts:
 
 
 _FACTS: dict[str, untrusted.Check[Any]] = {
-    "train": _photos,
-    "test": _photos,
-    "fraction": _fraction,
+    "train": _optional(untrusted.whole(0, 10**12)),
+    "test": _optional(untrusted.whole(0, 10**12)),
+    "fraction": _optional(untrusted.number(0, 1)),
     "evaluation": _dictionary,
     "demo": untrusted.one_of(True, False),
 }
@@ -89,11 +81,15 @@ def _versions(value: Any) -> dict[str, str]:
     return checked
 
 
+_HEAD: dict[str, untrusted.Check[Any]] = {
+    "kind": untrusted.one_of(*get_args(Kind)),
+    "strength": _optional(untrusted.number(0, 1e9)),
+}
 _FIELDS: dict[str, untrusted.Check[Any]] = {
     "card": Card.from_json,
     "classes": untrusted.many(untrusted.text(1000), 2, 100_000),
     "normalisation": untrusted.one_of(power.NAME),
-    "head": lambda value: untrusted.fields(value, {"kind": untrusted.one_of(*get_args(Kind)), "strength": _strength}),
+    "head": lambda value: untrusted.fields(value, _HEAD),
     "seed": untrusted.whole(0, 2**32 - 1),
     "about": TrainingFacts.from_json,
     "versions": _versions,
@@ -157,11 +153,8 @@ def read(folder: str | Path) -> Saved:
 
 def _checked(manifest: dict[str, Any], arrays: Arrays) -> Saved:
     given = untrusted.fields({name: manifest[name] for name in _FIELDS}, _FIELDS)
-    card, classes, choice = (
-        given["card"],
-        given["classes"],
-        HeadChoice(given["head"]["kind"], given["head"]["strength"]),
-    )
+    card, classes = given["card"], given["classes"]
+    choice = HeadChoice(given["head"]["kind"], given["head"]["strength"])
     seen, head = arrays[_SEEN], from_arrays({name: array for name, array in arrays.items() if name != _SEEN})
     if len(set(classes)) != len(classes):
         raise HeadError("a class name occurs twice")

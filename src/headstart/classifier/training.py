@@ -40,11 +40,7 @@ class Work:
 
     def to_json(self) -> dict[str, Any]:
         """The `features` of all documents, see docs/json.md."""
-        return {
-            "computed": self.computed,
-            "from_store": self.from_store,
-            "photos_per_second": self.photos_per_second,
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -166,21 +162,21 @@ def train(
         bundle.check_target(output, overwrite)
     check_settings(head, seed)
     kept = Store(store)
-    network = backbones.load(backbone, folder=kept.compiled, options=options, progress=progress).with_fit(view)
+    opened = backbones.load(backbone, folder=kept.compiled, options=options, progress=progress).with_fit(view)
     clock = time.perf_counter()
     source = read_source(photos, labels, test, fraction, seed, report)
     scanned = time.perf_counter()
-    features = vectors_of(network, source.paths, kept, report)
+    features = vectors_of(opened, source.paths, kept, report)
     if features.damaged:
         report.message(f"{counted(features.damaged, 'stored vector')} damaged and computed again.")
     extracted = time.perf_counter()
     rate = features.computed / features.seconds if features.computed else None
     work = Work(features.computed, features.from_store, rate)
-    trial = learn(network, kept, head, seed, prepare(source, features, report), fraction)
+    trial = learn(opened, kept, head, seed, prepare(source, features, report), fraction)
     if output is not None:
         trial.classifier.save(output, overwrite=overwrite)
     saved = time.perf_counter()
-    followed = curve_of(trial) if curve else None
+    followed = curve_of(trial.data, trial.classifier.choice, seed) if curve else None
     done = time.perf_counter()
     return Training(
         trial=trial,

@@ -191,25 +191,25 @@ def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data, f
     return Trial(classifier, measured, data, trained - clock, done - trained)
 
 
-def curve_of(trial: Trial) -> LearningCurve:
-    """Follow a trial's accuracy against the number of photos, from its vectors."""
+def curve_of(data: Data, choice: HeadChoice, seed: int) -> LearningCurve:
+    """Follow the accuracy of a head against the number of photos; arguments as for `learn`."""
     from headstart.evaluation.learning_curve.curve import learning_curve
 
-    classifier, train, test = trial.classifier, trial.data.train, trial.data.test
+    train, test, classes = data.train, data.test, data.train.classes
     return learning_curve(
-        classifier.choice.kind,
+        choice.kind,
         train.features.vectors,
-        train.numbers(classifier.classes),
-        classifier.classes,
-        train.content_keys().tolist(),  # the folds in which the strength is chosen follow them: as it was for the head
-        classifier.choice.strength,
-        None if test is None else (test.features.vectors, trial.measured.labels),
-        classifier.seed,
+        train.numbers(classes),
+        classes,
+        train.content_keys().tolist(),  # as in `learn`: they decide the folds in which the strength is chosen
+        choice.strength,
+        None if test is None else (test.features.vectors, test.numbers(classes)),
+        seed,
     )
 
 
 def _saved(measured: Measured) -> dict[str, Any]:
-    """What a saved classifier says of its evaluation: no paths, which would show its owner's folders to others."""
+    """The evaluation as a saved classifier keeps it: no paths, which would show its owner's folders to others."""
     evaluation = measured.evaluation.to_json()
     left_out = {"mistakes", "reliability"} | (
         {"confusion"} if len(measured.evaluation.classes) > _MOST_SAVED else set()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headstart.backbones.fetch import cache, client_caches, tfhub_cache
+from headstart.backbones.fetch.contents import files_in
 from headstart.backbones.fetch.failures import failure
 from headstart.backbones.fetch.handles import Handle, is_remote, parse
 from headstart.backbones.fetch.manifests import CONTENT, DamagedError, Kept, check
@@ -303,9 +304,8 @@ def _own(asked: Handle, progress: Progress) -> Kept:
     found = fetch(asked, progress)
     if (entry := cache.sound(found.handle)) is not None:
         return entry
-    files = [path.relative_to(found.folder).as_posix() for path in found.folder.rglob("*") if path.is_file()]
     try:
-        return _copy(asked, asked, found.folder, files, progress)
+        return _copy(asked, asked, found.folder, files_in(found.folder), progress)
     except ArchiveError as error:
         what = f"cannot be packed: its copy in {found.folder} {error}."
         raise failure(asked, what, "Remove that copy, then try again.") from error

@@ -23,7 +23,7 @@ _HUB = "https://tfhub.dev/"
 #: The hosting protocol: this parameter asks for an archive instead of a page.
 _ASK = ("tf-hub-format", "compressed")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 _WORD = re.compile(r"[A-Za-z0-9_.\-]+")
 
 
@@ -58,7 +58,7 @@ class Handle:
     def pinned(self) -> bool:
         """Whether it always means the same files, so that the cache can be searched without asking the server."""
         if self.kind == "hf":
-            return bool(_COMMIT.fullmatch(self.version)) and bool(self.file)
+            return bool(COMMIT.fullmatch(self.version)) and bool(self.file)
         return self.kind == "hub" or bool(self.version)
 
     @property

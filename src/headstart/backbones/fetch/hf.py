@@ -27,7 +27,7 @@ _QUIET_AFTER_IMPORT = {
 }
 #: The ONNX file that is used when none is named, in this order.
 PREFERRED = ("onnx/model.onnx", "model.onnx")
-#: Files that say how to feed a model, downloaded too if they are beside it or at the top.
+#: Files that describe how to feed a model, downloaded too if they are beside it or at the top.
 CARDS = ("preprocessor_config.json", "config.json")
 #: Weights that an ONNX file refers to, beside it.
 _EXTERNAL = (
@@ -148,7 +148,7 @@ def _choose(handle: Handle, names: list[str]) -> str:
 
 
 def belongs(name: str, model: str) -> bool:
-    """Whether a file of a repository goes with an ONNX file: its weights, or what says how to feed it."""
+    """Whether a file of a repository goes with an ONNX file: its weights, or a description of how to feed it."""
     folder, _, file = model.rpartition("/")
     place, _, other = name.rpartition("/")
     if other in CARDS:

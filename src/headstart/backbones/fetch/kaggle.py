@@ -91,7 +91,7 @@ def _one_by_one(function: Any, items: Any, **_: Any) -> list[Any]:
 
 
 def _impatient() -> type[Any]:
-    """Instead of a session that waits for ever, as the library's does."""
+    """Instead of a session that waits forever, as the library's does."""
     import requests  # comes with the library
 
     class Impatient(requests.Session):

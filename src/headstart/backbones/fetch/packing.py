@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.backbones.fetch import cache
+from headstart.backbones.fetch.contents import files_in
 from headstart.backbones.fetch.handles import Handle, parse
 from headstart.backbones.fetch.manifests import CONTENT, MANIFEST, DamagedError, Kept, check
 from headstart.backbones.fetch.manifests import read as read_manifest
@@ -28,7 +29,7 @@ _LIMITS = archive.Limits(bytes=10 * archive.LIMITS.bytes, files=10 * archive.LIM
 
 
 def check_target(file: Path) -> None:
-    """Can a pack be written there? Asked before anything is fetched.
+    """Check that a pack can be written there, before anything is fetched.
 
     Raises:
         BackboneError: it is a folder, or lies in none.
@@ -135,7 +136,7 @@ def _entry(folder: Path, listed: Any) -> tuple[Handle, Kept, list[Handle]]:
     place = folder / cache.key_of(handle)
     entry = read_manifest(place)
     expected = {file.name for file in entry.files}
-    there = {path.relative_to(entry.folder).as_posix() for path in entry.folder.rglob("*") if path.is_file()}
+    there = set(files_in(entry.folder))
     if entry.handle != handle or not handle.pinned:
         raise DamagedError(f"the manifest of {handle} is of {entry.handle}")
     if any(other.pinned or (other.kind, other.place) != (handle.kind, handle.place) for other in asked):
