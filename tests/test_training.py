@@ -443,6 +443,9 @@ def test_a_photo_is_hashed_once_and_nothing_is_measured_that_nobody_reads(
     calls.clear()
     compare(tiles, backbones=["builtin:efficientnet-lite0"], heads=["logistic", "ridge", "centroid", "knn"])
     assert calls == {"hashed": 48, "cleaned": 1, "evaluated": 4, "averaged": 4, "binned": 4}
+    calls.clear()
+    compare(tiles, backbones=["builtin:efficientnet-lite0"], curve=True)
+    assert calls["evaluated"] == 1, "for the curve nothing is measured again"
 
 
 def test_the_interval_of_cross_validation_is_the_cautious_one(tiles: Path, tmp_path: Path) -> None:

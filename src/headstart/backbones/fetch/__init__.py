@@ -107,26 +107,19 @@ def fetch(asked: Handle, progress: Progress | None = None, refresh: bool = False
             and `HEADSTART_OFFLINE` is set.
     """
     progress = progress or Silent()
-    damage = ""
-    if not refresh:
-        try:
-            found = _look(asked)
-        except DamagedError as error:
-            found, damage = None, str(error)
-        found = found or _copied(asked, progress)
-        if found is not None:
-            return found
+    here, damage = (None, "") if refresh else _here(asked, progress)
+    if here is not None:
+        return here
     if offline():
         what = f"is damaged: {damage}" if damage else "is not here" if not refresh else "cannot be refreshed"
         raise failure(asked, f"{what}, and HEADSTART_OFFLINE is set.", _CARRY.format(handle=asked))
     with cache.disk_errors(f"{asked} cannot be kept"), cache.locked(asked, "fetches", progress.message):
         if not refresh:
             try:
-                found = _look(asked)  # another process may just have fetched it
+                if (here := _look(asked)) is not None:  # another process may just have fetched it
+                    return here
             except DamagedError as error:
                 progress.message(f"{asked} is damaged: {error}. It is fetched again.")
-            if found is not None:
-                return found
         try:
             return _fetched(_fetch(asked, progress, refresh, anonymous))
         except ArchiveError as error:
@@ -137,11 +130,7 @@ def fetch(asked: Handle, progress: Progress | None = None, refresh: bool = False
 
 def found(asked: Handle) -> Fetched | None:
     """A model that is on this machine and sound, else None; no server is asked."""
-    try:
-        found = _look(asked)
-    except DamagedError:
-        found = None
-    return found or _copied(asked, Silent())
+    return _here(asked, Silent())[0]
 
 
 def kept() -> list[Kept]:
@@ -220,6 +209,14 @@ def unpack(file: str | Path, progress: Progress | None = None) -> list[Unpacked]
     from headstart.backbones.fetch import packing
 
     return [Unpacked(entry, new) for entry, new in packing.read(Path(file), progress or Silent())]
+
+
+def _here(asked: Handle, progress: Progress) -> tuple[Fetched | None, str]:
+    """The files that are on this machine, in any cache; and what is wrong with those in ours."""
+    try:
+        return _look(asked) or _copied(asked, progress), ""
+    except DamagedError as error:
+        return _copied(asked, progress), str(error)
 
 
 def _look(asked: Handle) -> Fetched | None:
