@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -62,7 +62,8 @@ class TrainingFacts:
 
     def to_json(self) -> dict[str, Any]:
         """The `about` of a saved classifier."""
-        return {name: value for name, value in asdict(self).items() if name != "demo" or value}
+        known = {"train": self.train, "test": self.test, "fraction": self.fraction, "evaluation": dict(self.evaluation)}
+        return {**known, "demo": True} if self.demo else known
 
 
 _FACTS: dict[str, untrusted.Check[Any]] = {
