@@ -223,6 +223,11 @@ def other_handle(folder: Path) -> None:
     (folder / "manifest.json").write_text(text.replace("/google/net/1", "/google/net/2"))
 
 
+def no_handle(folder: Path) -> None:
+    document = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**document, "handle": "net"}))
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -234,9 +239,10 @@ def other_handle(folder: Path) -> None:
         (newer_format, "its manifest has format 2"),
         (path_outside, "its manifest cannot be read: has a file that would lie outside"),
         (other_handle, "its manifest is of"),
+        (no_handle, "its manifest cannot be read: 'net' is not a handle that can be fetched."),
         (lambda folder: (folder / "manifest.json").unlink(), "its manifest cannot be read"),
     ],
-    ids=["byte", "size", "file gone", "all gone", "manifest", "format", "outside", "handle", "no manifest"],
+    ids="byte,size,file gone,all gone,manifest,format,outside,handle,no handle,no manifest".split(","),
 )
 def test_what_is_damaged_is_told_and_fetched_again(
     spoil: Callable[[Path], None], words: str, net: str, hub: HubServer, progress: Heard
