@@ -242,7 +242,18 @@ def no_handle(folder: Path) -> None:
         (no_handle, "its manifest cannot be read: 'net' is not a handle that can be fetched."),
         (lambda folder: (folder / "manifest.json").unlink(), "its manifest cannot be read"),
     ],
-    ids="byte,size,file gone,all gone,manifest,format,outside,handle,no handle,no manifest".split(","),
+    ids=[
+        "byte",
+        "size",
+        "file gone",
+        "all gone",
+        "manifest",
+        "format",
+        "outside",
+        "handle",
+        "no handle",
+        "no manifest",
+    ],
 )
 def test_what_is_damaged_is_told_and_fetched_again(
     spoil: Callable[[Path], None], words: str, net: str, hub: HubServer, progress: Heard
