@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from headstart.backbones.card import Card
-from headstart.classifier.comparison import Comparison, Entry
+from headstart.classifier.comparison import Comparison, ComparisonSeconds, Entry
 from headstart.classifier.training import Work
 from headstart.evaluation.metrics import Evaluation
 from headstart.evaluation.paired import Difference
@@ -158,7 +158,7 @@ def comparison(*entries: Entry, **facts: Any) -> Comparison:
             "view": "pad",
             "notes": (),
             "curve": None,
-            "seconds": {},
+            "seconds": ComparisonSeconds(0.0, 0.0, 0.0, None, 0.0),
             **facts,
         }
     )

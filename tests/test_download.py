@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from headstart.backbones import fetch as fetching
-from headstart.backbones.fetch import cache, fetch
+from headstart.backbones.fetch import cache
 from headstart.disk import download, retry
 from headstart.disk.download import Wanted
 from headstart.disk.retry import DownloadError, Pace, PassingError, patiently
 from headstart.errors import BackboneError
-from hub_server import MODEL, Heard, HubServer, Request, serving, stand_alone, tar
+from hub_server import MODEL, Heard, HubServer, Request, fetch, serving, stand_alone, tar
 
 DATA = os.urandom(400_000)
 PATH = "/file"
@@ -371,7 +371,7 @@ def interrupted(server: HubServer) -> str:
 
 
 def arriving() -> list[Path]:
-    return list((cache.networks() / "arriving").rglob("archive"))
+    return list((cache.models() / "arriving").rglob("archive"))
 
 
 def test_a_network_that_was_interrupted_at_90_per_cent_goes_on_there(server: HubServer) -> None:

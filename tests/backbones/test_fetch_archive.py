@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from headstart.backbones.fetch.contents import find_network, is_complete
+from headstart.backbones.fetch.contents import find_model, is_complete
 from headstart.disk import archive
 from headstart.disk.archive import ArchiveError, Limits, unpack
 from hub_server import MODEL, tar, zeros
@@ -198,7 +198,7 @@ def test_the_network_is_found(names: list[str], expected: str, tmp_path: Path) -
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert find_network(tmp_path) == expected
+    assert find_model(tmp_path) == expected
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_none_or_several_are_refused_with_what_was_there(names: list[str], words
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     with pytest.raises(ArchiveError) as caught:
-        find_network(tmp_path)
+        find_model(tmp_path)
     assert words in str(caught.value)
     assert "Expected" in str(caught.value)
 

@@ -19,7 +19,6 @@ from pathlib import Path
 import pytest
 
 from headstart.backbones import fetch as fetching
-from headstart.backbones.fetch import fetch
 from headstart.disk import archive, download, retry
 from headstart.errors import BackboneError
 from hub_server import (
@@ -29,6 +28,7 @@ from hub_server import (
     Heard,
     HubServer,
     Request,
+    fetch,
     serving,
     stand_alone,
     tar,
@@ -66,14 +66,14 @@ def fails(handle: str, *words: str, progress: Heard | None = None) -> str:
     for word in words:
         assert word in text
     nothing_is_left()
-    assert ("What has arrived is kept" in text) == (fetching.cache.networks() / "arriving").exists()
+    assert ("What has arrived is kept" in text) == (fetching.cache.models() / "arriving").exists()
     return text
 
 
 def nothing_is_left() -> None:
     """Not a file but the locks, which stay, and what the next run goes on with."""
     assert fetching.kept() == []
-    root = fetching.cache.networks()
+    root = fetching.cache.models()
     left = [path.relative_to(root).parts[0] for path in root.rglob("*") if path.is_file()]
     assert set(left) <= {"locks", "arriving"}
 
@@ -104,7 +104,7 @@ def test_the_hosting_protocol_is_spoken(hub: HubServer, progress: Heard) -> None
     got = fetch(hub.url + "/google/net/1", progress)
     assert files_of(got.folder) == MODEL
     assert got.path == got.folder
-    assert got.handle == hub.url + "/google/net/1"
+    assert str(got.handle) == hub.url + "/google/net/1"
     ((method, path, headers),) = hub.requests
     assert (method, path) == ("GET", "/google/net/1?tf-hub-format=compressed")
     assert headers["User-Agent"].startswith("headstart/")
@@ -450,11 +450,11 @@ def test_a_file_system_that_takes_no_more(hub: HubServer, home: Path) -> None:
     # A real refusal of the system, in the middle of a file: the process may write no file longer than 20,000 bytes.
     script = """
 import resource, signal, sys
-from headstart.backbones.fetch import fetch
+from headstart.backbones.fetch import fetch, parse
 from headstart.errors import BackboneError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-try: fetch(sys.argv[1])
+try: fetch(parse(sys.argv[1]))
 except BackboneError as error: print(error)
 """
     handle = hub.url + "/google/net/1"

@@ -56,7 +56,7 @@ def toy(
 
 
 def load(path: Path, options: Options | None = None, hints: Hints | None = None) -> NetworkBackbone:
-    return local.open_network(LocalModel(str(path), path, hints or Hints()), options or Options(), "float32", None)
+    return local.open_model(LocalModel(str(path), path, hints or Hints()), options or Options(), "float32", None)
 
 
 def expected(mean: Any, scale: Any, mix: np.ndarray = MIX, reverse: bool = False) -> np.ndarray:
@@ -697,7 +697,7 @@ def test_a_network_that_is_cut_elsewhere_than_its_card_says_is_refused(tmp_path:
     assert card.output == "output"
     with pytest.raises(
         BackboneError,
-        match=r"another feature than its card says.\nExpected output, 1000 .*; received before the classifier, 5",
+        match=r"another feature than its card states.\nExpected output, 1000 .*; received before the classifier, 5",
     ):
         local.reopen(LocalModel(str(path), path), card, None).embed(PICTURES)
 

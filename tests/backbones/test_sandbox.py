@@ -62,7 +62,7 @@ def toy(path: Path, more: Callable[[Any], Any] = lambda x: x) -> Path:
 
 
 def load(path: Path, folder: Path | None = None) -> Any:
-    return local.open_network(LocalModel(str(path), path), Options(), "float32", folder)
+    return local.open_model(LocalModel(str(path), path), Options(), "float32", folder)
 
 
 # --- once ---

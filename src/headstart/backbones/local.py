@@ -1,4 +1,4 @@
-"""Backbones from model files on this disk: what the file, its publisher, a probe and the user say becomes one card."""
+"""Backbones from model files on this disk: one card from the file, its publisher, a probe and the user."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LocalModel:
     Attributes:
         handle: the name that the user gave.
         path: file or folder.
-        hints: what its publisher says.
+        hints: what its publisher states.
         top: topmost folder whose files may describe it; None: its own, and the one above a folder `onnx`.
     """
 
@@ -48,7 +48,7 @@ class LocalModel:
     top: Path | None = None
 
 
-def open_network(model: LocalModel, options: Options, precision: Precision, folder: Path | None) -> NetworkBackbone:
+def open_model(model: LocalModel, options: Options, precision: Precision, folder: Path | None) -> NetworkBackbone:
     """Read a model, find its parts, and make its card; compiled graphs are kept in `folder`.
 
     Raises:
@@ -85,7 +85,7 @@ def reopen(model: LocalModel, card: Card, folder: Path | None) -> NetworkBackbon
 
 
 def _hints(model: LocalModel) -> Hints:
-    """The hints in the model's own files, which override what its publisher says of all its models."""
+    """The hints in the model's own files, which override what its publisher states for all its models."""
     return hints_of(model.path, files.format_of(model.path), model.top).completed_by(model.hints)
 
 
@@ -210,7 +210,7 @@ class _Opening:
             graph, facts = self.graph(self.readable("as was found earlier" if converted else ""))
             if (facts.how, facts.dim) != (card.output, card.dim):
                 raise BackboneError(
-                    f"{self.model.handle} gives another feature than its card says.\nExpected {card.output}, "
+                    f"{self.model.handle} gives another feature than its card states.\nExpected {card.output}, "
                     f"{card.dim} numbers; received {facts.how}, {facts.dim} numbers. Restore the files that were "
                     "beside it, such as config.json, or train again."
                 )

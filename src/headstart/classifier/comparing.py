@@ -12,9 +12,9 @@ from headstart import backbones
 from headstart.backbones.base import Backbone
 from headstart.backbones.hints import Options
 from headstart.classifier import comparison
-from headstart.classifier.comparison import Comparison, Entry, Failure, QuickRanking
+from headstart.classifier.comparison import Comparison, ComparisonSeconds, Entry, Failure, QuickRanking
 from headstart.classifier.measuring import vectors_of
-from headstart.classifier.training import Training, Work, name_of
+from headstart.classifier.training import Training, TrainingSeconds, Work, name_of
 from headstart.classifier.trial import check_settings, curve_of, learn, prepare, read_source
 from headstart.errors import BackboneError, DataError
 from headstart.features.several import Outcome, extract_all
@@ -54,7 +54,7 @@ def compare(
     command: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Comparison:
-    """Train and measure several backbones and heads on the same photos, and say which differences are more than chance.
+    """Train and measure several backbones and heads on the same photos, and report which differences exceed chance.
 
     A backbone that cannot be opened or fails is listed in `failures`; the others go on. Vectors are kept in the store
     as they are computed: what is interrupted continues where it was.
@@ -78,7 +78,7 @@ def compare(
         progress: receives messages, downloads and the progress of the extraction.
 
     Raises:
-        BackboneError: none of the backbones can be used; the message says why for each.
+        BackboneError: none of the backbones can be used; the message gives the reason for each.
         HeadstartError: see `training.train`.
     """
     report = progress or Silent()
@@ -89,18 +89,17 @@ def compare(
     opened = job.open(backbones)
     clock = time.perf_counter()
     source = read_source(photos, labels, test, fraction, seed, report)
-    job.seconds["scan"] = time.perf_counter() - clock
+    job.scan_seconds = time.perf_counter() - clock
     left_out: tuple[Entry, ...] = ()
     ranking: QuickRanking | None = None
     if quick:
         opened, left_out, ranking = job.quick(opened, source)
     entries = comparison.ranked(job.measure(opened, source, name_of(photos), each))
     found: LearningCurve | None = None
+    measured = time.perf_counter()
     if curve:
-        clock = time.perf_counter()
         found = job.curve(next(one for one in opened if one.card == entries[0].card), entries[0], source)
-        job.seconds["curve"] = time.perf_counter() - clock
-    job.seconds["total"] = time.perf_counter() - started
+    done = time.perf_counter()
     return Comparison(
         source=name_of(photos),
         classes=source.train.classes,
@@ -115,7 +114,13 @@ def compare(
         view=view,
         notes=(*source.notes, *job.notes),
         curve=found,
-        seconds=job.seconds,
+        seconds=ComparisonSeconds(
+            scan=job.scan_seconds,
+            extract=job.extract_seconds,
+            heads=job.heads_seconds,
+            curve=done - measured if curve else None,
+            total=done - started,
+        ),
         command=tuple(command),
     )
 
@@ -136,7 +141,9 @@ class _Job:
     errors: list[BackboneError | DataError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     prepared: bool = False  # what is left out is reported once, not for every backbone
-    seconds: dict[str, float] = field(default_factory=lambda: {"scan": 0.0, "extract": 0.0, "heads": 0.0})
+    scan_seconds: float = 0.0
+    extract_seconds: float = 0.0
+    heads_seconds: float = 0.0
 
     def open(self, given: Sequence[str | Backbone]) -> list[Backbone]:
         """Open what can be opened; the same backbone given twice counts once."""
@@ -162,7 +169,7 @@ class _Job:
         return list(found.values())
 
     def _open(self, handle: str) -> Backbone:
-        """The input range that the user gives is for the backbones that do not declare it themselves."""
+        """Open a backbone; the user's input range applies only if the model does not declare its own."""
         given = self.options
         opened = self._load(handle, replace(given, input_range=""), doubts=not given.input_range)
         return self._load(handle, given) if given.input_range and opened.card.range_from == "assumed" else opened
@@ -179,7 +186,7 @@ class _Job:
         self.progress.message(f"{handle} is left out: {error}")
 
     def _none_left(self) -> BackboneError | DataError:
-        """What to raise when every backbone failed: photos that suit none are the photos' fault."""
+        """What to raise when every backbone failed; the first error if the photos were the reason each time."""
         if all(isinstance(error, DataError) for error in self.errors):
             return self.errors[0]
         reasons = "\n".join(f"{one.backbone}: {one.error}" for one in self.failures)
@@ -199,7 +206,7 @@ class _Job:
                 f"{len(source.paths):,} photos with {len(opened)} backbones; the bar counts photos times backbones."
             )
         outcomes = extract_all(opened, source.paths, self.store, self.progress)
-        self.seconds["extract"] += time.perf_counter() - clock
+        self.extract_seconds += time.perf_counter() - clock
         clock = time.perf_counter()
         entries: list[Entry] = []
         for backbone, outcome in zip(opened, outcomes, strict=True):
@@ -217,7 +224,7 @@ class _Job:
                 entries.append(one)
         if not entries:
             raise self._none_left()
-        self.seconds["heads"] += time.perf_counter() - clock
+        self.heads_seconds += time.perf_counter() - clock
         return entries
 
     def _measure_one(
@@ -229,11 +236,11 @@ class _Job:
         data = prepare(source, features, Silent() if self.prepared else self.progress)
         self.prepared = True
         for kind in self.heads:
-            trial = learn(backbone, self.store, kind, self.seed, data)
+            trial = learn(backbone, self.store, kind, self.seed, data, self.fraction)
             entries.append(comparison.entry(trial, backbone, work, outcome))
             if each is not None:
-                seconds = {"scan": self.seconds["scan"], "extract": outcome.seconds, **trial.seconds}
-                seconds["total"] = sum(seconds.values())
+                steps = (self.scan_seconds, outcome.seconds, trial.head_seconds, trial.evaluate_seconds)
+                seconds = TrainingSeconds(*steps, curve=None, total=sum(steps))
                 each(Training(trial, name, self.fraction or 1.0, date, None, work, seconds, command=self.command))
         return entries
 
@@ -271,4 +278,4 @@ class _Job:
     def curve(self, backbone: Backbone, best: Entry, source: Source) -> LearningCurve:
         """Follow the best one's accuracy against the number of photos, from the vectors in the store."""
         data = prepare(source, vectors_of(backbone, source.paths, self.store), Silent())
-        return curve_of(learn(backbone, self.store, best.head.kind, self.seed, data))
+        return curve_of(data, best.head, self.seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,11 +40,23 @@ class Work:
 
     def to_json(self) -> dict[str, Any]:
         """The `features` of all documents, see docs/json.md."""
-        return {
-            "computed": self.computed,
-            "from_store": self.from_store,
-            "photos_per_second": self.photos_per_second,
-        }
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class TrainingSeconds:
+    """Wall time of each step of a training, and in all; `curve` is None if none was asked for."""
+
+    scan: float
+    extract: float
+    head: float
+    evaluate: float
+    curve: float | None
+    total: float
+
+    def to_json(self) -> dict[str, float]:
+        """The `seconds` of a training, see docs/json.md."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,7 @@ class Training:
         started: seconds since 1970.
         model: folder in which it was saved, or None.
         work: where the feature vectors came from.
-        seconds: `scan`, `extract`, `head`, `evaluate`, `total`; `curve` if it was asked for.
+        seconds: that it took.
         curve: accuracy against photos per class; None if it was not asked for.
         command: how to run it again; empty: from Python.
     """
@@ -69,7 +81,7 @@ class Training:
     started: float
     model: str | None
     work: Work
-    seconds: dict[str, float]
+    seconds: TrainingSeconds
     curve: LearningCurve | None = None
     command: tuple[str, ...] = ()
 
@@ -102,7 +114,7 @@ class Training:
             "evaluation": self.measured.evaluation.to_json(),
             "features": self.work.to_json(),
             "learning_curve": None if self.curve is None else self.curve.to_json(),
-            "seconds": self.seconds,
+            "seconds": self.seconds.to_json(),
         }
 
 
@@ -150,29 +162,22 @@ def train(
         bundle.check_target(output, overwrite)
     check_settings(head, seed)
     kept = Store(store)
-    network = backbones.load(backbone, folder=kept.compiled, options=options, progress=progress).with_fit(view)
+    opened = backbones.load(backbone, folder=kept.compiled, options=options, progress=progress).with_fit(view)
     clock = time.perf_counter()
     source = read_source(photos, labels, test, fraction, seed, report)
-    seconds = {"scan": time.perf_counter() - clock}
-
-    clock = time.perf_counter()
-    features = vectors_of(network, source.paths, kept, report)
+    scanned = time.perf_counter()
+    features = vectors_of(opened, source.paths, kept, report)
     if features.damaged:
         report.message(f"{counted(features.damaged, 'stored vector')} damaged and computed again.")
-    seconds["extract"] = time.perf_counter() - clock
+    extracted = time.perf_counter()
     rate = features.computed / features.seconds if features.computed else None
     work = Work(features.computed, features.from_store, rate)
-    trial = learn(network, kept, head, seed, prepare(source, features, report))
-    trial = replace(trial, classifier=replace(trial.classifier, about={**trial.classifier.about, "fraction": fraction}))
-    seconds |= trial.seconds
+    trial = learn(opened, kept, head, seed, prepare(source, features, report), fraction)
     if output is not None:
         trial.classifier.save(output, overwrite=overwrite)
-    followed = None
-    if curve:
-        clock = time.perf_counter()
-        followed = curve_of(trial)
-        seconds["curve"] = time.perf_counter() - clock
-    seconds["total"] = time.perf_counter() - started
+    saved = time.perf_counter()
+    followed = curve_of(trial.data, trial.classifier.choice, seed) if curve else None
+    done = time.perf_counter()
     return Training(
         trial=trial,
         source=name_of(photos),
@@ -180,7 +185,14 @@ def train(
         started=date,
         model=None if output is None else str(output),
         work=work,
-        seconds=seconds,
+        seconds=TrainingSeconds(
+            scan=scanned - clock,
+            extract=extracted - scanned,
+            head=trial.head_seconds,
+            evaluate=trial.evaluate_seconds,
+            curve=done - saved if curve else None,
+            total=done - started,
+        ),
         curve=followed,
         command=tuple(command),
     )

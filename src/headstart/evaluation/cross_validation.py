@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from headstart.errors import DataError
 from headstart.evaluation.leakage import Clean
-from headstart.heads.fitting import Fitted, fit
-from headstart.heads.head import Kind
+from headstart.heads.fitting import fit
+from headstart.heads.head import Head, Kind
 from headstart.photos.splits import stratified_folds
 
 #: Where a strength is only chosen, and where photos are many.
@@ -35,12 +35,13 @@ class CrossValidated:
     """A head trained on all photos, and what heads trained on parts of them predict for the rest.
 
     Attributes:
-        fit: the head.
-        held_out: for each repeat float64 `(n, k)` probabilities.
+        head: trained on all photos. strength: that was chosen for it, see `Fitted`.
+        held_out: for each repeat float64 `(n, k)` probabilities; none unless the figures are wanted.
         folds: int8 `(repeats, n)`, the fold that photo i was in.
     """
 
-    fit: Fitted
+    head: Head
+    strength: float | None
     held_out: list[npt.NDArray[np.float64]]
     folds: npt.NDArray[np.int8]
 
@@ -83,10 +84,11 @@ def cross_validate(
     labels = clean.numbers(classes)
     wanted, repeats = (folds_for(len(labels)), repeats_for(len(labels))) if measuring else (FOLDS, 1)
     k = min(wanted, max(counts.values()))
-    keys = clean.content_keys()
-    fits, folds = [], np.empty((repeats, len(labels)), np.int8)
-    for r in range(repeats):
-        own = stratified_folds(labels, keys.tolist(), k, seed + r)
-        fits.append(fit(kind, clean.features.vectors, labels, own, clean.groups))
-        folds[r] = own
-    return CrossValidated(fits[0], [one.held_out for one in fits], folds)
+    keys = clean.content_keys().tolist()
+    folds = [stratified_folds(labels, keys, k, seed + r) for r in range(repeats)]
+    vectors, groups = clean.features.vectors, clean.groups
+    first = fit(kind, vectors, labels, folds[0], groups)
+    held_out = []
+    if measuring:
+        held_out = [first.held_out, *(fit(kind, vectors, labels, own, groups).held_out for own in folds[1:])]
+    return CrossValidated(first.head, first.strength, held_out, np.array(folds, np.int8))

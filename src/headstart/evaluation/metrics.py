@@ -180,6 +180,7 @@ def evaluate(
     paths: Sequence[str],
     protocol: Protocol = "test set",
     interval_photos: int | None = None,
+    mean: npt.NDArray[np.float32] | None = None,
 ) -> Evaluation:
     """Measure predictions against the truth.
 
@@ -191,6 +192,7 @@ def evaluate(
             final one, which learns from more photos.
         interval_photos: how many independent photos the interval may count on; n if not given. Copies of a photo
             are one.
+        mean: `mean_of(repeats)`, if it was computed already.
 
     Returns:
         figures averaged over the repeats. The interval is Wilson's for one set of independent photos: repeats make
@@ -207,7 +209,6 @@ def evaluate(
     support = confusion.sum(axis=1)
     recalls = np.diag(confusion)[support > 0] / support[support > 0]
     interval = wilson if protocol == "test set" else wilson_corrected
-    mean = np.mean(repeats, axis=0) if len(repeats) > 1 else repeats[0]
     return Evaluation(
         protocol=protocol,
         classes=tuple(classes),
@@ -218,8 +219,8 @@ def evaluate(
         log_loss=float(np.mean([log_loss(p, labels) for p in repeats])),
         calibration_error=float(np.mean([calibration_error(p, labels) for p in repeats])),
         confusion=confusion,
-        bins=bins(mean_of(repeats), labels),
-        mistakes=_mistakes(labels, mean, classes, paths),
+        bins=bins(mean_of(repeats) if mean is None else mean, labels),
+        mistakes=_mistakes(labels, np.mean(repeats, axis=0) if len(repeats) > 1 else repeats[0], classes, paths),
     )
 
 

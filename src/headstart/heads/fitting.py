@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import get_args
 
 import numpy as np
@@ -37,14 +37,30 @@ class Fitted:
     Attributes:
         head: trained on all photos, calibrated.
         strength: the l2 (logistic, ridge) or the number of neighbours (knn) chosen; None for centroid.
-        held_out: float64 `(n, k)`, for each photo the probabilities of heads that did not see it. The strength and
-            temperature used for a fold were chosen on the scores of the other folds, so that choosing hardly
-            flatters (those scores come from heads that saw the fold: it is not a nested cross-validation).
+        scores: for each fold float32 `(n, k)`, held-out scores with the strength that was chosen on the other folds.
+        labels: intp `(n,)`. folds: intp `(n,)`.
     """
 
     head: Head
     strength: float | None
-    held_out: npt.NDArray[np.float64]
+    scores: tuple[Vectors, ...]
+    labels: npt.NDArray[np.intp]
+    folds: npt.NDArray[np.intp]
+
+    @cached_property
+    def held_out(self) -> npt.NDArray[np.float64]:
+        """For each photo the probabilities of heads that did not see it, float64 `(n, k)`; computed when it is read.
+
+        The strength and temperature used for a fold were chosen on the scores of the other folds, so the choice makes
+        the figures hardly better than they are (those scores come from heads that saw the fold: it is not a nested
+        cross-validation).
+        """
+        probabilities = np.empty(self.scores[0].shape)
+        for f, scores in enumerate(self.scores):
+            others, own = self.folds != f, self.folds == f
+            temperature = fit_temperature(scores[others], self.labels[others])
+            probabilities[own] = softmax(scores[own] / np.float32(temperature))
+        return probabilities
 
 
 @dataclass(frozen=True)
@@ -172,9 +188,5 @@ def _choose(
         if leave_early and means[-1] > _WORSE * best[-1][0]:
             break
     _, chosen, temperature = best[-1]
-    held_out = np.empty(chosen.held_out.shape)
-    for f in range(count):
-        others, own = folds != f, folds == f
-        scores = best[f][1].held_out
-        held_out[own] = softmax(scores[own] / np.float32(fit_temperature(scores[others], labels[others])))
-    return Fitted(chosen.make(temperature), chosen.strength, held_out)
+    scores = tuple(candidate.held_out for _, candidate, _ in best[:-1])
+    return Fitted(chosen.make(temperature), chosen.strength, scores, labels, folds)

@@ -95,7 +95,7 @@ def show(training: Training) -> None:
     speed = f" at {work.photos_per_second:,.0f} photos/s" if work.photos_per_second else ""
     print(
         f"Head: {head.kind}{chosen}.  {work.computed:,} photos computed{speed}, {work.from_store:,} from the "
-        f"store; {training.seconds['total']:.1f} s in all."
+        f"store; {training.seconds.total:.1f} s in all."
     )
     if training.curve is not None:
         put(curve_text(training.curve))

@@ -28,7 +28,7 @@ def download(handle: Handle, folder: Path, room: Path, progress: Progress) -> st
 
     Raises:
         DownloadError: the server cannot be reached, is not trusted, refuses, or sends something else.
-        ArchiveError: what it sent is not admitted.
+        ArchiveError: what it sent is not allowed.
         OSError: the disk is full or read-only.
     """
     if not handle.encrypted:

@@ -52,7 +52,7 @@ def figures(training: Training) -> dict[str, float]:
         "accuracy/high": high,
         "accuracy/low": low,
         "cost/photos_per_second": training.work.photos_per_second or classifier.store.rate(classifier.card) or 0.0,
-        "cost/seconds": training.seconds["total"],
+        "cost/seconds": training.seconds.total,
         "quality/balanced_accuracy": evaluation.balanced_accuracy,
         "quality/calibration_error": evaluation.calibration_error,
         "quality/log_loss": evaluation.log_loss,
