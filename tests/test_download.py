@@ -260,6 +260,13 @@ def test_no_thread_is_left(server: HubServer, tmp_path: Path) -> None:
 # --- servers that send too much ---
 
 
+def test_http_counts_as_encrypted_only_to_this_machine() -> None:
+    assert download.is_encrypted("https://h/a")
+    assert download.is_encrypted("http://127.0.0.1:80/a")
+    assert download.is_encrypted("http://localhost/a")
+    assert not download.is_encrypted("http://h/a")
+
+
 def test_redirects_without_end_are_not_followed(server: HubServer, tmp_path: Path) -> None:
     server.on(PATH, lambda r: r.redirect(f"{PATH}?{time.monotonic_ns()}"))
     ends(server, tmp_path / "room", "more than 10 times")

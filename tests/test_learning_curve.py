@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
+from headstart.evaluation.cross_validation import FOLDS
 from headstart.evaluation.learning_curve import class_advice, extrapolation
 from headstart.evaluation.learning_curve import curve as learning_curve
 from headstart.evaluation.learning_curve.class_advice import advise
-from headstart.evaluation.learning_curve.curve import FOLDS
 from headstart.evaluation.learning_curve.extrapolation import PowerLaw
 from headstart.evaluation.learning_curve.measuring import Folds, HeldOut
 from headstart.heads.fitting import fit

@@ -508,7 +508,7 @@ def test_a_server_that_cannot_be_reached(
     fails(place, "example.invalid", words)
 
 
-def test_http_to_another_machine_is_said(
+def test_http_to_another_machine_is_reported(
     tmp_path: Path, place: Path, progress: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_alone(tmp_path, monkeypatch)

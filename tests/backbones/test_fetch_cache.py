@@ -90,8 +90,8 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that are hashed."""
     names: list[str] = []
-    real = manifests._sha256
-    monkeypatch.setattr(manifests, "_sha256", lambda path: names.append(path.name) or real(path))
+    real = manifests.sha256
+    monkeypatch.setattr(manifests, "sha256", lambda path: names.append(path.name) or real(path))
     return names
 
 
@@ -347,7 +347,7 @@ def test_a_dead_owners_lock_is_taken_over_and_its_download_goes_on(hub: HubServe
     assert list(root.glob("making/*"))  # what it left
     fetch(handle, progress)
     assert f"Process {child.pid} on " in progress.lines[0]
-    assert "has ended without finishing; taking over." in progress.lines[0]
+    assert ") has ended without finishing; taking over." in progress.lines[0]
     assert not (root / "making").exists()
     assert not (root / "arriving").exists()
     assert [one.problem for one in verify()] == [""]
@@ -364,18 +364,18 @@ def test_what_a_dead_process_left_of_another_network_is_swept_too(hub: HubServer
 def test_what_a_living_process_has_in_work_is_left_alone(hub: HubServer) -> None:
     room = keeping.networks() / "making" / "other-1"
     room.mkdir(parents=True)
-    with locks.owned(keeping.networks() / "locks" / "other-1", "fetches", lambda _: None):
+    with locks.owned(keeping.networks() / "locks" / "other-1", "fetching", lambda _: None):
         fetch(hub.url + "/google/net/1")
         assert room.exists()
 
 
-def test_the_waiting_is_said_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_is_reported_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "_REMIND_SECONDS", 0.2)
     said: list[str] = []
     taken, free = threading.Event(), threading.Event()
 
     def owner() -> None:
-        with locks.owned(tmp_path / "lock", "fetches a network", said.append):
+        with locks.owned(tmp_path / "lock", "fetching a model", said.append):
             taken.set()
             free.wait(10)
 
@@ -383,11 +383,11 @@ def test_the_waiting_is_said_again_and_again(tmp_path: Path, monkeypatch: pytest
     thread.start()
     taken.wait(10)
     threading.Timer(0.9, free.set).start()
-    with locks.owned(tmp_path / "lock", "waits", said.append):
+    with locks.owned(tmp_path / "lock", "waiting", said.append):
         pass
     thread.join()
     assert len(said) >= 3
-    assert all("fetches a network" in line for line in said)
+    assert all("(fetching a model since " in line for line in said)
     assert (tmp_path / "lock").read_text() == ""
 
 

@@ -489,7 +489,7 @@ def test_a_folder_that_cannot_be_written(hub: HubServer, tmp_path: Path, monkeyp
     assert "HEADSTART_HOME" in str(caught.value)
 
 
-def test_http_to_another_machine_is_said(elsewhere: None, progress: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_http_to_another_machine_is_reported(elsewhere: None, progress: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: (_ for _ in ()).throw(socket.gaierror(-2, "no")))
     fails("http://intranet/net/1", "the name intranet", progress=progress)
     assert "not encrypted" in progress.lines[0]

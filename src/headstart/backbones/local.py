@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
-from headstart.backbones.card import Card
+from headstart.backbones.card import Card, Precision
 from headstart.backbones.fetch.contents import is_complete
 from headstart.backbones.graph import anatomy, convert, files, reading, sandbox
 from headstart.backbones.graph.cut import cut
@@ -28,7 +28,6 @@ from headstart.photos.images import READER_REVISION, View
 #: Fraction of the shorter side that most models' own evaluations keep (224 of 256), where nothing else is known.
 CROP = 0.875
 _RAW = RANGES["0..255"]
-Precision = Literal["float32", "bfloat16"]  # resolved
 
 
 @dataclass(frozen=True)

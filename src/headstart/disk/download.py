@@ -9,7 +9,6 @@ changed is sent whole. `disk.retry` limits every attempt.
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import json
 import re
@@ -25,6 +24,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from headstart.disk import archive, atomic, retry
+from headstart.disk.hashes import sha256
 from headstart.disk.retry import DownloadError, Pace, PassingError
 from headstart.progress import Progress
 from headstart.safety.printable import show
@@ -77,13 +77,15 @@ def download(wanted: Wanted, room: Path, progress: Progress) -> tuple[Path, str]
             What has arrived is kept if it can be continued.
         OSError: the disk is full or read-only.
     """
+    if not is_encrypted(wanted.url):
+        address = wanted.url.partition("?")[0]
+        progress.message(f"{address} is not encrypted: the file may have been changed on the way.")
     room.mkdir(parents=True, exist_ok=True)
     partial = _Partial(room, wanted.url)
     try:
         retry.patiently(wanted.name, progress, lambda pace: _get(wanted, partial, pace, progress))
         if wanted.sha256:
-            with partial.file.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+            found = sha256(partial.file)
             if found != wanted.sha256:
                 partial.forget()
                 raise DownloadError(f"what the server sent has SHA-256 {found}, expected {wanted.sha256}")
@@ -94,6 +96,12 @@ def download(wanted: Wanted, room: Path, progress: Progress) -> tuple[Path, str]
                 room.rmdir()
         raise
     return partial.file, partial.source
+
+
+def is_encrypted(url: str) -> bool:
+    """Whether nobody can change the file on the way; this machine itself counts as encrypted."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1")
 
 
 class _Partial:

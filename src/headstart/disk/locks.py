@@ -54,7 +54,7 @@ def owned(path: Path, purpose: str, report: Callable[[str], None]) -> Iterator[N
 
     Args:
         path: the lock's file; it stays when the lock is freed.
-        purpose: what the owner does, such as "fetches hf:owner/name".
+        purpose: what the owner does, such as "fetching hf:owner/name".
         report: receives who is waited for, every minute, and that an earlier owner died.
 
     Raises:
@@ -72,7 +72,7 @@ def owned(path: Path, purpose: str, report: Callable[[str], None]) -> Iterator[N
     try:
         dead = _owner(descriptor)
         if dead:
-            report(f"{dead[0].upper()}{dead[1:]}, has ended without finishing; taking over.")
+            report(f"{dead[0].upper()}{dead[1:]} has ended without finishing; taking over.")
         _write(descriptor, _describe_owner(purpose))
         try:
             yield
@@ -164,7 +164,7 @@ def _owner(descriptor: int) -> str:
     with suppress(OSError, ValueError, KeyError, TypeError):
         os.lseek(descriptor, _TEXT_AT, os.SEEK_SET)
         fields = json.loads(os.read(descriptor, 4096))
-        return f"process {fields['pid']} on {fields['host']}, which since {fields['since']} {fields['purpose']}"
+        return f"process {fields['pid']} on {fields['host']} ({fields['purpose']} since {fields['since']})"
     return ""
 
 

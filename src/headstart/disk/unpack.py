@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 20
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_NOISE = {"__macosx", "thumbs.db", "desktop.ini"}
+#: Names, in lower case, of files and folders that operating systems add to photos.
+NOISE = {"__macosx", "thumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "@eadir"}
 #: Photos hardly compress, so ten bytes for each packed one is plenty; the largest data set has 32,825 photos in 1.6 GB.
 LIMITS = Limits(bytes=20_000_000_000, files=100_000, ratio=10, spare=64_000_000)
 
@@ -122,4 +123,4 @@ def _write(opened: ZipFile, member: ZipInfo, target: Path) -> None:
 
 
 def _is_noise(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _NOISE
+    return name.startswith(".") or name.lower() in NOISE

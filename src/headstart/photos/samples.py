@@ -156,7 +156,7 @@ def get(sample: Sample, folder: str | Path = ".", progress: Progress | None = No
         if os.path.lexists(target):
             return _existing(sample, target)
         lock = home() / "samples" / f"{sample.name}-{key}"
-        with locks.owned(lock, f"gets {sample.name}", progress.message):
+        with locks.owned(lock, f"getting {sample.name}", progress.message):
             if os.path.lexists(target):  # another process has just put it there
                 return _existing(sample, target)
             room = target.with_name(f".{sample.name}.part")
@@ -181,9 +181,6 @@ def _downloaded(sample: Sample, room: Path, progress: Progress) -> Path:
         raise DataError(
             f"{sample.name} is not in {room.parent}, and HEADSTART_OFFLINE is set.\nUnset it. Or {otherwise}"
         )
-    parts = urlsplit(sample.url)
-    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-        progress.message(f"{sample.url} is not encrypted: what arrives may have been changed on the way.")
     most = sample.megabytes * 2_000_000  # what is known of its size, generously
     wanted = download.Wanted(sample.url, sample.name, "a zip or tar.gz", most, sha256=sample.sha256)
     try:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from headstart.disk.unpack import NOISE
 from headstart.errors import DataError
 from headstart.photos import spreadsheet
 from headstart.photos.splits import stratified_share
@@ -23,7 +24,6 @@ Photos = str | Path | Sequence[str | Path]
 _TRAIN = {"train"}
 _TEST = {"test"}
 _VALIDATION = {"val", "valid", "validation"}
-_NOISE = {"__macosx", "thumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "@eadir"}
 
 
 @dataclass(frozen=True)
@@ -308,7 +308,7 @@ def _identity(folder: str | Path) -> tuple[int, int] | str:
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            kept = [e for e in entries if not e.name.startswith(".") and e.name.lower() not in _NOISE]
+            kept = [e for e in entries if not e.name.startswith(".") and e.name.lower() not in NOISE]
     except OSError as error:
         raise DataError(f"The folder {show(folder)} cannot be read: {error.strerror}.") from error
     return sorted(kept, key=lambda entry: entry.name)

@@ -68,6 +68,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("es" if noun.endswith("s") else "s")
 
 
+def percent(share: float) -> str:
+    """A share, 0..1, such as `83.0 %`."""
+    return f"{100 * share:.1f} %"
+
+
 def _visible(character: str) -> bool:
     """Is it, or may it be, beside the right letters?"""
     if character.isprintable():

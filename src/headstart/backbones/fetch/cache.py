@@ -160,7 +160,7 @@ def abandon(handle: Handle, report: Callable[[str], None]) -> bool:
     name = key_of(str(handle))
     if not (networks() / _ARRIVING / name).exists():
         return False
-    with locked(handle, "removes", report):
+    with locked(handle, "removing", report):
         _forget(name)
     return True
 
@@ -244,7 +244,7 @@ def asked_for(handle: str) -> list[str]:
 def drop(name: str, report: Callable[[str], None]) -> None:
     """Remove the entry of that name and its notes; processes that read it keep the files they have opened."""
     folder = networks() / name
-    with locks.owned(networks() / _LOCKS / name, f"removes {name}", report):
+    with locks.owned(networks() / _LOCKS / name, f"removing {name}", report):
         with suppress(DamagedError):
             for asked in asked_for(read(folder).handle):
                 (networks() / _ASKED / key_of(asked)).unlink(missing_ok=True)

@@ -11,7 +11,6 @@ They are only read, and neither package need be installed:
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from headstart.backbones.fetch import hf
 from headstart.backbones.fetch.handles import Handle
+from headstart.disk.hashes import sha256
 from headstart.disk.home import offline
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -87,10 +87,7 @@ def _has_all_weights(snapshot: Path, file: str, files: tuple[str, ...]) -> bool:
 def _is_sound(path: Path) -> bool:
     """Whether a file has the hash that it is named by: large files have their SHA-256 as ETag."""
     name = path.resolve().name
-    if not _SHA256.fullmatch(name):
-        return True
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == name
+    return not _SHA256.fullmatch(name) or sha256(path) == name
 
 
 def _hugging_face_folder() -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from contextlib import suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.disk import archive, atomic
+from headstart.disk.hashes import sha256
 
 FORMAT = 1
 MANIFEST, CONTENT = "manifest.json", "content"
@@ -118,7 +118,7 @@ def check(kept: Kept, thoroughly: bool = False) -> None:
             return
     for file in kept.files:
         try:
-            digest = _sha256(kept.folder / file.name)
+            digest = sha256(kept.folder / file.name)
         except OSError as error:
             raise DamagedError(f"{file.name} cannot be read: {error.strerror}") from error
         if digest != file.sha256:
@@ -134,12 +134,7 @@ def list_files(content: Path) -> tuple[KeptFile, ...]:
     files = []
     for path in sorted(content.rglob("*")):
         if path.is_file():
-            files.append(KeptFile(path.relative_to(content).as_posix(), path.stat().st_size, _sha256(path)))
+            files.append(KeptFile(path.relative_to(content).as_posix(), path.stat().st_size, sha256(path)))
         atomic.sync(path)
     atomic.sync(content)
     return tuple(files)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,9 +19,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from headstart.backbones.graph import files, reading, sandbox
+from headstart.backbones.graph import reading, sandbox
 from headstart.backbones.runtimes.openvino.compiled import engine
 from headstart.disk import locks
+from headstart.disk.hashes import sha256
 from headstart.disk.home import home
 from headstart.errors import BackboneError, reason
 
@@ -100,7 +101,7 @@ def save(data: bytes) -> bytes:
 
 
 def _sums(target: Path) -> dict[str, str]:
-    return {ending: files.sha256(target.with_suffix(ending)) for ending in (".xml", ".bin")}
+    return {ending: sha256(target.with_suffix(ending)) for ending in (".xml", ".bin")}
 
 
 def _sound(target: Path) -> bool:

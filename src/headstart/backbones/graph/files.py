@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from headstart.backbones.formats import EXTENSIONS, READABLE, Format
+from headstart.disk.hashes import sha256
 from headstart.errors import BackboneError
 from headstart.safety.printable import show
 
@@ -110,9 +111,3 @@ def weights_hash(path: Path) -> str:
     # An OpenVINO graph or ONNX file may be renamed together with the files that belong to it.
     names = [str(file.relative_to(base).as_posix()) if path.is_dir() else file.suffix for file in files]
     return hashlib.sha256("".join(f"{d} {n}\n" for d, n in zip(digests, names, strict=True)).encode()).hexdigest()
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

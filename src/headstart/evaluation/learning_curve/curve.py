@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from headstart.evaluation.cross_validation import FOLDS
 from headstart.evaluation.learning_curve import extrapolation
 from headstart.evaluation.learning_curve.class_advice import Advice, advise
 from headstart.evaluation.learning_curve.extrapolation import PowerLaw
@@ -23,7 +24,6 @@ from headstart.heads.head import Kind
 from headstart.photos.splits import stratified_folds
 
 SIZES = (3, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240)
-FOLDS = 5
 #: Heads trained for each size: more where photos are few, as results vary more there and training is quick.
 _MOST_DRAWS, _PHOTOS_TRAINED = 8, 2400
 _LEAST_POINTS = 4

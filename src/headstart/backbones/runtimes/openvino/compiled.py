@@ -27,6 +27,8 @@ from headstart.errors import BackboneError, reason
 from headstart.photos.images import View
 
 Output = Literal["features", "scores"]
+#: What a user may ask for; `auto` is resolved before there is a card.
+PrecisionChoice = Literal["auto", "float32", "bfloat16"]
 #: Pictures in one request; the first that works is used. In float32 on AVX2 batches of 1 to 8 were equally fast (70 to
 #: 85 photos/s, two cores of an AMD EPYC), so 1, which is quick for a single photo; in bfloat16 on AMX 4 to 8 were best.
 _BATCHES = {"float32": (1,), "bfloat16": (4, 1)}
@@ -107,13 +109,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_orphan)
 
 
-def resolve_precision(precision: Precision) -> Literal["float32", "bfloat16"]:
+def resolve_precision(precision: PrecisionChoice) -> Precision:
     """`auto` is bfloat16 where the processor supports it, else float32.
 
     Raises:
         BackboneError: bfloat16 was requested and the processor lacks it, or the name is unknown.
     """
-    if precision not in get_args(Precision):
+    if precision not in get_args(PrecisionChoice):
         raise BackboneError(f"There is no precision '{precision}'.\nExpected auto, float32 or bfloat16.")
     if precision != "float32" and has_bfloat16():
         return "bfloat16"
