@@ -49,7 +49,7 @@ def box(name: bytes, body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("kind", WRITABLE)
-def test_a_kind_is_told_by_its_first_32_bytes(kind: str) -> None:
+def test_a_kind_is_recognised_by_its_first_32_bytes(kind: str) -> None:
     assert sniff(photo_bytes(kind)[:32]) == kind
 
 

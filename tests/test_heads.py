@@ -231,7 +231,7 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
     weights, bias = np.zeros((4, 2), np.float32), np.zeros(3, np.float32)
     with pytest.raises(HeadError, match="bias"):
         LinearHead.from_arrays({"weights": weights, "bias": bias, "temperature": np.ones(1)})
-    with pytest.raises(HeadError, match="No head is made of"):
+    with pytest.raises(HeadError, match="No head has the arrays"):
         from_arrays({"weights": weights})
     with pytest.raises(HeadError, match="labels"):
         NeighbourHead.from_arrays(

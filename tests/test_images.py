@@ -802,7 +802,7 @@ def test_a_photo_that_takes_too_long_apart_is_too_large(monkeypatch: pytest.Monk
 def test_no_process_to_decode_in_is_an_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "unusual", lambda *_: True)
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    with pytest.raises(PhotoError, match="unreadable: no process could be started"):
+    with pytest.raises(PhotoError, match="unreadable: the process to decode it cannot be started"):
         decode(saved(plain(RED)), SIXTEEN)
 
 

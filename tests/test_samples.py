@@ -482,7 +482,7 @@ def test_a_machine_without_a_network_is_told_what_to_do(
     fails(
         place,
         "the name example.invalid is not found; this machine seems to be offline",
-        f"fetch {PLACE}/tiny.zip in another way, then: headstart samples get tiny {place} --from FILE",
+        f"download {PLACE}/tiny.zip in another way, then: headstart samples get tiny {place} --from FILE",
     )
     nothing_is_left(place)
 
@@ -540,7 +540,7 @@ def test_a_file_that_was_fetched_otherwise_is_unpacked_without_a_network(tmp_pat
 def test_a_file_that_is_no_good_stays_as_it_was(tmp_path: Path, place: Path) -> None:
     file = tmp_path / "fetched.zip"
     file.write_bytes(ZIP[:-100])
-    fails(place, f"{file} cannot be used: it is a damaged or truncated zip", "the file is as it was", file=file)
+    fails(place, f"{file} cannot be used: it is a damaged or truncated zip", "the file is unchanged", file=file)
     assert file.read_bytes() == ZIP[:-100]
     nothing_is_left(place)
 
@@ -567,7 +567,7 @@ def test_a_damaged_zip_is_refused_and_loaded_anew(server: HubServer, place: Path
     broken = bytearray(ZIP)
     broken[len(ZIP) // 2] ^= 1
     server.on(FILE, serves(bytes(broken)))
-    fails(place, "damaged or truncated zip (Bad CRC-32", "Nothing of it was kept")
+    fails(place, "damaged or truncated zip (Bad CRC-32", "Nothing was kept")
     nothing_is_left(place)
     server.on(FILE, serves(ZIP))
     assert files_of(get(TINY, place).path) == photos(TINY)
@@ -584,7 +584,7 @@ def test_a_truncated_zip_that_is_whole_to_its_server_is_refused(server: HubServe
 def test_a_path_that_leads_outside_is_refused(kind: str, name: str, server: HubServer, place: Path) -> None:
     files = {**photos(TINY), name: b"evil"}
     server.on(FILE, serves(packed(files) if kind == "zip" else tar(files)))
-    fails(place, "outside its folder", "Nothing of it was kept")
+    fails(place, "outside its folder", "Nothing was kept")
     nothing_is_left(place)
     assert not list(place.parent.rglob("*evil*"))
 
@@ -684,12 +684,12 @@ def test_no_damage_to_a_zip_is_anything_but_an_error_of_ours(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"train/pizza/2.jpg": None}, "train/pizza holds 2 photos, expected 3"),
-        ({"test/steak/9.jpg": b"x"}, "test/steak holds 2 photos, expected 1"),
-        ({"train/sushi/0.jpg": b"x"}, "train/sushi holds 1 photos, expected 0"),
+        ({"train/pizza/2.jpg": None}, "train/pizza has 2 photos, expected 3"),
+        ({"test/steak/9.jpg": b"x"}, "test/steak has 2 photos, expected 1"),
+        ({"train/sushi/0.jpg": b"x"}, "train/sushi has 1 photo, expected 0"),
         ({"train/pizza/2.jpg": b""}, "2.jpg is empty"),
-        ({"test/pizza/0.jpg": None, "test/steak/0.jpg": None}, "test/pizza holds 0 photos, expected 1; test/steak"),
-        ({name: None for name in photos(TINY) if "steak" in name}, "train/steak holds 0 photos, expected 2"),
+        ({"test/pizza/0.jpg": None, "test/steak/0.jpg": None}, "test/pizza has 0 photos, expected 1; test/steak"),
+        ({name: None for name in photos(TINY) if "steak" in name}, "train/steak has 0 photos, expected 2"),
     ],
     ids=["too few", "too many", "a class more", "empty", "no test", "a class less"],
 )
@@ -698,13 +698,13 @@ def test_another_number_of_photos_is_refused(
 ) -> None:
     files = {name: data for name, data in {**photos(TINY), **change}.items() if data is not None}
     server.on(FILE, serves(packed(files)))
-    fails(place, "does not hold what it should", words, "Nothing of it was kept")
+    fails(place, "does not contain the expected photos", words, "Nothing was kept")
     nothing_is_left(place)
 
 
 def test_photos_without_classes_are_refused(server: HubServer, place: Path) -> None:
     server.on(FILE, serves(packed({"0.jpg": b"x"})))
-    fails(place, "does not hold what it should: There are no classes of photos")
+    fails(place, "does not contain the expected photos: There are no classes of photos")
 
 
 def test_many_differences_are_not_all_told(server: HubServer, place: Path) -> None:
@@ -719,7 +719,7 @@ def test_many_differences_are_not_all_told(server: HubServer, place: Path) -> No
 def test_something_else_in_its_place_is_not_touched(server: HubServer, place: Path) -> None:
     (place / "tiny" / "train" / "pizza").mkdir(parents=True)
     (place / "tiny" / "train" / "pizza" / "mine.jpg").write_bytes(b"mine")
-    with pytest.raises(DataError, match="is there already, but it is not tiny") as caught:
+    with pytest.raises(DataError, match="exists already, but is not tiny") as caught:
         get(TINY, place)
     assert "Nothing was overwritten" in str(caught.value)
     assert files_of(place) == {"tiny/train/pizza/mine.jpg": b"mine"}
@@ -735,7 +735,7 @@ def test_whatever_is_in_its_place_is_not_touched(what: str, server: HubServer, p
         (place / "tiny").mkdir()
     else:
         (place / "tiny").symlink_to("nowhere")
-    with pytest.raises(DataError, match="is there already"):
+    with pytest.raises(DataError, match="exists already"):
         get(TINY, place)
     assert [path.name for path in place.iterdir()] == ["tiny"]
     assert server.requests == []
@@ -745,7 +745,7 @@ def test_a_data_set_that_lost_a_photo_is_told(server: HubServer, place: Path) ->
     get(TINY, place)
     (place / "tiny" / "test" / "steak" / "0.jpg").unlink()
     (place / "tiny" / "train" / "pizza" / "0.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match=r"0\.jpg is empty; test/steak holds 0 photos, expected 1"):
+    with pytest.raises(DataError, match=r"0\.jpg is empty; test/steak has 0 photos, expected 1"):
         get(TINY, place)
 
 

@@ -20,7 +20,7 @@ from fakes import FakeBackbone, start_python, write_photos
 from headstart import backbones
 from headstart.backbones.base import Backbone, Tag, Vectors
 from headstart.backbones.runtimes.openvino import shutdown
-from headstart.backbones.runtimes.openvino.network import NetworkBackbone
+from headstart.backbones.runtimes.openvino.backbone import OpenVINOBackbone
 from headstart.errors import BackboneError, PhotoError
 from headstart.features import extraction as features_module
 from headstart.features.extraction import extract
@@ -144,7 +144,7 @@ def test_whoever_leaves_early_does_not_wait_for_photos_that_were_to_come() -> No
 # --- the engine ---
 
 
-def toy(build_delay: float = 0.0, factor: float = 1.0) -> NetworkBackbone:
+def toy(build_delay: float = 0.0, factor: float = 1.0) -> OpenVINOBackbone:
     """The mean colour of a picture, in OpenVINO."""
     from toys import model, op, ov, pictures, pooled
 
@@ -154,7 +154,7 @@ def toy(build_delay: float = 0.0, factor: float = 1.0) -> NetworkBackbone:
         image.set_layout(ov.Layout("NCHW"))
         return model({"features": op.multiply(pooled(image), op.constant(np.float32(factor)))}, image)
 
-    return NetworkBackbone(replace(FakeBackbone(dim=3).card, classes=0), build)
+    return OpenVINOBackbone(replace(FakeBackbone(dim=3).card, classes=0), build)
 
 
 def noise(pictures: int) -> Images:

@@ -134,9 +134,9 @@ def test_what_was_left_out_is_reported(
     monkeypatch.setattr(projector, "POINTS", 8)
     monkeypatch.setattr(projector, "DIMENSIONS", 2)
     text = projector.write(folder, measured, vectors)
-    assert "8 of the 19 photos that were measured on, at most 2 of a class" in text
+    assert "8 of the 19 photos measured on, at most 2 of each class" in text
     assert "11 are left out" in text
-    assert "Of 8 dimensions the 2 principal ones" in text
+    assert "Of 8 dimensions it has the 2 principal ones" in text
     assert len((folder / "photos.tsv").read_text().splitlines()) == 9
     Path(measured.paths[0]).unlink()
     monkeypatch.setattr(projector, "POINTS", 19)

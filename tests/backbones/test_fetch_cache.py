@@ -319,7 +319,7 @@ def test_two_processes_fetch_a_network_once(hub: HubServer) -> None:
     waited = [out for out, _ in answers if "Waiting for process" in out]
     assert len(waited) == 1
     assert any(f"Waiting for process {child.pid} on " in waited[0] for child in children)
-    assert f"fetches {handle}" in waited[0]
+    assert f", fetching {handle} since " in waited[0]
 
 
 def test_a_dead_owners_lock_is_taken_over_and_its_download_goes_on(hub: HubServer, progress: Heard) -> None:
@@ -347,7 +347,7 @@ def test_a_dead_owners_lock_is_taken_over_and_its_download_goes_on(hub: HubServe
     assert list(root.glob("making/*"))  # what it left
     fetch(handle, progress)
     assert f"Process {child.pid} on " in progress.lines[0]
-    assert ") has ended without finishing; taking over." in progress.lines[0]
+    assert ", has ended without finishing; taking over." in progress.lines[0]
     assert not (root / "making").exists()
     assert not (root / "arriving").exists()
     assert [one.problem for one in verify()] == [""]
@@ -387,7 +387,7 @@ def test_waiting_is_reported_again_and_again(tmp_path: Path, monkeypatch: pytest
         pass
     thread.join()
     assert len(said) >= 3
-    assert all("(fetching a model since " in line for line in said)
+    assert all(", fetching a model since " in line for line in said)
     assert (tmp_path / "lock").read_text() == ""
 
 

@@ -27,7 +27,7 @@ _TAR = b"ustar"
 _TAR_AT = 257
 #: Bytes from which the kind of a file is recognised.
 _HEAD = 4096
-#: Names that Windows reserves for devices, with any extension.
+#: Names that Windows reserves for devices, with any file name extension.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 

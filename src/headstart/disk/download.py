@@ -34,7 +34,7 @@ MOST_REDIRECTS = 10
 #: Bytes that a download of unknown length leaves free on the disk.
 SPARE = 500_000_000
 _BLOCK = 1 << 18
-#: Bytes by which a web page is recognised.
+#: First bytes, from which a web page is recognised.
 _HEAD = 4096
 _BREAKS = (http.client.IncompleteRead, http.client.RemoteDisconnected)
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
@@ -46,7 +46,7 @@ class Wanted:
 
     Attributes:
         url: `http` or `https`.
-        name: shown in the progress.
+        name: for the progress.
         expected: what kind of file it should be, in words.
         most: bytes that it may have at most.
         copies: how many times its size must be free on the disk: 2 if it will be unpacked.
@@ -239,7 +239,7 @@ def _receive(
         progress.message(f"{wanted.name}: continuing after {partial.size / 1e6:,.1f}{of} MB.")
     else:
         kind = archive.kind_of(block)
-        if kind == "empty" or kind.startswith(("an HTML", "an XML", "a JSON")):  # it must not replace what is here
+        if kind == "empty" or kind.startswith(("an HTML", "an XML", "a JSON")):  # it must not replace the partial file
             raise DownloadError(f"what the server sent is {kind}, not {wanted.expected}", "address")
         length = response.headers.get("Content-Length", "")
         partial.start(response, int(length) if length.isdigit() else None)

@@ -85,7 +85,7 @@ def _reading(file: Path) -> Iterator[ZipFile]:
         raise ArchiveError(f"is a damaged or truncated zip ({str(error)[:200]})") from error
     except OSError as error:
         if error.errno == errno.EINVAL:  # an offset before the start of the file
-            raise ArchiveError("is a damaged or truncated zip (its directory leads nowhere)") from error
+            raise ArchiveError("is a damaged or truncated zip (its directory points outside the file)") from error
         raise
 
 
@@ -103,7 +103,7 @@ def _admitted(member: ZipInfo) -> str:
     if member.flag_bits & 1:
         raise ArchiveError(f"has an encrypted file: {name[:100]!a}")
     if member.compress_type not in (0, 8):  # stored, deflated
-        raise ArchiveError(f"has a file that is packed in a rare way: {name[:100]!a}")
+        raise ArchiveError(f"has a file with an unusual compression method: {name[:100]!a}")
     return "" if any(_is_noise(part) for part in name.split("/")) else name
 
 
@@ -116,7 +116,7 @@ def _write(opened: ZipFile, member: ZipInfo, target: Path) -> None:
         with opened.open(member) as content, target.open("xb") as file:
             shutil.copyfileobj(content, file, _BLOCK)  # ends at the declared size, and verifies the checksum
             written = file.tell()
-    except (FileExistsError, NotADirectoryError) as error:  # the folder was empty: the zip itself made the other one
+    except (FileExistsError, NotADirectoryError) as error:  # the folder was empty, so the zip has both
         raise ArchiveError(f"has the same name twice: {member.filename[:100]!a}") from error
     if written != member.file_size:
         raise ArchiveError(f"ends in the middle of a file: {member.filename[:100]!a}")
