@@ -77,7 +77,7 @@ def test_bmp_is_known_by_the_length_of_its_header(header: int) -> None:
     assert sniff(b"BM" + bytes(12) + header.to_bytes(4, "little") + bytes(14)) == "bmp"
 
 
-def test_a_text_that_begins_with_bm_is_no_picture() -> None:
+def test_a_text_that_begins_with_bm_is_not_a_picture() -> None:
     assert refusal(b"BMW is a maker of cars in Munich") == "not an image"
 
 
@@ -115,12 +115,12 @@ def test_avif_that_also_calls_itself_mif1_is_avif() -> None:
         (b"\0\0\0\x18ftypcrx " + bytes(20), "unsupported format"),
     ],
 )
-def test_what_is_no_photo_says_so(head: bytes, reason: str) -> None:
+def test_a_file_that_is_no_photo_is_refused_with_a_reason(head: bytes, reason: str) -> None:
     assert refusal(head[:32]) == reason
 
 
 @pytest.mark.parametrize("ending", [".dng", ".NEF", ".cr2", ".Arw"])
-def test_camera_raw_that_calls_itself_tiff_is_told_by_its_ending(ending: str) -> None:
+def test_camera_raw_with_the_signature_of_tiff_is_recognised_by_its_extension(ending: str) -> None:
     assert refusal(b"II*\0" + bytes(28), "IMG_1" + ending) == "unsupported format"
     assert sniff(b"II*\0" + bytes(28), "IMG_1.tif") == "tiff"
 

@@ -214,7 +214,7 @@ def test_the_most_confident_mistakes_show_their_photos(coloured: tuple[Measured,
     assert sheet.width == pytest.approx(24 + 6 * 186 - 18 + 24, abs=3)
 
 
-def test_no_mistakes_and_no_photos_are_pictures_too() -> None:
+def test_pictures_without_mistakes_or_photos_can_be_drawn() -> None:
     perfect = measured_of(np.eye(2)[[0, 1, 0]], np.array([0, 1, 0])).evaluation
     assert perfect.mistakes == ()
     assert min(pictures.mistakes(perfect, [], "Mistakes").size) > 80

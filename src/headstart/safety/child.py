@@ -124,7 +124,7 @@ def _wait(process: subprocess.Popen[bytes], end: float, cancel: threading.Event 
 
 
 def serve() -> None:
-    """Run in the child: `sys.argv` has `WORK MEGABYTES SECONDS WORDS...`, stdin the data; stdout gets status and result."""
+    """Run in the child: `WORK MEGABYTES SECONDS WORDS...` in `sys.argv`, data on stdin; status and result on stdout."""
     work, megabytes, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answer = os.fdopen(os.dup(1), "wb")

@@ -118,8 +118,8 @@ class OpenVINOBackbone(Backbone):
             done(tag, rows)
             return request
 
-        # No AsyncInferQueue: its callback runs in the engine's threads. A thread that drops it after `wait_all` waits for
-        # the GIL, while the thread with the GIL frees the graph and joins the first one: a deadlock.
+        # No AsyncInferQueue: its callback runs in the engine's threads. A thread that drops it after `wait_all` waits
+        # for the GIL, while the thread with the GIL frees the graph and joins the first one: a deadlock.
         try:
             for tag, images in batches:
                 self.check(images)
