@@ -413,7 +413,7 @@ def test_a_server_that_is_busy_for_a_moment_gets_another_request(
 
 def test_a_requested_pause_of_an_hour_is_an_error(server: HubServer, place: Path) -> None:
     server.on(FILE, lambda r: r.send(b"", 503, {"Retry-After": "3600"}))
-    fails(place, "asks to wait for 3600 s")
+    fails(place, "requests a pause of 3600 s")
     assert len(server.requests) == 1
 
 

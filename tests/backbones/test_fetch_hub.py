@@ -236,7 +236,7 @@ def test_the_server_says_how_long_to_wait(
 
 def test_a_server_that_asks_for_an_hour_is_not_waited_for(hub: HubServer) -> None:
     hub.on("/busy/1", lambda r: r.send(b"", 503, {"Retry-After": "3600"}))
-    fails(hub.url + "/busy/1", "asks to wait for 3600 s")
+    fails(hub.url + "/busy/1", "requests a pause of 3600 s")
     assert len(hub.requests) == 1
 
 

@@ -72,7 +72,7 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> None:
         limits: `LIMITS` if not given.
 
     Raises:
-        ArchiveError: it is not an archive, damaged, too large, or holds something that is not allowed.
+        ArchiveError: it is not an archive, damaged, too large, or contains something that is not allowed.
         OSError: the disk is full or read-only.
     """
     folder.mkdir(parents=True, exist_ok=True)

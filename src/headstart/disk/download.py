@@ -99,7 +99,7 @@ def download(wanted: Wanted, room: Path, progress: Progress) -> tuple[Path, str]
 
 
 def is_encrypted(url: str) -> bool:
-    """Whether nobody can change the file on the way; this machine itself counts as encrypted."""
+    """Whether the file is protected against changes on the way; this machine itself counts as encrypted."""
     parts = urlsplit(url)
     return parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1")
 
@@ -141,7 +141,7 @@ class _Partial:
         return self._done or 0 < self.size == self.total
 
     def forget(self) -> None:
-        """Remove what is here, the note first, in case the process dies in between."""
+        """Remove the files, `source.json` first, in case the process is killed in between."""
         self._done, self.mark, self.total = False, "", None
         self._note.unlink(missing_ok=True)
         self.file.unlink(missing_ok=True)

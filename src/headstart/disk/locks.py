@@ -21,7 +21,7 @@ _POLL_SECONDS = 0.01
 _REMIND_SECONDS = 60.0
 #: Attempts to lock a file that others keep removing together with its folder.
 _ATTEMPTS = 100
-#: Where the owner's text starts: Windows lets nobody else read the byte that is locked, the first.
+#: Where the owner's text starts: on Windows nobody else can read the locked byte, the first one.
 _TEXT_AT = 1
 #: Descriptors of the lock files that this process has open.
 _descriptors: set[int] = set()
@@ -84,7 +84,7 @@ def owned(path: Path, purpose: str, report: Callable[[str], None]) -> Iterator[N
 
 @contextmanager
 def owned_if_free(path: Path) -> Iterator[bool]:
-    """Hold a lock unless somebody else does; yields whether it is held."""
+    """Hold a lock if it is free; yields whether it was."""
     from filelock import lock_descriptor
 
     try:
@@ -99,7 +99,7 @@ def owned_if_free(path: Path) -> Iterator[bool]:
 
 
 def _acquire(path: Path, wait: Callable[[int], None]) -> int:
-    """Open and lock a file; `wait` is called again and again while somebody else holds it."""
+    """Open and lock a file; `wait` is called repeatedly while another process or thread holds it."""
     from filelock import lock_descriptor
 
     for _ in range(_ATTEMPTS):

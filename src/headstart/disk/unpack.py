@@ -36,7 +36,7 @@ def unpack(file: Path, folder: Path, limits: Limits = LIMITS) -> None:
         limits: how large it may be when unpacked.
 
     Raises:
-        ArchiveError: it is not an archive, damaged, too large, or holds something that is not allowed.
+        ArchiveError: it is not an archive, damaged, too large, or contains something that is not allowed.
         OSError: the file cannot be read, or the disk is full or read-only.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Distributions for tests of significance, without SciPy: Student's t, the fair coin, the normal distribution.
 
-Computed in 30 digits by mpmath, which is imported when first needed. Each call has a context of its own: mpmath's
+Computed in 30 digits by mpmath, which is imported when first needed. Each call has its own context: mpmath's
 shared one has one precision for all threads.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 _DIGITS = 30
 #: Binary places of the fixed-point numbers in `coin_cdf`.
 _PLACES = 128
-#: Up to so many throws the ways to get k heads are counted exactly, in milliseconds; for a million it takes 30 s.
+#: Up to this number of throws, the ways to get k heads are counted exactly, in milliseconds; a million takes 30 s.
 _EXACT = 10_000
 
 

@@ -251,7 +251,7 @@ def wilson_corrected(share: float, n: int) -> tuple[float, float]:
     """95 % score interval with continuity correction: Wilson's, half a trial further out on either side.
 
     Newcombe 1998 (Statistics in Medicine 17:857), method 4: all P with `|share - P| - 1/(2n) <= z sqrt(P(1 - P)/n)`,
-    which are Wilson's ends at `share - 1/(2n)` and `share + 1/(2n)`. Wilson's interval holds the truth in 95 % on
+    which are Wilson's ends at `share - 1/(2n)` and `share + 1/(2n)`. Wilson's interval contains the truth in 95 % on
     average over shares, this one in hardly less than 95 % at any.
 
     Args:

@@ -38,7 +38,7 @@ Hashes = npt.NDArray[np.void]
 
 @dataclass(frozen=True)
 class Skipped:
-    """A photo that was not used: `reason` is one of `images.REASONS`, `detail` says more."""
+    """A photo that was not used: `reason` is one of `images.REASONS`, `detail` explains it."""
 
     path: str
     reason: str

@@ -1,6 +1,6 @@
 """An append-only table of fixed-size records on disk, safe with several processes, `kill -9` and faulty disks.
 
-Two files: `NAME.values` holds the values, `NAME.keys` for each value its key and a checksum over key and value.
+Two files: `NAME.values` has the values, `NAME.keys` for each value its key and a checksum of key and value.
 A value is written before its key, so a record exists as soon as its key does; the next writer overwrites an unfinished
 end. A rewritten table is `NAME.1.values` and `NAME.1.keys`, then `NAME.2...`. The highest number counts; its keys are
 renamed last, so that this one step switches from both old files to both new ones.
@@ -119,7 +119,7 @@ class Records:
             out: uint8 `(n, width)`; rows without an intact record are left undefined.
 
         Returns:
-            bool `(n,)`: True where a record was found and its checksum holds.
+            bool `(n,)`: True where a record was found and its checksum is right.
         """
         index = self._index
         rows = index.find(keys)

@@ -183,13 +183,13 @@ class _Sum:
         self._begun = 0
 
     def part(self, expected: int) -> Progress:
-        """The progress for the next extraction, of so many photos."""
+        """The progress of the next extraction, which has `expected` photos."""
         part = _Part(self, self._begun)
         self._begun += expected
         return part
 
     def reached(self, done: int) -> None:
-        """Report so many photos as done."""
+        """Report the number of photos done."""
         if self._progress is not None:
             self._progress.advanced(min(done, self.total))
 

@@ -137,16 +137,11 @@ class Store:
 
     def known(self, paths: Sequence[str]) -> list[bytes | None]:
         """Content hashes of files that are as they were when they were last read; None for the others."""
-        known = {path: fingerprint(path) for path in dict.fromkeys(paths)}
-        prints = [known[path] for path in paths]
-        asked = [i for i, mark in enumerate(prints) if mark is not None]
-        out = np.empty((len(asked), KEY_BYTES), np.uint8)
-        good = self._path_table().read([prints[i] or b"" for i in asked], out)
-        answer: list[bytes | None] = [None] * len(paths)
-        for i, row, ok in zip(asked, out, good.tolist(), strict=True):
-            if ok:
-                answer[i] = row.tobytes()
-        return answer
+        marks = {path: mark for path in dict.fromkeys(paths) if (mark := fingerprint(path)) is not None}
+        out = np.empty((len(marks), KEY_BYTES), np.uint8)
+        good = self._path_table().read(list(marks.values()), out)
+        known = {path: row.tobytes() for path, row, ok in zip(marks, out, good.tolist(), strict=True) if ok}
+        return [known.get(path) for path in paths]
 
     def remember(self, marks: Sequence[bytes | None], hashes: Sequence[bytes]) -> None:
         """Keep the content hashes of files, so that the files need not be read again.
@@ -210,10 +205,8 @@ class Store:
 
     def verify(self) -> dict[str, int]:
         """Check every vector: card key -> number of damaged ones."""
-        damaged = {}
-        for path, _, table, _ in self._all_tables():
-            damaged[path.name] = table.distinct() - int(table.sound().sum())
-        return damaged
+        tables = self._all_tables()
+        return {path.name: table.distinct() - int(table.sound().sum()) for path, _, table, _ in tables}
 
     def prune(self, days: float) -> int:
         """Drop damaged and duplicate records, and what was unused for `days` days; returns the bytes freed."""

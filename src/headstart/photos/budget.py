@@ -69,7 +69,7 @@ class Budget:
 
     @contextmanager
     def hold(self, size: int) -> Iterator[None]:
-        """Wait for so many bytes (at most `total`) and hold them.
+        """Wait for `size` bytes (at most `total`) and hold them.
 
         Raises:
             CancelledError: the work of this thread was cancelled while it waited.

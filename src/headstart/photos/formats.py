@@ -7,7 +7,7 @@ and leaves its process-wide pixel limit alone: `images` checks its own, before a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from importlib import import_module
 from typing import BinaryIO
 
 from PIL import ImageFile
@@ -124,72 +124,22 @@ _FOREIGN = (
     *((start, _RAW) for start in (b"FUJIFILM", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb")),
 )
 _RAW_EXTENSIONS = (".dng", ".nef", ".cr2", ".arw", ".orf", ".rw2", ".pef", ".srw", ".3fr")
-
-
-def _open_jpeg(file: BinaryIO) -> ImageFile.ImageFile:
-    from PIL.JpegImagePlugin import JpegImageFile
-
-    return JpegImageFile(file)
-
-
-def _open_png(file: BinaryIO) -> ImageFile.ImageFile:
-    from PIL.PngImagePlugin import PngImageFile
-
-    return PngImageFile(file)
-
-
-def _open_gif(file: BinaryIO) -> ImageFile.ImageFile:
-    from PIL.GifImagePlugin import GifImageFile
-
-    return GifImageFile(file)
-
-
-def _open_bmp(file: BinaryIO) -> ImageFile.ImageFile:
-    from PIL.BmpImagePlugin import BmpImageFile
-
-    return BmpImageFile(file)
-
-
-def _open_tiff(file: BinaryIO) -> ImageFile.ImageFile:
-    from PIL.TiffImagePlugin import TiffImageFile
-
-    return TiffImageFile(file)
-
-
-def _open_webp(file: BinaryIO) -> ImageFile.ImageFile:
-    from PIL.WebPImagePlugin import WebPImageFile
-
-    return WebPImageFile(file)
-
-
-def _open_pnm(file: BinaryIO) -> ImageFile.ImageFile:
-    from PIL.PpmImagePlugin import PpmImageFile
-
-    return PpmImageFile(file)
-
-
-def _open_avif(file: BinaryIO) -> ImageFile.ImageFile:
-    from PIL.AvifImagePlugin import AvifImageFile
-
-    return AvifImageFile(file)
-
-
-def _open_heif(file: BinaryIO) -> ImageFile.ImageFile:
-    from pillow_heif import HeifImageFile
-
-    image: ImageFile.ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]
-    return image
-
-
-#: kind -> opener; an opener reads the header only.
-OPENERS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
-    "jpeg": _open_jpeg,
-    "png": _open_png,
-    "gif": _open_gif,
-    "bmp": _open_bmp,
-    "tiff": _open_tiff,
-    "webp": _open_webp,
-    "pnm": _open_pnm,
-    "avif": _open_avif,
-    "heif": _open_heif,
+#: kind -> module and class that read it.
+READERS = {
+    "jpeg": ("PIL.JpegImagePlugin", "JpegImageFile"),
+    "png": ("PIL.PngImagePlugin", "PngImageFile"),
+    "gif": ("PIL.GifImagePlugin", "GifImageFile"),
+    "bmp": ("PIL.BmpImagePlugin", "BmpImageFile"),
+    "tiff": ("PIL.TiffImagePlugin", "TiffImageFile"),
+    "webp": ("PIL.WebPImagePlugin", "WebPImageFile"),
+    "pnm": ("PIL.PpmImagePlugin", "PpmImageFile"),
+    "avif": ("PIL.AvifImagePlugin", "AvifImageFile"),
+    "heif": ("pillow_heif", "HeifImageFile"),
 }
+
+
+def open_header(kind: str, file: BinaryIO) -> ImageFile.ImageFile:
+    """Open a picture of one of the kinds of `READERS`; only its header is read."""
+    module, reader = READERS[kind]
+    image: ImageFile.ImageFile = getattr(import_module(module), reader)(file)
+    return image

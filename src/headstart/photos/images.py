@@ -27,9 +27,10 @@ from PIL import Image
 from headstart.errors import PhotoError
 from headstart.photos.budget import Budget, cancel_event, check_cancelled
 from headstart.photos.decode_cost import MAX_SCANNED_PIXELS, WEBP_BYTES, Cost, estimate, unusual, webp_pixels
-from headstart.photos.formats import OPENERS, ends_early, foreign_coding, sniff
+from headstart.photos.formats import ends_early, foreign_coding, open_header, sniff
 from headstart.photos.pixels import Fit, Images, View, reduce, render
 from headstart.safety import child
+from headstart.safety.untrusted import without_waiting
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "REASONS", "Data", "Fit", "Images", "View", "content_hash", "decode", "load"]
 
@@ -103,7 +104,7 @@ def read(path: str | Path) -> Data:
             three cases no more than the first bytes were read.
     """
     try:
-        with open(path, "rb", opener=_opener) as file:
+        with open(path, "rb", opener=without_waiting) as file:
             stamp = _stamp(file.fileno())
             head = file.read(32)
             if not head:
@@ -123,11 +124,6 @@ def read(path: str | Path) -> Data:
         raise PhotoError("unreadable", error.strerror or str(error)) from error
     except ValueError as error:  # a path with a zero byte, from a damaged CSV
         raise PhotoError("unreadable", str(error)) from error
-
-
-def _opener(path: str, flags: int) -> int:
-    """Open without waiting: opening a pipe without a writer would block forever."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _stamp(descriptor: int) -> tuple[int, ...]:
@@ -207,7 +203,7 @@ def load(path: str | Path, view: View, fill: bool = True) -> Images:
 
 def _open(kind: str, file: BinaryIO, data: bytes, view: View) -> tuple[Any, Cost]:
     """The picture with only its header read (a JPEG at reduced size), and the cost of decoding it."""
-    image = OPENERS[kind](file)
+    image = open_header(kind, file)
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise PhotoError("too large", f"{width:,} x {height:,} pixels; at most {MAX_PIXELS:,} pixels are read")
@@ -305,7 +301,7 @@ def answer(data: bytes, request: str) -> bytes:
     try:
         if "path" not in wanted:
             return _packed(_decode_file(io.BytesIO(data), data, view, wanted["fill"]))
-        with open(bytes.fromhex(wanted["path"]), "rb", opener=_opener) as file:
+        with open(bytes.fromhex(wanted["path"]), "rb", opener=without_waiting) as file:
             picture = _decode_file(file, b"", view, wanted["fill"])
             if list(_stamp(file.fileno())) != wanted["stamp"]:
                 raise PhotoError("unreadable", "it changed while it was read")

@@ -146,7 +146,7 @@ def get(sample: Sample, folder: str | Path = ".", progress: Progress | None = No
 
     Raises:
         DataError: something else is in its place; its server cannot be reached or sends something else;
-            `HEADSTART_OFFLINE` is set; the file is damaged, malicious or holds something else; the disk is full
+            `HEADSTART_OFFLINE` is set; the file is damaged, malicious or another one; the disk is full
             or read-only. A partial download is kept; a complete one that is not valid is removed.
     """
     progress = progress or Silent()
@@ -236,7 +236,7 @@ def _settle(sample: Sample, file: Path, room: Path, target: Path, progress: Prog
 
 
 def _inner(folder: Path, expected: set[str]) -> Path:
-    """The folder that holds the classes or `train` and `test`: some archives have a folder around everything."""
+    """The folder with the classes, or with `train` and `test`: some archives have a folder around everything."""
     entries = list(folder.iterdir())
     if len(entries) == 1 and entries[0].is_dir() and entries[0].name not in expected:
         return entries[0]

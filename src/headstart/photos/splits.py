@@ -54,7 +54,7 @@ def stratified_folds(labels: npt.NDArray[np.intp], groups: Sequence[bytes], k: i
     Within a class the groups are put into their random order and cut into k runs of nearly equal length: a
     group belongs to the run with its middle photo, so that even very unequal groups fill at least two
     runs. The numbers of the runs are rotated by a seeded step per class, so that the rest of an uneven division
-    does not always land in fold 0. Without equal keys a fold holds `n / k` photos of a class of n, rounded up or
+    does not always land in fold 0. Without equal keys a fold gets `n / k` photos of a class of n, rounded up or
     down.
 
     Adding m photos to a class moves at most `(k - 1) * m` of its earlier groups and none of other classes: each

@@ -23,7 +23,7 @@ def read_bytes(path: Path, most: int) -> bytes:
         ValueError: it is something else (a pipe, a device, a folder) or larger; nothing was read.
         OSError: it is missing or cannot be read.
     """
-    with open(path, "rb", opener=_at_once) as file:
+    with open(path, "rb", opener=without_waiting) as file:
         info = os.fstat(file.fileno())
         if not stat.S_ISREG(info.st_mode):
             raise ValueError("is not a regular file")
@@ -35,8 +35,8 @@ def read_bytes(path: Path, most: int) -> bytes:
             raise ValueError(f"has {info.st_size:,} bytes, more than the free memory") from error
 
 
-def _at_once(path: str, flags: int) -> int:
-    """Open without waiting: opening a pipe without a writer would block forever."""
+def without_waiting(path: str, flags: int) -> int:
+    """An `opener` for `open`: otherwise opening a pipe without a writer would wait forever."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
 
 

@@ -93,9 +93,9 @@ def _keep(frozen: Path, target: Path, folder: Path, handle: str) -> None:
 def save(data: bytes) -> bytes:
     """Convert from TensorFlow's format to OpenVINO's own; runs in the child of `_keep`."""
 
-    def work(asked: dict[str, str]) -> None:
-        model = reading.read(Path(asked["frozen"]), asked["handle"])
-        engine().save_model(model, asked["new"], compress_to_fp16=False)
+    def work(question: dict[str, str]) -> None:
+        model = reading.read(Path(question["frozen"]), question["handle"])
+        engine().save_model(model, question["new"], compress_to_fp16=False)
 
     return sandbox.answer(data, work)
 

@@ -42,7 +42,7 @@ _MODEL_BUFFERS, _MODEL_METADATA = 4, 6
 _LABELS, _TAIL = 10_000_000, 20_000_000
 #: Maximum number of tables in a vector (there is one for each tensor), and bytes of a text.
 _TABLES, _TEXT = 100_000, 100_000
-#: Maximum size of the JSON files beside an ONNX file in bytes, and pixels of a picture's side.
+#: Maximum size in bytes of the JSON files next to an ONNX file, and pixels of a picture's side.
 _JSON, _LARGEST_SIDE = 10_000_000, 10_000
 _NORMALISATION = 1  # ProcessUnitOptions.NormalizationOptions
 

@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.evaluation.distributions import normal_cdf
-from headstart.evaluation.learning_curve.measuring import Labels, Part, Split, Vectors
-from headstart.evaluation.metrics import Z95
+from headstart.evaluation.learning_curve.measuring import Part, Split
+from headstart.evaluation.metrics import Z95, Labels
 from headstart.evaluation.paired import tango
 from headstart.heads import logistic
 from headstart.heads.basis import Basis
 from headstart.heads.fitting import class_weights
+from headstart.heads.head import Vectors
 from headstart.heads.linear_algebra import one_thread
 
 Right = npt.NDArray[np.bool_]

@@ -17,10 +17,10 @@ from headstart.evaluation.cross_validation import FOLDS
 from headstart.evaluation.learning_curve import extrapolation
 from headstart.evaluation.learning_curve.class_advice import Advice, advise
 from headstart.evaluation.learning_curve.extrapolation import PowerLaw
-from headstart.evaluation.learning_curve.measuring import Folds, HeldOut, Labels, Split, Vectors
-from headstart.evaluation.metrics import wilson
+from headstart.evaluation.learning_curve.measuring import Folds, HeldOut, Split
+from headstart.evaluation.metrics import Labels, wilson
 from headstart.heads.fitting import fit
-from headstart.heads.head import Kind
+from headstart.heads.head import Kind, Vectors
 from headstart.photos.splits import stratified_folds
 from headstart.safety.printable import counted, percent
 

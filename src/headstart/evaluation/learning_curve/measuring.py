@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-Labels = npt.NDArray[np.intp]
-Vectors = npt.NDArray[np.float32]
+from headstart.evaluation.metrics import Labels
+from headstart.heads.head import Vectors
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class OpenVINOBackbone(Backbone):
         card: how to feed the graph, and what it returns.
         build: creates the graph, an `openvino.Model` with one input, float32 `(n, 3, height, width)` already
             normalised, and the outputs `features` and, if the card has classes, `scores`.
-        labels: names of its own classes.
+        labels: names of the model's classes.
         folder: where compiled graphs are kept (None: nowhere). A missing, damaged or wrong one is replaced.
     """
 

@@ -25,6 +25,7 @@ from headstart.backbones.runtimes.openvino import forks, shutdown
 from headstart.disk import atomic
 from headstart.errors import BackboneError, reason
 from headstart.photos.images import View
+from headstart.safety.untrusted import without_waiting
 
 Output = Literal["features", "scores"]
 #: What a user may ask for; `auto` is resolved before there is a card.
@@ -256,8 +257,7 @@ def _unsealed(path: Path) -> tuple[dict[str, Any], Any]:
     Raises:
         OSError: it cannot be read. ValueError, KeyError, TypeError: it is damaged or another kind of file.
     """
-    # Opening a pipe without a writer would wait forever.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
+    with open(path, "rb", opener=without_waiting) as file:
         info = os.fstat(file.fileno())
         if not stat.S_ISREG(info.st_mode):
             raise ValueError("not a regular file")
@@ -310,7 +310,7 @@ def _takes(graph: Any, batch: int) -> bool:
 
 
 def _rows_are_independent(model: Any, shape: list[int]) -> bool:
-    """Whether a picture gives the same bits in every place of the batch; some kernels treat the last rows apart."""
+    """Whether a picture gives the same bits in every place of the batch; some kernels treat the last rows otherwise."""
     pictures = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     rows = np.array(model(pictures)[0])
     turned = [np.array(model(np.roll(pictures, i, axis=0))[0]) for i in range(1, shape[0])]
