@@ -1,7 +1,7 @@
 """Files and folders written completely or not at all, even if the process is killed.
 
-Until it is complete, a file has the name `.NAME.<random>.new`, which no other thread, process or machine uses. A process
-that is killed leaves it behind; it is never read.
+Until it is complete, a file has the name `.NAME.<random>.new`, which no other thread, process or machine uses. If the
+process is killed, that file stays and is never read.
 """
 
 from __future__ import annotations
