@@ -140,7 +140,7 @@ def test_what_was_left_out_is_reported(
     assert len((folder / "photos.tsv").read_text().splitlines()) == 9
     Path(measured.paths[0]).unlink()
     monkeypatch.setattr(projector, "POINTS", 19)
-    assert "1 thumbnails are grey" in projector.write(folder, measured, vectors)
+    assert "Grey thumbnails stand for 1 photo" in projector.write(folder, measured, vectors)
 
 
 def test_the_sprite_stays_within_what_browsers_take() -> None:

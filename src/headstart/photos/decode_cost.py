@@ -10,7 +10,7 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 
 from PIL import Image, ImageFile
 
@@ -85,7 +85,9 @@ def unusual(kind: str, data: bytes) -> bool:
 
     Much of Pillow's code for opening photos is Python that reads a file part by part; it can have millions of parts.
     """
-    look = {"jpeg": _jpeg, "png": _png, "gif": _gif, "tiff": _tiff, "bmp": _bmp, "pnm": _pnm}.get(kind)
+    if kind == "tiff":
+        return not plain_tags(data)
+    look = {"jpeg": _jpeg, "png": _png, "gif": _gif, "bmp": _bmp, "pnm": _pnm}.get(kind)
     return look is not None and look(data)
 
 
@@ -221,12 +223,8 @@ def _jpeg_header(data: bytes) -> _Jpeg:
 
 def _jpeg_scans(data: bytes) -> int:
     """Number of scans of the first picture in the file."""
-    scans = 0
-    for marker, _, _ in islice(_segments(data), 50 * _PARTS):
-        if marker == 0xD9:
-            return max(scans, 1)
-        scans += marker == 0xDA
-    return max(scans, 1)
+    markers = (marker for marker, _, _ in islice(_segments(data), 50 * _PARTS))
+    return max(sum(marker == 0xDA for marker in takewhile(lambda marker: marker != 0xD9, markers)), 1)
 
 
 def _jpeg(data: bytes) -> bool:
@@ -250,7 +248,7 @@ def _png(data: bytes) -> bool:
 
 def _gif(data: bytes) -> bool:
     """Many blocks before the first picture, which Pillow reads one by one."""
-    if len(data) <= _SMALL or len(data) < 13:
+    if len(data) <= _SMALL:
         return False
     position = 13 + (3 << (data[10] & 7) + 1 if data[10] & 128 else 0)
     for _ in range(_PARTS):
@@ -261,15 +259,11 @@ def _gif(data: bytes) -> bool:
         if kind != b"!":
             return True
         while position < len(data) and data[position]:
-            if data[position] < 16 and len(data) > _SMALL:
+            if data[position] < 16:
                 return True
             position += 1 + data[position]
         position += 1
     return True
-
-
-def _tiff(data: bytes) -> bool:
-    return not plain_tags(data)
 
 
 def _bmp(data: bytes) -> bool:

@@ -280,7 +280,7 @@ def _decode_apart(data: Data, view: View, fill: bool, memory: int) -> Images:
         except child.ChildError as error:
             if error.reason == "cancelled":
                 raise CancelledError from None
-            reason = {"time": "too large", "memory": "too large"}.get(error.reason, "corrupt")
+            reason = "too large" if error.reason in ("time", "memory") else "corrupt"
             raise PhotoError(reason, f"decoding it in a child process: {error}") from error
         except OSError as error:
             raise PhotoError("unreadable", f"the process to decode it cannot be started: {error}") from error
