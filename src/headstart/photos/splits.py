@@ -83,7 +83,7 @@ def stratified_folds(labels: npt.NDArray[np.intp], groups: Sequence[bytes], k: i
         label = int(labels[members[0]])
         if len(runs) < 2:
             raise DataError(
-                f"Class number {label} has {counted(len(members), 'photo')}, of which {len(runs)} differ.\n"
+                f"Class number {label} has only {counted(len(runs), 'distinct photo')}.\n"
                 "Cross-validation needs at least two different photos of every class."
             )
         turn = int.from_bytes(shuffled_rank(b"turn %d" % label, seed)[:4], "little")
