@@ -190,7 +190,7 @@ def test_an_engines_message_that_is_no_utf_8_is_shown_as_far_as_it_can_be(shared
 
 def test_a_model_without_outputs_is_reported() -> None:
     graph = ov.Model([], [pictures(1, 4, 4, 3)], "mute")
-    with pytest.raises(BackboneError, match=r"mute has no outputs.\nExpected a model that gives numbers"):
+    with pytest.raises(BackboneError, match=r"mute has no outputs.\nExpected a model that returns numbers"):
         dissect(graph, Hints(), "mute")
 
 
