@@ -207,7 +207,7 @@ def test_the_text_explains_how_it_was_measured_and_what_an_epoch_is(logdir: Path
     assert "all 24 photos measured on; 0 are left out" in summary
     assert "| flower | 12 |" in summary
     assert "headstart" in text(events, "versions")
-    assert "| network | builtin:efficientnet\\-lite0 |" in text(events, "settings")
+    assert "| backbone | builtin:efficientnet\\-lite0 |" in text(events, "settings")
     crossed = text(read(run_of(logdir, "crop-logistic")), "summary")
     assert "cross-validation" in crossed
     assert "held-out photos, one fold of 5" in crossed
