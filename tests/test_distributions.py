@@ -45,7 +45,7 @@ def test_the_fair_coin_is_exact_where_scipy_rounds(k: int, n: int) -> None:
     assert coin_cdf(k, n) == pytest.approx(total / 2**n, rel=4e-16)
 
 
-def test_ten_million_throws_take_no_time() -> None:
+def test_ten_million_throws_are_computed_quickly() -> None:
     # P(X <= n/2) = (1 + P(X = n/2)) / 2, by Stirling's series; SciPy says 0.5015.
     n = 10_000_000
     middle = (2 / (np.pi * n)) ** 0.5 * (1 - 1 / (4 * n))

@@ -99,7 +99,7 @@ def test_mistakes_are_sorted_by_confidence() -> None:
     assert result.mistakes == (Mistake("1", "a", "b", 0.9), Mistake("3", "b", "a", 0.7), Mistake("0", "b", "a", 0.6))
 
 
-def test_repeats_are_averaged_and_are_no_more_photos() -> None:
+def test_repeats_are_averaged_and_do_not_count_as_more_photos() -> None:
     labels = np.array([0, 1, 0, 1])
     right, wrong = np.eye(2)[labels], np.eye(2)[1 - labels]
     result = evaluated(labels, [right, wrong, right, right])
@@ -169,7 +169,7 @@ def test_certainty_is_in_the_last_bin() -> None:
     assert one == Bin(low=14 / 15, high=1.0, photos=3, confidence=1.0, accuracy=2 / 3)
 
 
-def test_the_most_frequent_confusions_come_first_and_hardly_any_are_none() -> None:
+def test_the_most_frequent_confusions_come_first_without_those_below_half_a_photo() -> None:
     def confused(counts: list[list[float]], most: int) -> list[Confusion]:
         labels, p = random_case(9, len(counts))
         return replace(evaluated(labels, [p]), confusion=np.array(counts)).top_confusions(most)

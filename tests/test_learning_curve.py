@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
+from headstart.evaluation.cross_validation import FOLDS
 from headstart.evaluation.learning_curve import class_advice, extrapolation
 from headstart.evaluation.learning_curve import curve as learning_curve
 from headstart.evaluation.learning_curve.class_advice import advise
-from headstart.evaluation.learning_curve.curve import FOLDS
 from headstart.evaluation.learning_curve.extrapolation import PowerLaw
 from headstart.evaluation.learning_curve.measuring import Folds, HeldOut
 from headstart.heads.fitting import fit
@@ -145,7 +145,7 @@ def test_points_that_are_sure_count_more() -> None:
     assert sure.accuracy([40])[0] == pytest.approx(0.9, abs=1e-3)
 
 
-def test_the_band_ahead_holds_what_comes() -> None:
+def test_the_predicted_band_contains_the_later_accuracy() -> None:
     """Curves of 40 photos a class look ahead to 80 and 160; heads are then trained on as many."""
     held, right = 0, 0
     test = clouds((500, 500, 500), seed=1)
@@ -163,7 +163,7 @@ def test_the_band_ahead_holds_what_comes() -> None:
     assert right >= 16
 
 
-def test_what_does_not_rise_is_not_extrapolated() -> None:
+def test_a_curve_that_does_not_rise_is_not_extrapolated() -> None:
     points = [learning_curve.Point(m, 2 * m, 8, 0.6, (0.5, 0.7)) for m in (5, 10, 20, 40)]
     rights = [np.arange(100)[None] < 60] * 4
     assert learning_curve._extrapolated(points, rights, 2, 0) == (None, ())
@@ -176,7 +176,7 @@ def test_two_points_are_not_extrapolated() -> None:
     assert "too few points to predict what more photos would give" in found.text
 
 
-def test_the_text_says_what_the_curve_says() -> None:
+def test_the_text_agrees_with_the_curve() -> None:
     found = curve(*clouds((80, 80, 80)), clouds((300, 300, 300), seed=1))
     assert found.text.startswith(f"With 80 photos per class the accuracy is {100 * found.points[-1].accuracy:.1f} % (")
     assert f"with 3 it was {100 * found.points[0].accuracy:.1f} %" in found.text
@@ -216,7 +216,7 @@ def test_nothing_is_certain_of_few_photos() -> None:
     assert not found.is_significant
 
 
-def test_nothing_is_said_where_classes_are_alike() -> None:
+def test_no_advice_if_classes_are_equally_good() -> None:
     significant = 0
     for seed in range(20):
         x, y = clouds((20, 20, 20), seed=seed + 10)
@@ -241,7 +241,7 @@ def test_advice_by_cross_validation_measures_every_photo_once() -> None:
     assert np.array_equal(right[0][folds == 0], alone.right([mask])[0])
 
 
-def test_many_masks_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_masks_give_the_same_result_as_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = unlike((20, 20, 20), 0)
     held = unlike((50, 50, 50), 1)
     rng = np.random.default_rng(0)
@@ -253,7 +253,7 @@ def test_many_masks_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None
     assert 0.2 < together.mean() < 1
 
 
-def test_too_few_photos_or_too_much_work_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_few_photos_or_too_much_work_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = clouds((1, 5, 5))
     assert "too few photos" in advise(x, y, NAMES, 0.1, HeldOut(*clouds((5, 5, 5), seed=1)), 0).text
     monkeypatch.setattr(class_advice, "_MOST_WORK", 1.0)
@@ -261,7 +261,7 @@ def test_too_few_photos_or_too_much_work_are_said(monkeypatch: pytest.MonkeyPatc
     assert "it would take minutes" in advise(x, y, NAMES, 0.1, HeldOut(*clouds((5, 5, 5), seed=1)), 0).text
 
 
-def test_it_is_said_when_not_all_classes_were_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_reported_if_not_all_classes_were_examined(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(class_advice, "_CLASSES", 2)
     found = advise(*clouds((9, 9, 9)), NAMES, 0.1, HeldOut(*clouds((5, 5, 5), seed=1)), 0)
     assert len(found.classes) == 2

@@ -1,4 +1,4 @@
-"""Several networks at once: each photo decoded once, one that fails fails alone, an interrupted run continues."""
+"""Several backbones: each photo is decoded once, a failure concerns one backbone only, an interrupted run continues."""
 
 from __future__ import annotations
 
@@ -71,31 +71,31 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[View]:
     return counts
 
 
-def networks(count: int, **settings: int) -> list[FakeBackbone]:
-    return [FakeBackbone(weights=f"network {i}", **settings) for i in range(count)]
+def backbones(count: int, **settings: int) -> list[FakeBackbone]:
+    return [FakeBackbone(weights=f"backbone {i}", **settings) for i in range(count)]
 
 
-def test_each_photo_is_decoded_once_for_all_networks_of_a_view(tmp_path: Path, decoded: Counter[View]) -> None:
+def test_each_photo_is_decoded_once_for_all_backbones_of_a_view(tmp_path: Path, decoded: Counter[View]) -> None:
     paths = write_photos(tmp_path, {"red": 10, "lime": 9})
-    extract_all([*networks(3), *networks(2, size=20)], paths, Store(tmp_path / "store"))
+    extract_all([*backbones(3), *backbones(2, size=20)], paths, Store(tmp_path / "store"))
     assert decoded == {View(16, 16): 19, View(20, 20): 19}
 
 
-def test_vectors_are_those_that_one_network_alone_gets(tmp_path: Path) -> None:
+def test_vectors_are_those_that_one_backbone_alone_gets(tmp_path: Path) -> None:
     paths = write_photos(tmp_path, {"red": 10, "lime": 9}, suffix=".png")
     both = [FakeBackbone(dim=5, weights="five"), FakeBackbone(dim=9, weights="nine").with_fit("crop")]
     extract_all(both, paths, Store(tmp_path / "store"))
-    for network in both:
-        found = extract(network, paths, Store(tmp_path / "store"))
-        alone = extract(network, paths, Store(tmp_path / "other"))
+    for backbone in both:
+        found = extract(backbone, paths, Store(tmp_path / "store"))
+        alone = extract(backbone, paths, Store(tmp_path / "other"))
         assert (found.computed, alone.computed) == (0, 19)
         assert np.array_equal(found.vectors, alone.vectors)
         assert found.hashes.tolist() == alone.hashes.tolist()
 
 
-def test_only_what_a_network_lacks_goes_through_it(tmp_path: Path, decoded: Counter[View]) -> None:
+def test_a_backbone_processes_only_the_photos_without_a_vector(tmp_path: Path, decoded: Counter[View]) -> None:
     paths = write_photos(tmp_path, {"red": 10, "lime": 9})
-    store, (old, new) = Store(tmp_path / "store"), networks(2)
+    store, (old, new) = Store(tmp_path / "store"), backbones(2)
     extract(old, paths[:12], store)
     decoded.clear()
     outcomes = extract_all([old, new], paths, store)
@@ -106,9 +106,9 @@ def test_only_what_a_network_lacks_goes_through_it(tmp_path: Path, decoded: Coun
 def test_nothing_is_decoded_when_all_is_known(tmp_path: Path, decoded: Counter[View]) -> None:
     paths = write_photos(tmp_path, {"red": 35, "lime": 35})
     store = Store(tmp_path / "store")
-    first = extract_all(networks(2), paths, store)
+    first = extract_all(backbones(2), paths, store)
     decoded.clear()
-    second = extract_all(networks(2), paths, store)
+    second = extract_all(backbones(2), paths, store)
     assert not decoded
     assert [one.computed for one in second] == [0, 0]
     assert [one.photos_per_second for one in second] == [one.photos_per_second for one in first]
@@ -116,19 +116,19 @@ def test_nothing_is_decoded_when_all_is_known(tmp_path: Path, decoded: Counter[V
 
 def test_speed_is_measured_where_it_is_not_known(tmp_path: Path) -> None:
     paths = write_photos(tmp_path, {"red": 5, "lime": 5})
-    store, (network,) = Store(tmp_path / "store"), networks(1)
-    network.delay = 0.05  # a batch of four
-    extract(network, paths, store)
-    assert store.rate(network.card, "network") is None
-    (outcome,) = extract_all([network], paths, store)
+    store, (backbone,) = Store(tmp_path / "store"), backbones(1)
+    backbone.delay = 0.05  # a batch of four
+    extract(backbone, paths, store)
+    assert store.rate(backbone.card, "backbone") is None
+    (outcome,) = extract_all([backbone], paths, store)
     assert outcome.computed == 0
     assert outcome.photos_per_second is not None
     assert 20 < outcome.photos_per_second <= 80
-    assert store.rate(network.card, "network") == outcome.photos_per_second
-    assert store.rate(network.card) is None  # reading photos was not in it
+    assert store.rate(backbone.card, "backbone") == outcome.photos_per_second
+    assert store.rate(backbone.card) is None  # reading photos was not in it
 
 
-def test_reading_photos_is_not_in_a_networks_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_photos_is_not_in_the_speed_of_a_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import time
 
     paths = write_photos(tmp_path, {"red": 40, "lime": 40})
@@ -139,15 +139,15 @@ def test_reading_photos_is_not_in_a_networks_speed(tmp_path: Path, monkeypatch: 
         return read(path)
 
     monkeypatch.setattr(images, "read", slowly)
-    (network,) = networks(1)
-    (outcome,) = extract_all([network], paths, Store(tmp_path / "store"))
-    # 80 photos took at least 0.2 s to read with up to four readers; the network alone takes next to nothing.
+    (backbone,) = backbones(1)
+    (outcome,) = extract_all([backbone], paths, Store(tmp_path / "store"))
+    # 80 photos took at least 0.2 s to read with up to four readers; the backbone alone takes next to nothing.
     assert outcome.photos_per_second is not None
     assert outcome.photos_per_second > 80 / 0.2
 
 
 @pytest.mark.parametrize("error", [BackboneError("no more"), ValueError("a plugin's own")])
-def test_a_network_that_fails_fails_alone(tmp_path: Path, error: Exception) -> None:
+def test_if_one_backbone_fails_the_others_continue(tmp_path: Path, error: Exception) -> None:
     paths = write_photos(tmp_path, {"red": 10, "lime": 9})
     store = Store(tmp_path / "store")
     good, bad, other = FakeBackbone(weights="a"), Broken(error, after=8), FakeBackbone(weights="b")
@@ -166,13 +166,13 @@ def test_a_disk_that_fails_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Store, "put", full)
     with pytest.raises(StoreError, match="full"):
-        extract_all(networks(2), paths, Store(tmp_path / "store"))
+        extract_all(backbones(2), paths, Store(tmp_path / "store"))
 
 
 def test_photos_that_cannot_be_used_are_left_to_who_reads_the_vectors(tmp_path: Path) -> None:
     paths = [*write_photos(tmp_path, {"red": 5}), str(tmp_path / "broken.jpg"), str(tmp_path / "missing.jpg")]
     (tmp_path / "broken.jpg").write_bytes(b"no photo")
-    store, both = Store(tmp_path / "store"), networks(2)
+    store, both = Store(tmp_path / "store"), backbones(2)
     outcomes = extract_all(both, paths, store)
     assert [(one.computed, one.error) for one in outcomes] == [(5, None), (5, None)]
     assert len(extract(both[1], paths, store).skipped) == 2
@@ -192,13 +192,13 @@ def test_few_pictures_are_held_at_a_time(
 
     monkeypatch.setattr(many.Album, "hold", counting)
     paths = write_photos(tmp_path, {"red": 10, "lime": 9})
-    outcomes = extract_all(networks(2), paths, Store(tmp_path / "store"))
+    outcomes = extract_all(backbones(2), paths, Store(tmp_path / "store"))
     assert held == [7, 7, 5]
     assert [one.computed for one in outcomes] == [19, 19]
     assert decoded == {View(16, 16): 19}
 
 
-def test_many_networks_do_not_stay_in_memory_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_backbones_do_not_stay_in_memory_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(many, "_ALBUM_BYTES", 1)
     monkeypatch.setattr(many, "FLUSH", 7)
     paths = write_photos(tmp_path, {"red": 10, "lime": 9})
@@ -210,30 +210,30 @@ def test_many_networks_do_not_stay_in_memory_together(tmp_path: Path, monkeypatc
     assert [one.released for one in several] == [4] * len(several)  # after each of the three albums, and at the end
 
 
-def test_progress_counts_photos_times_networks(tmp_path: Path) -> None:
+def test_progress_counts_photos_times_backbones(tmp_path: Path) -> None:
     paths = write_photos(tmp_path, {"red": 10, "lime": 9})
     store, progress = Store(tmp_path / "store"), Recorder()
-    extract(networks(1)[0], paths[:9], store)
-    extract_all(networks(2), paths, store, progress)
+    extract(backbones(1)[0], paths[:9], store)
+    extract_all(backbones(2), paths, store, progress)
     assert progress.plans == [(38, 29, 0.0)]
     assert progress.steps == sorted(progress.steps)
     assert progress.steps[-1] == 29
 
 
-def test_the_time_is_told_when_all_speeds_are_known(tmp_path: Path) -> None:
+def test_the_time_is_estimated_when_all_speeds_are_known(tmp_path: Path) -> None:
     paths = write_photos(tmp_path, {"red": 10})
     store, progress = Store(tmp_path / "store"), Recorder()
-    for network, rate in zip(networks(2), (10.0, 2.0), strict=True):
-        store.prepare(network.card)
-        store.note_rate(network.card, rate, "network")
-    extract_all(networks(2), paths, store, progress)
+    for backbone, rate in zip(backbones(2), (10.0, 2.0), strict=True):
+        store.prepare(backbone.card)
+        store.note_rate(backbone.card, rate, "backbone")
+    extract_all(backbones(2), paths, store, progress)
     assert progress.plans == [(20, 20, 6.0)]
 
 
-def test_a_photo_that_changes_between_two_networks_is_not_taken_for_the_old_one(tmp_path: Path) -> None:
-    """The second network gets the picture and the hash of what was read, never the one with the other."""
+def test_a_photo_that_changes_between_two_backbones_is_not_taken_for_the_old_one(tmp_path: Path) -> None:
+    """The second backbone gets the picture and the hash of what was read, never the one with the other."""
     paths = write_photos(tmp_path, {"red": 4, "lime": 4}, suffix=".png")
-    first, second = networks(2)
+    first, second = backbones(2)
     stream = first.embed_stream
 
     def changing(batches: object, done: object) -> None:
@@ -247,5 +247,5 @@ def test_a_photo_that_changes_between_two_networks_is_not_taken_for_the_old_one(
     assert np.array_equal(found.vectors[0], found.vectors[4])
 
 
-def replace_card(network: FakeBackbone) -> FakeBackbone:
-    return network.with_card(replace(network.card))
+def replace_card(backbone: FakeBackbone) -> FakeBackbone:
+    return backbone.with_card(replace(backbone.card))

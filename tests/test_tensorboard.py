@@ -30,7 +30,7 @@ pytest.importorskip("tensorboard")
 
 HEADSTART = str(Path(sys.executable).with_name("headstart"))
 HEADS = ["logistic", "ridge", "centroid", "knn"]
-SETTINGS = {"network", "head", "l2", "neighbours", "view", "layers", "fraction", "dimension", "parameters"}
+SETTINGS = {"backbone", "head", "l2", "neighbours", "view", "layers", "fraction", "dimension", "parameters"}
 FIGURES = {
     "accuracy", "accuracy/low", "accuracy/high", "cost/photos_per_second", "cost/seconds",
     "quality/balanced_accuracy", "quality/calibration_error", "quality/log_loss",
@@ -124,7 +124,7 @@ def test_the_rows_show_what_was_trained(logdir: Path) -> None:
     knn, crop = by_head[run_of(logdir, "knn").name], by_head[run_of(logdir, "crop-logistic").name]
     assert (knn["head"], knn["l2"], knn["fraction"], knn["view"]) == ("knn", 0, 1, "squash")
     assert knn["neighbours"] >= 1
-    assert knn["network"] == "builtin:efficientnet-lite0"
+    assert knn["backbone"] == "builtin:efficientnet-lite0"
     assert (knn["dimension"], round(knn["parameters"] / 1e6, 1)) == (1280, 4.7)
     assert (crop["fraction"], crop["view"], crop["neighbours"]) == (0.9, "crop", 0)
     assert crop["l2"] > 0
@@ -204,10 +204,10 @@ def test_the_text_explains_how_it_was_measured_and_what_an_epoch_is(logdir: Path
     assert "measured by a test set" in summary
     assert "one iteration of the solver" in summary
     assert "the 24 photos of the test set" in summary
-    assert "all 24 photos that were measured on; 0 are left out" in summary
+    assert "all 24 photos measured on; 0 are left out" in summary
     assert "| flower | 12 |" in summary
     assert "headstart" in text(events, "versions")
-    assert "| network | builtin:efficientnet\\-lite0 |" in text(events, "settings")
+    assert "| backbone | builtin:efficientnet\\-lite0 |" in text(events, "settings")
     crossed = text(read(run_of(logdir, "crop-logistic")), "summary")
     assert "cross-validation" in crossed
     assert "held-out photos, one fold of 5" in crossed
@@ -259,7 +259,7 @@ def test_classes_whose_names_become_the_same_tag_stay_apart() -> None:
 
 
 def test_a_folder_without_runs_is_reported(tmp_path: Path) -> None:
-    for folder, words in ((tmp_path / "nothing", "does not exist"), (tmp_path, "holds no runs")):
+    for folder, words in ((tmp_path / "nothing", "does not exist"), (tmp_path, "has no runs")):
         result = subprocess.run(
             [HEADSTART, "board", str(folder)], capture_output=True, text=True, check=False, timeout=60
         )
@@ -395,7 +395,7 @@ def test_a_comparison_writes_a_row_with_all_columns_for_every_backbone_and_head(
         figures = {value.name.tag: value.value for value in group.metric_values}
         assert {"accuracy", "accuracy/low", "accuracy/high", "cost/seconds", "cost/photos_per_second"} <= set(figures)
         assert figures["cost/photos_per_second"] > 0
-        columns = group.hparams["network"].string_value, group.hparams["head"].string_value
+        columns = group.hparams["backbone"].string_value, group.hparams["head"].string_value
         accuracies[columns] = figures["accuracy"]
     assert accuracies == {(e.card.handle, e.head.kind): pytest.approx(e.accuracy, abs=1e-6) for e in found.entries}
     lite = run_of(tmp_path / "runs", "logistic")

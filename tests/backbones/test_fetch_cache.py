@@ -336,7 +336,7 @@ def test_two_processes_fetch_a_network_once(hub: HubServer) -> None:
     waited = [out for out, _ in answers if "Waiting for process" in out]
     assert len(waited) == 1
     assert any(f"Waiting for process {child.pid} on " in waited[0] for child in children)
-    assert f"fetches {handle}" in waited[0]
+    assert f", fetching {handle} since " in waited[0]
 
 
 def test_a_dead_owners_lock_is_taken_over_and_its_download_goes_on(hub: HubServer, progress: Heard) -> None:
@@ -364,7 +364,7 @@ def test_a_dead_owners_lock_is_taken_over_and_its_download_goes_on(hub: HubServe
     assert list(root.glob("making/*"))  # what it left
     fetch(handle, progress)
     assert f"Process {child.pid} on " in progress.lines[0]
-    assert "has ended without finishing; taking over." in progress.lines[0]
+    assert ", has ended without finishing; taking over." in progress.lines[0]
     assert not (root / "making").exists()
     assert not (root / "arriving").exists()
     assert [one.problem for one in verify()] == [""]
@@ -381,18 +381,18 @@ def test_what_a_dead_process_left_of_another_network_is_swept_too(hub: HubServer
 def test_what_a_living_process_has_in_work_is_left_alone(hub: HubServer) -> None:
     room = keeping.models() / "making" / "other-1"
     room.mkdir(parents=True)
-    with locks.owned(keeping.models() / "locks" / "other-1", "fetches", lambda _: None):
+    with locks.owned(keeping.models() / "locks" / "other-1", "fetching", lambda _: None):
         fetch(hub.url + "/google/net/1")
         assert room.exists()
 
 
-def test_the_waiting_is_said_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_is_reported_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "_REMIND_SECONDS", 0.2)
     said: list[str] = []
     taken, free = threading.Event(), threading.Event()
 
     def owner() -> None:
-        with locks.owned(tmp_path / "lock", "fetches a network", said.append):
+        with locks.owned(tmp_path / "lock", "fetching a model", said.append):
             taken.set()
             free.wait(10)
 
@@ -400,11 +400,11 @@ def test_the_waiting_is_said_again_and_again(tmp_path: Path, monkeypatch: pytest
     thread.start()
     taken.wait(10)
     threading.Timer(0.9, free.set).start()
-    with locks.owned(tmp_path / "lock", "waits", said.append):
+    with locks.owned(tmp_path / "lock", "waiting", said.append):
         pass
     thread.join()
     assert len(said) >= 3
-    assert all("fetches a network" in line for line in said)
+    assert all(", fetching a model since " in line for line in said)
     assert (tmp_path / "lock").read_text() == ""
 
 

@@ -117,13 +117,6 @@ def test_offline_is_said_by_the_environment(value: str, expected: bool, monkeypa
     assert offline() is expected
 
 
-def test_http_is_encrypted_to_nobody_but_this_machine() -> None:
-    assert parse("https://h/a").encrypted
-    assert parse("http://127.0.0.1:80/a").encrypted
-    assert parse("http://localhost/a").encrypted
-    assert not parse("http://h/a").encrypted
-
-
 # --- what a text names ---
 
 

@@ -236,7 +236,7 @@ def test_the_server_says_how_long_to_wait(
 
 def test_a_server_that_asks_for_an_hour_is_not_waited_for(hub: HubServer) -> None:
     hub.on("/busy/1", lambda r: r.send(b"", 503, {"Retry-After": "3600"}))
-    fails(hub.url + "/busy/1", "asks to wait for 3600 s")
+    fails(hub.url + "/busy/1", "requests a pause of 3600 s")
     assert len(hub.requests) == 1
 
 
@@ -489,7 +489,7 @@ def test_a_folder_that_cannot_be_written(hub: HubServer, tmp_path: Path, monkeyp
     assert "HEADSTART_HOME" in str(caught.value)
 
 
-def test_http_to_another_machine_is_said(elsewhere: None, progress: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_http_to_another_machine_is_reported(elsewhere: None, progress: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: (_ for _ in ()).throw(socket.gaierror(-2, "no")))
     fails("http://intranet/net/1", "the name intranet", progress=progress)
     assert "not encrypted" in progress.lines[0]

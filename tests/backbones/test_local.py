@@ -31,7 +31,7 @@ from headstart.backbones.hints import Hints, Options
 from headstart.backbones.local import LocalModel
 from headstart.backbones.ranges import known
 from headstart.backbones.ranges.feeds import RANGES, Feed, feed_of
-from headstart.backbones.runtimes.openvino.network import NetworkBackbone
+from headstart.backbones.runtimes.openvino.backbone import OpenVINOBackbone
 from headstart.classifier.as_is import classify
 from headstart.classifier.classifier import Classifier
 from headstart.errors import BackboneError
@@ -55,7 +55,7 @@ def toy(
     return save(model({name: dense(x, numbers(len(mix), classes)) if classes else x}, image), path)
 
 
-def load(path: Path, options: Options | None = None, hints: Hints | None = None) -> NetworkBackbone:
+def load(path: Path, options: Options | None = None, hints: Hints | None = None) -> OpenVINOBackbone:
     return local.open_model(LocalModel(str(path), path, hints or Hints()), options or Options(), "float32", None)
 
 

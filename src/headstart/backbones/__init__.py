@@ -17,10 +17,11 @@ from headstart.errors import BackboneError, NotFetchedError
 
 if TYPE_CHECKING:  # these import numpy and Pillow, which the catalogue's commands do without
     from headstart.backbones.base import Backbone
-    from headstart.backbones.card import Card, Precision
+    from headstart.backbones.card import Card
     from headstart.backbones.fetch import Fetched
     from headstart.backbones.fetch.handles import Handle
     from headstart.backbones.local import LocalModel
+    from headstart.backbones.runtimes.openvino.compiled import PrecisionChoice
     from headstart.progress import Progress
 
 __all__ = ["DEFAULT", "Layers", "Located", "Options", "load", "load_card", "locate"]
@@ -79,7 +80,7 @@ def locate(handle: str) -> Located:
 
 def load(
     handle: str = DEFAULT,
-    precision: Precision = "auto",
+    precision: PrecisionChoice = "auto",
     folder: Path | None = None,
     options: Options | None = None,
     progress: Progress | None = None,

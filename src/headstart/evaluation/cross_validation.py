@@ -1,4 +1,4 @@
-"""How a head is measured without a test set: repeated stratified cross-validation over the features.
+"""Measuring a head without a test set: repeated stratified cross-validation over the features.
 
 Copies of a photo are always in the same fold.
 """
@@ -18,21 +18,21 @@ from headstart.heads.fitting import fit
 from headstart.heads.head import Head, Kind
 from headstart.photos.splits import stratified_folds
 
-#: Where a strength is only chosen, and where photos are many.
+#: Folds to choose a strength, and to measure with many photos.
 FOLDS = 5
-#: Where photos are few, what is measured should learn from nearly as many as the final head does: with 5 folds the
+#: With few photos, the heads measured should learn from nearly as many as the final head does: with 5 folds the
 #: accuracy measured was 1.3 to 1.9 points below the true one on food10-64, and its interval contained the truth in
 #: 91 % of 300 draws of 40 photos a class (benchmarks/intervals.py).
 MORE_FOLDS = 10
 _FEW = 1000
-#: Repeats make the mean steadier where photos are few; with many one pass is as good and repeats only cost time.
+#: Repeats make the mean steadier with few photos; with many photos one pass is as good and takes less time.
 _PREDICTIONS_WANTED = 1500
 _MOST_REPEATS = 20
 
 
 @dataclass(frozen=True)
 class CrossValidated:
-    """A head trained on all photos, and what heads trained on parts of them predict for the rest.
+    """A head trained on all photos, and predictions for each photo by heads trained on others.
 
     Attributes:
         head: trained on all photos. strength: that was chosen for it, see `Fitted`.
@@ -52,7 +52,7 @@ def repeats_for(photos: int) -> int:
 
 
 def folds_for(photos: int) -> int:
-    """Ten folds below 1,000 photos, else five: with many photos a tenth more changes little and takes time."""
+    """Ten folds below 1,000 photos, else five: with many photos, more folds change little and take time."""
     return MORE_FOLDS if photos < _FEW else FOLDS
 
 
@@ -66,8 +66,8 @@ def cross_validate(
         clean: the photos.
         classes: class names, at least two.
         seed: of the folds; repeat r uses `seed + r`.
-        measuring: whether the figures are wanted, then `repeats_for` and `folds_for` the number of photos; otherwise
-            one repeat of five folds, enough to choose the strength.
+        measuring: whether the figures are wanted; then `repeats_for` and `folds_for` decide. Otherwise five folds,
+            once: enough to choose the strength.
 
     Raises:
         DataError: fewer than two classes, or a class with fewer than two different photos.

@@ -1,6 +1,6 @@
-"""Student's t, the fair coin and the normal distribution: what tests of significance need, without SciPy.
+"""Distributions for tests of significance, without SciPy: Student's t, the fair coin, the normal distribution.
 
-Computed in 30 digits by mpmath, which is imported when first needed. Each call has a context of its own: mpmath's
+Computed in 30 digits by mpmath, which is imported when first needed. Each call has its own context: mpmath's
 shared one has one precision for all threads.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 _DIGITS = 30
 #: Binary places of the fixed-point numbers in `coin_cdf`.
 _PLACES = 128
-#: Up to so many throws the ways to get k heads are counted exactly, in milliseconds; for a million it takes 30 s.
+#: Up to this number of throws, the ways to get k heads are counted exactly, in milliseconds; a million takes 30 s.
 _EXACT = 10_000
 
 
@@ -60,7 +60,7 @@ def coin_cdf(k: int, n: int) -> float:
 
 
 def _t_cdf(context: Any, t: Any, df: float) -> Any:
-    """By the incomplete beta function (Abramowitz and Stegun 1964, 26.7.1 and 26.5.27)."""
+    """`t_cdf`, by the incomplete beta function (Abramowitz and Stegun 1964, 26.7.1 and 26.5.27)."""
     tail = context.betainc(context.mpf(df) / 2, 0.5, 0, df / (df + context.mpf(t) ** 2), regularized=True) / 2
     return 1 - tail if t > 0 else tail
 

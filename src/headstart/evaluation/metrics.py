@@ -1,4 +1,4 @@
-"""How good is it, and how sure are we? Pure functions on arrays: no photo, no backbone, no file."""
+"""How good a classifier is, and how certain that is: functions of arrays, which need no photos or files."""
 
 from __future__ import annotations
 
@@ -89,11 +89,11 @@ class Evaluation:
         n: photos measured on.
         accuracy: share of right predictions, 0..1; over repeats of cross-validation, their mean.
         interval: 95 % interval of the accuracy.
-        balanced_accuracy: mean over classes of the share of their photos that was predicted right.
+        balanced_accuracy: mean of the recalls of the classes.
         log_loss: mean of `-ln p(true class)`.
         calibration_error: expected calibration error, 0..1.
         confusion: float64 `(k, k)`, rows true, columns predicted; photos (a mean over repeats).
-        bins: of the calibration error, those that have photos; by the mean probabilities over repeats.
+        bins: of the calibration error, those with photos; of the mean probabilities over repeats.
         mistakes: the most confident first, at most 50.
     """
 
@@ -128,10 +128,10 @@ class Evaluation:
         )
 
     def top_confusions(self, most: int) -> list[Confusion]:
-        """Which class was predicted for which, the most frequent first; those of half a photo or more.
+        """Classes predicted as another class, the most frequent first; those with half a photo or more.
 
         Args:
-            most: so many at most.
+            most: maximum number of confusions.
         """
         support = self.confusion.sum(axis=1)
         found = [
@@ -188,15 +188,14 @@ def evaluate(
         labels: intp `(n,)`, true classes, `0..k-1`.
         repeats: for each repeat (one for a test set) float64 `(n, k)`, probabilities.
         classes: k names. paths: n of them.
-        protocol: cross-validation gets the cautious interval, because it measures other, mostly worse heads than the
-            final one, which learns from more photos.
-        interval_photos: how many independent photos the interval may count on; n if not given. Copies of a photo
-            are one.
+        protocol: cross-validation gets the cautious interval, because it measures heads that learn from fewer photos
+            than the final one.
+        interval_photos: number of independent photos for the interval; n if not given. Copies count as one.
         mean: `mean_of(repeats)`, if it was computed already.
 
     Returns:
         figures averaged over the repeats. The interval is Wilson's for one set of independent photos: repeats make
-        the mean steadier, but they are no more photos, so they do not narrow it. For cross-validation it is
+        the mean steadier but add no photos, so they do not narrow it. For cross-validation it is
         `wilson_corrected`. In 300 draws each of 10 and 40 photos a class (benchmarks/intervals.py) the plain one
         contained the true accuracy in as few as 92.3 %, the cautious one in 93.0 % or more.
     """
@@ -225,7 +224,7 @@ def evaluate(
 
 
 def mean_of(repeats: Sequence[Probabilities]) -> npt.NDArray[np.float32]:
-    """The mean of probabilities `(n, k)` over repeats, in float32: it is kept, and n and k may be large."""
+    """The mean of probabilities `(n, k)` over repeats, in float32: it is kept in memory, and n and k may be large."""
     total = repeats[0].astype(np.float32)
     for one in repeats[1:]:
         total += one
@@ -253,7 +252,7 @@ def wilson_corrected(share: float, n: int) -> tuple[float, float]:
     """95 % score interval with continuity correction: Wilson's, half a trial further out on either side.
 
     Newcombe 1998 (Statistics in Medicine 17:857), method 4: all P with `|share - P| - 1/(2n) <= z sqrt(P(1 - P)/n)`,
-    which are Wilson's ends at `share - 1/(2n)` and `share + 1/(2n)`. Wilson's interval holds the truth in 95 % on
+    which are Wilson's ends at `share - 1/(2n)` and `share + 1/(2n)`. Wilson's interval contains the truth in 95 % on
     average over shares, this one in hardly less than 95 % at any.
 
     Args:

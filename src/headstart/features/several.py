@@ -1,7 +1,7 @@
 """Photos -> vectors of several models, kept in the store: each photo is decoded once for all models with the same view.
 
-Some hundred photos are decoded, then processed by one model after the other. So two models never share the cores, and
-the speed of each is measured. An interrupted run continues where it stopped.
+Some hundred photos are decoded, then processed by one model after the other. So models never compete for the cores, and
+the speed of each can be measured. An interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -48,39 +48,39 @@ class Outcome:
 
 
 def extract_all(
-    networks: Sequence[Backbone], paths: Sequence[str], store: Store, progress: Progress | None = None
+    backbones: Sequence[Backbone], paths: Sequence[str], store: Store, progress: Progress | None = None
 ) -> list[Outcome]:
     """Put vectors of photos into the store; `features.extract` finds them there.
 
     Args:
-        networks: compute the vectors. If one fails, the others continue.
+        backbones: compute the vectors. If one fails, the others continue.
         paths: n photos.
         store: holds known vectors and receives new ones.
         progress: receives the progress, counted in photos times models.
 
     Returns:
-        an outcome for each network.
+        an outcome for each backbone.
 
     Raises:
         StoreError: the store cannot be read or written.
     """
-    todo = _missing(networks, paths, store)
+    todo = _missing(backbones, paths, store)
     total_progress = _Sum(sum(map(len, todo)), progress)
-    speeds = [store.rate(network.card, "network") for network in networks]
+    speeds = [store.rate(backbone.card, "backbone") for backbone in backbones]
     if progress is not None:
         seconds = sum(len(rows) / (speed or np.inf) for rows, speed in zip(todo, speeds, strict=True))
-        progress.planned(len(paths) * len(networks), total_progress.total, seconds if all(speeds) else 0.0)
+        progress.planned(len(paths) * len(backbones), total_progress.total, seconds if all(speeds) else 0.0)
     views: dict[View, list[_Member]] = {}
-    members = [_Member(network, rows, speed) for network, rows, speed in zip(networks, todo, speeds, strict=True)]
+    members = [_Member(backbone, rows, speed) for backbone, rows, speed in zip(backbones, todo, speeds, strict=True)]
     for member in members:
-        views.setdefault(member.network.card.view, []).append(member)
+        views.setdefault(member.backbone.card.view, []).append(member)
     with readers() as pool:
         for view, group in views.items():
             _extract(view, group, paths, store, total_progress, pool)
     return [Outcome(one.computed, one.seconds, one.speed, one.error) for one in members]
 
 
-def _missing(networks: Sequence[Backbone], paths: Sequence[str], store: Store) -> list[set[int]]:
+def _missing(backbones: Sequence[Backbone], paths: Sequence[str], store: Store) -> list[set[int]]:
     """For each model the rows without a stored vector, as far as is known without reading photos."""
     store.refresh()
     hashes = store.known(paths)
@@ -88,8 +88,8 @@ def _missing(networks: Sequence[Backbone], paths: Sequence[str], store: Store) -
     digests = [hashes[i] or b"" for i in known]
     unknown = set(range(len(paths))) - set(known)
     return [
-        unknown | {i for i, there in zip(known, store.has(network.card, digests), strict=True) if not there}
-        for network in networks
+        unknown | {i for i, there in zip(known, store.has(backbone.card, digests), strict=True) if not there}
+        for backbone in backbones
     ]
 
 
@@ -97,7 +97,7 @@ def _missing(networks: Sequence[Backbone], paths: Sequence[str], store: Store) -
 class _Member:
     """A model and its progress; `todo` are the rows without a stored vector."""
 
-    network: Backbone
+    backbone: Backbone
     todo: set[int]
     speed: float | None
     computed: int = 0
@@ -121,24 +121,24 @@ def _extract(
                 with _failing_alone(member):
                     _embed(member, own, store, total_progress.part(len(own)), album)
             if len(group) > _LOADED:
-                member.network.release()
+                member.backbone.release()
     for member in group:
         if member.speed is None and member.error is None:
             with _failing_alone(member):
                 _time(member, paths, store, album, pool)
-        member.network.release()
+        member.backbone.release()
 
 
 def _embed(member: _Member, paths: list[str], store: Store, part: Progress, album: Album) -> None:
-    _ = member.network.batch  # loads or compiles it, so that this is not timed
-    found = extract(member.network, paths, store, part, album.read)
+    _ = member.backbone.batch  # loads or compiles it, so that this is not timed
+    found = extract(member.backbone, paths, store, part, album.read)
     member.computed += found.computed
     if found.computed:
         member.seconds += found.seconds
     if member.computed >= FLUSH:
         member.speed = member.computed / member.seconds
         with suppress(StoreError):  # the speed is in the result anyway
-            store.note_rate(member.network.card, member.speed, "network")
+            store.note_rate(member.backbone.card, member.speed, "backbone")
 
 
 def _time(member: _Member, paths: Sequence[str], store: Store, album: Album, pool: Executor) -> None:
@@ -149,14 +149,14 @@ def _time(member: _Member, paths: Sequence[str], store: Store, album: Album, poo
         pictures = album.pictures(_TIMED)
     if not pictures:
         return
-    network, step = member.network, member.network.batch
+    backbone, step = member.backbone, member.backbone.batch
     batches = [(i, np.stack(pictures[i : i + step])) for i in range(0, len(pictures), step)]
-    network.embed_stream(batches[:1], lambda *_: None)
+    backbone.embed_stream(batches[:1], lambda *_: None)
     clock = time.perf_counter()
-    network.embed_stream(batches, lambda *_: None)
+    backbone.embed_stream(batches, lambda *_: None)
     member.speed = len(pictures) / (time.perf_counter() - clock)
     with suppress(StoreError):
-        store.note_rate(network.card, member.speed, "network")
+        store.note_rate(backbone.card, member.speed, "backbone")
 
 
 @contextmanager
@@ -169,7 +169,7 @@ def _failing_alone(member: _Member) -> Iterator[None]:
     except HeadstartError:
         raise
     except Exception as error:
-        handle = member.network.card.handle
+        handle = member.backbone.card.handle
         member.error = BackboneError(f"{handle} failed: {type(error).__name__}: {error}")
         member.error.__cause__ = error
 
@@ -183,13 +183,13 @@ class _Sum:
         self._begun = 0
 
     def part(self, expected: int) -> Progress:
-        """The progress for the next extraction, of so many photos."""
+        """The progress of the next extraction, which has `expected` photos."""
         part = _Part(self, self._begun)
         self._begun += expected
         return part
 
     def reached(self, done: int) -> None:
-        """Report so many photos as done."""
+        """Report the number of photos done."""
         if self._progress is not None:
             self._progress.advanced(min(done, self.total))
 

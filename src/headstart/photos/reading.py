@@ -1,4 +1,4 @@
-"""Photos that are read, hashed and decoded: for one model, or once for several models with the same view."""
+"""Reads, hashes and decodes photos: for one model, or once for several models with the same view."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from headstart.photos.budget import ReadingPool
 from headstart.photos.images import Images, View
 from headstart.photos.pictures import InMemory
 
-#: A file changed this recently may change again without a change of its time stamp: it is hashed again.
+#: A file changed this recently may change again without a new time stamp, so it is hashed again.
 _RACY_SECONDS = 2.0
 
 
@@ -32,7 +32,7 @@ def processors() -> int:
 def readers() -> Iterator[Executor]:
     """Threads that read photos, one for each core.
 
-    An error or Ctrl-C does not wait for photos: decoding is cancelled.
+    After an error or Ctrl-C, decoding is cancelled.
     """
     pool = ReadingPool(processors())
     try:
@@ -112,7 +112,7 @@ class _Decoded:
 
 
 class Album:
-    """Photos decoded once for all models with the same view; it keeps the photos given to `hold` in memory.
+    """Photos decoded once for all models with the same view; photos given to `hold` stay in memory.
 
     Args:
         view: of all its pictures: uint8 `(height, width, 3)`, `height * width * 3` bytes each.
@@ -141,7 +141,7 @@ class Album:
         return [photo.picture for photo in list(self._photos.values())[:most]]
 
     def _decode(self, path: str) -> _Decoded | None:
-        """Runs in the pool's threads."""
+        """Read and decode a photo in the pool's threads; None if it cannot be used."""
         try:
             photo = FilePhoto.read(path)
             return _Decoded(photo.mark, photo.digest, photo.decode(self.view))

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from headstart.disk.unpack import NOISE
 from headstart.errors import DataError
 from headstart.photos import spreadsheet
 from headstart.photos.pictures import InMemory, Pictures, listed
@@ -22,7 +23,6 @@ from headstart.safety.printable import show, show_all
 _TRAIN = {"train"}
 _TEST = {"test"}
 _VALIDATION = {"val", "valid", "validation"}
-_NOISE = {"__macosx", "thumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "@eadir"}
 
 
 @dataclass(frozen=True)
@@ -312,7 +312,7 @@ def _identity(folder: str | Path) -> tuple[int, int] | str:
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            kept = [e for e in entries if not e.name.startswith(".") and e.name.lower() not in _NOISE]
+            kept = [e for e in entries if not e.name.startswith(".") and e.name.lower() not in NOISE]
     except OSError as error:
         raise DataError(f"The folder {show(folder)} cannot be read: {error.strerror}.") from error
     return sorted(kept, key=lambda entry: entry.name)

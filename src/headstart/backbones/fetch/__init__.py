@@ -113,7 +113,7 @@ def fetch(asked: Handle, progress: Progress | None = None, refresh: bool = False
     if offline():
         what = f"is damaged: {damage}" if damage else "is not here" if not refresh else "cannot be refreshed"
         raise failure(asked, f"{what}, and HEADSTART_OFFLINE is set.", _CARRY.format(handle=asked))
-    with cache.disk_errors(f"{asked} cannot be kept"), cache.locked(asked, "fetches", progress.message):
+    with cache.disk_errors(f"{asked} cannot be kept"), cache.locked(asked, "fetching", progress.message):
         if not refresh:
             try:
                 if (here := _look(asked)) is not None:  # another process may just have fetched it
@@ -247,7 +247,7 @@ def _copy(asked: Handle, handle: Handle, folder: Path, files: Iterable[str], pro
     """Make files on this disk the entry of a handle."""
     with (
         cache.disk_errors(f"{asked} cannot be kept"),
-        cache.locked(asked, "copies", progress.message),
+        cache.locked(asked, "copying", progress.message),
         cache.making(cache.key_of(asked)) as room,
     ):
         if (entry := cache.sound(handle)) is not None:  # another process has just copied it

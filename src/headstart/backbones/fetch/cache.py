@@ -170,7 +170,7 @@ def abandon(handle: Handle, report: Callable[[str], None]) -> bool:
     name = key_of(handle)
     if not (models() / _ARRIVING / name).exists():
         return False
-    with locked(handle, "removes", report):
+    with locked(handle, "removing", report):
         _forget(name)
     return True
 
@@ -254,7 +254,7 @@ def asked_for(handle: Handle) -> list[Handle]:
 def drop(name: str, report: Callable[[str], None]) -> None:
     """Remove the entry of that name and its notes; processes that read it keep the files they have opened."""
     folder = models() / name
-    with locks.owned(models() / _LOCKS / name, f"removes {name}", report):
+    with locks.owned(models() / _LOCKS / name, f"removing {name}", report):
         with suppress(DamagedError):
             for asked in asked_for(read(folder).handle):
                 (models() / _ASKED / key_of(asked)).unlink(missing_ok=True)

@@ -19,7 +19,8 @@ from pathlib import Path
 from headstart.backbones.fetch import hf
 from headstart.backbones.fetch.contents import files_in
 from headstart.backbones.fetch.handles import COMMIT, Handle
-from headstart.backbones.graph.files import external, sha256
+from headstart.backbones.graph.files import external
+from headstart.disk.hashes import sha256
 from headstart.disk.home import offline
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

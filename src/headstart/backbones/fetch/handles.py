@@ -22,7 +22,6 @@ _PREFIXES = ("http://", "https://", "tfhub:", "kaggle:", "hf:")
 _HUB = "https://tfhub.dev/"
 #: The hosting protocol: this parameter asks for an archive instead of a page.
 _ASK = ("tf-hub-format", "compressed")
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 COMMIT = re.compile(r"[0-9a-f]{40}")
 _WORD = re.compile(r"[A-Za-z0-9_.\-]+")
 
@@ -65,12 +64,6 @@ class Handle:
     def is_file(self) -> bool:
         """Whether the address is that of a model in one file, such as `https://host/model.onnx`."""
         return self.kind == "hub" and urlsplit(self.place).path.lower().endswith(SINGLE_FILES)
-
-    @property
-    def encrypted(self) -> bool:
-        """Whether the transfer is protected against changes; this machine itself counts as protected."""
-        parts = urlsplit(self.place)
-        return self.kind != "hub" or parts.scheme == "https" or parts.hostname in _LOOPBACK
 
     @property
     def host(self) -> str:

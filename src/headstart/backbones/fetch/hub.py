@@ -31,8 +31,6 @@ def download(handle: Handle, folder: Path, room: Path, progress: Progress) -> st
         ArchiveError: what it sent is not allowed.
         OSError: the disk is full or read-only.
     """
-    if not handle.encrypted:
-        progress.message(f"{handle} is not encrypted: what arrives may have been changed on the way.")
     expected, copies = ("a model", 1) if handle.is_file else ("an archive (tar.gz)", 2)
     wanted = downloads.Wanted(handle.request, str(handle), expected, archive.LIMITS.bytes, copies)
     file, source = downloads.download(wanted, room, progress)

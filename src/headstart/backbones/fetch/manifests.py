@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from headstart.backbones.fetch.handles import Handle, parse
-from headstart.backbones.graph.files import sha256
 from headstart.disk import archive, atomic
+from headstart.disk.hashes import sha256
 from headstart.errors import BackboneError
 
 FORMAT = 1

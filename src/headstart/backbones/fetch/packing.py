@@ -92,7 +92,7 @@ def read(file: Path, progress: Progress) -> list[tuple[Kept, bool]]:
     name = "unpack"
     with (
         cache.disk_errors(f"{file} cannot be unpacked"),
-        locks.owned(cache.models() / "locks" / name, f"unpacks {file}", progress.message),
+        locks.owned(cache.models() / "locks" / name, f"unpacking {file}", progress.message),
         cache.making(name) as room,
     ):
         try:
@@ -157,7 +157,7 @@ def _refuse_other(file: Path, handle: Handle, entry: Kept) -> None:
 
 
 def _take(handle: Handle, entry: Kept, asked: list[Handle], progress: Progress) -> tuple[Kept, bool]:
-    with cache.locked(handle, "unpacks", progress.message):
+    with cache.locked(handle, "unpacking", progress.message):
         here = cache.sound(handle)
         if here is None:
             for path in (*entry.folder.rglob("*"), entry.folder, entry.folder.parent):

@@ -25,6 +25,7 @@ from headstart.report.html.cost import cost
 from headstart.report.html.machine import here
 from headstart.report.html.markup import foreign, printable
 from headstart.report.html.thumbnail import file_name, thumbnail
+from headstart.safety.printable import percent
 
 _HERE = Path(__file__).parent
 #: Anchors of the sections and what the list of contents calls them, in their order; each has a template.
@@ -132,10 +133,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: list[Callable[..., object]] = [figures.percent, figures.percent_text, figures.between, figures.points]
+    filters: list[Callable[..., object]] = [figures.percent, figures.between, figures.points]
     filters += [figures.points_between, figures.probability, figures.counted, figures.count_text, figures.whole]
     filters += [figures.decimal, figures.significant, figures.speed, figures.millions, figures.seconds]
     environment.filters |= {one.__name__: one for one in [*filters, foreign, file_name]}
+    environment.filters["percent_text"] = percent
     environment.filters["head_name"] = _HEADS.__getitem__
     drawings: list[Callable[..., object]] = [charts.interval, charts.reliability, charts.learning_curve, cost]
     environment.globals |= {one.__name__: one for one in [*drawings, shades, span_of, thumbnail]}

@@ -1,4 +1,4 @@
-"""What is recorded of a training: the name of its folder, and its row of the table."""
+"""The run of a training: the name of its folder, and its row of the HParams table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from headstart.classifier.training import Training
 
 
 def name_of(training: Training) -> str:
-    """Backbone, what is unusual of the training, head, time: `efficientnet-lite0-logistic-20261123-233000`."""
+    """Backbone, settings other than the default, head, time: `efficientnet-lite0-logistic-20261123-233000`."""
     card = training.classifier.card
     parts = [
         short_name(card.handle),
@@ -24,10 +24,10 @@ def name_of(training: Training) -> str:
 
 
 def settings(training: Training) -> dict[str, str | float]:
-    """The settings, the same names and types in every run: 0 stands for "has none" and for "not known"."""
+    """The settings, with the same names and types in every run; 0 means "none" or "not known"."""
     card, choice = training.classifier.card, training.classifier.choice
     return {
-        "network": card.handle,
+        "backbone": card.handle,
         "head": choice.kind,
         "l2": float(choice.l2 or 0.0),
         "neighbours": float(choice.neighbours or 0.0),
@@ -40,10 +40,10 @@ def settings(training: Training) -> dict[str, str | float]:
 
 
 def figures(training: Training) -> dict[str, float]:
-    """The results, the same names in every run; 0 photos/s: never timed here on enough photos.
+    """The results, with the same names in every run; 0 photos/s: never timed on this machine with enough photos.
 
-    The table shows the first five in alphabetical order until more are ticked: the names put those first that a choice
-    is based on. What stands before a slash is a section of the scalars page.
+    The table shows the first five in alphabetical order until more are ticked, so the names put the most important ones
+    first. The part before a slash is a section of the scalars page.
     """
     evaluation, classifier = training.measured.evaluation, training.classifier
     low, high = evaluation.interval
@@ -60,7 +60,7 @@ def figures(training: Training) -> dict[str, float]:
 
 
 def claim(logdir: Path, name: str) -> Path:
-    """Make a folder of this name, with a number behind it if there is one: no run overwrites another."""
+    """Make a folder of this name, with a number after it if the folder exists: no run overwrites another."""
     for number in range(1, 1_000_000):
         folder = logdir / (name if number == 1 else f"{name}-{number}")
         try:

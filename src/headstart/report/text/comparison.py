@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from headstart.report.text.evaluation import percent, table
-from headstart.safety.printable import show
+from headstart.report.text.evaluation import table
+from headstart.safety.printable import percent, show
 
 if TYPE_CHECKING:
     from headstart.classifier.comparison import Comparison, Entry
