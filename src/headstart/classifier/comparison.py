@@ -210,7 +210,7 @@ def ranked(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     for one, is_on_front in zip(ordered[1:], front[1:], strict=True):
         difference, unpaired = None, ""
         try:
-            difference = ranking.difference(ordered[0].answers, one.answers)
+            difference = ranking.difference(ordered[0].answers, one.answers, len(ordered) - 1)
         except ValueError as error:
             unpaired = str(error)
         result.append(replace(one, difference=difference, unpaired=unpaired, is_on_front=is_on_front))

@@ -202,17 +202,8 @@ def curve_of(trial: Trial) -> LearningCurve:
     """Follow a trial's accuracy against the number of photos, from its vectors."""
     from headstart.evaluation.learning_curve.curve import learning_curve
 
-    classifier, train, test = trial.classifier, trial.data.train, trial.data.test
-    return learning_curve(
-        classifier.choice.kind,
-        train.features.vectors,
-        train.numbers(classifier.classes),
-        classifier.classes,
-        train.content_keys().tolist(),  # the folds in which the strength is chosen follow them: as it was for the head
-        classifier.choice.strength,
-        None if test is None else (test.features.vectors, trial.measured.labels),
-        classifier.seed,
-    )
+    data = trial.data
+    return learning_curve(trial.classifier.choice, data.train, data.test, trial.measured, trial.classifier.seed)
 
 
 def _saved(measured: Measured) -> dict[str, Any]:

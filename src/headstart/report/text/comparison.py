@@ -47,8 +47,9 @@ def cautions(comparison: Comparison) -> str:
     """How to read the table, and the command that trains the best."""
     best = comparison.best
     how = {
-        "test set": "measured on photos that no head was trained on; p by McNemar's exact test, mid-p",
-        "cross-validation": "by cross-validation over the same folds; p by the corrected resampled t-test",
+        "test set": "measured on photos that no head was trained on; p and interval of a difference by the paired score test",
+        "cross-validation": "by cross-validation over the same folds; p and interval of a difference by the corrected "
+        "resampled t-test",
     }[comparison.protocol]
     lines = [
         f"{best.evaluation.n:,} photos, {how}. behind: percentage points behind the best. "
