@@ -110,7 +110,7 @@ def test_the_interval_holds_the_true_difference(only: float, other: float, n: in
 
 @pytest.mark.parametrize("comparisons", [1, 2, 5, 19])
 def test_interval_and_p_never_contradict(comparisons: int) -> None:
-    """Of 300 pairs, from alike to far apart, on a test set and by cross-validation; and of all outcomes of 25 photos."""
+    """Of 300 pairs, alike to far apart, on a test set and by cross-validation; and of all outcomes of 25 photos."""
     rng = np.random.default_rng(comparisons)
     verdicts = set()
     for pair in range(300):

@@ -225,7 +225,9 @@ class _Job:
     ) -> list[Entry]:
         entries, date = [], time.time()
         features = vectors_of(backbone, source.paths, self.store)
-        work = Work(outcome.computed, len(features.paths) - outcome.computed, outcome.photos_per_second)
+        work = Work(outcome.computed, len(features.paths) - outcome.computed, None)
+        if outcome.speed is not None:
+            work = replace(work, photos_per_second=outcome.speed.photos_per_second, under_load=outcome.speed.under_load)
         data = prepare(source, features, Silent() if self.prepared else self.progress)
         self.prepared = True
         for kind in self.heads:

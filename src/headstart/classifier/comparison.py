@@ -54,7 +54,8 @@ class Entry:
         train: photos trained on. test: photos measured on; None: cross-validation.
         photos: how many were looked at, and those not used.
         parameters, file_bytes: size of the backbone, None if not known.
-        work: where the feature vectors came from; `photos_per_second` is the speed of the backbone alone.
+        work: where the feature vectors came from; `photos_per_second` is the speed of the backbone alone, measured
+            side by side with the others.
         backbone_seconds: that the backbone took. head_seconds: that the head took, its evaluation included.
         difference: best minus this one; None for the best, and where `unpaired` says why the two were not paired.
         is_best, is_on_front: whether it is the best, and whether it is on the Pareto front of accuracy and speed.

@@ -32,11 +32,13 @@ class Work:
         computed: photos that went through the backbone now.
         from_store: photos whose vector was there.
         photos_per_second: of those computed; None if it is not known.
+        under_load: whether other programs kept the processors busy meanwhile; None if it is not known.
     """
 
     computed: int
     from_store: int
     photos_per_second: float | None
+    under_load: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The `features` of all documents, see docs/json.md."""
@@ -44,6 +46,7 @@ class Work:
             "computed": self.computed,
             "from_store": self.from_store,
             "photos_per_second": self.photos_per_second,
+            "under_load": self.under_load,
         }
 
 
