@@ -172,6 +172,8 @@ def test_models_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         turn(self)
 
     monkeypatch.setattr(speed.Stopwatch, "turn", noted)
+    monkeypatch.setattr(speed, "_TURN", 0.05)
+    monkeypatch.setattr(speed, "_TURNS", 0.2)
     paths = write_photos(tmp_path, {"red": 5})
     many_views = [*networks(2), *networks(1, size=20)]
     extract_all(many_views, paths, Store(tmp_path / "store"))
@@ -179,9 +181,18 @@ def test_models_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert order[:9] == first * 3
 
 
-def test_a_slow_model_has_few_turns(tmp_path: Path) -> None:
+def test_no_model_is_timed_where_no_speed_is_wanted(tmp_path: Path) -> None:
+    paths = write_photos(tmp_path, {"red": 5})
+    store, both = Store(tmp_path / "store"), networks(2)
+    outcomes = extract_all(both, paths, store, timed=False)
+    assert [network.embedded for network in both] == [5, 5]
+    assert [outcome.speed for outcome in outcomes] == [None, None]
+
+
+def test_a_slow_model_has_few_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "_TURNS", 0.2)
     (network,) = networks(1)
-    network.delay = speed._TURNS * 1.1
+    network.delay = 0.22
     paths = write_photos(tmp_path, {"red": 4})
     extract_all([network], paths, Store(tmp_path / "store"))
     assert network.embedded == 4 * 3  # the photos themselves, to warm up, one turn

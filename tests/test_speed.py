@@ -30,6 +30,11 @@ class Computing(FakeBackbone):
         return super()._vectors(images)
 
 
+@pytest.fixture(autouse=True)
+def short_turns() -> None:
+    """Turns are as long as they are."""
+
+
 def timed(network: FakeBackbone) -> Stopwatch:
     watch = Stopwatch(network, PICTURES)
     while not watch.is_finished:

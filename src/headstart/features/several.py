@@ -37,7 +37,7 @@ class Outcome:
     Attributes:
         computed: photos that it processed in this run.
         seconds: that it took for them, reading not counted.
-        speed: of the model alone; None if there was no photo to measure it with.
+        speed: of the model alone; None if it was not asked for, or there was no photo to measure it with.
         error: why vectors are missing; None if none are.
     """
 
@@ -48,7 +48,11 @@ class Outcome:
 
 
 def extract_all(
-    networks: Sequence[Backbone], paths: Sequence[str], store: Store, progress: Progress | None = None
+    networks: Sequence[Backbone],
+    paths: Sequence[str],
+    store: Store,
+    progress: Progress | None = None,
+    timed: bool = True,
 ) -> list[Outcome]:
     """Put vectors of photos into the store; `features.extract` finds them there.
 
@@ -57,6 +61,7 @@ def extract_all(
         paths: n photos.
         store: holds known vectors and receives new ones.
         progress: receives the progress, counted in photos times models.
+        timed: whether to measure the speeds of the models, which takes about a second each, unless they are known.
 
     Returns:
         an outcome for each network.
@@ -79,7 +84,8 @@ def extract_all(
     with readers() as pool:
         for view, group in views.items():
             _extract(albums[view], group, paths, store, total_progress, pool, crowded)
-        _add_speeds([member for member in members if member.error is None], albums, paths, store, pool)
+        if timed:
+            _add_speeds([member for member in members if member.error is None], albums, paths, store, pool)
     for member in members:
         if not crowded:
             member.network.release()
