@@ -66,9 +66,12 @@ def busy_processors() -> Iterator[None]:
 def test_alone_the_time_on_the_wall_counts() -> None:
     network = FakeBackbone()
     network.delay = 0.02  # a batch of four
-    found = timed(network).speed(1.0)
+    watch = timed(network)
+    watch._processor = 0.9 * watch._wall * processors()  # as if all had computed
+    found = watch.speed(_QUIET)
     assert not found.under_load
     assert 100 < found.photos_per_second <= 200
+    assert watch.speed(_QUIET - 0.01).photos_per_second == pytest.approx(found.photos_per_second / 0.9)
 
 
 def test_under_load_it_is_what_the_processor_time_allows() -> None:

@@ -1,7 +1,7 @@
 """How fast is a model if it has the processors to itself? Measured in short turns, so that several can take turns.
 
 Beside other busy programs wall time measures whom the scheduler favours: on two cores a small model, 7.6 times as fast
-as a large one, looked 9 to 25 times as fast. By the processor time of a photo it was 6.3 to 8.0 times as fast.
+as a large one, looked 7 to 25 times as fast. By the processor time of a photo it was 6.3 to 8.0 times as fast.
 benchmarks/speeds.py measures whole comparisons.
 """
 
