@@ -137,7 +137,7 @@ def learning_curve(
         whole = measured.answers.right[:, once]
     else:
         alone = np.flatnonzero(measured.answers.once)
-        split = HeldOut(test.features.vectors[alone], measured.labels[alone])
+        split = HeldOut(test.take(alone.tolist()).features.vectors, measured.labels[alone])
         whole = measured.answers.right[:, alone]
     heads = _Heads(choice.kind, vectors, labels, keys, split, seed)
     points, rights = [], []
