@@ -93,6 +93,20 @@ def test_a_difference_is_stated_in_plain_words() -> None:
     assert "20.0 points by more than chance 12.1 to 28.3; p < 0.001" in words
 
 
+def test_a_speed_that_was_measured_under_load_is_marked() -> None:
+    result = comparison()
+    busy = replace(result.best, work=replace(result.best.work, under_load=True))
+    marked = comparison(entries=(busy, *result.entries[1:]))
+    assert "120 estimated" in page(marked).words
+    assert "other programs kept the processors busy" in page(marked).words
+    assert "estimated" not in page(result).words
+
+
+def test_p_and_intervals_for_several_comparisons_at_once_are_explained() -> None:
+    assert "p is multiplied by 2 and the intervals hold together" in page(comparison()).words
+    assert "p is multiplied" not in page(comparison(entries=comparison().entries[:2])).words
+
+
 def test_the_best_has_no_difference_and_an_unknown_speed_is_a_dash() -> None:
     html = report.of_comparison(comparison(), DAY)
     first, *_, last = re.findall(r"<tr role=\"row\">.*?</tr>", html, re.DOTALL)[1:]

@@ -193,9 +193,14 @@ class _Job:
         return BackboneError(f"None of the backbones can be used:\n{reasons}")
 
     def measure(
-        self, opened: Sequence[Backbone], source: Source, name: str = "", each: Each | None = None
+        self,
+        opened: Sequence[Backbone],
+        source: Source,
+        name: str = "",
+        each: Each | None = None,
+        timed: bool = True,
     ) -> list[Entry]:
-        """Compute what vectors are missing, then train and measure every head of every backbone.
+        """Compute what vectors are missing, then train and measure every head of every backbone; `timed`: its speed.
 
         Raises:
             BackboneError: all backbones failed.
@@ -205,7 +210,7 @@ class _Job:
             self.progress.message(
                 f"{len(source.paths):,} photos with {len(opened)} backbones; the bar counts photos times backbones."
             )
-        outcomes = extract_all(opened, source.paths, self.store, self.progress)
+        outcomes = extract_all(opened, source.paths, self.store, self.progress, timed)
         self.extract_seconds += time.perf_counter() - clock
         clock = time.perf_counter()
         entries: list[Entry] = []
@@ -232,7 +237,13 @@ class _Job:
     ) -> list[Entry]:
         entries, date = [], time.time()
         features = vectors_of(backbone, source.paths, self.store)
-        work = Work(outcome.computed, len(features.paths) - outcome.computed, outcome.photos_per_second)
+        computed, speed = outcome.computed, outcome.speed
+        work = Work(
+            computed,
+            len(features.paths) - computed,
+            None if speed is None else speed.photos_per_second,
+            None if speed is None else speed.under_load,
+        )
         data = prepare(source, features, Silent() if self.prepared else self.progress)
         self.prepared = True
         for kind in self.heads:
@@ -256,7 +267,7 @@ class _Job:
             return opened, (), None
         small = Source(source.train.share(share, self.seed), None)
         self.progress.message(f"Quick: ranked on {len(small.train):,} photos first.")
-        entries = comparison.ranked(self.measure(opened, small))
+        entries = comparison.ranked(self.measure(opened, small, timed=False))
         order = list(dict.fromkeys(entry.card for entry in entries))
         kept = set(order[:least])
         left_out = tuple(entry for entry in entries if entry.card not in kept)
@@ -278,4 +289,4 @@ class _Job:
     def curve(self, backbone: Backbone, best: Entry, source: Source) -> LearningCurve:
         """Follow the best one's accuracy against the number of photos, from the vectors in the store."""
         data = prepare(source, vectors_of(backbone, source.paths, self.store), Silent())
-        return curve_of(data, best.head, self.seed)
+        return curve_of(data, best.head, best.evaluation, best.answers, self.seed)

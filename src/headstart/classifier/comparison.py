@@ -54,7 +54,8 @@ class Entry:
         train: photos trained on. test: photos measured on; None: cross-validation.
         photos: how many were looked at, and those not used.
         parameters, file_bytes: size of the backbone, None if not known.
-        work: where the feature vectors came from; `photos_per_second` is the speed of the backbone alone.
+        work: where the feature vectors came from; `photos_per_second` is the speed of the backbone alone, measured
+            side by side with the others.
         backbone_seconds: that the backbone took. head_seconds: that the head took, its evaluation included.
         difference: best minus this one; None for the best, and where `unpaired` states why the two were not paired.
         is_best, is_on_front: whether it is the best, and whether it is on the Pareto front of accuracy and speed.
@@ -225,7 +226,7 @@ def ranked(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     for one, is_on_front in zip(ordered[1:], front[1:], strict=True):
         difference, unpaired = None, ""
         try:
-            difference = ranking.difference(ordered[0].answers, one.answers)
+            difference = ranking.difference(ordered[0].answers, one.answers, len(ordered) - 1)
         except ValueError as error:
             unpaired = str(error)
         result.append(replace(one, difference=difference, unpaired=unpaired, is_on_front=is_on_front))

@@ -32,11 +32,13 @@ class Work:
         computed: photos that went through the backbone now.
         from_store: photos whose vector was there.
         photos_per_second: of those computed; None if it is not known.
+        under_load: whether other programs kept the processors busy meanwhile; None if it is not known.
     """
 
     computed: int
     from_store: int
     photos_per_second: float | None
+    under_load: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The `features` of all documents, see docs/json.md."""
@@ -176,7 +178,10 @@ def train(
     if output is not None:
         trial.classifier.save(output, overwrite=overwrite)
     saved = time.perf_counter()
-    followed = curve_of(trial.data, trial.classifier.choice, seed) if curve else None
+    followed = None
+    if curve:
+        found = trial.measured
+        followed = curve_of(trial.data, trial.classifier.choice, found.evaluation, found.answers, seed)
     done = time.perf_counter()
     return Training(
         trial=trial,

@@ -18,7 +18,8 @@ from headstart.classifier.measuring import fingerprints, measure
 from headstart.errors import HeadError
 from headstart.evaluation.cross_validation import cross_validate
 from headstart.evaluation.leakage import Clean, check_complete, without_conflicts, without_copies_of
-from headstart.evaluation.results import Measured, PhotoCounts, measured_on
+from headstart.evaluation.metrics import Evaluation
+from headstart.evaluation.results import Answers, Measured, PhotoCounts, measured_on
 from headstart.features.extraction import Features, Skipped
 from headstart.features.store import Store
 from headstart.heads.head import HeadChoice, Kind
@@ -191,21 +192,11 @@ def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data, f
     return Trial(classifier, measured, data, trained - clock, done - trained)
 
 
-def curve_of(data: Data, choice: HeadChoice, seed: int) -> LearningCurve:
+def curve_of(data: Data, choice: HeadChoice, evaluation: Evaluation, answers: Answers, seed: int) -> LearningCurve:
     """Follow the accuracy of a head against the number of photos; arguments as for `learn`."""
     from headstart.evaluation.learning_curve.curve import learning_curve
 
-    train, test, classes = data.train, data.test, data.train.classes
-    return learning_curve(
-        choice.kind,
-        train.features.vectors,
-        train.numbers(classes),
-        classes,
-        train.content_keys().tolist(),  # as in `learn`: they decide the folds in which the strength is chosen
-        choice.strength,
-        None if test is None else (test.features.vectors, test.numbers(classes)),
-        seed,
-    )
+    return learning_curve(choice, data.train, data.test, evaluation, answers, seed)
 
 
 def _saved(measured: Measured) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Distributions for tests of significance, without SciPy: Student's t, the fair coin, the normal distribution.
+"""Student's t and the normal distribution: what tests of significance need, without SciPy.
 
-Computed in 30 digits by mpmath, which is imported when first needed. Each call has its own context: mpmath's
-shared one has one precision for all threads.
+Student's t is computed in 30 digits by mpmath, which is imported when first needed. Each call has a context of its own:
+mpmath's shared one has one precision for all threads.
 """
 
 from __future__ import annotations
@@ -11,10 +11,6 @@ from functools import lru_cache
 from typing import Any
 
 _DIGITS = 30
-#: Binary places of the fixed-point numbers in `coin_cdf`.
-_PLACES = 128
-#: Up to this number of throws, the ways to get k heads are counted exactly, in milliseconds; a million takes 30 s.
-_EXACT = 10_000
 
 
 def normal_cdf(x: float) -> float:
@@ -42,21 +38,6 @@ def t_quantile(p: float, df: float) -> float:
         step = (p - _t_cdf(context, t, df)) / density
         t += step
     return float(t)
-
-
-def coin_cdf(k: int, n: int) -> float:
-    """P(X <= k) for X binomial (n, 1/2): at most k heads in n throws of a fair coin; 0 <= k <= n.
-
-    P(X = i - 1) / P(X = i) = i / (n - i + 1), so all terms follow from the last.
-    """
-    term = total = 1 << _PLACES
-    for i in range(k, 0, -1):
-        term = term * i // (n - i + 1)
-        total += term
-        if not term:
-            break
-    ways = math.comb(n, k) if n <= _EXACT else int(_context().binomial(n, k))
-    return ways * total / (1 << n + _PLACES)
 
 
 def _t_cdf(context: Any, t: Any, df: float) -> Any:

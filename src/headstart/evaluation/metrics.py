@@ -207,13 +207,12 @@ def evaluate(
     accuracy = float(np.trace(confusion) / n)
     support = confusion.sum(axis=1)
     recalls = np.diag(confusion)[support > 0] / support[support > 0]
-    interval = wilson if protocol == "test set" else wilson_corrected
     return Evaluation(
         protocol=protocol,
         classes=tuple(classes),
         n=n,
         accuracy=accuracy,
-        interval=interval(accuracy, interval_photos or n),
+        interval=accuracy_interval(protocol, accuracy, interval_photos or n),
         balanced_accuracy=float(recalls.mean()),
         log_loss=float(np.mean([log_loss(p, labels) for p in repeats])),
         calibration_error=float(np.mean([calibration_error(p, labels) for p in repeats])),
@@ -230,6 +229,11 @@ def mean_of(repeats: Sequence[Probabilities]) -> npt.NDArray[np.float32]:
         total += one
     total /= np.float32(len(repeats))
     return total
+
+
+def accuracy_interval(protocol: Protocol, accuracy: float, n: int) -> tuple[float, float]:
+    """95 % interval of an accuracy on n independent photos: the one for all that is measured in this way."""
+    return wilson(accuracy, n) if protocol == "test set" else wilson_corrected(accuracy, n)
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:

@@ -37,9 +37,9 @@ from headstart.photos.reading import fingerprint
 #: Age at which unfinished files of killed processes are removed: a day.
 _LEFT_SECONDS = 86400.0
 _RATE_FILE = "rate.json"
-Speed = Literal["run", "backbone"]
+Rate = Literal["run", "backbone", "quiet"]
 #: Keys in the file.
-_SPEEDS = {"run": "photos_per_second", "backbone": "network_photos_per_second"}
+_RATES = {"run": "photos_per_second", "backbone": "network_photos_per_second", "quiet": "quiet_photos_per_second"}
 
 
 @dataclass(frozen=True)
@@ -158,22 +158,23 @@ class Store:
         values = np.frombuffer(b"".join(digest for _, digest in pairs), np.uint8).reshape(len(pairs), KEY_BYTES)
         self._path_table().append([mark for mark, _ in pairs], values)
 
-    # --- speed, for the estimate before a run ---
+    # --- speed ---
 
-    def rate(self, card: Card, of: Speed = "run") -> float | None:
-        """Photos per second of this card's last long run, None if there was none.
+    def rate(self, card: Card, of: Rate = "run") -> float | None:
+        """Photos per second with this card, None if it was not measured.
 
         Args:
             card: whose vectors.
-            of: `run`, reading photos included, or `backbone`, the backbone alone.
+            of: for the estimate before a run, the last long `run`, reading photos included, or the `backbone` in it;
+                or the backbone alone, measured while the machine was `quiet`.
         """
-        rate = self._rates(card).get(_SPEEDS[of])
+        rate = self._rates(card).get(_RATES[of])
         return rate if isinstance(rate, float) and 0 < rate < math.inf else None
 
-    def note_rate(self, card: Card, photos_per_second: float, of: Speed = "run") -> None:
-        """Keep the speed of a run, or of the backbone alone."""
+    def note_rate(self, card: Card, photos_per_second: float, of: Rate = "run") -> None:
+        """Keep a speed, see `rate`."""
         with disk_errors(self.folder, "written"), self._table(card).locked():
-            rates = {**self._rates(card), _SPEEDS[of]: float(photos_per_second)}
+            rates = {**self._rates(card), _RATES[of]: float(photos_per_second)}
             atomic.write(self._shelf(card) / _RATE_FILE, json.dumps(rates), lasting=False)
 
     def _rates(self, card: Card) -> dict[str, Any]:

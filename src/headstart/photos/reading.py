@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol, Self
 
 from headstart.errors import PhotoError
@@ -136,9 +137,14 @@ class Album:
         """
         return self._photos.get(path) or FilePhoto.read(path)
 
-    def pictures(self, most: int) -> list[Images]:
-        """Some of the pictures held."""
-        return [photo.picture for photo in list(self._photos.values())[:most]]
+    def keep(self, most: int) -> None:
+        """Forget all but some photos."""
+        self._photos = dict(islice(self._photos.items(), most))
+
+    @property
+    def pictures(self) -> list[Images]:
+        """The pictures held."""
+        return [photo.picture for photo in self._photos.values()]
 
     def _decode(self, path: str) -> _Decoded | None:
         """Read and decode a photo in the pool's threads; None if it cannot be used."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from headstart.evaluation.distributions import normal_cdf
 from headstart.evaluation.learning_curve.measuring import Part, Split
 from headstart.evaluation.metrics import Z95, Labels
-from headstart.evaluation.paired import tango
+from headstart.evaluation.paired import score_interval
 from headstart.heads import logistic
 from headstart.heads.basis import Basis
 from headstart.heads.fitting import class_weights
@@ -154,11 +154,11 @@ def _advice(names: Sequence[str], lost: npt.NDArray[np.float32], removed: int) -
 def _mean(lost: npt.NDArray[np.float32]) -> tuple[float, float]:
     """Mean over draws and photos, `(draws, photos)`, and its standard error.
 
-    The error is never zero: at least that of Tango's interval for as many photos without a disagreement.
+    The error is at least that of `score_interval` for as many photos without a disagreement: never zero.
     """
     photos, draws = lost.mean(axis=0), lost.mean(axis=1)
     variance = photos.var(ddof=1) / len(photos) + draws.var(ddof=1) / len(draws)
-    least = tango(0, 0, len(photos))[1] / Z95
+    least = score_interval(0, 0, len(photos))[1] / Z95
     return float(lost.mean()), max(float(np.sqrt(variance)), least)
 
 

@@ -1,7 +1,7 @@
 """Learning curves: accuracy against photos per class, from vectors already computed.
 
 Every point is measured as `headstart train` does, with heads of the same kind whose strength is chosen on the photos
-that they are trained on.
+that they are trained on. The last point is the measurement of `headstart train` itself.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.evaluation.cross_validation import FOLDS
+from headstart.evaluation.leakage import Clean
 from headstart.evaluation.learning_curve import extrapolation
 from headstart.evaluation.learning_curve.class_advice import Advice, advise
 from headstart.evaluation.learning_curve.extrapolation import PowerLaw
 from headstart.evaluation.learning_curve.measuring import Folds, HeldOut, Split
-from headstart.evaluation.metrics import Labels, wilson
+from headstart.evaluation.metrics import Evaluation, Labels, Protocol, accuracy_interval
+from headstart.evaluation.results import Answers
 from headstart.heads.fitting import fit
-from headstart.heads.head import Kind, Vectors
+from headstart.heads.head import HeadChoice, Kind, Vectors
 from headstart.photos.splits import stratified_folds
 from headstart.safety.printable import counted, percent
 
@@ -110,43 +112,46 @@ class LearningCurve:
 
 
 def learning_curve(
-    kind: Kind,
-    vectors: Vectors,
-    labels: Labels,
-    classes: Sequence[str],
-    groups: Sequence[bytes],
-    strength: float | None,
-    test: tuple[Vectors, Labels] | None,
-    seed: int,
+    choice: HeadChoice, train: Clean, test: Clean | None, evaluation: Evaluation, answers: Answers, seed: int
 ) -> LearningCurve:
     """Measure the accuracy from a few photos a class up to all of them.
 
-    Without test photos it is measured by cross-validation in five folds, so the last point is trained on four fifths
-    of the photos. A photo and its copies count as one. A class with fewer photos than a size contributes all it has.
+    The last point is the `evaluation`, with its accuracy and interval. Without test photos the others are measured by
+    cross-validation in five folds. A photo and its copies count as one, in training and in measuring. A class with
+    fewer photos than a size contributes all it has.
 
     Args:
-        kind: of head.
-        vectors: float32 `(n, dim)`, power-normalised. labels: intp `(n,)`, `0..k-1`. classes: k names.
-        groups: n keys, equal for copies.
-        strength: l2 of the head, for the advice by class; None if it has none.
-        test: vectors float32 `(m, dim)` and labels intp `(m,)` of photos that were not trained on.
+        choice: of the head. Without an l2 the advice by class takes a usual one.
+        train: the photos, their vectors power-normalised. test: photos that were not trained on; None: measured by
+            cross-validation.
+        evaluation, answers: what was measured with a head trained on all of `train`.
         seed: of the draws.
     """
-    once = np.array(sorted({group: i for i, group in reversed(list(enumerate(groups)))}.values()), np.intp)
-    vectors, labels, keys = vectors[once], labels[once], [groups[i] for i in once]
-    counts = np.bincount(labels, minlength=len(classes))
-    if int(counts.min()) < (_LEAST_POINTS if test is None else 2):
+    classes = evaluation.classes
+    once = np.sort(np.unique(train.groups, return_index=True)[1])
+    vectors, labels = train.features.vectors[once], train.numbers(classes)[once]
+    if test is None and int(np.bincount(labels).min()) < _LEAST_POINTS:
         return LearningCurve((), None, (), Advice("Take at least ten photos of each class."))
-    split = Folds(stratified_folds(labels, keys, FOLDS, seed)) if test is None else HeldOut(*test)
-    heads = _Heads(kind, vectors, labels, keys, split, seed)
+    keys = train.content_keys()[once].tolist()
+    if test is None:
+        split: Split = Folds(stratified_folds(labels, keys, FOLDS, seed))
+        whole = answers.right[:, once]
+    else:
+        alone = np.flatnonzero(answers.once)
+        split = HeldOut(test.take(alone.tolist()).features.vectors, test.numbers(classes)[alone])
+        whole = answers.right[:, alone]
+    heads = _Heads(choice.kind, vectors, labels, keys, split, seed)
     points, rights = [], []
     for wanted in heads.sizes():
         right, photos = heads.right(wanted)
-        points.append(_point(right, photos, len(classes)))
+        points.append(_point(right, photos, len(classes), evaluation.protocol))
         rights.append(right)
+    points.append(_last(evaluation, answers, len(once), len(classes)))
+    rights.append(whole)
     law, ahead = _extrapolated(points, rights, len(classes), seed)
-    l2 = strength if kind in ("logistic", "ridge") and strength else _USUAL_L2
-    return LearningCurve(tuple(points), law, ahead, advise(vectors, labels, classes, l2, split, seed))
+    return LearningCurve(
+        tuple(points), law, ahead, advise(vectors, labels, classes, choice.l2 or _USUAL_L2, split, seed)
+    )
 
 
 @dataclass(frozen=True)
@@ -160,17 +165,16 @@ class _Heads:
     split: Split
     seed: int
 
-    def sizes(self) -> list[int | None]:
-        """Numbers of photos per class; last None, which means all photos."""
+    def sizes(self) -> list[int]:
+        """Numbers of photos per class, fewer than all."""
         share = 1.0 if self.split.rounds == 1 else 1 - 1 / self.split.rounds
         usual = share * float(np.median(np.bincount(self.labels)))
-        return [*(size for size in SIZES if size < 0.8 * usual), None]
+        return [size for size in SIZES if size < 0.8 * usual]
 
-    def right(self, wanted: int | None) -> tuple[npt.NDArray[np.bool_], int]:
+    def right(self, wanted: int) -> tuple[npt.NDArray[np.bool_], int]:
         """Which photos are classified correctly, bool `(draws, photos)`, and the mean number of photos trained on."""
         k = int(self.labels.max()) + 1
-        cost = len(self.labels) if wanted is None else min(wanted * k, len(self.labels))
-        draws = 1 if wanted is None else max(1, min(_MOST_DRAWS, _PHOTOS_TRAINED // cost))
+        draws = max(1, min(_MOST_DRAWS, _PHOTOS_TRAINED // min(wanted * k, len(self.labels))))
         draws = -(-draws // self.split.rounds)
         right = np.empty((draws, len(self.split.truth(self.labels))), bool)
         trained = []
@@ -190,18 +194,23 @@ class _Heads:
         return stratified_folds(labels, [self.keys[i] for i in chosen], max(2, min(FOLDS, most)), self.seed)
 
 
-def _first(order: Labels, labels: Labels, wanted: int | None) -> Labels:
+def _first(order: Labels, labels: Labels, wanted: int) -> Labels:
     """The first `wanted` photos of every class in a random order, so that larger draws contain the smaller ones."""
-    if wanted is None:
-        return np.sort(order)
     own = labels[order]
     return np.sort(np.concatenate([order[own == c][:wanted] for c in range(int(labels.max()) + 1)]))
 
 
-def _point(right: npt.NDArray[np.bool_], photos: int, classes: int) -> Point:
+def _point(right: npt.NDArray[np.bool_], photos: int, classes: int, protocol: Protocol) -> Point:
     accuracy = float(right.mean())
     effective = accuracy * (1 - accuracy) / _variance(right) if 0 < accuracy < 1 else right.shape[1]
-    return Point(round(photos / classes), photos, len(right), accuracy, wilson(accuracy, max(1, round(effective))))
+    interval = accuracy_interval(protocol, accuracy, max(1, round(effective)))
+    return Point(round(photos / classes), photos, len(right), accuracy, interval)
+
+
+def _last(found: Evaluation, answers: Answers, photos: int, classes: int) -> Point:
+    """The point of all photos: in k folds each head was trained on (k - 1) / k of them."""
+    trained = photos if answers.folds is None else round(photos * (1 - 1 / (int(answers.folds.max()) + 1)))
+    return Point(round(trained / classes), trained, len(answers.right), found.accuracy, found.interval)
 
 
 def _variance(right: npt.NDArray[np.bool_]) -> float:
