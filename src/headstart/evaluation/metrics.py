@@ -17,6 +17,7 @@ Probabilities = npt.NDArray[np.float64]
 Z95 = 1.959963984540054
 CALIBRATION_BINS = 15
 MISTAKES_SHOWN = 50
+LEAST_SURE_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,19 @@ class Mistake:
     path: str
     label: str
     predicted: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Unsure:
+    """A photo that was predicted right, but with little confidence.
+
+    Attributes:
+        path: of the photo. label: its class, which was predicted. probability: of that class.
+    """
+
+    path: str
+    label: str
     probability: float
 
 
@@ -95,6 +109,7 @@ class Evaluation:
         confusion: float64 `(k, k)`, rows true, columns predicted; photos (a mean over repeats).
         bins: of the calibration error, those that have photos; by the mean probabilities over repeats.
         mistakes: the most confident first, at most 50.
+        least_sure: photos predicted right, the least confident first, at most 12. Only for people: not in `to_json`.
     """
 
     protocol: Protocol
@@ -108,6 +123,7 @@ class Evaluation:
     confusion: npt.NDArray[np.float64]
     bins: tuple[Bin, ...]
     mistakes: tuple[Mistake, ...]
+    least_sure: tuple[Unsure, ...] = ()
 
     @property
     def per_class(self) -> tuple[ClassFigures, ...]:
@@ -220,6 +236,7 @@ def evaluate(
         confusion=confusion,
         bins=bins(mean_of(repeats), labels),
         mistakes=_mistakes(labels, mean, classes, paths),
+        least_sure=_least_sure(labels, mean, classes, paths),
     )
 
 
@@ -314,3 +331,12 @@ def _mistakes(
         Mistake(paths[i], classes[int(labels[i])], classes[int(predicted[i])], float(confidence[i]))
         for i in wrong.tolist()
     )
+
+
+def _least_sure(
+    labels: Labels, probabilities: Probabilities, classes: Sequence[str], paths: Sequence[str]
+) -> tuple[Unsure, ...]:
+    confidence = probabilities.max(axis=1)
+    right = np.flatnonzero(probabilities.argmax(axis=1) == labels)
+    right = right[np.argsort(confidence[right], kind="stable")][:LEAST_SURE_SHOWN]
+    return tuple(Unsure(paths[i], classes[int(labels[i])], float(confidence[i])) for i in right.tolist())
