@@ -370,7 +370,8 @@ def test_a_browser_shows_it_without_a_warning(compared: Comparison, tmp_path: Pa
     looked = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html).replace("</body>", _LOOK + "</body>")
     (tmp_path / "looked.html").write_text(looked, "utf-8")
     (tmp_path / "phone.html").write_text(
-        f'<iframe src="looked.html" width="{width}" height="800"></iframe><script>addEventListener("load", () => setTimeout('
+        f'<iframe src="looked.html" width="{width}" height="800"></iframe>'
+        '<script>addEventListener("load", () => setTimeout('
         '() => { document.title = document.querySelector("iframe").contentDocument.title }, 200));</script>',
         "utf-8",
     )

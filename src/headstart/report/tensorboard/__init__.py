@@ -17,8 +17,8 @@ from headstart.report.tensorboard.events import Events, require
 __all__ = ["check", "record"]
 
 _ZERO = (
-    'In the HParams table 0 stands for "has none" or "not known": l2 of a head without it, parameters of a backbone '
-    "where they are not known, photos/s of a backbone that was never timed here on enough photos."
+    "In the HParams table 0 stands for what is not known: the parameters of some backbones, and photos/s of a backbone "
+    "that was never timed here on enough photos."
 )
 
 
