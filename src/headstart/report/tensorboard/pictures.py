@@ -9,9 +9,8 @@ import numpy as np
 from PIL import Image
 
 from headstart.evaluation.metrics import Evaluation, wilson
-from headstart.report import geometry
-from headstart.report.tensorboard import drawing
-from headstart.report.tensorboard.drawing import FAINT, INK, MUTED, PAPER, RIGHT, SMALL, WRONG, letters
+from headstart.report import drawing, geometry
+from headstart.report.drawing import FAINT, INK, MUTED, PAPER, RIGHT, SMALL, WRONG, letters
 
 #: Pixels of a cell by the most classes that have it; with more classes, 1,200 pixels are shared.
 _CELLS = {6: 84, 10: 66, 16: 50, 25: 38, 35: 30, 50: 26}

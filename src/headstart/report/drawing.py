@@ -1,6 +1,6 @@
-"""What the pictures of a run share: a sheet, colours, letters. Drawn by matplotlib's objects: pyplot's state is global.
+"""What pictures share: a sheet, colours, letters. Drawn by matplotlib's objects: pyplot's state is global.
 
-matplotlib is in the extra `headstart[tensorboard]` and is loaded when something is drawn.
+matplotlib is in the extra `headstart[plot]` and is loaded when something is drawn.
 """
 
 from __future__ import annotations
