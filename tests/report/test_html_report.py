@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 from by_hand import with_best, with_evaluation
+from click.testing import CliRunner
 
 from fakes import FakeBackbone, write_photo, write_photos
+from headstart.apps.cli.commands import app
 from headstart.classifier.comparing import compare
 from headstart.classifier.comparison import Comparison, QuickRanking
 from headstart.classifier.training import Training, train
@@ -324,6 +326,20 @@ def test_where_it_cannot_be_written_is_reported_before_the_work(tmp_path: Path) 
         report.check(tmp_path)
     report.check(tmp_path / "report.html")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_the_command_line_shows_whole_paths_only_where_they_are_asked_for(
+    command: str, compared: Comparison, trained: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = Path(compared.source)
+    monkeypatch.setattr("headstart.classifier.comparing.compare", lambda *_, **__: compared)
+    monkeypatch.setattr("headstart.classifier.training.train", lambda *_, **__: replace(trained, source=str(photos)))
+    for more in ([], ["--paths"]):
+        words = [command, str(photos), "-b", "builtin:efficientnet-lite0", "--report", str(tmp_path / "r.html"), *more]
+        CliRunner().invoke(app, words, catch_exceptions=False)
+        html = (tmp_path / "r.html").read_text("utf-8").replace("<wbr>", "")
+        assert (str(photos.parent) in html) == bool(more)
 
 
 # --- in a browser ---
