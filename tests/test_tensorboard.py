@@ -33,6 +33,7 @@ pytest.importorskip("tensorboard")
 HEADSTART = str(Path(sys.executable).with_name("headstart"))
 HEADS = ["logistic", "ridge", "centroid", "knn"]
 SETTINGS = {"data", "backbone", "head", "head_setting", "view", "layers", "fraction", "dimension", "parameters"}
+PICTURES = ["pictures/confusion_matrix", "pictures/reliability", "pictures/mistakes"]
 FIGURES = {
     "measured/accuracy", "measured/accuracy_low", "measured/accuracy_high", "measured/balanced_accuracy",
     "measured/calibration_error", "measured/log_loss", "speed/photos_per_second", "speed/seconds",
@@ -119,8 +120,9 @@ def test_the_curves_come_first_and_then_the_accuracy(logdir: Path) -> None:
         ("epoch_accuracy", "train"), ("epoch_accuracy", "validation"), ("epoch_loss", "train"),
         ("epoch_loss", "validation"), ("measured/accuracy", ""),
     ]  # fmt: skip
-    every = {tag for run in logdir.iterdir() for tag in read(run).Tags()["scalars"]}
-    assert min(every) > "epoch_loss", "the scalars page sorts its sections by name"
+    tags = [read(run).Tags() for run in logdir.iterdir()]
+    every = {tag for found in tags for tag in (*found["scalars"], *found["images"])}
+    assert min(every) > "epoch_loss", "the page that opens first sorts scalars and pictures by name"
 
 
 def test_the_name_of_a_run_carries_the_data_set(logdir: Path) -> None:
@@ -135,7 +137,7 @@ def test_the_rows_show_what_was_trained(logdir: Path) -> None:
                rows.session_groups}  # fmt: skip
     knn, crop = by_head[run_of(logdir, "knn").name], by_head[run_of(logdir, "crop-logistic").name]
     assert (knn["data"], knn["head"], knn["fraction"], knn["view"]) == ("tiles", "knn", 1, "squash")
-    assert re.fullmatch(r"\d+ neighbours", knn["head_setting"])
+    assert knn["head_setting"] == "20 neighbours"
     assert knn["backbone"] == "builtin:efficientnet-lite0"
     assert (knn["dimension"], round(knn["parameters"] / 1e6, 1)) == (1280, 4.7)
     assert (crop["fraction"], crop["view"]) == (0.9, "crop")
@@ -187,7 +189,7 @@ def test_the_pictures_open_and_none_is_missing(logdir: Path) -> None:
     assert len(runs) == 5
     for run in runs:
         events = read(run)
-        assert events.Tags()["images"] == ["confusion_matrix", "reliability", "mistakes"]
+        assert events.Tags()["images"] == PICTURES
         for tag in events.Tags()["images"]:
             (stored,) = events.Images(tag)
             with Image.open(io.BytesIO(stored.encoded_image_string)) as picture:
@@ -413,4 +415,4 @@ def test_a_comparison_writes_a_row_with_all_columns_for_every_backbone_and_head(
     assert accuracies == {(e.card.handle, e.head.kind): pytest.approx(e.accuracy, abs=1e-6) for e in found.entries}
     lite = run_of(tmp_path / "runs", "logistic")
     assert read(lite / "train").Scalars("epoch_loss")
-    assert {"confusion_matrix", "reliability", "mistakes"} <= set(read(lite).Tags()["images"])
+    assert read(lite).Tags()["images"] == PICTURES

@@ -80,9 +80,11 @@ def _write(folder: Path, training: Training) -> None:
         events.table(folder.name, run.settings(training), training.started)
         for name, value in run.figures(training).items():
             events.scalar(name, value)
-        events.picture("confusion_matrix", pictures.confusion(evaluation, "Confusion matrix"))
-        events.picture("reliability", pictures.reliability(evaluation, "Does its confidence match its accuracy?"))
-        events.picture("mistakes", pictures.mistakes(evaluation, thumbnails, "The most confident mistakes"), "JPEG")
+        events.picture("pictures/confusion_matrix", pictures.confusion(evaluation, "Confusion matrix"))
+        reliable = pictures.reliability(evaluation, "Does its confidence match its accuracy?")
+        events.picture("pictures/reliability", reliable)
+        mistakes = pictures.mistakes(evaluation, thumbnails, "The most confident mistakes")
+        events.picture("pictures/mistakes", mistakes, "JPEG")
         for number, tag in enumerate(tags_of(evaluation.classes)):
             events.precision_recall(
                 f"precision_recall/{tag}", measured.labels == number, measured.probabilities[:, number]

@@ -11,6 +11,7 @@ from headstart.backbones.card import short_name
 from headstart.classifier.comparison import parameters_of
 from headstart.classifier.training import Training
 from headstart.heads.head import HeadChoice
+from headstart.safety.printable import counted
 
 
 def name_of(training: Training) -> str:
@@ -89,4 +90,4 @@ def _setting(choice: HeadChoice) -> str:
     """What cross-validation chose for a head: `l2 0.316`, `5 neighbours`, or `none` for a head without a setting."""
     if choice.l2 is not None:
         return f"l2 {choice.l2:.3g}"
-    return "none" if choice.neighbours is None else f"{choice.neighbours:.0f} neighbours"
+    return "none" if choice.neighbours is None else counted(round(choice.neighbours), "neighbour")
