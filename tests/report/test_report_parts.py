@@ -338,6 +338,7 @@ def test_a_wide_confusion_matrix_says_that_it_goes_on() -> None:
     [
         ("/home/me/pets", "pets"),
         ("/home/me/pets/train/cat/1.jpg", "pets/train/cat/1.jpg"),
+        ("/mnt/home/me/pets/1.jpg", "1.jpg"),
         ("/mnt/other/1.jpg: not found, see '/mnt/x y/z.txt'", "1.jpg: not found, see 'x y/z.txt'"),
         ("--test=/mnt/other/", "--test=other/"),
         ("../shared/pets/1.jpg", "../shared/pets/1.jpg"),

@@ -10,8 +10,9 @@ import re
 import shlex
 from collections.abc import Callable, Sequence
 
+_START = r"(?<![\w:/\\.~-])"
 #: The folders of an absolute path, up to its last name.
-_FOLDERS = re.compile(r"(?<![\w:/\\.~-])(?:[A-Za-z]:[/\\]|\\\\|/)(?:[^\s/\\]+[/\\])*(?=[^\s/\\])")
+_FOLDERS = re.compile(_START + r"(?:[A-Za-z]:[/\\]|\\\\|/)(?:[^\s/\\]+[/\\])*(?=[^\s/\\])")
 
 
 def shortener(source: str, paths: bool) -> Callable[[str], str]:
@@ -22,11 +23,11 @@ def shortener(source: str, paths: bool) -> Callable[[str], str]:
         paths: whether paths are wanted whole: the function then changes nothing.
     """
     above = [f"{folder}{os.sep}" for folder in (os.getcwd(), os.path.dirname(source.rstrip("/\\"))) if len(folder) > 1]
-    roots = [folder for folder in above if os.path.isabs(folder)]
+    roots = [re.compile(_START + re.escape(folder)) for folder in above if os.path.isabs(folder)]
 
     def short(text: str) -> str:
         for root in roots:
-            text = text.replace(root, "")
+            text = root.sub("", text)
         return _FOLDERS.sub("", text)
 
     return str if paths else short
