@@ -19,6 +19,7 @@ from headstart.evaluation.metrics import (
     Evaluation,
     Mistake,
     Probabilities,
+    Unsure,
     bins,
     calibration_error,
     evaluate,
@@ -91,6 +92,15 @@ def test_certain_and_right_costs_nothing_and_certain_and_wrong_is_finite() -> No
     assert log_loss(p, np.array([0])) == 0
     assert log_loss(p, np.array([1])) == pytest.approx(-np.log(1e-12))
     assert calibration_error(p, np.array([0])) == 0
+
+
+def test_the_least_sure_of_the_right_ones_come_first() -> None:
+    rows = [0.9, 0.6, 0.7, 0.2, *[0.95] * 20]
+    probabilities = np.array([[p, 1 - p] for p in rows])
+    result = evaluate(np.zeros(len(rows), np.intp), [probabilities], ["a", "b"], [str(i) for i in range(len(rows))])
+    assert result.least_sure[:3] == (Unsure("1", "a", 0.6), Unsure("2", "a", 0.7), Unsure("0", "a", 0.9))
+    assert len(result.least_sure) == 12
+    assert "least_sure" not in result.to_json()
 
 
 def test_mistakes_are_sorted_by_confidence() -> None:

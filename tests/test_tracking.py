@@ -21,7 +21,8 @@ from headstart.heads.head import softmax
 from headstart.heads.history import Examples, logistic_history, point
 from headstart.photos import thumbnails
 from headstart.photos.splits import stratified_folds
-from headstart.report.tensorboard import drawing, pictures, projector
+from headstart.report import drawing
+from headstart.report.tensorboard import pictures, projector
 from headstart.report.tensorboard.run import claim
 
 ROOT = Path(__file__).resolve().parents[1]

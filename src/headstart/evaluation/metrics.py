@@ -17,6 +17,7 @@ Probabilities = npt.NDArray[np.float64]
 Z95 = 1.959963984540054
 CALIBRATION_BINS = 15
 MISTAKES_SHOWN = 50
+LEAST_SURE_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,19 @@ class Mistake:
     path: str
     label: str
     predicted: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Unsure:
+    """A photo that was predicted right, but with little confidence.
+
+    Attributes:
+        path: of the photo. label: its class, which was predicted. probability: of that class.
+    """
+
+    path: str
+    label: str
     probability: float
 
 
@@ -95,6 +109,7 @@ class Evaluation:
         confusion: float64 `(k, k)`, rows true, columns predicted; photos (a mean over repeats).
         bins: of the calibration error, those with photos; of the mean probabilities over repeats.
         mistakes: the most confident first, at most 50.
+        least_sure: photos predicted right, the least confident first, at most 12. Only for people: not in `to_json`.
     """
 
     protocol: Protocol
@@ -108,6 +123,7 @@ class Evaluation:
     confusion: npt.NDArray[np.float64]
     bins: tuple[Bin, ...]
     mistakes: tuple[Mistake, ...]
+    least_sure: tuple[Unsure, ...] = ()
 
     @property
     def per_class(self) -> tuple[ClassFigures, ...]:
@@ -207,6 +223,7 @@ def evaluate(
     accuracy = float(np.trace(confusion) / n)
     support = confusion.sum(axis=1)
     recalls = np.diag(confusion)[support > 0] / support[support > 0]
+    exact = np.mean(repeats, axis=0) if len(repeats) > 1 else repeats[0]
     return Evaluation(
         protocol=protocol,
         classes=tuple(classes),
@@ -218,7 +235,8 @@ def evaluate(
         calibration_error=float(np.mean([calibration_error(p, labels) for p in repeats])),
         confusion=confusion,
         bins=bins(mean_of(repeats) if mean is None else mean, labels),
-        mistakes=_mistakes(labels, np.mean(repeats, axis=0) if len(repeats) > 1 else repeats[0], classes, paths),
+        mistakes=_mistakes(labels, exact, classes, paths),
+        least_sure=_least_sure(labels, exact, classes, paths),
     )
 
 
@@ -318,3 +336,12 @@ def _mistakes(
         Mistake(paths[i], classes[int(labels[i])], classes[int(predicted[i])], float(confidence[i]))
         for i in wrong.tolist()
     )
+
+
+def _least_sure(
+    labels: Labels, probabilities: Probabilities, classes: Sequence[str], paths: Sequence[str]
+) -> tuple[Unsure, ...]:
+    confidence = probabilities.max(axis=1)
+    right = np.flatnonzero(probabilities.argmax(axis=1) == labels)
+    right = right[np.argsort(confidence[right], kind="stable")][:LEAST_SURE_SHOWN]
+    return tuple(Unsure(paths[i], classes[int(labels[i])], float(confidence[i])) for i in right.tolist())

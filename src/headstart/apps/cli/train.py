@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @option("-o", "--output", group=options.OUTPUT, type=PATH, metavar="FOLDER", help="Save the classifier here.")
 @option("--overwrite", group=options.OUTPUT, is_flag=True, help="Replace the classifier that is saved there.")
 @options.report
+@options.paths
 @options.logdir
 @options.as_json
 @option("--strict", is_flag=True, help="Exit with 1 if a photo was skipped.")
@@ -38,6 +39,7 @@ def train(
     input_range: str,
     layers: str,
     report: Path | None,
+    paths: bool,
     logdir: Path | None,
     as_json: bool,
     strict: bool,
@@ -70,7 +72,7 @@ def train(
         tracked = str(tensorboard.record(logdir, training))
         say(f"Run written to {tracked}. Show in TensorBoard: headstart board {logdir}")
     if report is not None:
-        html.write(report, html.of_training(training))
+        html.write(report, html.of_training(training, paths=paths))
         say(f"Report: {report}")
     if as_json:
         print_json({**training.to_json(), "tracked": tracked})

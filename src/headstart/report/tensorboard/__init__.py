@@ -17,8 +17,8 @@ from headstart.report.tensorboard.events import Events, require
 __all__ = ["check", "record"]
 
 _ZERO = (
-    'In the HParams table 0 means "none" or "not known": the l2 of a head without l2, the parameters of a backbone '
-    "if not known, the photos/s of a backbone that was never timed on this machine with enough photos."
+    "In the HParams table 0 means 'not known': the parameters of some backbones, and the photos/s of a backbone that "
+    "was never timed on this machine with enough photos."
 )
 
 
@@ -80,9 +80,11 @@ def _write(folder: Path, training: Training) -> None:
         events.table(folder.name, run.settings(training), training.started)
         for name, value in run.figures(training).items():
             events.scalar(name, value)
-        events.picture("confusion_matrix", pictures.confusion(evaluation, "Confusion matrix"))
-        events.picture("reliability", pictures.reliability(evaluation, "Does its confidence match its accuracy?"))
-        events.picture("mistakes", pictures.mistakes(evaluation, thumbnails, "The most confident mistakes"), "JPEG")
+        events.picture("pictures/confusion_matrix", pictures.confusion(evaluation, "Confusion matrix"))
+        reliable = pictures.reliability(evaluation, "Does its confidence match its accuracy?")
+        events.picture("pictures/reliability", reliable)
+        mistakes = pictures.mistakes(evaluation, thumbnails, "The most confident mistakes")
+        events.picture("pictures/mistakes", mistakes, "JPEG")
         for number, tag in enumerate(tags_of(evaluation.classes)):
             events.precision_recall(
                 f"precision_recall/{tag}", measured.labels == number, measured.probabilities[:, number]

@@ -9,9 +9,8 @@ import numpy as np
 from PIL import Image
 
 from headstart.evaluation.metrics import Evaluation, wilson
-from headstart.report import geometry
-from headstart.report.tensorboard import drawing
-from headstart.report.tensorboard.drawing import FAINT, INK, MUTED, PAPER, RIGHT, SMALL, WRONG, letters
+from headstart.report import drawing, geometry
+from headstart.report.drawing import FAINT, INK, MUTED, PAPER, RIGHT, SMALL, WRONG, letters
 from headstart.safety.printable import counted, percent
 
 #: Number of classes -> pixels of a cell, up to that number; more classes share 1,200 pixels.

@@ -1,6 +1,6 @@
-"""Shared by the pictures of a run: a sheet, colours, fonts. Without pyplot, whose state is global.
+"""Shared by all pictures: a sheet, colours, fonts. Drawn by matplotlib's objects: pyplot's state is global.
 
-matplotlib is in the extra `headstart[tensorboard]` and is loaded when something is drawn.
+matplotlib is in the extra `headstart[plot]` and is loaded when something is drawn.
 """
 
 from __future__ import annotations
