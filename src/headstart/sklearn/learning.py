@@ -79,10 +79,7 @@ class HeadLearner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not isinstance(seed, numbers.Integral):
             seed = check_random_state(seed).randint(2**31)
         check_settings(self.head, int(seed))
-        labels = _labels(y)
-        if len(labels) != rows:
-            raise DataError(f"X has {rows} rows but y has {len(labels)} labels.\nExpected one label for each row.")
-        classes, positions = np.unique(labels, return_inverse=True)
+        classes, positions = np.unique(_labels(y, rows), return_inverse=True)
         if len(classes) == 1:
             raise DataError(f"y has one class, {show(repr(classes.tolist()[0]))}.\nExpected at least two classes.")
         return Target(classes, positions.astype(np.intp), int(seed))
@@ -105,21 +102,27 @@ class HeadLearner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.concatenate([self.head_.predict_proba(part.astype(np.float64)) for part in parts])
 
 
-def _labels(y: Any) -> npt.NDArray[Any]:
+def _labels(y: Any, rows: int) -> npt.NDArray[Any]:
     """The labels as a one-dimensional array of one type.
 
     Raises:
-        DataError: there is no y, a label is missing or is neither text, a number nor a boolean, or they mix these.
+        DataError: there is no y, there are not as many labels as rows of X, a label is missing or is neither text, a
+            number nor a boolean, or they mix these.
         ValueError: y is no column, or its numbers are not classes.
     """
     if y is None:
         raise DataError("The estimator requires y to be passed, but the target y is None.\nExpected a label a row.")
-    # NumPy would turn [0, "a"] into text in silence; an array of objects keeps the types.
-    labels: npt.NDArray[Any] = column_or_1d(np.array(y, dtype=object) if isinstance(y, (list, tuple)) else y, warn=True)
-    if labels.dtype.kind == "O":
-        kinds = {_kind(label, row) for row, label in enumerate(labels)}
+    listed = isinstance(y, (list, tuple))  # NumPy would turn [0, "a"] into text in silence; objects keep their types
+    labels: npt.NDArray[Any] = column_or_1d(np.array(y, dtype=object) if listed else np.asarray(y), warn=True)
+    if len(labels) != rows:
+        raise DataError(f"X has {rows} rows but y has {len(labels)} labels.\nExpected one label for each row.")
+    if labels.dtype.kind in "Of":
+        kinds = sorted({_kind(label, row) for row, label in enumerate(labels)})
         if len(kinds) > 1:
-            raise DataError(f"y mixes {' and '.join(sorted(kinds))}.\nExpected labels of one type.")
+            raise DataError(f"y mixes {' and '.join(kinds)}.\nExpected labels of one type.")
+        if labels.dtype.kind == "O" and kinds != ["text"] and not listed:  # the scores of scikit-learn refuse them
+            raise DataError(f"Unknown label type: y holds {kinds[0]} as objects.\nConvert them: y.astype(int).")
+    if labels.dtype.kind == "O":
         labels = np.array(labels.tolist())
     check_classification_targets(labels)
     return labels

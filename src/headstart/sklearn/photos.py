@@ -6,6 +6,8 @@ Vectors that the store has are read from it, so that the folds of a cross-valida
 from __future__ import annotations
 
 import os
+import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -223,7 +225,17 @@ def _photos(X: Pictures) -> list[str]:
 def _backbone(estimator: FeatureExtractor | HeadstartClassifier) -> Backbone:
     """The backbone that an estimator's parameters describe."""
     handle, options = os.fspath(estimator.backbone), backbones.Options(estimator.input_range, estimator.layers)
-    return backbones.load(handle, folder=Store(estimator.store).compiled, options=options).with_fit(estimator.view)
+    compiled = Store(estimator.store).compiled
+    backbone = backbones.load(handle, folder=compiled, options=options, doubts=False).with_fit(estimator.view)
+    if backbone.card.doubt:
+        _warn_once(backbone.card.doubt)
+    return backbone
+
+
+@cache
+def _warn_once(message: str) -> None:
+    """Warn once in this process: scikit-learn's searches make Python forget which warnings it has shown."""
+    warnings.warn(message, stacklevel=4)
 
 
 def _of_photos(tags: Any) -> Any:
