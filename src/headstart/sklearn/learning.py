@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import warnings
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +44,7 @@ class Target:
     seed: int
 
 
-class HeadLearner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class HeadLearner(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     """A classifier whose `head_` is trained as `headstart.train` trains one.
 
     Attributes:

@@ -61,7 +61,7 @@ class HeadstartHead(HeadLearner):
             ValueError: X or y is not so.
             HeadError: an unknown head, or a seed out of bounds.
         """
-        vectors = validate_data(self, X, dtype=np.float32, order="C", copy=True, ensure_min_samples=2)
+        vectors = validate_data(self, X, dtype=np.float32, order="C", copy=True)
         target = self._target(y, len(vectors))
         power.normalise(vectors)
         digests = b"".join(hashlib.sha256(vector.tobytes()).digest() for vector in vectors)
