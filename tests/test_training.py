@@ -354,6 +354,7 @@ def test_the_extractor_works_in_scikit_learn(tiles: Path) -> None:
         "view": "pad",
         "input_range": "",
         "layers": "last",
+        "store": None,
     }
     pipeline = make_pipeline(headstart.FeatureExtractor(), StandardScaler(), LogisticRegression(C=0.01))
     scores = cross_val_score(pipeline, np.array(paths), labels, cv=3)

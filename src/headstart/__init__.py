@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from headstart.classifier.training import train
     from headstart.errors import HeadstartError
     from headstart.sklearn import FeatureExtractor as FeatureExtractor
+    from headstart.sklearn import HeadstartClassifier as HeadstartClassifier
+    from headstart.sklearn import HeadstartHead as HeadstartHead
 
-# FeatureExtractor is not listed, nor in `dir`: without its extra, `import *` and `help` would fail.
+# Those of headstart.sklearn are not listed, nor in `dir`: without their extra, `import *` and `help` would fail.
 __all__ = ["Classifier", "HeadstartError", "Options", "classify", "compare", "load", "train"]
 __version__ = "0.1.0"
 
@@ -24,7 +26,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "Classifier": "headstart.classifier.classifier",
     "FeatureExtractor": "headstart.sklearn",
+    "HeadstartClassifier": "headstart.sklearn",
     "HeadstartError": "headstart.errors",
+    "HeadstartHead": "headstart.sklearn",
     "Options": "headstart.backbones",
     "classify": "headstart.classifier.as_is",
     "compare": "headstart.classifier.comparing",

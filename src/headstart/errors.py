@@ -2,7 +2,7 @@
 
     HeadstartError
     ├── PhotoError        one photo cannot be used; carries a reason of the fixed list
-    ├── DataError         a folder, CSV or list of photos does not make a data set
+    ├── DataError         a folder, CSV or list of photos does not make a data set; a ValueError too
     ├── BackboneError     a backbone cannot be found, read or run
     │   └── NotFetchedError   a saved classifier's backbone is not here, and downloading is not allowed
     ├── StoreError        the feature store cannot be opened, read or written
@@ -55,7 +55,7 @@ class PhotoError(HeadstartError):
         self.detail = detail
 
 
-class DataError(HeadstartError):
+class DataError(HeadstartError, ValueError):
     """A folder, CSV or list of photos does not make a data set."""
 
 
