@@ -56,12 +56,8 @@ def embed(
     tables.check(output)
     labels = _labels(photos)
     with Bar() as bar:
-        loaded = load_backbone(
-            backbone,
-            view=view,
-            options=options.backbone_options(input_range, layers),
-            progress=bar,  # type: ignore[arg-type]
-        )
+        chosen = options.backbone_options(input_range, layers)
+        loaded = load_backbone(backbone, view=view, options=chosen, progress=bar)  # type: ignore[arg-type]
         found = loaded.features(list(labels or find_files(list(photos))), bar)
     say_skipped(found.skipped)
     known = None if labels is None else [labels[path] for path in found.paths]
