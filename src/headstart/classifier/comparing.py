@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +21,9 @@ from headstart.features.several import Outcome, extract_all
 from headstart.features.store import Store
 from headstart.heads.head import Kind
 from headstart.photos.images import Fit
+from headstart.photos.pictures import Pictures
 from headstart.photos.sources import Source
-from headstart.progress import Progress, Silent
+from headstart.progress import Choice, Progress, Silent, standard
 
 if TYPE_CHECKING:
     from headstart.evaluation.learning_curve.curve import LearningCurve
@@ -37,11 +38,11 @@ Each = Callable[[Training], None]
 
 
 def compare(
-    photos: str | Path | Sequence[str | Path],
-    labels: Sequence[str] | None = None,
+    photos: Pictures,
+    labels: Iterable[str] | None = None,
     *,
-    backbones: Sequence[str | Backbone],
-    heads: Sequence[Kind] = ("logistic",),
+    backbones: str | Sequence[str | Backbone],
+    heads: Kind | Sequence[Kind] = "logistic",
     view: Fit = "squash",
     options: Options | None = None,
     test: str | Path | None = None,
@@ -52,7 +53,7 @@ def compare(
     each: Each | None = None,
     store: str | Path | None = None,
     command: Sequence[str] = (),
-    progress: Progress | None = None,
+    progress: Choice = None,
 ) -> Comparison:
     """Train and measure several backbones and heads on the same photos, and report which differences exceed chance.
 
@@ -60,10 +61,11 @@ def compare(
     as they are computed: what is interrupted continues where it was.
 
     Args:
-        photos: a folder (`<class>/*` or `{train,test}/<class>/*`), a CSV, or a list of paths with `labels`.
-        labels: class names of a list of paths.
+        photos: a folder (`<class>/*` or `{train,test}/<class>/*`), a CSV, or a list of photos with `labels`: paths or
+            pictures in memory, see `headstart.photos.pictures.Pictures`.
+        labels: class names of a list of photos.
         backbones: handles, or opened backbones in the view that they shall have.
-        heads: `logistic`, `ridge`, `centroid`, `knn`.
+        heads: one or several of `logistic`, `ridge`, `centroid`, `knn`.
         view: of backbones given by handle: `squash`, `crop` or `pad`.
         options: what you know of backbones given by handle: input range, layers.
         test: a folder or CSV to measure on, instead of the source's own test part.
@@ -75,33 +77,37 @@ def compare(
             afterwards.
         store: folder of the feature store; the user's if not given.
         command: how it was called, for the document.
-        progress: receives messages, downloads and the progress of the extraction.
+        progress: None: a bar in a terminal or notebook; False: no bar; or an object that receives messages, downloads
+            and the progress of the extraction.
 
     Raises:
         BackboneError: none of the backbones can be used; the message gives the reason for each.
         HeadstartError: see `training.train`.
     """
-    report = progress or Silent()
+    report = standard(progress)
+    kinds: Sequence[Kind] = [heads] if isinstance(heads, str) else heads
     started = time.perf_counter()
     job = _Job(
-        Store(store), tuple(dict.fromkeys(heads)), view, options or Options(), seed, fraction, tuple(command), report
+        Store(store), tuple(dict.fromkeys(kinds)), view, options or Options(), seed, fraction, tuple(command), report
     )
-    opened = job.open(backbones)
+    opened = job.open([backbones] if isinstance(backbones, str) else backbones)
     clock = time.perf_counter()
     source = read_source(photos, labels, test, fraction, seed, report)
     job.scan_seconds = time.perf_counter() - clock
+    name = name_of(photos, len(source.paths))
     left_out: tuple[Entry, ...] = ()
     ranking: QuickRanking | None = None
     if quick:
         opened, left_out, ranking = job.quick(opened, source)
-    entries = comparison.ranked(job.measure(opened, source, name_of(photos), each))
+    entries = comparison.ranked(job.measure(opened, source, name, each))
+    entries[0].photos.warn(report)
     found: LearningCurve | None = None
     measured = time.perf_counter()
     if curve:
         found = job.curve(next(one for one in opened if one.card == entries[0].card), entries[0], source)
     done = time.perf_counter()
     return Comparison(
-        source=name_of(photos),
+        source=name,
         classes=source.train.classes,
         entries=entries,
         verdict=comparison.verdict(entries),
@@ -161,7 +167,7 @@ class _Job:
                 continue
             if opened.card.key in found:
                 self.notes.append(f"{handle} is the same backbone as {found[opened.card.key].card.handle}.")
-                self.progress.message(self.notes[-1])
+                self.progress.caution(self.notes[-1])
                 continue
             found[opened.card.key] = opened
         if not found:
@@ -183,7 +189,7 @@ class _Job:
     def _failed(self, handle: str, error: BackboneError | DataError) -> None:
         self.failures.append(Failure(handle, str(error)))
         self.errors.append(error)
-        self.progress.message(f"{handle} is left out: {error}")
+        self.progress.caution(f"{handle} is left out: {error}")
 
     def _none_left(self) -> BackboneError | DataError:
         """What to raise when every backbone failed; the first error if the photos were the reason each time."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -23,6 +23,7 @@ from headstart.evaluation.results import Answers, Measured, PhotoCounts, measure
 from headstart.features.extraction import Features, Skipped
 from headstart.features.store import Store
 from headstart.heads.head import HeadChoice, Kind
+from headstart.photos.pictures import Pictures
 from headstart.photos.sources import Source, open_source
 from headstart.progress import Progress
 from headstart.safety.printable import counted, show
@@ -92,8 +93,8 @@ def check_settings(kind: str, seed: int) -> None:
 
 
 def read_source(
-    photos: str | Path | Sequence[str | Path],
-    labels: Sequence[str] | None,
+    photos: Pictures,
+    labels: Iterable[str] | None,
     test: str | Path | None,
     fraction: float | None,
     seed: int,
@@ -110,7 +111,7 @@ def read_source(
     """
     source = open_source(photos, labels, test, fraction, seed)
     for note in source.notes:
-        progress.message(note)
+        progress.caution(note)
     tests = source.test.counts if source.test else {}
     parts = [
         f"{show(name)} {count:,}" + (f" + {tests.get(name, 0):,}" if source.test else "")
@@ -137,16 +138,16 @@ def prepare(source: Source, features: Features, progress: Progress) -> Data:
     clean = without_conflicts(features, [source.labels[i] for i in features.rows])
     torn = clean.skipped
     for one in torn[:_CONFLICTS_SHOWN]:
-        progress.message(f"{show(one.path)}: {show(one.detail)}; it is left out.")
+        progress.caution(f"{show(one.path)}: {show(one.detail)}; it is left out.")
     if len(torn) > _CONFLICTS_SHOWN:
-        progress.message(f"{counted(len(torn) - _CONFLICTS_SHOWN, 'more photo')} with conflicting labels left out.")
+        progress.caution(f"{counted(len(torn) - _CONFLICTS_SHOWN, 'more photo')} with conflicting labels left out.")
     train, test = clean.split(int((clean.features.rows < len(source.train)).sum()))
     copies: tuple[Skipped, ...] = ()
     if source.test is not None:
         train = without_copies_of(train, test)
         copies = train.skipped
         if copies:
-            progress.message(
+            progress.caution(
                 f"{counted(len(copies), 'training photo')} also in the test set: left out of the training."
             )
     skipped = features.skipped + torn + copies

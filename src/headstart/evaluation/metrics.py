@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from headstart.safety.printable import percent
+
 Protocol = Literal["test set", "cross-validation"]
 Labels = npt.NDArray[np.intp]
 Probabilities = npt.NDArray[np.float64]
@@ -93,7 +95,7 @@ class Confusion:
     share: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """What was measured on n photos of k classes.
 
@@ -124,6 +126,15 @@ class Evaluation:
     bins: tuple[Bin, ...]
     mistakes: tuple[Mistake, ...]
     least_sure: tuple[Unsure, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Evaluation({self.summary})"
+
+    @property
+    def summary(self) -> str:
+        """Accuracy, number of photos and interval in a few words."""
+        low, high = (percent(share) for share in self.interval)
+        return f"{percent(self.accuracy)} of {self.n:,} photos right, 95 % interval {low} to {high}"
 
     @property
     def per_class(self) -> tuple[ClassFigures, ...]:
