@@ -43,13 +43,14 @@ class Progress(Protocol):
 
 
 class Silent(Progress):
-    """Ignores everything that is reported."""
+    """Ignores everything that is reported; a subclass that takes messages gets cautions among them."""
 
     def message(self, text: str) -> None:
         """See `Progress.message`."""
 
     def caution(self, text: str) -> None:
         """See `Progress.caution`."""
+        self.message(text)
 
     def downloading(self, name: str, done: int, total: int | None) -> None:
         """See `Progress.downloading`."""

@@ -12,7 +12,8 @@ from headstart.backbones.card import Card, short_name
 from headstart.classifier.training import Work
 from headstart.classifier.trial import Trial
 from headstart.evaluation import ranking
-from headstart.evaluation.metrics import Evaluation, Protocol
+from headstart.evaluation.intervals import Protocol
+from headstart.evaluation.metrics import Evaluation
 from headstart.evaluation.paired import Difference
 from headstart.evaluation.ranking import Standing
 from headstart.evaluation.results import Answers, PhotoCounts

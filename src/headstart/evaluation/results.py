@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from headstart.evaluation.intervals import Protocol
 from headstart.evaluation.leakage import Clean
-from headstart.evaluation.metrics import Evaluation, Protocol, evaluate, mean_of
+from headstart.evaluation.metrics import Evaluation, evaluate, mean_of
 from headstart.evaluation.shown import Drawn, Shown
 from headstart.features.extraction import Skipped
 from headstart.progress import Bars, Progress

@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.evaluation.cross_validation import FOLDS
+from headstart.evaluation.intervals import Protocol, accuracy_interval
 from headstart.evaluation.leakage import Clean
 from headstart.evaluation.learning_curve import extrapolation
 from headstart.evaluation.learning_curve.class_advice import Advice, advise
 from headstart.evaluation.learning_curve.extrapolation import PowerLaw
 from headstart.evaluation.learning_curve.measuring import Folds, HeldOut, Split
-from headstart.evaluation.metrics import Evaluation, Labels, Protocol, accuracy_interval
+from headstart.evaluation.metrics import Evaluation, Labels
 from headstart.evaluation.results import Answers
 from headstart.evaluation.shown import Drawn
 from headstart.heads.fitting import fit
