@@ -22,12 +22,12 @@ _some_handles = argument(
 )
 
 
-@click.group(cls=Group, no_args_is_help=True)
+@click.group(cls=Group, no_args_is_help=True, examples=("backbones list",))
 def backbones() -> None:
     """Download, list, check or pack pre-trained models."""
 
 
-@backbones.command("list")
+@backbones.command("list", examples=("backbones list",))
 @json_option
 def list_(as_json: bool) -> None:
     """List the models that are kept: size, date and origin."""
@@ -46,7 +46,7 @@ def list_(as_json: bool) -> None:
         say("No models are kept. Download one: headstart backbones get HANDLE")
 
 
-@backbones.command()
+@backbones.command(examples=("backbones get imagenet/mobilenet_v2_100_224/feature_vector",))
 @_some_handles
 @option("--refresh", is_flag=True, help="Ask the server for a newer version of models that are already here.")
 @json_option
@@ -63,7 +63,7 @@ def get(handles: Sequence[str], refresh: bool, as_json: bool) -> None:
         put(f"{one.handle}  {one.path}")
 
 
-@backbones.command()
+@backbones.command(examples=("backbones verify",))
 @argument("handles", metavar="[HANDLE...]", nargs=-1, help="Which to check; all if none is given.")
 @json_option
 def verify(handles: Sequence[str], as_json: bool) -> int:
@@ -84,7 +84,7 @@ def verify(handles: Sequence[str], as_json: bool) -> int:
     return 1 if damaged else 0
 
 
-@backbones.command()
+@backbones.command(examples=("backbones remove imagenet/mobilenet_v2_100_224/feature_vector",))
 @_some_handles
 @json_option
 def remove(handles: Sequence[str], as_json: bool) -> None:
@@ -100,7 +100,7 @@ def remove(handles: Sequence[str], as_json: bool) -> None:
         put(f"{handle} is removed.")
 
 
-@backbones.command()
+@backbones.command(examples=("backbones pack imagenet/mobilenet_v2_100_224/feature_vector -o models.headstart",))
 @_some_handles
 @option("-o", "--output", type=PATH, metavar="FILE", required=True, help="The file to write.")
 @json_option
@@ -120,7 +120,7 @@ def pack(handles: Sequence[str], output: Path, as_json: bool) -> None:
     put(f"On the other machine: headstart backbones unpack {output.name}")
 
 
-@backbones.command()
+@backbones.command(examples=("backbones unpack models.headstart",))
 @argument("file", type=PATH, help="File that `headstart backbones pack` wrote.")
 @json_option
 def unpack(file: Path, as_json: bool) -> None:

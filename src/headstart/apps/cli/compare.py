@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from headstart.classifier.training import Training
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=("compare photos", "compare photos -b builtin:efficientnet-lite0 --head logistic --head knn --report photos.html"),
+)
 @options.labelled_photos
 @options.backbones
 @options.input_range
 @options.layers
 @options.view
 @option(
-    "--head", "heads", group=options.MEASURING, metavar="KIND", multiple=True, default=["logistic"],
+    "--head", "heads", group=options.MEASURING, type=options.HEAD, metavar="KIND", multiple=True, default=["logistic"],
     help=f"{options.HEADS} Repeat it for several.",
 )  # fmt: skip
 @options.test

@@ -14,7 +14,7 @@ _PHOTOS = Path(__file__).with_name("demo_photos")
 _COLUMNS, _ROWS = 3, 4
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=("demo",))
 @option(
     "-o", "--output", type=PATH, metavar="FOLDER", default=Path("demo-model"), help="Save the demo's classifier here."
 )

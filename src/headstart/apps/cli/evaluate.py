@@ -11,7 +11,7 @@ from headstart.apps.cli.console import Bar, print_json, say, say_skipped
 from headstart.apps.cli.grouping import PATH, Command, argument
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=("evaluate trees more-photos",))
 @options.model
 @argument("photos", type=PATH, help="Folder of class folders, or a CSV file; its test part if it has one.")
 @options.moved_backbone

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.apps.cli.console import print_json, say
-from headstart.apps.cli.grouping import Command, argument, option
+from headstart.apps.cli.grouping import Choice, Command, argument, option
 from headstart.apps.cli.options import as_json as json_option
 from headstart.report.text import models as text
 
@@ -25,14 +25,14 @@ _KEYS = {"source": "origin", "kind": "returns", "classes": "class_count", "netwo
 _FILTERS, _ORDER = "Filters", "Order and number"
 
 
-_EXAMPLES = """\b
-Examples:
-  headstart models mobilenet_v2 --kind feature_vector
-  headstart models --best --max-params 10M
-  headstart models show imagenet/mobilenet_v2_100_224/feature_vector"""
-
-
-@click.command(cls=Command, epilog=_EXAMPLES)
+@click.command(
+    cls=Command,
+    examples=(
+        "models mobilenet_v2 --kind feature_vector",
+        "models --best --max-params 10M",
+        "models show imagenet/mobilenet_v2_100_224/feature_vector",
+    ),
+)
 @argument(
     "words", nargs=-1,
     help="Words that must all occur in the name, architecture, data set or publisher; case, '-' and '_' are ignored. "
@@ -40,11 +40,11 @@ Examples:
 )  # fmt: skip
 @option("--without", group=_FILTERS, metavar="WORD", multiple=True, help="Leave out models with this word. Repeatable.")
 @option(
-    "--source", group=_FILTERS, type=click.Choice(["builtin", "tfhub", "timm", "claim"]), metavar="SOURCE",
+    "--source", group=_FILTERS, type=Choice(["builtin", "tfhub", "timm", "claim"]), metavar="SOURCE",
     help="Only models from builtin, tfhub, timm, or claim (figures that a paper claims).",
 )  # fmt: skip
 @option(
-    "--kind", group=_FILTERS, type=click.Choice(["feature_vector", "classification", "feature_map"]), metavar="KIND",
+    "--kind", group=_FILTERS, type=Choice(["feature_vector", "classification", "feature_map"]), metavar="KIND",
     help="Only models that return a feature_vector, a classification or a feature_map.",
 )  # fmt: skip
 @option(
@@ -60,7 +60,7 @@ Examples:
     help="Only models with this input size.",
 )  # fmt: skip
 @option(
-    "--sort", group=_ORDER, type=click.Choice(["imagenet", "params", "gmacs", "name"]), metavar="KEY",
+    "--sort", group=_ORDER, type=Choice(["imagenet", "params", "gmacs", "name"]), metavar="KEY",
     help="Sort by imagenet (accuracy, the default), params, gmacs or name.",
 )  # fmt: skip
 @option(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from headstart.apps.cli.console import Bar, agreed, say
-from headstart.apps.cli.grouping import PATH, argument, option
+from headstart.apps.cli.grouping import PATH, Choice, argument, option
 from headstart.backbones import DEFAULT
+from headstart.errors import BackboneError
 
 if TYPE_CHECKING:
     from headstart.backbones import Options
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 BACKBONE, MEASURING, OUTPUT = "Backbone", "Training and measuring", "Output"
 HEADS = "Kind of head: logistic, ridge, centroid or knn."
+HEAD = Choice(["logistic", "ridge", "centroid", "knn"])
 _HANDLE = "a name or handle from `headstart models`, a URL, or a path"
 
 # --- train and compare ---
@@ -39,11 +41,11 @@ input_range = option(
     help="For models that do not declare it: 0..1, -1..1, 0..255 or imagenet; add ',BGR' if blue comes first.",
 )  # fmt: skip
 layers = option(
-    "--layers", group=BACKBONE, type=click.Choice(["last", "several"]), default="last",
+    "--layers", group=BACKBONE, type=Choice(["last", "several"]), default="last",
     help="Take features from the last layer, or from several stages, pooled and joined.",
 )  # fmt: skip
 view = option(
-    "--view", group=BACKBONE, type=click.Choice(["squash", "crop", "pad"]), default="squash",
+    "--view", group=BACKBONE, type=Choice(["squash", "crop", "pad"]), default="squash",
     help="Fit photos to the model's input: squash them, crop their centre, or pad them.",
 )  # fmt: skip
 test = option("--test", group=MEASURING, type=PATH, help="Measure on the photos of this folder or CSV file.")
@@ -61,6 +63,10 @@ logdir = option("--logdir", group=OUTPUT, type=PATH, metavar="FOLDER", help="Wri
 
 # --- all commands ---
 
+strict = option(
+    "--strict", group=OUTPUT, is_flag=True,
+    help="Exit with 1 if a photo was skipped, for scripts. Results are printed and saved all the same.",
+)  # fmt: skip
 as_json = option("--json", "as_json", group=OUTPUT, is_flag=True, help="Print one JSON document (docs/json.md).")
 
 # --- predict and evaluate ---
@@ -81,7 +87,10 @@ def backbone_options(input_range: str, layers: str = "last") -> Options:
     """What the user states about the backbone."""
     from headstart.backbones import Options
 
-    return Options(input_range, layers)  # type: ignore[arg-type]  # click checks the choice
+    try:
+        return Options(input_range, layers)  # type: ignore[arg-type]  # click checks the choice
+    except BackboneError as error:
+        raise click.UsageError(f"--input-range: {error}") from error
 
 
 def open_model(model: Path, backbone: str, fetch: bool, bar: Bar) -> Classifier:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headstart.evaluation.results import Predictions
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=("predict trees new.jpg", "predict trees inbox --copy-to sorted --min-confidence 0.8"))
 @options.model
 @options.photos
 @options.moved_backbone
@@ -44,7 +44,7 @@ def predict(model: Path, photos: Sequence[Path], backbone: str, fetch: bool, csv
         show_predictions(answer)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=("classify some.jpg --top 3",))
 @options.photos
 @options.backbone
 @options.input_range

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from headstart.classifier.training import Training
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=("train photos -o trees", "train photos --test more-photos --report trees.html"))
 @options.labelled_photos
 @options.backbone
 @options.input_range
 @options.layers
 @options.view
-@option("--head", group=options.MEASURING, metavar="KIND", default="logistic", help=options.HEADS)
+@option("--head", group=options.MEASURING, type=options.HEAD, metavar="KIND", default="logistic", help=options.HEADS)
 @options.test
 @options.fraction
 @options.seed
