@@ -28,6 +28,7 @@ from headstart.errors import PhotoError
 from headstart.photos.budget import Budget, cancel_event, check_cancelled
 from headstart.photos.decode_cost import MAX_SCANNED_PIXELS, WEBP_BYTES, Weight, unusual, webp_pixels, weigh
 from headstart.photos.formats import OPENERS, ends_early, foreign_coding, sniff
+from headstart.photos.pictures import InMemory, Pixels
 from headstart.photos.pixels import Fit, Images, View, reduce, render
 from headstart.safety import child
 
@@ -92,16 +93,22 @@ class LargeFile:
 
 
 #: The result of `read`, for `decode`.
-Data = bytes | LargeFile
+Data = bytes | LargeFile | Pixels
 
 
 def read(path: str | Path) -> Data:
-    """Read a photo's bytes; of a large file only a hash is kept.
+    """Read a photo's bytes; of a large file only a hash is kept. What is in memory is checked in the same way.
 
     Raises:
         PhotoError: `unreadable`, `empty`, `not an image`, `unsupported format` or `too large`; in the last
             three cases no more than the first bytes were read.
     """
+    if isinstance(path, InMemory):
+        if isinstance(path.content, bytes):
+            if not path.content:
+                raise PhotoError("empty", "it has 0 bytes")
+            sniff(path.content[:32], path)
+        return path.content
     try:
         with open(path, "rb", opener=_opener) as file:
             stamp = _stamp(file.fileno())
@@ -150,7 +157,14 @@ def _digest(file: BinaryIO, head: bytes) -> bytes:
 
 
 def content_hash(data: Data) -> bytes:
-    """SHA-256 of a file's bytes (32 bytes): a renamed or copied photo is the same photo, an edited one is not."""
+    """SHA-256 of a file's bytes (32 bytes): a renamed or copied photo is the same photo, an edited one is not.
+
+    Raises:
+        PhotoError: only of a Pillow image that was opened but not yet loaded, and is damaged.
+    """
+    if isinstance(data, Pixels):
+        with _outcomes("", b""):
+            return data.digest()
     return data.digest if isinstance(data, LargeFile) else hashlib.sha256(data).digest()
 
 
@@ -178,6 +192,10 @@ def decode(data: Data, view: View, fill: bool = True) -> Images:
     check_cancelled()
     if isinstance(data, LargeFile):
         return _decode_apart(data, view, fill, MEMORY)
+    if isinstance(data, Pixels):
+        width, height = data.image.size
+        with _outcomes("", b""), _BUDGET.hold(min(4 * width * height, MEMORY)):
+            return render(data.loaded(), view, fill)
     kind = sniff(data[:32])
     if ends_early(kind, data):
         raise PhotoError("truncated", "the file ends before its last part does")

@@ -69,7 +69,7 @@ def reduce(image: ImageFile.ImageFile, view: View) -> None:
         image.draft(None, (max(width // factor, 1), max(height // factor, 1)))
 
 
-def render(image: ImageFile.ImageFile, view: View, fill: bool = True) -> Images:
+def render(image: Image.Image, view: View, fill: bool = True) -> Images:
     """Decode a picture and fit it to the view; see `images.decode`.
 
     Raises:
@@ -91,7 +91,7 @@ def render(image: ImageFile.ImageFile, view: View, fill: bool = True) -> Images:
     return np.array(rgb, dtype=np.uint8)
 
 
-def _orientation(image: ImageFile.ImageFile) -> int:
+def _orientation(image: Image.Image) -> int:
     """EXIF orientation 1 to 8; anything else (0 is frequent) and unreadable EXIF count as upright."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)

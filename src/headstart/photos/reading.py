@@ -15,6 +15,7 @@ from headstart.errors import PhotoError
 from headstart.photos import images
 from headstart.photos.budget import ReadingPool
 from headstart.photos.images import Images, View
+from headstart.photos.pictures import InMemory
 
 #: A file changed this recently may change again without a change of its time stamp: it is hashed again.
 _RACY_SECONDS = 2.0
@@ -41,7 +42,9 @@ def readers() -> Iterator[Executor]:
 
 
 def fingerprint(path: str) -> bytes | None:
-    """32 bytes that change when the file does; None if it is missing or changed just now."""
+    """32 bytes that change when the file does; None if it is missing, changed just now, or is in memory."""
+    if isinstance(path, InMemory):
+        return None
     try:
         info = os.stat(path)
     except (OSError, ValueError):
