@@ -188,6 +188,8 @@ def check_classes(train: Sequence[str], other: Sequence[str], what: str) -> None
 def find_files(sources: Pictures) -> list[str]:
     """Photos to predict: files as they are, folders with everything below them, each in alphabetical order.
 
+    A CSV stands for the photos in its column `path`.
+
     Pictures in memory get a name, see `pictures.listed`.
 
     Raises:
@@ -204,6 +206,8 @@ def find_files(sources: Pictures) -> list[str]:
             if not below:
                 raise DataError(f"The folder {show(path)} holds no files.\nExpected photos in it or below it.")
             found += below
+        elif path.suffix.lower() == ".csv" and path.is_file():
+            found += [name for _, name, _, _ in spreadsheet.photos(path, labelled=False) if name]
         elif os.path.lexists(path):
             found.append(source)
         else:

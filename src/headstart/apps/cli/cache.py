@@ -30,9 +30,7 @@ def info(as_json: bool) -> None:
             {"key": s.key, "backbone": s.backbone, "view": s.view, "vectors": s.vectors, "bytes": s.bytes}
             for s in shelves
         ]
-        print_json(
-            {"path": str(store.folder), "vectors": vectors, "bytes": total, "parts": parts, "shelves": stored}
-        )
+        print_json({"path": str(store.folder), "vectors": vectors, "bytes": total, "parts": parts, "shelves": stored})
         return
     put(f"{store.folder}: {total / 1e6:,.1f} MB (HEADSTART_HOME moves it)")
     for name, count in sorted(parts.items(), key=lambda part: -part[1]):

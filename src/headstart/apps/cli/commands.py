@@ -15,7 +15,7 @@ from headstart.apps.cli.completion import completion
 from headstart.apps.cli.demo import demo
 from headstart.apps.cli.doctor import doctor
 from headstart.apps.cli.evaluate import evaluate
-from headstart.apps.cli.grouping import Command, Group, argument
+from headstart.apps.cli.grouping import Group, argument
 from headstart.apps.cli.models import models
 from headstart.apps.cli.predict import classify, predict
 from headstart.apps.cli.samples import samples
@@ -37,7 +37,9 @@ def app() -> None:
 
 
 @app.command("help", examples=("help train", "help backbones get"))
-@argument("words", metavar="[COMMAND...]", nargs=-1, help="A command, such as train or backbones get; all if not given.")
+@argument(
+    "words", metavar="[COMMAND...]", nargs=-1, help="A command, such as train or backbones get; all if not given."
+)
 @click.pass_context
 def help_(context: click.Context, words: Sequence[str]) -> None:
     """Show the help of a command."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.apps.cli import options
+from headstart.apps.cli import options, terminal
 from headstart.apps.cli.console import Bar, command_line, print_json, put, say, say_skipped
 from headstart.apps.cli.grouping import Command, option
 from headstart.safety.printable import counted
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    examples=("compare photos", "compare photos -b builtin:efficientnet-lite0 --head logistic --head knn --report photos.html"),
+    examples=(
+        "compare photos",
+        "compare photos -b builtin:efficientnet-lite0 --head logistic --head knn --report photos.html",
+    ),
 )
 @options.labelled_photos
 @options.backbones
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
 @options.report
 @options.logdir
 @options.as_json
+@options.strict
 def compare(
     photos: Path,
     handles: Sequence[str],
@@ -50,6 +55,7 @@ def compare(
     report: Path | None,
     logdir: Path | None,
     as_json: bool,
+    strict: bool,
     curve: bool,
     **settings: Any,
 ) -> int:
@@ -93,7 +99,7 @@ def compare(
         print_json({**comparison.to_json(), "tracked": tracked})
     else:
         show(comparison)
-    return 1 if comparison.failures else 0
+    return options.exit_code(comparison.best.photos.skipped, strict) or int(bool(comparison.failures))
 
 
 def show(comparison: Comparison) -> None:
@@ -105,12 +111,10 @@ def show(comparison: Comparison) -> None:
     if photos.skipped:
         say(skipped_text(photos))
         say_skipped(photos.skipped, most=5)
-    print(comparison_table(comparison))
-    print()
-    put(comparison.verdict)
+    put(*comparison_table(comparison, terminal.width(sys.stdout)).split("\n"), "", comparison.verdict)
     if comparison.curve is not None:
         put(curve_text(comparison.curve))
-    print(cautions(comparison))
+    put(*cautions(comparison).split("\n"))
     if comparison.failures:
         names = ", ".join(failure.backbone for failure in comparison.failures)
         say(f"Not measured, for the reasons given above: {names}.")

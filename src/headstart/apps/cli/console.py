@@ -157,6 +157,12 @@ class Bar:
             if done == self._bar.total:
                 self.close()
 
+    def copying(self, done: int, total: int) -> None:
+        """Move the bar of copies."""
+        if self._bar is None and done < total and sys.stderr.isatty():
+            self._bar = _drawn("Copying", total, " photos")
+        self.advanced(done)
+
     def close(self) -> None:
         """Stop the bar and leave it on the screen as it is."""
         if self._bar is not None:

@@ -48,7 +48,10 @@ def doctor(as_json: bool) -> None:
         ("internet", "not used: HEADSTART_OFFLINE is set" if found["offline"] else "used for downloads only"),
         ("extras", ", ".join(extras)),
         ("", f"install one: pip install 'headstart[{missing[0]}]'" if missing else ""),
-        ("packages", ", ".join(f"{name} {found['versions'][name]}" for name in sorted(found["versions"].keys() - _SHOWN))),
+        (
+            "packages",
+            ", ".join(f"{name} {found['versions'][name]}" for name in sorted(found["versions"].keys() - _SHOWN)),
+        ),
         ("settings", ", ".join(f"{name}={value}" for name, value in found["settings"].items()) or "none"),
         ("terminal", found["terminal"]),
     ):
@@ -107,4 +110,4 @@ def _packages() -> tuple[dict[str, str], dict[str, bool]]:
 def _short(path: str | Path) -> str:
     """The path with `~` for the home folder."""
     text, user = os.fspath(path), os.path.expanduser("~")
-    return f"~{text[len(user):]}" if text == user or text.startswith(user + os.sep) else text
+    return f"~{text[len(user) :]}" if text == user or text.startswith(user + os.sep) else text

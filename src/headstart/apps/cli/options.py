@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,12 @@ from headstart.apps.cli.console import Bar, agreed, say
 from headstart.apps.cli.grouping import PATH, Choice, argument, option
 from headstart.backbones import DEFAULT
 from headstart.errors import BackboneError
+from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
     from headstart.backbones import Options
     from headstart.classifier.classifier import Classifier
+    from headstart.features.extraction import Skipped
 
 BACKBONE, MEASURING, OUTPUT = "Backbone", "Training and measuring", "Output"
 HEADS = "Kind of head: logistic, ridge, centroid or knn."
@@ -72,7 +75,9 @@ as_json = option("--json", "as_json", group=OUTPUT, is_flag=True, help="Print on
 # --- predict and evaluate ---
 
 model = argument("model", type=PATH, metavar="CLASSIFIER", help="Folder of a saved classifier.")
-photos = argument("photos", type=PATH, nargs=-1, required=True, help="Photos, or folders of photos.")
+photos = argument(
+    "photos", type=PATH, nargs=-1, required=True, help="Photos, folders of photos, or a CSV file with a column 'path'."
+)
 moved_backbone = option(
     "-b", "--backbone", group=BACKBONE, metavar="HANDLE", default="", show_default=False,
     help="Where the classifier's backbone is now, if it has moved since the training.",
@@ -107,3 +112,32 @@ def open_model(model: Path, backbone: str, fetch: bool, bar: Bar) -> Classifier:
     for note in classifier.notes:
         say(note)
     return classifier
+
+
+def write_csv(
+    path: Path,
+    classes: Sequence[str],
+    rows: Iterable[tuple[str, str, Sequence[float]]],
+    more: Mapping[str, Sequence[str]],
+) -> None:
+    """Write predictions as a CSV; see `photos.spreadsheet.write`.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    from headstart.errors import DataError
+    from headstart.photos import spreadsheet
+
+    try:
+        spreadsheet.write(path, classes, rows, more)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}.\nChoose another file with --csv.") from error
+
+
+def exit_code(skipped: Sequence[Skipped], strict: bool, used: int = 1) -> int:
+    """The exit code of a command on photos: 1 if none could be used, or with --strict if one was skipped; said why."""
+    if not used:
+        say("None of the photos could be used.")
+    elif strict and skipped:
+        say(f"Exit code 1 (--strict): {counted(len(skipped), 'photo')} skipped.")
+    return 1 if not used or (strict and skipped) else 0

@@ -103,9 +103,7 @@ def table(rows: list[list[str]], width: int = ENDLESS, header: bool = True) -> s
     parts = list(zip(*rows, strict=True))
     widths = [max(columns(cell) for cell in part) for part in parts]
     figures = [all(_is_figure(cell) for cell in part[1:] or part) for part in parts]
-    lines = [
-        "  ".join(padded(*cell) for cell in zip(row, widths, figures, strict=True)).rstrip() for row in rows
-    ]
+    lines = ["  ".join(padded(*cell) for cell in zip(row, widths, figures, strict=True)).rstrip() for row in rows]
     if max(map(columns, lines)) <= width:
         return "\n".join(lines)
     if not header:
