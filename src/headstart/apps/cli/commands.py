@@ -37,9 +37,7 @@ def app() -> None:
 
 
 @app.command("help", examples=("help train", "help backbones get"))
-@argument(
-    "words", metavar="[COMMAND...]", nargs=-1, help="A command, such as train or backbones get; all if not given."
-)
+@argument("words", metavar="[COMMAND...]", nargs=-1, help="Such as train, or backbones get.")
 @click.pass_context
 def help_(context: click.Context, words: Sequence[str]) -> None:
     """Show the help of a command."""
@@ -48,9 +46,8 @@ def help_(context: click.Context, words: Sequence[str]) -> None:
         group = context.command
         if not isinstance(group, click.Group):
             raise click.UsageError(f"'{context.command_path}' has no commands of its own.", context)
-        _, command, _ = group.resolve_command(context, [word])
-        assert command is not None
-        context = click.Context(command, context, info_name=word)
+        group.resolve_command(context, [word])  # refuses an unknown one, with a suggestion
+        context = click.Context(group.commands[word], context, info_name=word)
     print(context.get_help())
 
 

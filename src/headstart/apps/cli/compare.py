@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     cls=Command,
     examples=(
         "compare photos",
-        "compare photos -b builtin:efficientnet-lite0 --head logistic --head knn --report photos.html",
+        "compare photos --head logistic --head knn --report photos.html",
     ),
 )
 @options.labelled_photos

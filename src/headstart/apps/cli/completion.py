@@ -10,7 +10,6 @@ from click import shell_completion
 from headstart.apps.cli.grouping import Choice, Command, argument
 
 _VARIABLE = "_HEADSTART_COMPLETE"
-_SHELLS = ("bash", "zsh", "fish", "powershell")
 
 
 class PowerShell(shell_completion.ShellComplete):
@@ -52,13 +51,19 @@ Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
 
 
 shell_completion.add_completion_class(PowerShell)
+_SHELLS: dict[str, type[shell_completion.ShellComplete]] = {
+    "bash": shell_completion.BashComplete,
+    "zsh": shell_completion.ZshComplete,
+    "fish": shell_completion.FishComplete,
+    "powershell": PowerShell,
+}
 
 
 @click.command(cls=Command, examples=("completion bash >> ~/.bashrc",))
-@argument("shell", type=Choice(_SHELLS), help="bash (4.4 or newer), zsh, fish or powershell.")
+@argument("shell", type=Choice(list(_SHELLS)), help="bash (4.4 or newer), zsh, fish or powershell.")
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the script that completes headstart's commands and options in a shell.
+    r"""Print the script that completes headstart's commands and options in a shell.
 
     \b
     Where the script belongs:
@@ -69,7 +74,5 @@ def completion(context: click.Context, shell: str) -> None:
 
     Then open a new terminal.
     """
-    kind = shell_completion.get_completion_class(shell)
-    assert kind is not None
-    script = kind(context.find_root().command, {}, "headstart", _VARIABLE)
+    script = _SHELLS[shell](context.find_root().command, {}, "headstart", _VARIABLE)
     print(script.source_template % script.source_vars())

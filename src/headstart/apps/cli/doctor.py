@@ -37,6 +37,7 @@ def doctor(as_json: bool) -> None:
         return
     cache = f"{found['bytes'] / 1e6:,.1f} MB used, {found['free'] / 1e9:,.1f} GB free"
     extras = [f"{name} {'installed' if there else 'not installed'}" for name, there in found["extras"].items()]
+    packages = sorted((name, one) for name, one in found["versions"].items() if name not in _SHOWN)
     missing = [name for name, there in found["extras"].items() if not there]
     for label, text in (
         ("headstart", found["versions"]["headstart"]),
@@ -48,10 +49,7 @@ def doctor(as_json: bool) -> None:
         ("internet", "not used: HEADSTART_OFFLINE is set" if found["offline"] else "used for downloads only"),
         ("extras", ", ".join(extras)),
         ("", f"install one: pip install 'headstart[{missing[0]}]'" if missing else ""),
-        (
-            "packages",
-            ", ".join(f"{name} {found['versions'][name]}" for name in sorted(found["versions"].keys() - _SHOWN)),
-        ),
+        ("packages", ", ".join(f"{name} {version}" for name, version in packages)),
         ("settings", ", ".join(f"{name}={value}" for name, value in found["settings"].items()) or "none"),
         ("terminal", found["terminal"]),
     ):

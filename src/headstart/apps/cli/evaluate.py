@@ -15,7 +15,7 @@ from headstart.safety.printable import counted
 
 @click.command(
     cls=Command,
-    examples=("evaluate trees more-photos", "evaluate trees more-photos --report trees.html --csv trees.csv"),
+    examples=("evaluate trees more-photos", "evaluate trees more-photos --csv more.csv"),
 )
 @options.model
 @argument("photos", type=PATH, help="Folder of class folders, or a CSV file; its test part if it has one.")
