@@ -193,7 +193,7 @@ def find_files(sources: Pictures) -> list[str]:
     Raises:
         DataError: a path is empty or does not exist, or a folder holds no file.
     """
-    found = []
+    found: list[str] = []
     for source in listed(sources):
         if isinstance(source, InMemory):
             found.append(source)

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from headstart.backbones.fetch import Kept
 
 _some_handles = argument(
-    "handles", metavar="HANDLE...", nargs=-1, required=True, help="https://..., tfhub:..., kaggle:... or hf:..."
+    "handles",
+    metavar="HANDLE...",
+    nargs=-1,
+    required=True,
+    help="A name from `headstart models`, the address of a page or file, tfhub:..., kaggle:... or hf:...",
 )
 
 
@@ -54,8 +58,9 @@ def get(handles: Sequence[str], refresh: bool, as_json: bool) -> None:
     """Download models that are not here yet, and show where they are."""
     from headstart.backbones import fetch
 
+    wanted = list(map(_remote, handles))
     with Bar() as bar:
-        found = [fetch.fetch(handle, bar, refresh) for handle in handles]
+        found = [fetch.fetch(handle, bar, refresh) for handle in wanted]
     if as_json:
         print_json({"backbones": [{"backbone": one.handle, "path": str(one.path)} for one in found]})
         return
@@ -70,7 +75,7 @@ def verify(handles: Sequence[str], as_json: bool) -> int:
     """Check every byte of kept models; exit with 1 if any is damaged."""
     from headstart.backbones import fetch
 
-    checked = fetch.verify(handles)
+    checked = fetch.verify(list(map(_kept, handles)))
     damaged = [one for one in checked if one.problem]
     if as_json:
         entries = [{"backbone": one.handle, "problem": one.problem or None} for one in checked]
@@ -92,7 +97,7 @@ def remove(handles: Sequence[str], as_json: bool) -> None:
     from headstart.backbones import fetch
 
     with Bar() as bar:
-        removed = [fetch.remove(handle, bar) for handle in handles]
+        removed = [fetch.remove(_kept(handle), bar) for handle in handles]
     if as_json:
         print_json({"backbones": [{"backbone": handle} for handle in removed]})
         return
@@ -112,7 +117,7 @@ def pack(handles: Sequence[str], output: Path, as_json: bool) -> None:
     from headstart.backbones import fetch
 
     with Bar() as bar:
-        packed = fetch.pack(handles, output, bar)
+        packed = fetch.pack(list(map(_remote, handles)), output, bar)
     if as_json:
         print_json({"path": str(output), "backbones": [_document(entry) for entry in packed]})
         return
@@ -138,6 +143,36 @@ def unpack(file: Path, as_json: bool) -> None:
 
 
 backbones.add_command(probe)
+
+
+def _remote(name: str) -> str:
+    """The handle of a model that can be downloaded, whatever it was called.
+
+    Raises:
+        BackboneError: there is none, or it needs no download.
+    """
+    from headstart.backbones import locate
+    from headstart.errors import BackboneError
+
+    located = locate(name)
+    if located.source != "remote":
+        what = {"builtin": "is part of headstart", "plugin": "comes from a plugin", "path": "is a path"}
+        raise BackboneError(
+            f"{name} {what[located.source]}: there is nothing to download.\nUse it with -b {name}, or give a name from "
+            "headstart models."
+        )
+    return located.handle
+
+
+def _kept(name: str) -> str:
+    """The handle of a model that was downloaded; the name itself if it is that of a damaged entry."""
+    from headstart.backbones import locate
+    from headstart.errors import BackboneError
+
+    try:
+        return locate(name).handle
+    except BackboneError:
+        return name
 
 
 def _document(entry: Kept) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import click
 from headstart.apps.cli import options, terminal
 from headstart.apps.cli.console import Bar, command_line, print_json, put, say, say_skipped
 from headstart.apps.cli.grouping import Command, option
+from headstart.apps.cli.here import backbones_here
 from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
@@ -79,6 +80,10 @@ def compare(
         if logdir is not None:
             tracked.append(str(tensorboard.record(logdir, training)))
 
+    handles = handles or backbones_here()
+    say(f"Comparing {', '.join(handles)}.")
+    if len(handles) == 1:
+        say("To compare it with others, find them with headstart models and add -b NAME for each.")
     with Bar() as bar:
         comparison = run(
             photos,

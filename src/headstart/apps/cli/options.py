@@ -36,8 +36,8 @@ backbone = option(
     help=f"Pre-trained model: {_HANDLE}.",
 )  # fmt: skip
 backbones = option(
-    "-b", "--backbone", "handles", group=BACKBONE, metavar="HANDLE", multiple=True, required=True,
-    help=f"Pre-trained model: {_HANDLE}. Repeat it for each model.",
+    "-b", "--backbone", "handles", group=BACKBONE, metavar="HANDLE", multiple=True,
+    help=f"Pre-trained model: {_HANDLE}. Repeat it for each; if not given, those on this machine.",
 )  # fmt: skip
 input_range = option(
     "--input-range", group=BACKBONE, metavar="RANGE", default="", show_default=False,
