@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 
 def handle_of(address: str) -> str:
@@ -11,10 +11,10 @@ def handle_of(address: str) -> str:
 
     Addresses of files (`https://huggingface.co/owner/name/resolve/main/model.onnx`) are handles already.
     """
-    if not re.match(r"https?://", address, re.IGNORECASE):
+    match = re.match(r"https?://(?:www\.)?([^/?#]+)/([^?#]+)", address, re.IGNORECASE)
+    if match is None:
         return address
-    parts = urlsplit(address)
-    host, names = (parts.hostname or "").removeprefix("www."), unquote(parts.path).strip("/").split("/")
+    host, names = match[1].lower(), unquote(match[2]).strip("/").split("/")
     if host == "kaggle.com" and names[0] == "models" and len(names) > 2:
         owner, model, *rest = (name for name in names[1:] if name not in ("frameworks", "variations", "versions"))
         framework = [rest[0][:1].lower() + rest[0][1:]] if rest else []  # older pages write TensorFlow2
