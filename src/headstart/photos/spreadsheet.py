@@ -12,7 +12,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +42,19 @@ def original(cell: str) -> str:
     return _MADE_SAFE.sub("", cell) if "'" in cell else cell
 
 
-def write(path: Path, classes: Sequence[str], rows: Iterable[tuple[str, str, Sequence[float]]]) -> None:
+def write(
+    path: Path,
+    classes: Sequence[str],
+    rows: Iterable[tuple[str, str, Sequence[float]]],
+    more: Mapping[str, Sequence[str]] | None = None,
+) -> None:
     """Write predictions; `photos` reads them back.
 
     Args:
         path: of the file, replaced if it is there. Paths of photos count from its folder.
         classes: class names.
         rows: for each photo its path, its label, and the probability of each class.
+        more: further columns, before those of the classes: a heading, and a cell for each photo.
 
     Raises:
         OSError: it cannot be written.
@@ -56,10 +62,12 @@ def write(path: Path, classes: Sequence[str], rows: Iterable[tuple[str, str, Seq
     with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         here = os.path.samefile(path.parent, os.curdir)
         writer = csv.writer(file)
-        writer.writerow([*PREDICTED, *map(_cell, classes)])
-        for name, label, row in rows:
+        more = more or {}
+        writer.writerow([*PREDICTED, *more, *map(_cell, classes)])
+        for number, (name, label, row) in enumerate(rows):
             place = name if here else os.path.abspath(name)
-            writer.writerow([_cell(place), _cell(label), f"{max(row):.6f}", *(f"{p:.6f}" for p in row)])
+            added = [_cell(cells[number]) for cells in more.values()]
+            writer.writerow([_cell(place), _cell(label), f"{max(row):.6f}", *added, *(f"{p:.6f}" for p in row)])
 
 
 def _cell(text: str) -> str:
@@ -67,8 +75,12 @@ def _cell(text: str) -> str:
     return safe(_NO_BYTES.sub(lambda match: show(match[0]), text))
 
 
-def photos(path: Path) -> Iterator[tuple[int, str, str, str]]:
+def photos(path: Path, labelled: bool = True) -> Iterator[tuple[int, str, str, str]]:
     """The rows of a CSV with columns `path`, `label` and perhaps `split`.
+
+    Args:
+        path: of the file.
+        labelled: whether there must be labels; False: only paths are needed.
 
     Yields:
         the line's number, the photo's path (joined to the CSV's folder), its label, and its split in small letters;
@@ -88,27 +100,30 @@ def photos(path: Path) -> Iterator[tuple[int, str, str, str]]:
         text = data.decode("utf-8-sig", "surrogateescape")
         strange = DataError(f"{show(path)} is not UTF-8 (byte {error.start}).\nSave it as 'CSV UTF-8'.")
     try:
-        yield from _rows(path, text, strange)
+        yield from _rows(path, text, strange, PREDICTED[: 2 if labelled else 1])
     except csv.Error as error:
         raise DataError(f"{show(path)} cannot be read as CSV: {error}.\nSave it anew as 'CSV UTF-8'.") from error
 
 
-def _rows(path: Path, text: str, strange: DataError | None) -> Iterator[tuple[int, str, str, str]]:
+def _rows(
+    path: Path, text: str, strange: DataError | None, needed: Sequence[str]
+) -> Iterator[tuple[int, str, str, str]]:
     """See `photos`; `strange` is raised if what is not UTF-8 are no names of files."""
     reader, columns = _opened(text)
-    if missing := [name for name in PREDICTED[:2] if name not in columns]:
+    if missing := [name for name in needed if name not in columns]:
+        expected = "path,label or path,label,split" if "label" in needed else "path"
         raise strange or DataError(
-            f"{show(path)} has no column {show_all(missing)}.\nExpected a first line path,label or path,label,split; "
+            f"{show(path)} has no column {show_all(missing)}.\nExpected a first line {expected}; "
             f"received {show_all(columns) or 'an empty file'}."
         )
     ours = tuple(columns[: len(PREDICTED)]) == PREDICTED  # names are as they are, spaces around them too
-    name_at, label_at = columns.index("path"), columns.index("label")
+    name_at, label_at = columns.index("path"), columns.index("label") if "label" in columns else None
     split_at = len(columns) - 1 - columns[::-1].index("split") if "split" in columns else None
     joined: dict[str, str] = {}  # rows may name the same photo
     starts: dict[str, str] = {}  # and most are of few folders: pathlib takes its time
     for row in filter(None, reader):
         row += [""] * (len(columns) - len(row))
-        name, label = row[name_at], row[label_at]
+        name, label = row[name_at], "" if label_at is None else row[label_at]
         split = "" if split_at is None else row[split_at].strip().lower()
         if not ours:
             name, label = name.strip(), label.strip()

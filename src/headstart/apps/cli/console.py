@@ -15,6 +15,7 @@ import click
 from headstart.apps.cli import terminal
 from headstart.apps.cli.interrupt import INTERRUPTED
 from headstart.errors import HeadstartError
+from headstart.report.text.layout import folded
 from headstart.safety.printable import counted, show
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def run(app: Callable[..., Any]) -> int:
         say("Error: An argument is empty. Expected a value; is a variable of your shell not set?")
         return 2
     try:
-        result = app(standalone_mode=False)
+        result = app(standalone_mode=False, prog_name="headstart")
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except HeadstartError as error:
@@ -52,8 +53,15 @@ def run(app: Callable[..., Any]) -> int:
             raise
         say(f"Error: {error}")
         return 1
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show(sys.stderr)
+        return error.exit_code
+    except click.UsageError as error:
+        if error.ctx is not None:
+            say(" ".join(error.ctx.get_usage().split()))
+        say(f"Error: {error.format_message()}")
+        if error.ctx is not None:
+            say(f"Help: {error.ctx.command_path} --help")
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):  # click turns the first into the second
         return INTERRUPTED
@@ -63,13 +71,17 @@ def run(app: Callable[..., Any]) -> int:
 
 
 def say(message: str = "") -> None:
-    """Print a message on stderr as one line, whatever characters it contains."""
-    print(show(re.sub(r"\s*\n\s*", " ", message.rstrip())), file=sys.stderr, flush=True)
+    """Print a message on stderr as one line, whatever characters it contains; a terminal folds it at spaces."""
+    sys.stdout.flush()  # the order of both streams stays, also where they end up in one file
+    text = re.sub(r"([.!?:;,]?)\s*\n\s*", lambda end: f"{end[1] or '.'} ", message.rstrip())
+    print("\n".join(folded(show(text), terminal.width(sys.stderr))), file=sys.stderr, flush=True)
 
 
-def put(line: str) -> None:
-    """Print a line of the results on stdout as one line, whatever characters it contains."""
-    print(show(line))
+def put(*lines: str) -> None:
+    """Print lines of the results on stdout, whatever characters they contain; a terminal folds them at spaces."""
+    width = terminal.width(sys.stdout)
+    for line in lines or ("",):
+        print("\n".join(folded(show(line), width)))
 
 
 def agreed(question: str) -> bool:
@@ -148,6 +160,12 @@ class Bar:
             self._bar.update(done - self._bar.n)
             if done == self._bar.total:
                 self.close()
+
+    def copying(self, done: int, total: int) -> None:
+        """Move the bar of copies."""
+        if self._bar is None and done < total and sys.stderr.isatty():
+            self._bar = _drawn("Copying", total, " photos")
+        self.advanced(done)
 
     def close(self) -> None:
         """Stop the bar and leave it on the screen as it is."""
