@@ -286,6 +286,7 @@ def test_ctrl_c_keeps_what_was_extracted(tmp_path: Path, tiles: Path, home: Path
         "computed": 800 - kept,
         "from_store": kept,
         "photos_per_second": document["features"]["photos_per_second"],
+        "under_load": None,
     }
 
 
