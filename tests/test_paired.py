@@ -76,8 +76,9 @@ def test_tango_is_the_published_interval() -> None:
     assert tango(1, 7, 21) == pytest.approx((-0.517, -0.026), abs=5e-4)
 
 
-@pytest.mark.parametrize(("only", "other"), [(0.02, 0.02), (0.1, 0.05), (0.3, 0.1)])
-def test_tango_holds_the_true_difference(only: float, other: float) -> None:
+# Photos that one alone gets right are whole numbers: where few are expected, the interval is cautious.
+@pytest.mark.parametrize(("only", "other", "most"), [(0.02, 0.02, 1.0), (0.1, 0.05, 0.97), (0.3, 0.1, 0.97)])
+def test_tango_holds_the_true_difference(only: float, other: float, most: float) -> None:
     # Exact coverage: every outcome of 40 photos with its probability.
     n, held, total = 40, 0.0, 0.0
     for b in range(n + 1):
@@ -87,8 +88,7 @@ def test_tango_holds_the_true_difference(only: float, other: float) -> None:
                 low, high = tango(b, c, n)
                 held += weight * (low <= only - other <= high)
                 total += weight
-    assert held / total >= 0.93
-    assert only < 0.1 or held / total <= 0.97  # photos that one alone gets right come whole: with few it is cautious
+    assert 0.93 <= held / total <= most
 
 
 def test_two_classifiers_that_agree_are_not_proven_equal() -> None:
