@@ -220,7 +220,9 @@ def test_a_name_that_is_unique_becomes_its_handle(name: str, handle: str) -> Non
     assert catalogue.resolve(name) == handle
 
 
-def test_every_name_that_can_be_loaded_becomes_its_own_handle() -> None:
+def test_every_name_that_can_be_loaded_becomes_its_own_handle(monkeypatch: pytest.MonkeyPatch) -> None:
+    called = {id(model): catalogue._called(model) for model in catalogue.everything()}  # once, not once for each name
+    monkeypatch.setattr(catalogue, "_called", lambda model: called[id(model)])
     for model in catalogue.everything():
         if model.handle:
             assert catalogue.resolve(model.name) == model.handle
