@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +18,26 @@ PAGES = {
     "SECURITY.md": "reporting.md",
     "src/headstart/apps/cli/demo_photos/CREDITS.md": "credits.md",
 }
+_LINK, _OUTSIDE = (re.compile(rf"\]\(({start}[^)#:]+)(#[^)]*)?\)") for start in ("", r"\.\./"))
 
 
 def on_files(files: Files, *, config: Any) -> Files:
     """Add the pages."""
     for source, page in PAGES.items():
         folder = (ROOT / source).parent
-        text = re.sub(r"\]\(([^)#:]+)(#[^)]*)?\)", lambda m, at=folder: _link(m, at), (ROOT / source).read_text("utf-8"))
+        text = re.sub(
+            r"\]\(([^)#:]+)(#[^)]*)?\)", lambda m, at=folder: _link(m, at), (ROOT / source).read_text("utf-8")
+        )
         files.append(File.generated(config, page, content=text))
     return files
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
     """Point links that leave docs/ at the pages added."""
-    return re.sub(r"\]\((\.\./[^)#:]+)(#[^)]*)?\)", lambda m: _link(m, ROOT / "docs"), markdown)
+    return _OUTSIDE.sub(partial(_link, ROOT / "docs"), markdown)
 
 
-def _link(match: re.Match[str], folder: Path) -> str:
+def _link(folder: Path, match: re.Match[str]) -> str:
     """The same link in the site; one to something that the site does not have stays, and fails the build."""
     target = (folder / match[1]).resolve()
     name = target.relative_to(ROOT).as_posix() if target.is_relative_to(ROOT) else match[1]

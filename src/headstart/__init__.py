@@ -64,6 +64,16 @@ def load(folder: str | Path, *, backbone: str = "", fetch: bool = False) -> Clas
         folder: the folder in which it is saved.
         backbone: where its backbone is now, if it has moved.
         fetch: whether its backbone may be downloaded from the address that the classifier names, if it is not here.
+
+    Raises:
+        BundleError: it is not as it was saved.
+        NotFetchedError: its backbone is not here, and `fetch` is False.
+
+    Examples:
+        >>> import headstart
+        >>> headstart.train("photos").save("trees")
+        >>> headstart.load("trees")
+        Classifier(builtin:efficientnet-lite0, logistic, 2 classes)
     """
     from headstart.classifier.classifier import Classifier
 

@@ -100,6 +100,13 @@ def classify(
     Raises:
         DataError: a path does not exist, or the one photo cannot be used.
         BackboneError: the model has no classes of its own.
+
+    Examples:
+        >>> import headstart
+        >>> headstart.classify("some.jpg").label
+        'daisy'
+        >>> headstart.classify(["some.jpg", "new.jpg"])
+        Classified(builtin:efficientnet-lite0: 2 photos, 0 skipped)
     """
     report = standard(progress)
     found = classify_all(photos, backbone, top, options, report)

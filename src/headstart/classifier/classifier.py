@@ -70,6 +70,16 @@ class Classifier:
 
         Raises:
             DataError: a photo cannot be used. `predictions` goes on without it and reports it.
+
+        Examples:
+            >>> import headstart
+            >>> trees = headstart.train("photos").classifier
+            >>> trees.predict("new.jpg")
+            'hemlock'
+            >>> trees.predict(["new.jpg", "some.jpg"]).tolist()
+            ['hemlock', 'cherry']
+            >>> trees.predict_proba("new.jpg").shape
+            (2,)
         """
         labels = self._all(photos, progress).labels
         return labels[0] if is_one_photo(photos) else np.array(labels, dtype=np.str_)

@@ -83,6 +83,12 @@ def compare(
     Raises:
         BackboneError: none of the backbones can be used; the message gives the reason for each.
         HeadstartError: see `training.train`.
+
+    Examples:
+        >>> import headstart
+        >>> found = headstart.compare("photos", backbones="builtin:efficientnet-lite0", heads=["centroid", "knn"])
+        >>> sorted(entry.head.kind for entry in found.entries)
+        ['centroid', 'knn']
     """
     report = standard(progress)
     kinds: Sequence[Kind] = [heads] if isinstance(heads, str) else heads

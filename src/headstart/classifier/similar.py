@@ -77,11 +77,21 @@ def similar(
         photo: what to look for.
         photos: where to look: folders, or a list of photos. The file `photo` itself is left out, copies of it are not.
         top: how many to find.
-        backbone, view, options, store, progress: as for `headstart.load_backbone`.
+        backbone: a handle.
+        view: how photos are fitted to its input: `squash`, `crop` or `pad`.
+        options: what you know of the backbone: input range, layers.
+        store: folder of the feature store; the user's if not given.
+        progress: see `headstart.train`.
 
     Raises:
         DataError: `photo` is not one photo or cannot be used; a path does not exist.
         BackboneError: the model cannot be loaded.
+
+    Examples:
+        >>> import headstart
+        >>> found = headstart.similar("some.jpg", "photos", top=3)
+        >>> [neighbour.path.split("/")[1] for neighbour in found.neighbours]
+        ['cherry', 'cherry', 'cherry']
     """
     if not is_one_photo(photo):
         raise DataError("The photo to look for is a folder or a list.\nExpected one photo, and then where to look.")

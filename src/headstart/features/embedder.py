@@ -111,7 +111,11 @@ def embed(
 
     Args:
         photos: one picture or many; folders stand for the photos in them, in alphabetical order.
-        backbone, view, options, store, progress: as for `load_backbone`.
+        backbone: a handle.
+        view: how photos are fitted to its input: `squash`, `crop` or `pad`.
+        options: what you know of the backbone: input range, layers.
+        store: folder of the feature store; the user's if not given.
+        progress: see `headstart.train`.
 
     Returns:
         float32 `(n, dim)`, not normalised; of one picture alone `(dim,)`.
