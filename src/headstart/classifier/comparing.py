@@ -15,11 +15,12 @@ from headstart.classifier import comparison
 from headstart.classifier.comparison import Comparison, Entry, Failure, QuickRanking
 from headstart.classifier.measuring import vectors_of
 from headstart.classifier.training import Training, Work, name_of
-from headstart.classifier.trial import check_settings, curve_of, learn, prepare, read_source
+from headstart.classifier.trial import Selection, check_settings, curve_of, learn, prepare, read_source
 from headstart.errors import BackboneError, DataError
 from headstart.features.several import Outcome, extract_all
 from headstart.features.store import Store
 from headstart.heads.head import Kind
+from headstart.photos.archives import unpacked
 from headstart.photos.images import Fit
 from headstart.photos.sources import Source
 from headstart.progress import Progress, Silent
@@ -47,6 +48,8 @@ def compare(
     test: str | Path | None = None,
     fraction: float | None = None,
     seed: int = 0,
+    skip_small_classes: bool = False,
+    unpack: bool = False,
     quick: bool = False,
     curve: bool = False,
     each: Each | None = None,
@@ -69,6 +72,8 @@ def compare(
         test: a folder or CSV to measure on, instead of the source's own test part.
         fraction: train on this share of every class, chosen by `seed`.
         seed: random seed of the share and of the folds.
+        skip_small_classes: leave out classes with fewer than two different photos, instead of raising an error.
+        unpack: if `photos` or `test` is a zip or tar, unpack it beside itself first; never twice.
         quick: rank on a small share first; the best third goes on.
         curve: also follow the best one's accuracy against the number of photos.
         each: called with the training of every backbone and head, as soon as it is measured; its vectors are dropped
@@ -84,12 +89,16 @@ def compare(
     report = progress or Silent()
     started = time.perf_counter()
     job = _Job(
-        Store(store), tuple(dict.fromkeys(heads)), view, options or Options(), seed, fraction, tuple(command), report
-    )
-    opened = job.open(backbones)
+        Store(store), tuple(dict.fromkeys(heads)), view, options or Options(), seed, fraction, skip_small_classes,
+        tuple(command), report,
+    )  # fmt: skip
+    job.check(backbones)
+    if unpack:
+        photos, test = unpacked(photos, report), unpacked(test, report)
     clock = time.perf_counter()
-    source = read_source(photos, labels, test, fraction, seed, report)
+    source = read_source(photos, labels, Selection(test, fraction, seed, skip_small_classes), report)
     job.seconds["scan"] = time.perf_counter() - clock
+    opened = job.open(backbones)
     left_out: tuple[Entry, ...] = ()
     ranking: QuickRanking | None = None
     if quick:
@@ -103,7 +112,7 @@ def compare(
     job.seconds["total"] = time.perf_counter() - started
     return Comparison(
         source=name_of(photos),
-        classes=source.train.classes,
+        classes=entries[0].evaluation.classes,
         entries=entries,
         verdict=comparison.verdict(entries),
         failures=tuple(job.failures),
@@ -130,6 +139,7 @@ class _Job:
     options: Options
     seed: int
     fraction: float | None
+    skip_small: bool
     command: tuple[str, ...]
     progress: Progress
     failures: list[Failure] = field(default_factory=list)
@@ -138,12 +148,15 @@ class _Job:
     prepared: bool = False  # what is left out is reported once, not for every backbone
     seconds: dict[str, float] = field(default_factory=lambda: {"scan": 0.0, "extract": 0.0, "heads": 0.0})
 
-    def open(self, given: Sequence[str | Backbone]) -> list[Backbone]:
-        """Open what can be opened; the same backbone given twice counts once."""
+    def check(self, given: Sequence[str | Backbone]) -> None:
+        """Raise before the work what would otherwise be raised after it."""
         if not given or not self.heads:
             raise BackboneError("There is nothing to compare.\nExpected at least one backbone (-b) and one head.")
         for kind in self.heads:
             check_settings(kind, self.seed)
+
+    def open(self, given: Sequence[str | Backbone]) -> list[Backbone]:
+        """Open what can be opened; the same backbone given twice counts once."""
         found: dict[str, Backbone] = {}
         for one in given:
             handle = one if isinstance(one, str) else one.card.handle
@@ -226,7 +239,7 @@ class _Job:
         entries, date = [], time.time()
         features = vectors_of(backbone, source.paths, self.store)
         work = Work(outcome.computed, len(features.paths) - outcome.computed, outcome.photos_per_second)
-        data = prepare(source, features, Silent() if self.prepared else self.progress)
+        data = prepare(source, features, Silent() if self.prepared else self.progress, self.skip_small)
         self.prepared = True
         for kind in self.heads:
             trial = learn(backbone, self.store, kind, self.seed, data)
@@ -249,7 +262,9 @@ class _Job:
             return opened, (), None
         small = Source(source.train.share(share, self.seed), None)
         self.progress.message(f"Quick: ranked on {len(small.train):,} photos first.")
+        self.prepared = True  # what is left out of all photos is reported, not of these
         entries = comparison.ranked(self.measure(opened, small))
+        self.prepared = False
         order = list(dict.fromkeys(entry.card for entry in entries))
         kept = set(order[:least])
         left_out = tuple(entry for entry in entries if entry.card not in kept)
@@ -270,5 +285,5 @@ class _Job:
 
     def curve(self, backbone: Backbone, best: Entry, source: Source) -> LearningCurve:
         """Follow the best one's accuracy against the number of photos, from the vectors in the store."""
-        data = prepare(source, vectors_of(backbone, source.paths, self.store), Silent())
+        data = prepare(source, vectors_of(backbone, source.paths, self.store), Silent(), self.skip_small)
         return curve_of(learn(backbone, self.store, best.head.kind, self.seed, data))

@@ -12,10 +12,11 @@ from headstart import backbones
 from headstart.classifier import bundle
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.measuring import vectors_of
-from headstart.classifier.trial import Trial, check_settings, curve_of, learn, prepare, read_source
+from headstart.classifier.trial import Selection, Trial, check_settings, curve_of, learn, prepare, read_source
 from headstart.evaluation.results import Measured
 from headstart.features.store import Store
 from headstart.heads.head import Kind
+from headstart.photos.archives import unpacked
 from headstart.photos.images import Fit
 from headstart.progress import Progress, Silent
 from headstart.safety.printable import counted
@@ -118,6 +119,8 @@ def train(
     test: str | Path | None = None,
     fraction: float | None = None,
     seed: int = 0,
+    skip_small_classes: bool = False,
+    unpack: bool = False,
     overwrite: bool = False,
     curve: bool = False,
     store: str | Path | None = None,
@@ -135,6 +138,8 @@ def train(
         test: a folder or CSV to measure on, instead of the source's own test part.
         fraction: train on this share of every class, chosen by `seed`.
         seed: random seed of the share and of the folds.
+        skip_small_classes: leave out classes with fewer than two different photos, instead of raising an error.
+        unpack: if `photos` or `test` is a zip or tar, unpack it beside itself first; never twice.
         overwrite: replace a classifier saved in `output`.
         curve: also follow the accuracy against the number of photos.
         store: folder of the feature store; the user's if not given.
@@ -150,11 +155,13 @@ def train(
         bundle.check_target(output, overwrite)
     check_settings(head, seed)
     kept = Store(store)
-    network = backbones.load(backbone, folder=kept.compiled, options=options, progress=progress).with_fit(view)
+    if unpack:
+        photos, test = unpacked(photos, report), unpacked(test, report)
     clock = time.perf_counter()
-    source = read_source(photos, labels, test, fraction, seed, report)
+    source = read_source(photos, labels, Selection(test, fraction, seed, skip_small_classes), report)
     seconds = {"scan": time.perf_counter() - clock}
 
+    network = backbones.load(backbone, folder=kept.compiled, options=options, progress=progress).with_fit(view)
     clock = time.perf_counter()
     features = vectors_of(network, source.paths, kept, report)
     if features.damaged:
@@ -162,7 +169,7 @@ def train(
     seconds["extract"] = time.perf_counter() - clock
     rate = features.computed / features.seconds if features.computed else None
     work = Work(features.computed, features.from_store, rate)
-    trial = learn(network, kept, head, seed, prepare(source, features, report))
+    trial = learn(network, kept, head, seed, prepare(source, features, report, skip_small_classes))
     trial = replace(trial, classifier=replace(trial.classifier, about={**trial.classifier.about, "fraction": fraction}))
     seconds |= trial.seconds
     if output is not None:

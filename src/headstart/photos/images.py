@@ -33,8 +33,8 @@ from headstart.safety import child
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "REASONS", "Data", "Fit", "Images", "View", "content_hash", "decode", "load"]
 
-#: Every outcome but `used` that a file can have. `duplicate` and `conflicting labels` come from later steps, which
-#: see more than one file.
+#: Every outcome but `used` that a file can have. `duplicate`, `conflicting labels` and `small class` come from later
+#: steps, which see more than one file.
 REASONS = (
     "not an image",
     "empty",
@@ -45,6 +45,7 @@ REASONS = (
     "unreadable",
     "duplicate",
     "conflicting labels",
+    "small class",
 )
 
 #: Changes whenever this module would turn the same bytes into other pixels; part of every card's key.

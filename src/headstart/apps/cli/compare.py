@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 @options.test
 @options.fraction
 @options.seed
+@options.skip_small_classes
+@options.unpack
 @option(
     "--quick", group=options.MEASURING, is_flag=True,
     help="Rank all on about 20 photos of each class first; only the best third goes on.",

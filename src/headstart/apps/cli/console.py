@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
@@ -14,7 +15,7 @@ import click
 
 from headstart.apps.cli import terminal
 from headstart.apps.cli.interrupt import INTERRUPTED
-from headstart.errors import HeadstartError
+from headstart.errors import HeadstartError, LayoutError, Way
 from headstart.safety.printable import counted, show
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def run(app: Callable[..., Any]) -> int:
     except HeadstartError as error:
         if os.environ.get("HEADSTART_DEBUG") == "1":
             raise
-        say(f"Error: {error}")
+        report(error)
         return 1
     except click.ClickException as error:
         error.show(sys.stderr)
@@ -65,6 +66,32 @@ def run(app: Callable[..., Any]) -> int:
 def say(message: str = "") -> None:
     """Print a message on stderr as one line, whatever characters it contains."""
     print(show(re.sub(r"\s*\n\s*", " ", message.rstrip())), file=sys.stderr, flush=True)
+
+
+def report(error: HeadstartError) -> None:
+    """Print an error on stderr: one line, and for a folder that is not understood what is in it and what to type."""
+    if not isinstance(error, LayoutError):
+        say(f"Error: {error}")
+        return
+    say(f"Error: {error.happened}")
+    for line in error.tree:
+        print(f"  {show(line)}", file=sys.stderr)
+    say(error.expected)
+    for way in error.ways:
+        say(f"{way.purpose}:")
+        print(f"  {show(shlex.join(_changed(command_line(), error.given, way)))}", file=sys.stderr, flush=True)
+
+
+def _changed(words: Sequence[str], given: str, way: Way) -> list[str]:
+    """A command line with what an error advises instead."""
+    changed: list[str] = []
+    left_out = False
+    for word in words:
+        name, is_whole, _ = word.partition("=")
+        if not left_out and name not in way.without:
+            changed.append(way.photos if way.photos and os.path.normpath(word) == os.path.normpath(given) else word)
+        left_out = not left_out and name in way.without and not is_whole
+    return changed + list(way.options)
 
 
 def put(line: str) -> None:
@@ -134,7 +161,7 @@ class Bar:
         """Print how much there is to do, and start the bar."""
         self.close()
         about = f", about {_duration(seconds)}" if seconds >= 1 else ""
-        say(f"{counted(photos, 'photo')}, {new:,} of them new{about}.")
+        say(f"{counted(photos, 'file')}, {new:,} to read{about}.")
         if new and sys.stderr.isatty():
             self._bar = _drawn("Extracting", new, " photos")
 

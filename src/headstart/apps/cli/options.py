@@ -19,12 +19,22 @@ BACKBONE, MEASURING, OUTPUT = "Backbone", "Training and measuring", "Output"
 HEADS = "Kind of head: logistic, ridge, centroid or knn."
 _HANDLE = "a name or handle from `headstart models`, a URL, or a path"
 
+
+def _share(text: str) -> float:
+    """0.1 for `0.1`, `10%` and `10 %`."""
+    try:
+        return float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
+    except ValueError as error:
+        raise click.BadParameter(f"'{text}' is not a share. Expected one such as 0.1 or 10%.") from error
+
+
 # --- train and compare ---
 
 labelled_photos = argument(
     "photos",
     type=PATH,
-    help="Folder of class folders, or of 'train' and 'test' folders with class folders in them, or a CSV file.",
+    help="Folder of class folders, or of 'train' and 'test' folders with class folders in them, or a CSV file, or a "
+    "pattern in quotes such as 'photos/*' that matches the class folders.",
 )
 backbone = option(
     "-b", "--backbone", group=BACKBONE, metavar="HANDLE", default=DEFAULT,
@@ -47,7 +57,17 @@ view = option(
     help="Fit photos to the model's input: squash them, crop their centre, or pad them.",
 )  # fmt: skip
 test = option("--test", group=MEASURING, type=PATH, help="Measure on the photos of this folder or CSV file.")
-fraction = option("--fraction", group=MEASURING, type=float, help="Train on this fraction of each class, such as 0.1.")
+
+
+fraction = option(
+    "--fraction", group=MEASURING, type=_share, metavar="SHARE",
+    help="Train on this share of each class, such as 0.1 or 10%.",
+)  # fmt: skip
+skip_small_classes = option(
+    "--skip-small-classes", group=MEASURING, is_flag=True,
+    help="Leave out classes with fewer than two photos that can be used.",
+)  # fmt: skip
+unpack = option("--unpack", is_flag=True, help="Unpack PHOTOS first if it is a zip or tar, into a folder beside it.")
 seed = option(
     "--seed", group=MEASURING, type=click.IntRange(0, 2**32 - 1), metavar="N", default=0,
     help="Random seed for --fraction and the folds.",

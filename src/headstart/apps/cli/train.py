@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 @options.test
 @options.fraction
 @options.seed
+@options.skip_small_classes
+@options.unpack
 @options.learning_curve
 @option("-o", "--output", group=options.OUTPUT, type=PATH, metavar="FOLDER", help="Save the classifier here.")
 @option("--overwrite", group=options.OUTPUT, is_flag=True, help="Replace the classifier that is saved there.")
