@@ -187,7 +187,7 @@ def test_strict_fails_where_a_photo_was_skipped(tiles: Path, tmp_path: Path) -> 
     (tmp_path / "photos" / "train" / "temple" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     loose = run("train", tmp_path / "photos")
     assert loose.returncode == 0
-    assert "1 of 49 photos is not used" in loose.stderr
+    assert "1 of 49 files is not used" in loose.stderr
     strict = run("train", tmp_path / "photos", "--strict", "--json")
     assert strict.returncode == 1
     assert json.loads(strict.stdout)["photos"]["skipped"] == 1

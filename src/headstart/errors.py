@@ -79,6 +79,11 @@ class Way:
     options: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
 
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """The path and the options."""
+        return (self.photos, *self.options) if self.photos else self.options
+
 
 class LayoutError(DataError):
     """Photos that were given can mean several things, or none.
@@ -93,9 +98,7 @@ class LayoutError(DataError):
     def __init__(
         self, happened: str, expected: str, given: str = "", tree: Sequence[str] = (), ways: Sequence[Way] = ()
     ) -> None:
-        advice = [
-            f"{way.purpose}: {' '.join((*filter(None, (way.photos,)), *way.options))}" for way in ways if not way.without
-        ]
+        advice = [f"{way.purpose}: {' '.join(way.changes)}" for way in ways if way.changes]
         super().__init__("\n".join([happened, *(f"  {line}" for line in tree), expected, *advice]))
         self.happened, self.expected, self.given = happened, expected, given
         self.tree, self.ways = tuple(tree), tuple(ways)

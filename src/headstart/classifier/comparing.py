@@ -121,6 +121,7 @@ def compare(
         measured_on=None if test is None else str(test),
         seed=seed,
         fraction=fraction or 1.0,
+        skip_small_classes=skip_small_classes,
         view=view,
         notes=(*source.notes, *job.notes),
         curve=found,

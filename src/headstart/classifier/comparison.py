@@ -123,6 +123,7 @@ class Comparison:
         curve: accuracy against photos per class, of the best; None if it was not asked for.
         seconds: `scan`, `extract`, `heads`, `total`; `curve` if it was asked for.
         command: how to run it again; empty: from Python.
+        skip_small_classes: whether classes with too few photos were left out.
     """
 
     source: str
@@ -140,6 +141,7 @@ class Comparison:
     seconds: dict[str, float]
     command: tuple[str, ...] = ()
     measured_on: str | None = None
+    skip_small_classes: bool = False
 
     @property
     def best(self) -> Entry:

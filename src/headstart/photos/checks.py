@@ -86,10 +86,9 @@ def _check_apart(source: Source, place: str, test: str) -> None:
     }
     gone = [name for name in source.train.classes if name not in left]
     if gone:
-        which = "them" if left else "the same photos"
         what = f"all training photos of {show_all(gone)}" if left else "the photos that are trained on"
         raise LayoutError(
-            f"{show(test)} is to be measured on, but it holds {what}: nobody could train on {which}.",
+            f"{show(test)} is to be measured on, but it holds {what}: none would be left to train on.",
             "Expected other photos to measure on. Without them the accuracy is measured by cross-validation.",
             place,
             ways=[Way("To measure by cross-validation", without=("--test",))],

@@ -156,21 +156,24 @@ def tree(root: Folder, deep: int = 3, wide: int = 4) -> list[str]:
         root: what to draw.
         deep: levels of folders. wide: folders of a level; of the others only their number is drawn.
     """
-    return _drawn(root, f"{root.name or root.path}/", deep, wide)
+    rows = _drawn(root, f"{root.name or root.path}/", deep, wide)
+    width = max(len(name) for name, _ in rows)
+    return [f"{name:{width}}  {content}".rstrip() for name, content in rows]
 
 
-def _drawn(folder: Folder, name: str, deep: int, wide: int) -> list[str]:
+def _drawn(folder: Folder, name: str, deep: int, wide: int) -> list[tuple[str, str]]:
     others, more = len(folder.files) - folder.photos, len(folder.folders) - wide
     parts = [counted(folder.photos, "photo")] if folder.photos else []
     parts += [counted(others, "other file")] if others else []
     parts += [counted(len(folder.folders), "folder")] if folder.folders and not deep else []
-    lines = [f"{show(name)}  {', '.join(parts) or ('' if folder.folders else 'empty')}".rstrip()]
+    rows = [(show(name), ", ".join(parts) or ("" if folder.folders else "empty"))]
     if deep:
         for one in folder.folders[:wide]:
-            lines += [f"  {line}" for line in _drawn(one, f"{one.name}/", deep - 1, max(2, wide - 1))]
+            below = _drawn(one, f"{one.name}/", deep - 1, max(2, wide - 1))
+            rows += [(f"  {inside}", content) for inside, content in below]
         if more > 0:
-            lines.append(f"  and {counted(more, 'more folder')}")
-    return lines
+            rows.append(("  ...", f"and {counted(more, 'more folder')}"))
+    return rows
 
 
 def _identity(folder: str | Path) -> tuple[int, int] | str:

@@ -258,7 +258,9 @@ def _split_by_class(here: Folder, filled: Sequence[Folder]) -> Layout:
     notes = [f"Each class has its own parts: {show(train[0][1].name)} to train on, {show(held[chosen])} to measure on."]
     if rest := [show(name) for part, name in held.items() if part != chosen]:
         are = "is" if len(rest) == 1 else "are"
-        notes.append(f"{', '.join(rest)} {are} not used: settings are chosen by cross-validation within the training photos.")
+        notes.append(
+            f"{', '.join(rest)} {are} not used: settings are chosen by cross-validation within the training photos."
+        )
     return Layout(tuple(train), test, tuple(notes), here.path)
 
 

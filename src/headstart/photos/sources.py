@@ -103,6 +103,7 @@ def open_source(
     test: str | Path | None = None,
     fraction: float | None = None,
     seed: int = 0,
+    known: Collection[str] = (),
 ) -> Source:
     """Find photos with their classes.
 
@@ -112,6 +113,7 @@ def open_source(
         test: a folder or CSV to measure on, instead of the test part of `photos`.
         fraction: train on this share of every class only, in (0, 1]; a note says so.
         seed: decides which photos the share consists of.
+        known: class names that are expected, as far as they are known.
 
     Raises:
         DataError: see `scan`; labels together with a folder; a list without labels; `test` has classes that `photos`
@@ -124,7 +126,7 @@ def open_source(
             raise DataError(
                 "A folder was given together with labels.\nExpected a folder, or a list of paths and labels."
             )
-        source = scan(photos)
+        source = scan(photos, known)
     elif labels is None:
         raise DataError("A list of paths was given without labels.\nExpected one class name for each path.")
     else:

@@ -103,7 +103,8 @@ def show(comparison: Comparison) -> None:
     photos = comparison.best.photos
     if photos.skipped:
         say(skipped_text(photos))
-        say_skipped(photos.skipped, most=5)
+        # Conflicts are named when they are found, before the training.
+        say_skipped([one for one in photos.skipped if one.reason != "conflicting labels"], most=5)
     print(comparison_table(comparison))
     print()
     put(comparison.verdict)

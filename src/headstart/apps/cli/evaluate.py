@@ -16,13 +16,16 @@ from headstart.apps.cli.grouping import PATH, Command, argument
 @argument("photos", type=PATH, help="Folder of class folders, or a CSV file; its test part if it has one.")
 @options.moved_backbone
 @options.may_fetch
+@options.unpack
 @options.as_json
-def evaluate(model: Path, photos: Path, backbone: str, fetch: bool, as_json: bool) -> None:
+def evaluate(model: Path, photos: Path, backbone: str, fetch: bool, unpack: bool, as_json: bool) -> None:
     """Measure a saved classifier on photos of known classes."""
+    from headstart.photos.archives import unpacked
     from headstart.report.text.evaluation import details, summary
 
     with Bar() as bar:
-        measured = options.open_model(model, backbone, fetch, bar).evaluate(photos, progress=bar)
+        classifier = options.open_model(model, backbone, fetch, bar)
+        measured = classifier.evaluate(unpacked(photos, bar) if unpack else photos, progress=bar)
     for note in measured.notes:
         say(note)
     if measured.seen:

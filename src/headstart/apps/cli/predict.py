@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ import click
 from headstart.apps.cli import options
 from headstart.apps.cli.console import Bar, print_json, put, say, say_skipped
 from headstart.apps.cli.grouping import PATH, Command, option
+from headstart.disk import atomic
+from headstart.errors import DataError
 from headstart.safety.printable import counted, show
 
 if TYPE_CHECKING:
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 @options.as_json
 def predict(model: Path, photos: Sequence[Path], backbone: str, fetch: bool, csv: Path | None, as_json: bool) -> None:
     """Predict each photo's class with a saved classifier."""
+    if csv is not None:
+        with _writing(csv):
+            atomic.check_writable(csv)
     with Bar() as bar:
         classifier = options.open_model(model, backbone, fetch, bar)
         answer = classifier.predictions(photos, bar if len(photos) > 1 or os.path.isdir(photos[0]) else None)
@@ -83,12 +89,18 @@ def show_guesses(answer: Classified) -> None:
 
 
 def _write_csv(path: Path, answer: Predictions) -> None:
-    from headstart.errors import DataError
     from headstart.photos import spreadsheet
 
-    try:
+    with _writing(path):
         spreadsheet.write(
             path, answer.classes, zip(answer.paths, answer.labels, answer.probabilities.tolist(), strict=True)
         )
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}.\nChoose another file with --csv.") from error
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise DataError(f"{path} cannot be written: {why}.\nChoose another file with --csv.") from error

@@ -88,7 +88,8 @@ def show(training: Training) -> None:
     evaluation, photos = training.measured.evaluation, training.measured.photos
     if photos.skipped:
         say(skipped_text(photos))
-        say_skipped(photos.skipped, most=5)
+        # Conflicts are named when they are found, before the training.
+        say_skipped([one for one in photos.skipped if one.reason != "conflicting labels"], most=5)
     print(details(evaluation))
     print()
     print(summary(evaluation))

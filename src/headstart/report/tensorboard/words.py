@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from headstart.classifier.saved import version_of
 from headstart.classifier.training import Training
 from headstart.report.tensorboard import run
-from headstart.report.text.evaluation import photo_count
+from headstart.report.text.evaluation import figures_of, photo_count
 from headstart.safety.printable import show
 
 _PACKAGES = ("headstart", "numpy", "openvino", "pillow", "tensorboardX")
@@ -24,16 +24,13 @@ def summary(training: Training, notes: Sequence[str]) -> str:
     if evaluation.protocol == "cross-validation":
         how = "cross-validation: each photo predicted by heads that did not see it"
     skipped = ", ".join(f"{count} {reason}" for reason, count in photos.reasons.items())
-    rows = [
-        [one.name, f"{one.support:,}", *(f"{100 * share:.1f} %" for share in (one.precision, one.recall, one.f1))]
-        for one in evaluation.per_class
-    ]
+    rows = [[one.name, f"{one.support:,}", *figures_of(one)] for one in evaluation.per_class]
     parts = [
         f"**Accuracy {100 * evaluation.accuracy:.1f} %** on {evaluation.n:,} photos (95 % interval "
         f"{100 * low:.1f} to {100 * high:.1f} %), measured by {how}.",
         f"Balanced accuracy {100 * evaluation.balanced_accuracy:.1f} %, log loss {evaluation.log_loss:.3f}, "
         f"calibration error {100 * evaluation.calibration_error:.1f} %.",
-        f"Trained on {training.trial.train:,} photos; {len(photos.skipped):,} of {photos.found:,} photos not used"
+        f"Trained on {training.trial.train:,} photos; {len(photos.skipped):,} of {photos.found:,} files not used"
         + (f" ({skipped})." if skipped else "."),
         "### Classes\n" + _table(["class", "photos", "precision", "recall", "F1"], rows),
     ]
