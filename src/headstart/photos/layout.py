@@ -161,7 +161,10 @@ def _parts(here: Folder, train: Folder, held: Sequence[Folder], others: Sequence
     if not plain or len(held) > 1:
         notes.append(f"{show(train.path)} is trained on, {show(test.path)} is measured on.")
     if len(held) > 1:
-        notes.append(f"{_names(held[1:])} not used: settings are chosen by cross-validation within {show(train.name)}.")
+        are = "is" if len(held) == 2 else "are"
+        notes.append(
+            f"{_names(held[1:])} {are} not used: settings are chosen by cross-validation within {show(train.name)}."
+        )
     notes += [f"{show(one.path)} is ignored: it is neither train nor the folder measured on." for one in others]
     learn = _classes(_innermost(train, ()), ())
     known = [name for name, _ in learn.train]
