@@ -52,7 +52,7 @@ views += [View(224, 224, "squash"), View(224, 224, "pad")]
 opened = [lite.with_card(replace(lite.card, view=view)) for view in views]
 found = compare(sys.argv[1], backbones=opened, heads=["logistic", "centroid", "knn"], progress=Printed())
 print(json.dumps({"entries": len(found.entries), "computed": sum(e.work.computed for e in found.entries) // 3,
-                  "seconds": found.seconds, "verdict": found.verdict}))
+                  "seconds": found.seconds.to_json(), "verdict": found.verdict}))
 """
 
 

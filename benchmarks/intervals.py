@@ -92,7 +92,7 @@ def answers(kind: Kind, case: Case, noise: np.random.Generator | None = None) ->
     result = cross_validate(kind, clean, classes, case.seed)
     rest = np.setdiff1d(np.arange(len(truth)), rows)
     rest_labels = truth[rest]
-    p = result.fit.head.predict_proba(x[rest])
+    p = result.head.predict_proba(x[rest])
     return Answers(
         evaluate(labels, result.held_out, classes, paths, "cross-validation", clean.independent),
         np.array([one.argmax(axis=1) == labels for one in result.held_out]),

@@ -82,7 +82,7 @@ def measured(train: Clean, dim: int, test: Clean | None = None) -> tuple[float, 
         found = cross_validate("logistic", cut(train, part), classes, 0, measuring=test is None)
         predicted, of = found.held_out, train
         if test is not None:
-            predicted, of = [found.fit.head.predict_proba(cut(test, part).features.vectors)], test
+            predicted, of = [found.head.predict_proba(cut(test, part).features.vectors)], test
         labels = of.numbers(classes)
         result.append(float(np.mean([(one.argmax(axis=1) == labels).mean() for one in predicted])))
     return result[0], result[1]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from headstart.apps.cli.demo import cut_tiles, sample_photos
+from headstart.features import speed
 from headstart.safety import child
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared"
@@ -31,6 +32,13 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
         (folder / name).symlink_to(graphs / name)
     monkeypatch.setenv("HEADSTART_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks are timed for one batch, which spares half a second each."""
+    monkeypatch.setattr(speed, "_TURN", 0.0)
+    monkeypatch.setattr(speed, "_TURNS", 0.0)
 
 
 @pytest.fixture

@@ -8,14 +8,16 @@ import io
 import ssl
 import tarfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from headstart.backbones import fetch as fetching
 from headstart.disk import retry
 
 Answer = Callable[["Request"], None]
@@ -167,6 +169,16 @@ class Heard:
 
     def message(self, text: str) -> None:
         self.lines.append(text)
+
+
+def fetch(typed: str, progress: Heard | None = None, **options: Any) -> fetching.Fetched:
+    """Fetch what a user types."""
+    return fetching.fetch(fetching.parse(typed), progress, **options)
+
+
+def pack(typed: Sequence[str], file: Path) -> list[fetching.Kept]:
+    """Pack what a user types."""
+    return fetching.pack([fetching.parse(one) for one in typed], file)
 
 
 def stand_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,7 +141,7 @@ class Downloading(Attack):
     def work(self, who: int, chance: random.Random) -> None:
         if chance.random() < 0.5:
             handle = f"{self.url}/google/net/{chance.randrange(1, 5)}"
-            fetch.fetch(handle, Heard())
+            fetch.fetch(fetch.parse(handle), Heard())
             self.journal(handle)
         else:
             get(TINY, self.folder / "samples", Heard())
@@ -155,12 +155,12 @@ class Downloading(Attack):
                 assert (entry.path / name).read_bytes() == content
         target = self.folder / "samples" / "tiny"
         for what in set(self.done()):
-            assert target.exists() if what == "tiny" else fetch.found(what), f"{what} is lost"
+            assert target.exists() if what == "tiny" else fetch.found(fetch.parse(what)), f"{what} is lost"
         if target.exists():
             assert not get(TINY, target.parent).new  # it counts the photos
             shutil.rmtree(target)
         for entry in fetch.kept():
-            fetch.remove(entry.handle)
+            fetch.remove(str(entry.handle))
         (self.folder / "journal").write_text("")
 
 
@@ -169,7 +169,7 @@ class Exporting(Attack):
 
     def __init__(self, folder: Path, url: str) -> None:
         super().__init__(folder, url)
-        self.entries = [fetch.pack([f"{url}/google/net/1"], folder / "expected.tar")[0]]
+        self.entries = [fetch.pack([fetch.parse(f"{url}/google/net/1")], folder / "expected.tar")[0]]
         self.expected = (folder / "expected.tar").read_bytes()
 
     def work(self, who: int, chance: random.Random) -> None:

@@ -198,14 +198,14 @@ except SystemExit as end: assert not end.code, end.code
         loaded_by(code.format(arguments))
 
 
-def test_only_the_extractor_imports_scikit_learn_and_nothing_imports_scipy() -> None:
+def test_only_its_own_room_imports_scikit_learn_and_nothing_imports_scipy() -> None:
     found: dict[str, set[str]] = {"sklearn": set(), "scipy": set()}
     for name, path in MODULES.items():
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             named += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for package in {target.split(".")[0] for target in named} & set(found):
-                found[package].add(name)
+                found[package].add(name.partition(".")[0])
     assert found == {"sklearn": {"sklearn"}, "scipy": set()}
 
 
@@ -217,15 +217,16 @@ def without_scikit_learn(code: str) -> str:
     return result.stdout
 
 
-def test_without_its_extra_the_extractor_says_what_to_install() -> None:
+def test_without_their_extra_the_estimators_say_what_to_install() -> None:
     said = without_scikit_learn("""
 import headstart
-for ask in (lambda: headstart.FeatureExtractor, lambda: exec("from headstart import FeatureExtractor")):
-    try: ask()
-    except ImportError as error: print(isinstance(error, headstart.HeadstartError), error)
+for name in ("FeatureExtractor", "HeadstartClassifier", "HeadstartHead"):
+    for ask in (lambda: getattr(headstart, name), lambda: exec(f"from headstart import {name}")):
+        try: ask()
+        except ImportError as error: print(isinstance(error, headstart.HeadstartError), error)
 """)
-    assert said.count("True FeatureExtractor needs scikit-learn") == 2
-    assert said.count("pip install 'headstart[sklearn]'") == 2
+    assert said.count("True headstart.sklearn needs scikit-learn") == 6
+    assert said.count("pip install 'headstart[sklearn]'") == 6
 
 
 def test_without_the_extractors_extra_everything_else_can_be_looked_at() -> None:
@@ -241,7 +242,7 @@ def test_every_photo_that_comes_with_the_package_is_credited() -> None:
 
 
 def test_everything_that_is_promised_can_be_imported() -> None:
-    for name in [*headstart.__all__, "FeatureExtractor"]:
+    for name in [*headstart.__all__, "FeatureExtractor", "HeadstartClassifier", "HeadstartHead"]:
         assert getattr(headstart, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = headstart.nonsense

@@ -40,7 +40,7 @@ def test_threads_never_hold_more_than_there_is() -> None:
     assert held == 0
 
 
-def test_what_needs_more_than_there_is_gets_all_and_goes_alone() -> None:
+def test_a_photo_that_needs_more_than_the_total_gets_all_of_it() -> None:
     budget = Budget(100, free=0)
     with budget.hold(1_000):
         pass

@@ -49,12 +49,12 @@ def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(os.path.dirname(__file__))
 
 
-def test_what_goes_in_comes_back_worked_on() -> None:
+def test_the_result_of_the_function_is_returned() -> None:
     data = os.urandom(3_000_000)
     assert call(f"{HERE}:double", data, seconds=30, megabytes=100) == data * 2
 
 
-def test_more_than_a_pipe_holds_goes_in_whole_while_somebody_may_cancel() -> None:
+def test_more_data_than_a_pipe_holds_arrives_complete_with_a_cancel_event() -> None:
     data = bytes(range(256)) * 40_000  # the child reads it after its imports, the first look at `cancel` comes before
     cancel = threading.Event()
     assert call(f"{HERE}:double", data, seconds=10, megabytes=200, cancel=cancel) == data * 2

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from headstart.backbones.card import Card
-from headstart.classifier.comparison import Comparison, Entry
+from headstart.classifier.comparison import Comparison, ComparisonSeconds, Entry
 from headstart.classifier.training import Work
 from headstart.evaluation.metrics import Evaluation
 from headstart.evaluation.paired import Difference
@@ -158,7 +158,7 @@ def comparison(*entries: Entry, **facts: Any) -> Comparison:
             "view": "pad",
             "notes": (),
             "curve": None,
-            "seconds": {},
+            "seconds": ComparisonSeconds(0.0, 0.0, 0.0, None, 0.0),
             **facts,
         }
     )
@@ -180,6 +180,21 @@ def test_the_table_shows_what_was_measured() -> None:
     assert rows[2].split() == second
     assert rows[3].split()[5:8] == ["-", "-", "-"]
     assert "<0.001" in rows[4]
+
+
+def test_a_speed_that_was_measured_under_load_is_marked() -> None:
+    busy = entry("B", 0.7, work=Work(61, 0, 97.2, under_load=True))
+    quiet = entry("A", 0.8, work=Work(61, 0, 101.6, under_load=False))
+    assert [row.split()[-2] for row in comparison_table(comparison(quiet, busy)).splitlines()[1:]] == ["102", "~97"]
+    assert "~: estimated from processor time" in cautions(comparison(quiet, busy))
+    assert "~" not in cautions(comparison(quiet))
+    assert busy.to_json()["features"]["under_load"] is True
+
+
+def test_the_number_of_comparisons_is_named_where_it_changes_p() -> None:
+    two, three = (comparison(*(entry(name, 0.8) for name in names)) for names in ("AB", "ABC"))
+    assert "leaves out 0 exactly if p is below 0.05. *" in cautions(two)
+    assert "exactly if p is below 0.05, for 2 comparisons at once. *" in cautions(three)
 
 
 def test_the_head_has_a_column_where_there_are_several() -> None:

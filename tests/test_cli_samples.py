@@ -116,7 +116,7 @@ def test_errors_are_one_line(server: HubServer, tmp_path: Path) -> None:
         run("get", NAME, HEADSTART_OFFLINE="1"), "HEADSTART_OFFLINE is set", f"{server.url}/{NAME}.zip", "--from FILE"
     )
     (tmp_path / NAME).mkdir()
-    fails(run("get", NAME), "is there already", "Nothing was overwritten")
+    fails(run("get", NAME), "exists already", "Nothing was overwritten")
 
 
 def test_ctrl_c_stops_and_the_same_command_goes_on(server: HubServer, data: bytes, tmp_path: Path) -> None:

@@ -279,6 +279,13 @@ def test_an_input_range_is_for_backbones_that_do_not_declare_theirs(tiles: Path,
 # --- quick ---
 
 
+def test_differences_from_the_best_are_compared_at_once(tmp_path: Path) -> None:
+    write_photos(tmp_path / "photos", {"red": 12, "tomato": 12})
+    networks = [FakeBackbone(weights="sharp"), *(Blurred(weights=f"blurred {i}") for i in range(2))]
+    entries = compare(tmp_path / "photos", backbones=networks).entries
+    assert [entry.difference and entry.difference.comparisons for entry in entries] == [None, 2, 2]
+
+
 def test_a_quick_ranking_lets_the_best_third_go_on(tmp_path: Path) -> None:
     write_photos(tmp_path / "photos", {"red": 60, "tomato": 60})
     networks = [FakeBackbone(weights=f"sharp {i}") for i in range(3)] + [

@@ -46,7 +46,7 @@ def test_the_readmes_commands_run(desk: Path) -> None:
         assert result.stdout
 
 
-def test_the_catalogues_commands_on_the_page_of_networks_run() -> None:
+def test_the_catalogue_commands_in_the_backbones_page_run() -> None:
     page = (ROOT / "docs" / "backbones.md").read_text("utf-8")
     lines = re.findall(r"^\$ headstart models.*$", page, re.MULTILINE)
     assert len(lines) == 4

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from headstart.backbones import fetch as fetching
-from headstart.backbones.fetch import cache, fetch
+from headstart.backbones.fetch import cache
 from headstart.disk import download, retry
 from headstart.disk.download import Wanted
 from headstart.disk.retry import DownloadError, Pace, PassingError, patiently
 from headstart.errors import BackboneError
-from hub_server import MODEL, Heard, HubServer, Request, serving, stand_alone, tar
+from hub_server import MODEL, Heard, HubServer, Request, fetch, serving, stand_alone, tar
 
 DATA = os.urandom(400_000)
 PATH = "/file"
@@ -79,7 +79,7 @@ def parts(request: Request, upto: int, tag: str = '"one"') -> None:
 # --- servers that are slow ---
 
 
-def test_a_body_that_drips_is_ended(server: HubServer, tmp_path: Path, over: threading.Event, hasty: None) -> None:
+def test_a_very_slow_body_is_given_up(server: HubServer, tmp_path: Path, over: threading.Event, hasty: None) -> None:
     def answer(request: Request) -> None:
         request.send(b"", claimed=1_000_000)
         drip(request, over)
@@ -88,7 +88,7 @@ def test_a_body_that_drips_is_ended(server: HubServer, tmp_path: Path, over: thr
     ends(server, tmp_path / "room", r"less than 4 kB/s arrived for 0\.5 s")
 
 
-def test_a_body_that_begins_well_and_then_drips_is_ended_and_kept(
+def test_a_body_that_becomes_very_slow_is_given_up_and_kept(
     server: HubServer, tmp_path: Path, over: threading.Event, hasty: None
 ) -> None:
     def answer(request: Request) -> None:
@@ -104,7 +104,7 @@ def test_a_body_that_begins_well_and_then_drips_is_ended_and_kept(
 
 
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nX-Drip: "], ids=["status", "header"])
-def test_headers_that_drip_are_ended(
+def test_very_slow_headers_are_given_up(
     start: bytes, server: HubServer, tmp_path: Path, over: threading.Event, hasty: None
 ) -> None:
     def answer(request: Request) -> None:
@@ -123,7 +123,7 @@ def test_continue_without_end_is_ended(
     ends(server, tmp_path / "room", "less than 4 kB/s")
 
 
-def test_chunks_that_drip_are_ended(server: HubServer, tmp_path: Path, over: threading.Event, hasty: None) -> None:
+def test_very_slow_chunks_are_given_up(server: HubServer, tmp_path: Path, over: threading.Event, hasty: None) -> None:
     def answer(request: Request) -> None:
         request.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         drip(request, over, b"1\r\nx\r\n")
@@ -132,7 +132,9 @@ def test_chunks_that_drip_are_ended(server: HubServer, tmp_path: Path, over: thr
     ends(server, tmp_path / "room", "less than 4 kB/s")
 
 
-def test_redirects_that_drip_are_ended(server: HubServer, tmp_path: Path, over: threading.Event, hasty: None) -> None:
+def test_very_slow_redirects_are_given_up(
+    server: HubServer, tmp_path: Path, over: threading.Event, hasty: None
+) -> None:
     def answer(request: Request) -> None:
         over.wait(0.2)
         request.redirect(f"{PATH}?{time.monotonic_ns()}")
@@ -150,7 +152,7 @@ def test_a_server_that_never_answers_is_given_up(
     assert len(server.requests) == 4
 
 
-def test_every_slow_try_is_reported_and_the_next_goes_on(
+def test_every_slow_attempt_is_reported_and_the_next_continues(
     server: HubServer, tmp_path: Path, over: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry, "WINDOW", 0.5)
@@ -167,7 +169,7 @@ def test_every_slow_try_is_reported_and_the_next_goes_on(
     assert progress.lines[1] == "file: continuing after 0.1 of 0.4 MB."
 
 
-def test_a_slow_line_that_keeps_the_least_rate_is_borne(
+def test_a_slow_connection_at_the_minimum_rate_is_accepted(
     server: HubServer, tmp_path: Path, over: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry, "WINDOW", 0.5)
@@ -184,7 +186,9 @@ def test_a_slow_line_that_keeps_the_least_rate_is_borne(
     assert len(server.requests) == 1
 
 
-def test_a_byte_a_try_is_no_progress(server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_byte_per_attempt_is_not_progress(
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(retry, "LEAST_RATE", 10**6)
     server.on(PATH, lambda r: parts(r, 5_000), *[lambda r, n=n: parts(r, 5_000 + n) for n in range(1, 100)])
     ends(server, tmp_path / "room", "broke off", 20)
@@ -260,6 +264,13 @@ def test_no_thread_is_left(server: HubServer, tmp_path: Path) -> None:
 # --- servers that send too much ---
 
 
+def test_http_counts_as_encrypted_only_to_this_machine() -> None:
+    assert download.is_encrypted("https://h/a")
+    assert download.is_encrypted("http://127.0.0.1:80/a")
+    assert download.is_encrypted("http://localhost/a")
+    assert not download.is_encrypted("http://h/a")
+
+
 def test_redirects_without_end_are_not_followed(server: HubServer, tmp_path: Path) -> None:
     server.on(PATH, lambda r: r.redirect(f"{PATH}?{time.monotonic_ns()}"))
     ends(server, tmp_path / "room", "more than 10 times")
@@ -297,7 +308,7 @@ def test_a_body_without_end_is_cut(server: HubServer, tmp_path: Path, over: thre
     assert not (tmp_path / "room").exists()
 
 
-def test_a_length_beyond_the_limit_is_refused_before_it_is_loaded(server: HubServer, tmp_path: Path) -> None:
+def test_a_length_above_the_limit_is_refused_before_the_download(server: HubServer, tmp_path: Path) -> None:
     server.on(PATH, lambda r: r.send(DATA, claimed=10**12))
     ends(server, tmp_path / "room", "larger than")
     assert len(server.requests) == 1
@@ -322,7 +333,7 @@ def test_a_file_whose_hash_is_known_must_have_it(server: HubServer, tmp_path: Pa
     assert not (tmp_path / "bad").exists()
 
 
-def test_a_file_that_changes_at_every_try_is_given_up(server: HubServer, tmp_path: Path) -> None:
+def test_a_file_that_changes_with_every_attempt_is_given_up(server: HubServer, tmp_path: Path) -> None:
     def answer(request: Request) -> None:  # honours no If-Range, and breaks off
         request.headers.replace_header("Range", "bytes=0-") if "Range" in request.headers else None
         parts(request, 50_000, f'"{time.monotonic_ns()}"')
@@ -332,7 +343,7 @@ def test_a_file_that_changes_at_every_try_is_given_up(server: HubServer, tmp_pat
     assert len(server.requests) <= 5
 
 
-def test_where_a_finished_file_came_from_is_known_in_the_next_run(server: HubServer, tmp_path: Path) -> None:
+def test_the_address_of_a_complete_file_is_known_in_the_next_run(server: HubServer, tmp_path: Path) -> None:
     server.on("/moved", lambda r: r.send(DATA, headers={"ETag": '"one"'}))
     server.on(PATH, lambda r: r.redirect("/moved?signature=secret"))
     wanted = Wanted(server.url + PATH, "file", "a zip", 10**7)
@@ -371,10 +382,10 @@ def interrupted(server: HubServer) -> str:
 
 
 def arriving() -> list[Path]:
-    return list((cache.networks() / "arriving").rglob("archive"))
+    return list((cache.models() / "arriving").rglob("archive"))
 
 
-def test_a_network_that_was_interrupted_at_90_per_cent_goes_on_there(server: HubServer) -> None:
+def test_a_model_interrupted_at_90_per_cent_continues_there(server: HubServer) -> None:
     handle = interrupted(server)
     progress = Heard()
     got = fetch(handle, progress)
@@ -385,7 +396,7 @@ def test_a_network_that_was_interrupted_at_90_per_cent_goes_on_there(server: Hub
     assert arriving() == []
 
 
-def test_a_network_whose_server_is_away_says_that_what_arrived_is_kept(server: HubServer) -> None:
+def test_if_the_server_is_away_the_message_says_that_the_partial_download_is_kept(server: HubServer) -> None:
     handle = interrupted(server)
     server.on("/big/1", lambda r: r.send(b"", 503))
     with pytest.raises(BackboneError, match="What has arrived is kept"):
@@ -395,7 +406,7 @@ def test_a_network_whose_server_is_away_says_that_what_arrived_is_kept(server: H
     assert "Range" in server.requests[-1][2]
 
 
-def test_what_arrived_of_a_network_can_be_removed(server: HubServer) -> None:
+def test_a_partial_download_of_a_model_can_be_removed(server: HubServer) -> None:
     handle = interrupted(server)
     assert fetching.remove(handle) == handle
     assert arriving() == []
@@ -403,7 +414,7 @@ def test_what_arrived_of_a_network_can_be_removed(server: HubServer) -> None:
         fetching.remove(handle)
 
 
-def test_what_nobody_came_back_for_is_swept_and_what_is_new_is_not(
+def test_old_partial_downloads_are_removed_and_new_ones_are_not(
     server: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted(server)
@@ -444,7 +455,7 @@ FILE = f"/o/n/resolve/{'a' * 40}/model.onnx"
 
 @hugging_face
 @pytest.mark.parametrize("what", ["body", "answer"])
-def test_hugging_face_that_drips_is_ended(
+def test_a_very_slow_hugging_face_is_given_up(
     what: str, face: HubServer, over: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     importlib.import_module("huggingface_hub").HfApi  # noqa: B018  # its import takes longer than the window
@@ -497,7 +508,7 @@ def test_of_hugging_face_a_file_that_is_here_is_not_loaded_again(face: HubServer
 
 
 @hugging_face
-def test_hugging_face_that_claims_more_than_any_network_has_is_refused(face: HubServer) -> None:
+def test_a_size_above_that_of_any_model_from_hugging_face_is_refused(face: HubServer) -> None:
     info = {"id": "o/n", "sha": "a" * 40, "siblings": [{"rfilename": "model.onnx", "size": 10**12}]}
     body = json.dumps(info).encode()
     for path in ("/api/models/o/n", f"/api/models/o/n/revision/{'a' * 40}"):

@@ -19,6 +19,7 @@ from headstart.evaluation.metrics import (
     Evaluation,
     Mistake,
     Probabilities,
+    Unsure,
     bins,
     calibration_error,
     evaluate,
@@ -93,13 +94,22 @@ def test_certain_and_right_costs_nothing_and_certain_and_wrong_is_finite() -> No
     assert calibration_error(p, np.array([0])) == 0
 
 
+def test_the_least_sure_of_the_right_ones_come_first() -> None:
+    rows = [0.9, 0.6, 0.7, 0.2, *[0.95] * 20]
+    probabilities = np.array([[p, 1 - p] for p in rows])
+    result = evaluate(np.zeros(len(rows), np.intp), [probabilities], ["a", "b"], [str(i) for i in range(len(rows))])
+    assert result.least_sure[:3] == (Unsure("1", "a", 0.6), Unsure("2", "a", 0.7), Unsure("0", "a", 0.9))
+    assert len(result.least_sure) == 12
+    assert "least_sure" not in result.to_json()
+
+
 def test_mistakes_are_sorted_by_confidence() -> None:
     p = np.array([[0.6, 0.4], [0.1, 0.9], [0.2, 0.8], [0.7, 0.3]])
     result = evaluated(np.array([1, 0, 1, 1]), [p])
     assert result.mistakes == (Mistake("1", "a", "b", 0.9), Mistake("3", "b", "a", 0.7), Mistake("0", "b", "a", 0.6))
 
 
-def test_repeats_are_averaged_and_are_no_more_photos() -> None:
+def test_repeats_are_averaged_and_do_not_count_as_more_photos() -> None:
     labels = np.array([0, 1, 0, 1])
     right, wrong = np.eye(2)[labels], np.eye(2)[1 - labels]
     result = evaluated(labels, [right, wrong, right, right])
@@ -169,7 +179,7 @@ def test_certainty_is_in_the_last_bin() -> None:
     assert one == Bin(low=14 / 15, high=1.0, photos=3, confidence=1.0, accuracy=2 / 3)
 
 
-def test_the_most_frequent_confusions_come_first_and_hardly_any_are_none() -> None:
+def test_the_most_frequent_confusions_come_first_without_those_below_half_a_photo() -> None:
     def confused(counts: list[list[float]], most: int) -> list[Confusion]:
         labels, p = random_case(9, len(counts))
         return replace(evaluated(labels, [p]), confusion=np.array(counts)).top_confusions(most)

@@ -204,9 +204,7 @@ def test_an_edit_behind_a_restored_time_is_noticed(tmp_path: Path, settled: Call
     assert found.vectors[0, 2] > 230
 
 
-def test_a_photo_edited_during_the_run_is_not_taken_for_what_it_was(
-    tmp_path: Path, settled: Callable[[], None]
-) -> None:
+def test_a_photo_edited_during_the_run_does_not_get_the_old_vector(tmp_path: Path, settled: Callable[[], None]) -> None:
     paths = write_photos(tmp_path, {"red": 4})  # one batch, and too few for a probe
 
     class Meanwhile(FakeBackbone):
@@ -239,7 +237,7 @@ def test_a_photo_written_just_before_the_run_is_read_again_but_not_embedded(tmp_
     ],
     ids=["weights", "crop", "pad", "size", "dim"],
 )
-def test_another_network_or_view_computes_its_own_vectors(
+def test_another_model_or_view_computes_its_own_vectors(
     tmp_path: Path, settled: Callable[[], None], other: FakeBackbone
 ) -> None:
     paths = write_photos(tmp_path, {"a": 5})
@@ -250,7 +248,7 @@ def test_another_network_or_view_computes_its_own_vectors(
     assert np.array_equal(extract(FakeBackbone(), paths, Store(tmp_path / "store")).vectors, expected(paths))
 
 
-def test_another_name_for_the_same_network_changes_nothing(tmp_path: Path, settled: Callable[[], None]) -> None:
+def test_another_name_for_the_same_model_changes_nothing(tmp_path: Path, settled: Callable[[], None]) -> None:
     paths = write_photos(tmp_path, {"a": 5})
     extract(FakeBackbone(), paths, Store(tmp_path / "store"))
     renamed = FakeBackbone()
@@ -268,9 +266,7 @@ def test_vectors_of_odd_length_are_kept(tmp_path: Path, settled: Callable[[], No
     assert np.array_equal(first.vectors, second.vectors)
 
 
-def test_a_run_that_finds_everything_tells_the_store_that_the_shelf_is_in_use(
-    tmp_path: Path, settled: Callable[[], None]
-) -> None:
+def test_a_run_that_finds_all_vectors_marks_the_shelf_as_used(tmp_path: Path, settled: Callable[[], None]) -> None:
     paths = write_photos(tmp_path, {"a": 5})
     store = Store(tmp_path / "store")
     extract(FakeBackbone(), paths, store)
@@ -323,7 +319,7 @@ def test_every_file_has_an_outcome_and_the_others_keep_their_order(
         assert backbone.embedded == found.computed
 
 
-def test_copies_of_a_broken_photo_are_told_too(tmp_path: Path) -> None:
+def test_copies_of_a_broken_photo_are_reported_too(tmp_path: Path) -> None:
     paths = write_photos(tmp_path, {"a": 5})
     cut = Path(paths[1])
     cut.write_bytes(cut.read_bytes()[:-200])
@@ -355,7 +351,7 @@ def test_no_photos_give_no_vectors_and_leave_no_trace(tmp_path: Path) -> None:
     assert not (tmp_path / "store").exists()
 
 
-def test_a_broken_photo_that_was_mended_is_used(tmp_path: Path, settled: Callable[[], None]) -> None:
+def test_a_broken_photo_is_used_after_it_is_repaired(tmp_path: Path, settled: Callable[[], None]) -> None:
     paths = write_photos(tmp_path, {"a": 3})
     whole = Path(paths[0]).read_bytes()
     Path(paths[0]).write_bytes(whole[:100])
@@ -463,7 +459,7 @@ def test_a_damaged_store_never_gives_a_wrong_vector(
     assert np.array_equal(again.vectors, expected(paths))
 
 
-def test_a_damaged_vector_is_told_once_whoever_asks_for_it(tmp_path: Path, settled: Callable[[], None]) -> None:
+def test_a_damaged_vector_is_reported_once_for_all_its_copies(tmp_path: Path, settled: Callable[[], None]) -> None:
     paths = write_photos(tmp_path, {"a": 6})
     extract(FakeBackbone(), paths, Store(tmp_path / "store"))
     (file,) = (tmp_path / "store").rglob("vectors.values")
@@ -479,7 +475,7 @@ def test_a_damaged_vector_is_told_once_whoever_asks_for_it(tmp_path: Path, settl
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
-def test_a_store_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_written_is_reported_before_the_work(tmp_path: Path) -> None:
     backbone = FakeBackbone()
     with pytest.raises(StoreError, match=r"/proc/headstart cannot be written(.|\n)*HEADSTART_HOME"):
         extract(backbone, write_photos(tmp_path, {"a": 9}), Store("/proc/headstart"))
@@ -508,7 +504,7 @@ def test_a_store_that_has_everything_need_not_be_writable(
 
 
 @pytest.mark.parametrize("error", [BackboneError("The engine failed."), KeyboardInterrupt(), MemoryError()])
-def test_a_failing_network_costs_nothing_that_was_computed(
+def test_a_failing_model_loses_no_computed_vector(
     tmp_path: Path, album: list[str], undisturbed: np.ndarray, error: BaseException
 ) -> None:
     backbone = Failing(100, error)
@@ -761,7 +757,7 @@ def test_two_processes_with_overlapping_photos_lose_nothing(
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs resource limits")
 @pytest.mark.parametrize("limit", [5_000, 7_777])
-def test_a_disk_that_fills_up_is_told_and_the_next_run_continues(
+def test_a_disk_that_fills_up_is_reported_and_the_next_run_continues(
     tmp_path: Path, album: list[str], undisturbed: np.ndarray, limit: int
 ) -> None:
     child = start(album, tmp_path, limit=limit)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from headstart.errors import PhotoError
-from headstart.photos.formats import OPENERS, ends_early, sniff
+from headstart.photos.formats import READERS, ends_early, open_header, sniff
 from headstart.photos.images import View, decode
 
 #: kind -> how Pillow is asked to write it
@@ -49,17 +49,17 @@ def box(name: bytes, body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("kind", WRITABLE)
-def test_a_kind_is_told_by_its_first_32_bytes(kind: str) -> None:
+def test_a_kind_is_recognised_by_its_first_32_bytes(kind: str) -> None:
     assert sniff(photo_bytes(kind)[:32]) == kind
 
 
 @pytest.mark.parametrize("kind", WRITABLE)
-def test_an_opener_reads_the_size_from_the_header(kind: str) -> None:
-    assert OPENERS[kind](io.BytesIO(photo_bytes(kind))).size == (16, 8)
+def test_the_size_is_read_from_the_header(kind: str) -> None:
+    assert open_header(kind, io.BytesIO(photo_bytes(kind))).size == (16, 8)
 
 
-def test_every_kind_has_an_opener_and_every_opener_a_test() -> None:
-    assert set(OPENERS) == set(WRITABLE)
+def test_every_kind_has_a_reader_and_every_reader_a_test() -> None:
+    assert set(READERS) == set(WRITABLE)
 
 
 def test_the_name_of_a_photo_does_not_matter() -> None:
@@ -77,7 +77,7 @@ def test_bmp_is_known_by_the_length_of_its_header(header: int) -> None:
     assert sniff(b"BM" + bytes(12) + header.to_bytes(4, "little") + bytes(14)) == "bmp"
 
 
-def test_a_text_that_begins_with_bm_is_no_picture() -> None:
+def test_a_text_that_begins_with_bm_is_not_a_picture() -> None:
     assert refusal(b"BMW is a maker of cars in Munich") == "not an image"
 
 
@@ -115,12 +115,12 @@ def test_avif_that_also_calls_itself_mif1_is_avif() -> None:
         (b"\0\0\0\x18ftypcrx " + bytes(20), "unsupported format"),
     ],
 )
-def test_what_is_no_photo_says_so(head: bytes, reason: str) -> None:
+def test_a_file_that_is_no_photo_is_refused_with_a_reason(head: bytes, reason: str) -> None:
     assert refusal(head[:32]) == reason
 
 
 @pytest.mark.parametrize("ending", [".dng", ".NEF", ".cr2", ".Arw"])
-def test_camera_raw_that_calls_itself_tiff_is_told_by_its_ending(ending: str) -> None:
+def test_camera_raw_with_the_signature_of_tiff_is_recognised_by_its_extension(ending: str) -> None:
     assert refusal(b"II*\0" + bytes(28), "IMG_1" + ending) == "unsupported format"
     assert sniff(b"II*\0" + bytes(28), "IMG_1.tif") == "tiff"
 

@@ -34,7 +34,7 @@ def clouds(n: int, dim: int, k: int = 3, apart: float = 1.5, seed: int = 0) -> t
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("n", "dim"), [(12, 100), (120, 20)], ids=["few photos", "many photos"])
-def test_a_head_tells_clouds_apart(kind: str, n: int, dim: int) -> None:
+def test_a_head_separates_clouds_of_points(kind: str, n: int, dim: int) -> None:
     features, labels, folds = clouds(n, dim, apart=3)
     result = fit(kind, features, labels, folds)
     fresh, truth, _ = clouds(n, dim, apart=3)
@@ -155,7 +155,7 @@ def test_neighbours_vote() -> None:
     np.testing.assert_allclose(np.exp(vote(cosines, labels, 99, 3)).sum(), 1, rtol=1e-5)
 
 
-def test_a_rare_class_is_not_drowned() -> None:
+def test_a_rare_class_is_recognised() -> None:
     rng = np.random.default_rng(0)
     labels = np.array([0] * 190 + [1] * 10)
     features = (rng.normal(size=(200, 8)) + labels[:, None] * 1.2).astype(np.float32)
@@ -231,7 +231,7 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
     weights, bias = np.zeros((4, 2), np.float32), np.zeros(3, np.float32)
     with pytest.raises(HeadError, match="bias"):
         LinearHead.from_arrays({"weights": weights, "bias": bias, "temperature": np.ones(1)})
-    with pytest.raises(HeadError, match="No head is made of"):
+    with pytest.raises(HeadError, match="No head has the arrays"):
         from_arrays({"weights": weights})
     with pytest.raises(HeadError, match="labels"):
         NeighbourHead.from_arrays(
@@ -246,7 +246,7 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         )
 
 
-def test_vectors_of_another_network_are_refused() -> None:
+def test_vectors_of_another_length_are_refused() -> None:
     head = LinearHead(np.zeros((4, 2), np.float32), np.zeros(2, np.float32))
     with pytest.raises(HeadError, match=r"Expected \(n, 4\)"):
         head.predict_proba(np.zeros((1, 5), np.float32))

@@ -296,7 +296,7 @@ def turned(picture: np.ndarray, orientation: int, kind: str, **options: Any) -> 
 
 @pytest.mark.parametrize("orientation", range(10))
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
-def test_a_turned_photo_and_its_upright_twin_look_the_same(kind: str, orientation: int) -> None:
+def test_a_rotated_photo_looks_like_the_upright_one(kind: str, orientation: int) -> None:
     options = {"lossless": True} if kind == "WEBP" else {}
     picture = landscape()
     upright, data = saved(Image.fromarray(picture)), turned(picture, orientation, kind, **options)
@@ -306,7 +306,7 @@ def test_a_turned_photo_and_its_upright_twin_look_the_same(kind: str, orientatio
 
 @pytest.mark.parametrize("orientation", range(10))
 @pytest.mark.parametrize("kind", ["JPEG", "AVIF", "HEIF"])
-def test_a_turned_photo_of_a_lossy_format_looks_like_its_upright_twin(kind: str, orientation: int) -> None:
+def test_a_rotated_photo_of_a_lossy_format_looks_like_the_upright_one(kind: str, orientation: int) -> None:
     """AVIF and HEIF keep the turn as a property of their own: it may not be applied twice."""
     picture = landscape(960, 640) if kind == "JPEG" else landscape(192, 128)
     upright = saved(Image.fromarray(picture), kind, quality=95)
@@ -468,7 +468,7 @@ def test_a_profile_is_honoured(kind: str) -> None:
     assert only(decode(saved(plain(GREEN), kind, icc_profile=swapped()), SIXTEEN), GREEN, 6)
 
 
-def test_a_profile_is_honoured_with_transparency_and_with_a_palette() -> None:
+def test_a_profile_is_applied_with_transparency_and_with_a_palette() -> None:
     clear = plain((255, 0, 0, 51), "RGBA")
     assert only(decode(saved(clear, icc_profile=swapped()), SIXTEEN), (204, 204, 255), 2)
     palette = plain(RED).convert("P", palette=Image.Palette.ADAPTIVE)
@@ -521,7 +521,7 @@ def test_a_photo_that_ends_in_the_middle_is_truncated(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "AVIF", "HEIF"])
 @pytest.mark.parametrize("part", [0.02, 0.3, 0.6, 0.9])
-def test_no_half_photo_is_ever_used(kind: str, part: float) -> None:
+def test_a_truncated_photo_is_never_used(kind: str, part: float) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8))
     data = saved(noise, kind)
     assert outcome(data[: int(len(data) * part)]) in {"truncated", "corrupt"}
@@ -534,7 +534,7 @@ def test_a_photo_with_damaged_bytes_is_corrupt() -> None:
     assert outcome(bytes(data)) == "corrupt"
 
 
-def test_no_bytes_text_and_film_are_no_photos() -> None:
+def test_empty_files_texts_and_videos_are_not_photos() -> None:
     assert outcome(b"") == "empty"
     assert outcome(b"this is a shopping list: apples, pears") == "not an image"
     assert outcome(b"\0\0\0\x18ftypmp42" + bytes(100)) == "not an image"
@@ -658,7 +658,7 @@ def test_an_empty_file_is_empty(tmp_path: Path) -> None:
     assert refused(tmp_path / "a.jpg") == "empty"
 
 
-def test_a_file_that_is_no_photo_says_so(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_photo_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("a shopping list")
     assert refused(tmp_path / "a.jpg") == "not an image"
     (tmp_path / "a.dng").write_bytes(b"II*\0" + bytes(100))
@@ -783,7 +783,7 @@ def test_a_file_that_grows_while_it_is_read_is_unreadable(tmp_path: Path, monkey
                 read(path)
 
 
-def test_a_photo_decoded_apart_has_the_pixels_of_one_decoded_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_photo_decoded_in_a_child_process_has_the_same_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     data = [saved(Image.fromarray(landscape(300, 200)), kind) for kind in ("JPEG", "PNG", "WEBP", "HEIF")]
     data += [turned(landscape(), 6, "TIFF"), saved(plain((0, 51), "LA"))]
     here = [decode(one, view) for one in data for view in (SIXTEEN, VIEWS[2])]
@@ -792,17 +792,17 @@ def test_a_photo_decoded_apart_has_the_pixels_of_one_decoded_here(monkeypatch: p
     assert all(np.array_equal(a, b) and b.flags.writeable for a, b in zip(here, apart, strict=True))
 
 
-def test_a_photo_that_takes_too_long_apart_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_photo_that_takes_too_long_in_a_child_process_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "unusual", lambda *_: True)
     monkeypatch.setattr(images, "SECONDS", 0.01)
     with pytest.raises(PhotoError, match=r"too large: .*more than 0 seconds"):
         decode(saved(plain(RED)), SIXTEEN)
 
 
-def test_no_process_to_decode_in_is_an_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decoding_process_that_cannot_start_is_an_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "unusual", lambda *_: True)
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    with pytest.raises(PhotoError, match="unreadable: no process could be started"):
+    with pytest.raises(PhotoError, match="unreadable: the process to decode it cannot be started"):
         decode(saved(plain(RED)), SIXTEEN)
 
 
@@ -920,7 +920,7 @@ def test_the_real_bombs_are_refused_without_being_decoded(name: str) -> None:
 
 @shared
 @pytest.mark.parametrize("number", [2, 3, 6, 8])
-def test_the_turned_hoppers_are_the_upright_hopper(number: int) -> None:
+def test_the_rotated_hoppers_look_like_the_upright_hopper(number: int) -> None:
     view = View(64, 64)
     upright = load(SHARED / "odd" / "hopper.bmp", view).astype(int)
     assert np.abs(load(SHARED / "odd" / f"hopper_orientation_{number}.jpg", view) - upright).mean() < 12

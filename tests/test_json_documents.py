@@ -155,6 +155,8 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
     )
     yield "evaluate", [run("evaluate", model, broken), run("evaluate", model, tiles / "train")]
     yield "predict", [run("predict", model, broken / "train")]
+    yield "embed", [run("embed", broken / "train", "-o", work / "vectors.npz")]
+    yield "similar", [run("similar", photos[0], broken / "train")]
     yield "classify", [run("classify", *photos, broken / "train" / "temple" / "empty.jpg")]
     yield "models", [run("models", "resnet", "--limit", "0"), run("models", "--source", "claim", "--max-params", "9M")]
     yield (

@@ -7,12 +7,20 @@ import json
 import numpy as np
 import pytest
 
+from fakes import FakeBackbone
+from headstart.classifier import trial as trials
+from headstart.classifier.trial import Data, Trial, learn
+from headstart.evaluation.cross_validation import FOLDS
+from headstart.evaluation.leakage import Clean
 from headstart.evaluation.learning_curve import class_advice, extrapolation
 from headstart.evaluation.learning_curve import curve as learning_curve
 from headstart.evaluation.learning_curve.class_advice import advise
-from headstart.evaluation.learning_curve.curve import FOLDS
 from headstart.evaluation.learning_curve.extrapolation import PowerLaw
 from headstart.evaluation.learning_curve.measuring import Folds, HeldOut
+from headstart.evaluation.metrics import wilson, wilson_corrected
+from headstart.evaluation.results import PhotoCounts
+from headstart.features.extraction import Features
+from headstart.features.store import Store
 from headstart.heads.fitting import fit
 from headstart.photos.splits import stratified_folds
 
@@ -31,15 +39,37 @@ def keys(n: int) -> list[bytes]:
     return [b"%d" % i for i in range(n)]
 
 
+def clean(x: np.ndarray, y: np.ndarray, groups: list[bytes] | None = None) -> Clean:
+    """Photos of these vectors; those of the same group are copies."""
+    names, own = tuple(NAMES[i] for i in y), groups or keys(len(y))
+    hashes, paths = np.array(own, "V32"), tuple(map(str, range(len(y))))
+    return Clean(Features(paths, np.arange(len(y)), x, hashes, (), 0, len(y), 0, 0.0), names, np.array(own, "V16"))
+
+
+def trial(
+    x: np.ndarray,
+    y: np.ndarray,
+    held: tuple[np.ndarray, ...] | None = None,
+    groups: list[bytes] | None = None,
+    kind: str = "logistic",
+) -> Trial:
+    """A head trained on these vectors, and measured on others or by cross-validation."""
+    data = Data(clean(x, y, groups), None if held is None else clean(*held), PhotoCounts(len(y), ()))
+    return learn(FakeBackbone(), Store("never written"), kind, 0, data)  # type: ignore[arg-type]
+
+
+def curve_of(trained: Trial) -> learning_curve.LearningCurve:
+    found = trained.measured
+    return trials.curve_of(trained.data, trained.classifier.choice, found.evaluation, found.answers, 0)
+
+
 def curve(
     x: np.ndarray,
     y: np.ndarray,
-    held: tuple[np.ndarray, np.ndarray] | None = None,
+    held: tuple[np.ndarray, ...] | None = None,
     groups: list[bytes] | None = None,
-    kind: str = "logistic",
 ) -> learning_curve.LearningCurve:
-    names = NAMES[: int(y.max()) + 1]
-    return learning_curve.learning_curve(kind, x, y, names, groups or keys(len(y)), 0.1, held, 0)  # type: ignore[arg-type]
+    return curve_of(trial(x, y, held, groups))
 
 
 # --- the points ---
@@ -49,8 +79,9 @@ def curve(
 def test_the_last_point_is_the_head_itself(kind: str) -> None:
     x, y = clouds((40, 40, 40))
     held = clouds((200, 200, 200), seed=1)
-    found = curve(x, y, held, kind=kind)
-    head = fit(kind, x, y, stratified_folds(y, keys(120), FOLDS, 0)).head  # type: ignore[arg-type]
+    trained = trial(x, y, held, kind=kind)
+    found = curve_of(trained)
+    head = trained.classifier.head
     assert found.points[-1].accuracy == (head.predict_proba(held[0]).argmax(axis=1) == held[1]).mean()
     assert [point.per_class for point in found.points] == [3, 5, 10, 20, 40]
     assert [point.photos for point in found.points] == [9, 15, 30, 60, 120]
@@ -66,10 +97,35 @@ def test_more_photos_are_better_and_bands_hold_the_means() -> None:
         assert point.interval[0] < point.accuracy < point.interval[1]
 
 
-def test_without_held_photos_four_fifths_are_learned_from() -> None:
+def test_without_held_photos_nine_tenths_are_learned_from_in_the_end() -> None:
     found = curve(*clouds((50, 50, 50)))
-    assert [point.per_class for point in found.points] == [3, 5, 10, 20, 40]
-    assert found.points[-1].photos == 120
+    assert [point.per_class for point in found.points] == [3, 5, 10, 20, 45]
+    assert found.points[-1].photos == 135
+    assert found.points[-1].draws == 10  # as often as cross-validation was repeated
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("spread", [0.1, 3.0])
+def test_the_last_point_has_the_figures_of_the_headline(spread: float, apart: bool, copies: int) -> None:
+    """All right or not, with copies or without: the same photos and predictions, so the same accuracy and interval."""
+
+    def photos(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, list[bytes]]:
+        x, y = clouds((count,) * 3, seed, spread)
+        return np.concatenate([x] * copies), np.concatenate([y] * copies), keys(3 * count) * copies
+
+    x, y, groups = photos(9, 0)
+    trained = trial(x, y, photos(20, 1) if apart else None, groups)
+    headline, last = trained.measured.evaluation, curve_of(trained).points[-1]
+    assert (last.accuracy, last.interval) == (headline.accuracy, headline.interval)
+    assert (headline.accuracy == 1) == (spread < 1)
+
+
+def test_all_points_have_the_interval_of_their_protocol() -> None:
+    """Where all is right, `effective` photos are those measured on: the intervals are those of the functions."""
+    x, y = clouds((30, 30, 30), spread=0.01)
+    assert {point.interval for point in curve(x, y).points} == {wilson_corrected(1.0, 90)}
+    assert {point.interval for point in curve(x, y, clouds((20, 20, 20), 1, 0.01)).points} == {wilson(1.0, 60)}
 
 
 def test_no_photo_is_measured_on_by_a_head_that_saw_it() -> None:
@@ -79,7 +135,7 @@ def test_no_photo_is_measured_on_by_a_head_that_saw_it() -> None:
     y = np.arange(100) % 2
     tripled, labels = np.concatenate([x, x, x]), np.concatenate([y, y, y])
     found = curve(tripled, labels, groups=keys(100) * 3)
-    assert found.points[-1].photos == 80
+    assert found.points[-1].photos == 90
     assert all(0.3 < point.accuracy < 0.7 for point in found.points)
 
 
@@ -98,7 +154,7 @@ def test_a_class_with_fewer_photos_gives_all_it_has() -> None:
     assert found.points[3].per_class == round(46 / 3)
 
 
-@pytest.mark.parametrize("counts", [(3, 3), (1, 9)])
+@pytest.mark.parametrize("counts", [(3, 3), (2, 9)])
 def test_too_few_photos_give_no_curve(counts: tuple[int, ...]) -> None:
     found = curve(*clouds(counts))
     assert found.points == ()
@@ -115,10 +171,10 @@ def test_the_same_seed_gives_the_same_curve() -> None:
 def test_a_point_is_as_sure_as_its_photos_and_draws_allow() -> None:
     many = np.zeros((1, 1000), bool)
     many[:, :800] = True
-    alone = learning_curve._point(many, 30, 3)
+    alone = learning_curve._point(many, 30, 3, "test set")
     assert alone.interval == pytest.approx((0.774, 0.8236), abs=1e-3)  # Wilson's for 800 of 1,000
     apart = np.concatenate([many, ~many])  # two heads of 80 % and 20 %
-    assert learning_curve._point(apart, 30, 3).interval[1] - 0.5 > 0.25
+    assert learning_curve._point(apart, 30, 3, "test set").interval[1] - 0.5 > 0.25
 
 
 # --- where it is heading ---
@@ -145,7 +201,7 @@ def test_points_that_are_sure_count_more() -> None:
     assert sure.accuracy([40])[0] == pytest.approx(0.9, abs=1e-3)
 
 
-def test_the_band_ahead_holds_what_comes() -> None:
+def test_the_predicted_band_contains_the_later_accuracy() -> None:
     """Curves of 40 photos a class look ahead to 80 and 160; heads are then trained on as many."""
     held, right = 0, 0
     test = clouds((500, 500, 500), seed=1)
@@ -163,7 +219,7 @@ def test_the_band_ahead_holds_what_comes() -> None:
     assert right >= 16
 
 
-def test_what_does_not_rise_is_not_extrapolated() -> None:
+def test_a_curve_that_does_not_rise_is_not_extrapolated() -> None:
     points = [learning_curve.Point(m, 2 * m, 8, 0.6, (0.5, 0.7)) for m in (5, 10, 20, 40)]
     rights = [np.arange(100)[None] < 60] * 4
     assert learning_curve._extrapolated(points, rights, 2, 0) == (None, ())
@@ -176,7 +232,7 @@ def test_two_points_are_not_extrapolated() -> None:
     assert "too few points to predict what more photos would give" in found.text
 
 
-def test_the_text_says_what_the_curve_says() -> None:
+def test_the_text_agrees_with_the_curve() -> None:
     found = curve(*clouds((80, 80, 80)), clouds((300, 300, 300), seed=1))
     assert found.text.startswith(f"With 80 photos per class the accuracy is {100 * found.points[-1].accuracy:.1f} % (")
     assert f"with 3 it was {100 * found.points[0].accuracy:.1f} %" in found.text
@@ -216,7 +272,7 @@ def test_nothing_is_certain_of_few_photos() -> None:
     assert not found.is_significant
 
 
-def test_nothing_is_said_where_classes_are_alike() -> None:
+def test_no_advice_if_classes_are_equally_good() -> None:
     significant = 0
     for seed in range(20):
         x, y = clouds((20, 20, 20), seed=seed + 10)
@@ -241,7 +297,7 @@ def test_advice_by_cross_validation_measures_every_photo_once() -> None:
     assert np.array_equal(right[0][folds == 0], alone.right([mask])[0])
 
 
-def test_many_masks_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_masks_give_the_same_result_as_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = unlike((20, 20, 20), 0)
     held = unlike((50, 50, 50), 1)
     rng = np.random.default_rng(0)
@@ -253,7 +309,7 @@ def test_many_masks_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None
     assert 0.2 < together.mean() < 1
 
 
-def test_too_few_photos_or_too_much_work_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_few_photos_or_too_much_work_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = clouds((1, 5, 5))
     assert "too few photos" in advise(x, y, NAMES, 0.1, HeldOut(*clouds((5, 5, 5), seed=1)), 0).text
     monkeypatch.setattr(class_advice, "_MOST_WORK", 1.0)
@@ -261,7 +317,7 @@ def test_too_few_photos_or_too_much_work_are_said(monkeypatch: pytest.MonkeyPatc
     assert "it would take minutes" in advise(x, y, NAMES, 0.1, HeldOut(*clouds((5, 5, 5), seed=1)), 0).text
 
 
-def test_it_is_said_when_not_all_classes_were_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_reported_if_not_all_classes_were_examined(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(class_advice, "_CLASSES", 2)
     found = advise(*clouds((9, 9, 9)), NAMES, 0.1, HeldOut(*clouds((5, 5, 5), seed=1)), 0)
     assert len(found.classes) == 2

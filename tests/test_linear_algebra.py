@@ -32,7 +32,7 @@ def two() -> Iterator[None]:
         yield
 
 
-def test_inside_there_is_one_thread_and_outside_what_was_before() -> None:
+def test_the_limit_is_one_thread_inside_and_restored_outside() -> None:
     with one_thread():
         assert threads() == [1]
         with one_thread():
@@ -47,7 +47,7 @@ def test_an_error_puts_the_limit_back() -> None:
     assert threads() == [2]
 
 
-def test_threads_that_overlap_put_back_what_was_before_the_first() -> None:
+def test_overlapping_threads_restore_the_limit_from_before_the_first() -> None:
     # The first leaves while the second is inside: neither may lift the other's limit, nor leave its own behind.
     inside, left = threading.Event(), threading.Event()
     seen: list[list[int]] = []

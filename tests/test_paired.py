@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import subprocess
 import sys
@@ -13,7 +12,14 @@ import pytest
 from scipy import optimize, stats
 
 from headstart.evaluation.metrics import Z95, wilson
-from headstart.evaluation.paired import Difference, by_cross_validation, mcnemar, on_test_set, tango
+from headstart.evaluation.paired import (
+    LEVEL,
+    Difference,
+    by_cross_validation,
+    on_test_set,
+    score_interval,
+    score_p,
+)
 
 DISCORDANT = [(0, 0, 7), (1, 7, 21), (5, 0, 30), (0, 6, 9), (12, 2, 50), (3, 4, 7), (40, 25, 400)]
 
@@ -24,37 +30,48 @@ def answers(b: int, c: int, n: int) -> tuple[np.ndarray, np.ndarray]:
     return (rows < b) | (rows >= b + c), rows >= b
 
 
-@pytest.mark.parametrize("m", range(1, 11))
-def test_mcnemar_is_what_tossing_coins_gives(m: int) -> None:
-    heads = np.array([sum(coins) for coins in itertools.product((0, 1), repeat=m)])
-    off = np.abs(heads - m / 2)
-    for b in range(m + 1):
-        seen = abs(b - m / 2)
-        expected = (off > seen).mean() + (off == seen).mean() / 2 if seen else 1.0
-        assert mcnemar(b, m - b) == pytest.approx(expected)
+def mid_p(b: int, c: int) -> float:
+    """Exact McNemar test in its mid-p form (Fagerland, Lydersen and Laake 2013, equation 4)."""
+    m, least = b + c, min(b, c)
+    return min(1.0, 2 * stats.binom.cdf(least, m, 0.5) - stats.binom.pmf(least, m, 0.5))
 
 
-def test_mcnemar_is_the_published_value() -> None:
-    # Fagerland, Lydersen and Laake 2013: airways of 21 children before and after a transplantation, 1 against 7.
-    assert mcnemar(1, 7) == pytest.approx(10 / 256)
-    assert mcnemar(0, 0) == 1.0
+def outcomes(n: int) -> list[tuple[int, int]]:
+    """All that can come of n photos: how many only the first, and only the second, got right."""
+    return [(b, c) for b in range(n + 1) for c in range(n + 1 - b)]
+
+
+@pytest.mark.parametrize("n", [10, 20, 40])
+def test_the_verdict_is_nearly_always_that_of_the_exact_mid_p_test(n: int) -> None:
+    apart = [(b, c) for b, c in outcomes(n) if (score_p(0, b, c, n) < 0.05) != (mid_p(b, c) < 0.05)]
+    assert len(apart) <= 0.01 * len(outcomes(n))
+    assert all(abs(score_p(0, b, c, n) - mid_p(b, c)) < 0.02 for b, c in apart)
+
+
+def test_mcnemars_test_is_the_published_value() -> None:
+    # Fagerland, Lydersen and Laake 2013: airways of 21 children before and after a transplantation, 1 against 7. Their
+    # p is 0.034 without correction, by the mid-p test 0.039.
+    assert score_p(0, 1, 7, 21) == pytest.approx(2 * stats.norm.sf(5.75 / np.sqrt(8)))
+    assert 2 * stats.norm.sf(6 / np.sqrt(8)) < score_p(0, 1, 7, 21) < 0.05
+    assert score_p(0, 0, 0, 7) == 1.0
+    assert score_p(0, 3, 3, 7) == 1.0
 
 
 @pytest.mark.parametrize("n", [10, 30, 100])
 @pytest.mark.parametrize("share", [0.05, 0.2, 0.5])
-def test_mcnemar_calls_equal_classifiers_different_in_at_most_five_of_hundred(n: int, share: float) -> None:
+def test_equal_classifiers_are_called_different_in_at_most_five_of_hundred(n: int, share: float) -> None:
     # Exact: every number m of photos that one alone gets right, and every way to share them.
     total = 0.0
     for m in range(n + 1):
-        told = np.array([mcnemar(b, m - b) < 0.05 for b in range(m + 1)])
-        total += stats.binom.pmf(m, n, share) * stats.binom.pmf(np.arange(m + 1), m, 0.5)[told].sum()
+        different = np.array([score_p(0, b, m - b, n) < 0.05 for b in range(m + 1)])
+        total += stats.binom.pmf(m, n, share) * stats.binom.pmf(np.arange(m + 1), m, 0.5)[different].sum()
     assert total <= 0.05
 
 
 @pytest.mark.parametrize(("b", "c", "n"), DISCORDANT)
-def test_tango_is_the_score_interval_by_brute_force(b: int, c: int, n: int) -> None:
+def test_the_interval_is_tangos_with_a_quarter_of_a_photo_by_brute_force(b: int, c: int, n: int) -> None:
     def score(delta: float) -> float:
-        """(observed - delta) / its standard error at the likeliest q = P(second only), found by search."""
+        """(|observed - delta| - 1/4 photo) / its standard error at the likeliest q = P(second only), by search."""
 
         def minus_likelihood(q: float) -> float:
             p = np.clip([q + delta, q, 1 - 2 * q - delta], 1e-300, 1)
@@ -63,37 +80,100 @@ def test_tango_is_the_score_interval_by_brute_force(b: int, c: int, n: int) -> N
         found = optimize.minimize_scalar(
             minus_likelihood, bounds=(max(0, -delta), (1 - delta) / 2), method="bounded", options={"xatol": 1e-12}
         )
-        return float((b - c - n * delta) / np.sqrt(n * (2 * found.x + delta - delta**2)))
+        return float((abs(b - c - n * delta) - 0.25) / np.sqrt(n * (2 * found.x + delta - delta**2)))
 
-    low, high = tango(b, c, n)
+    low, high = score_interval(b, c, n)
     for end, inside in ((low, 1), (high, -1)):
         if abs(end) < 1:
-            assert abs(score(end + inside * 1e-3)) < Z95 < abs(score(end - inside * 1e-3))
+            assert score(end + inside * 1e-3) < Z95 < score(end - inside * 1e-3)
 
 
-def test_tango_is_the_published_interval() -> None:
-    # Fagerland, Lydersen and Laake 2014, table V: 1 against 7 of 21.
-    assert tango(1, 7, 21) == pytest.approx((-0.517, -0.026), abs=5e-4)
+def test_the_interval_is_a_little_wider_than_the_published_one_without_correction() -> None:
+    # Fagerland, Lydersen and Laake 2014, table V: Tango's for 1 against 7 of 21 is -0.517 to -0.026.
+    low, high = score_interval(1, 7, 21)
+    assert -0.517 - 0.25 / 21 < low < -0.517
+    assert -0.026 < high < -0.026 + 0.25 / 21 + 0.005
 
 
-@pytest.mark.parametrize(("only", "other"), [(0.02, 0.02), (0.1, 0.05), (0.3, 0.1)])
-def test_tango_holds_the_true_difference(only: float, other: float) -> None:
-    # Exact coverage: every outcome of 40 photos with its probability.
-    n, held, total = 40, 0.0, 0.0
-    for b in range(n + 1):
-        for c in range(n + 1 - b):
-            weight = stats.multinomial.pmf([b, c, n - b - c], n, [only, other, 1 - only - other])
-            if weight > 1e-7:
-                low, high = tango(b, c, n)
-                held += weight * (low <= only - other <= high)
-                total += weight
-    assert held / total >= 0.93
-    assert only < 0.1 or held / total <= 0.97  # photos that one alone gets right come whole: with few it is cautious
+@pytest.mark.parametrize("n", [10, 20, 40])
+@pytest.mark.parametrize(("only", "other"), [(0.02, 0.02), (0.1, 0.05), (0.3, 0.1), (0.2, 0.2), (0.5, 0.02)])
+def test_the_interval_holds_the_true_difference(only: float, other: float, n: int) -> None:
+    # Exact coverage: every outcome with its probability.
+    held = 0.0
+    for b, c in outcomes(n):
+        weight = stats.multinomial.pmf([b, c, n - b - c], n, [only, other, 1 - only - other])
+        low, high = score_interval(b, c, n) if weight > 1e-6 else (-1.0, 1.0)
+        held += weight * (low <= only - other <= high)
+    assert held >= 0.947
+    assert n < 40 or only < 0.1 or held <= 0.975  # photos that one alone gets right come whole: with few it is cautious
+
+
+@pytest.mark.parametrize("comparisons", [1, 2, 5, 19])
+def test_interval_and_p_never_contradict(comparisons: int) -> None:
+    """Of 300 pairs, alike to far apart, on a test set and by cross-validation; and of all outcomes of 25 photos."""
+    rng = np.random.default_rng(comparisons)
+    verdicts = set()
+    for pair in range(300):
+        n = int(rng.integers(5, 400))
+        only, other = rng.dirichlet([0.5, 0.5, 1])[:2]
+        drawn = rng.choice(3, n, p=[only, other, 1 - only - other])
+        first, second = drawn != 1, drawn != 0
+        found = on_test_set(first, second, comparisons)
+        verdicts.add(check(found))
+        if pair % 5 == 0:
+            folds = np.array([rng.permutation(np.arange(n) % 5) for _ in range(3)])
+            flipped = rng.random((2, 3, n)) < 0.05
+            verdicts.add(check(by_cross_validation(first ^ flipped[0], second ^ flipped[1], folds, comparisons)))
+    assert verdicts == {True, False}
+    for b, c in outcomes(25):
+        check(on_test_set(*answers(b, c, 25), comparisons))
+
+
+def check(found: Difference) -> bool:
+    low, high = found.interval
+    assert (found.p < LEVEL) == (not low <= 0 <= high) == found.is_significant, found
+    assert low <= found.value <= high
+    return found.is_significant
+
+
+def test_of_four_alone_right_the_interval_no_longer_contradicts_p() -> None:
+    # It was +0.4 to +23.1 points beside p 0.062.
+    found = on_test_set(*answers(4, 0, 41))
+    assert found.p == pytest.approx(0.0608, abs=1e-4)
+    assert found.interval[0] < 0
+
+
+def test_many_comparisons_make_p_larger_and_the_interval_wider() -> None:
+    alone, among = (on_test_set(*answers(14, 4, 100), comparisons) for comparisons in (1, 5))
+    assert among.p == pytest.approx(5 * alone.p)
+    assert among.interval[0] < alone.interval[0] < alone.interval[1] < among.interval[1]
+    assert (alone.is_significant, among.is_significant) == (True, False)
+    assert on_test_set(*answers(4, 3, 100), 50).p == 1.0
+    first, second, folds = random_answers(0)
+    crossed, together = (by_cross_validation(first, second, folds, comparisons) for comparisons in (1, 5))
+    assert together.p == pytest.approx(5 * crossed.p)
+    half, wider = (one.interval[1] - one.value for one in (crossed, together))
+    assert wider / half == pytest.approx(stats.t.ppf(0.995, 14) / stats.t.ppf(0.975, 14))
+    assert among.to_json()["comparisons"] == 5
+
+
+def test_the_best_of_several_equals_is_seldom_called_better_than_any() -> None:
+    """Without allowing for their number, ten equal classifiers are called different again and again."""
+    rng = np.random.default_rng(0)
+    together, alone = [], []
+    for _ in range(200):
+        right = rng.random((10, 100)) < 0.8
+        order = np.argsort(-right.mean(axis=1), kind="stable")
+        pairs = [(right[order[0]], right[other]) for other in order[1:]]
+        together.append(any(on_test_set(*pair, comparisons=9).is_significant for pair in pairs))
+        alone.append(any(on_test_set(*pair).is_significant for pair in pairs))
+    assert np.mean(together) < 0.3 < np.mean(alone)
 
 
 def test_two_classifiers_that_agree_are_not_proven_equal() -> None:
     first, second = answers(0, 0, 20)
-    reach = Z95**2 / (20 + Z95**2)
+    reach = score_interval(0, 0, 20)[1]
+    assert Z95**2 / (20 + Z95**2) < reach < 0.2  # Tango's, and a quarter of a photo
     found = on_test_set(first, second)
     assert (found.value, found.p, found.is_significant) == (0.0, 1.0, False)
     assert found.interval == pytest.approx((-reach, reach))
@@ -109,9 +189,9 @@ def test_a_test_set_counts_the_photos_that_one_alone_got_right() -> None:
     found = on_test_set(*answers(12, 2, 50))
     assert (found.n, found.first_only, found.second_only) == (50, 12, 2)
     assert found.value == pytest.approx(0.2)
-    assert found.p == mcnemar(12, 2)
+    assert found.p == score_p(0, 12, 2, 50)
     assert found.is_significant
-    assert found.interval == tango(12, 2, 50)
+    assert found.interval == score_interval(12, 2, 50)
     assert found.to_json()["significant"] is True
 
 
@@ -160,9 +240,9 @@ def test_swapping_the_classifiers_mirrors_the_answer() -> None:
     there, back = by_cross_validation(first, second, folds), by_cross_validation(second, first, folds)
     assert back.p == pytest.approx(there.p)
     assert back.interval == pytest.approx((-there.interval[1], -there.interval[0]))
-    assert mcnemar(2, 9) == mcnemar(9, 2)
-    low, high = tango(2, 9, 30)
-    assert tango(9, 2, 30) == pytest.approx((-high, -low))
+    assert score_p(0, 2, 9, 30) == score_p(0, 9, 2, 30)
+    low, high = score_interval(2, 9, 30)
+    assert score_interval(9, 2, 30) == pytest.approx((-high, -low))
 
 
 def test_repeating_does_not_make_certain() -> None:

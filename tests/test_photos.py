@@ -506,7 +506,7 @@ def test_every_form_of_source_opens(tmp_path: Path) -> None:
 def test_labels_belong_to_a_list_of_paths_and_to_nothing_else(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="A folder was given together with labels"):
         open_source(tmp_path, ["apple"])
-    with pytest.raises(DataError, match="A list of paths was given without labels"):
+    with pytest.raises(DataError, match="Photos were given without labels"):
         open_source(["a.jpg"])
 
 

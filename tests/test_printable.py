@@ -33,7 +33,7 @@ ANY_TEXT = st.text(st.characters(codec=None, categories=None))
         ("\U0001f468\ufe0f\ufe0f", "\U0001f468\ufe0f" + r"\ufe0f"),
     ],
 )
-def test_what_would_drive_a_terminal_or_deceive_is_spelled(text: str, shown: str) -> None:
+def test_what_would_control_a_terminal_or_deceive_is_escaped(text: str, shown: str) -> None:
     assert show(text) == shown
 
 

@@ -314,7 +314,7 @@ def test_json_is_one_document_and_the_table_tells_the_same(tmp_path: Path, photo
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
     assert list(document) == [
-        "backbone", "input_range", "sure", "held_in_halves", "criterion", "n", "candidates", "path",
+        "backbone", "input_range", "sure", "share_of_halves_won", "criterion", "n", "candidates", "path",
     ]  # fmt: skip
     assert document["backbone"] == str(path)
     assert document["n"] == 24

@@ -90,7 +90,7 @@ def test_of_two_records_with_one_key_the_newer_is_read(tmp_path: Path) -> None:
     assert (len(table), table.distinct()) == (4, 2)
 
 
-def test_keys_that_share_their_first_eight_bytes_are_told_apart(tmp_path: Path) -> None:
+def test_keys_with_the_same_first_eight_bytes_are_distinguished(tmp_path: Path) -> None:
     keys = [b"prefix 8" + bytes([i]) * 24 for i in range(6)]
     table = Records(tmp_path, "t", WIDTH)
     table.append(keys[:5] * 2, np.stack([value(i) for i in range(10)]))
@@ -257,7 +257,7 @@ def test_compaction_sees_what_others_wrote_meanwhile(tmp_path: Path) -> None:
     assert readable(table, [1, 2, 3]) == [1, 2, 3]
 
 
-def test_compaction_drops_what_the_disk_gets_wrong_only_the_second_time(
+def test_compaction_drops_a_record_that_the_disk_damages_between_two_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = written(tmp_path, [1, 2, 1])
@@ -317,7 +317,7 @@ def test_a_process_killed_at_any_step_of_compaction_leaves_nothing_wrong(tmp_pat
 # --- disks that refuse ---
 
 
-def test_a_folder_that_is_a_file_is_told_with_the_way_out(tmp_path: Path) -> None:
+def test_a_folder_that_is_a_file_is_reported_with_advice(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     table = Records(tmp_path / "file", "t", WIDTH)
     with pytest.raises(StoreError, match="HEADSTART_HOME") as caught:
@@ -327,7 +327,7 @@ def test_a_folder_that_is_a_file_is_told_with_the_way_out(tmp_path: Path) -> Non
 
 
 @linux
-def test_a_folder_that_cannot_be_made_is_told_with_the_way_out() -> None:
+def test_a_folder_that_cannot_be_made_is_reported_with_advice() -> None:
     with pytest.raises(StoreError, match=r"/proc/headstart/store cannot be written(.|\n)*HEADSTART_HOME"):
         append(Records(Path("/proc/headstart/store"), "t", WIDTH), [1])
 
@@ -350,7 +350,7 @@ def test_a_disk_that_is_read_only_is_still_read(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("name", ["t.keys", "t.values"])
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, name: str) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path, name: str) -> None:
     written(tmp_path, [1])
     (tmp_path / name).unlink()
     (tmp_path / name).mkdir()
@@ -359,7 +359,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, name: str) -> None:
 
 
 @linux
-def test_a_full_disk_is_told_and_costs_nothing_that_was_stored(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_loses_no_stored_record(tmp_path: Path) -> None:
     table = written(tmp_path, range(3))
     kept = (tmp_path / "t.values").rename(tmp_path / "kept")
     (tmp_path / "t.values").symlink_to("/dev/full")
@@ -391,9 +391,7 @@ except StoreError as error:
 
 @linux
 @pytest.mark.parametrize(("limit", "width"), [(1500, 8), (1501, 80), (20_000, 800)])
-def test_a_disk_that_fills_up_keeps_every_record_that_was_said_to_be_stored(
-    tmp_path: Path, limit: int, width: int
-) -> None:
+def test_a_disk_that_fills_up_keeps_every_record_reported_as_stored(tmp_path: Path, limit: int, width: int) -> None:
     out, error = start_python(FILLS_THE_DISK, tmp_path, limit, width).communicate(timeout=60)
     assert error == ""
     done = int(out.split()[0])

@@ -165,7 +165,7 @@ def test_a_data_set_of_one_class_keeps_its_folder(server: HubServer, place: Path
 
 
 @pytest.mark.parametrize("kind", ["zip", "tgz"])
-def test_what_machines_leave_behind_is_left_out(kind: str, server: HubServer, place: Path) -> None:
+def test_files_that_operating_systems_add_are_left_out(kind: str, server: HubServer, place: Path) -> None:
     noise = {
         "tiny_food/.DS_Store": b"x",
         "__MACOSX/tiny_food/train/pizza/._0.jpg": b"x",
@@ -178,7 +178,7 @@ def test_what_machines_leave_behind_is_left_out(kind: str, server: HubServer, pl
     assert files_of(get(TINY, place).path) == photos(TINY)
 
 
-def test_the_bar_hears_bytes_up_to_the_end(server: HubServer, place: Path, progress: Heard) -> None:
+def test_the_progress_bar_receives_bytes_up_to_the_end(server: HubServer, place: Path, progress: Heard) -> None:
     get(TINY, place, progress)
     names, done, totals = zip(*progress.blocks, strict=True)
     assert set(names) == {"tiny"}
@@ -186,7 +186,7 @@ def test_the_bar_hears_bytes_up_to_the_end(server: HubServer, place: Path, progr
     assert done[-1] == totals[-1] == len(ZIP)
 
 
-def test_what_is_there_and_whole_is_not_loaded_again(server: HubServer, place: Path, progress: Heard) -> None:
+def test_a_complete_data_set_is_not_downloaded_again(server: HubServer, place: Path, progress: Heard) -> None:
     get(TINY, place)
     assert get(TINY, place, progress) == Got(TINY, place / "tiny", new=False)
     assert len(server.requests) == 1
@@ -209,7 +209,7 @@ def test_two_processes_do_not_disturb_each_other(server: HubServer, place: Path)
 # --- the line breaks ---
 
 
-def test_a_server_that_dies_half_way_is_asked_for_the_rest(server: HubServer, place: Path, progress: Heard) -> None:
+def test_after_a_broken_connection_only_the_rest_is_requested(server: HubServer, place: Path, progress: Heard) -> None:
     middle = len(ZIP) // 2
     server.on(FILE, serves(ZIP, upto=middle), serves(ZIP))
     assert files_of(get(TINY, place, progress).path) == photos(TINY)
@@ -247,7 +247,7 @@ def test_nothing_that_arrived_is_lost_with_the_line(
     assert ranges(server) == [None, "bytes=20000-"]
 
 
-def test_the_next_run_goes_on_where_this_one_ended(server: HubServer, place: Path) -> None:
+def test_the_next_run_continues_where_this_one_stopped(server: HubServer, place: Path) -> None:
     middle = len(ZIP) // 2
     server.on(FILE, serves(ZIP, upto=middle), lambda r: r.send(b"", 404))
     fails(place, "answered 404", "the same command continues where it stopped")
@@ -258,7 +258,7 @@ def test_the_next_run_goes_on_where_this_one_ended(server: HubServer, place: Pat
     assert not room_of(place).exists()
 
 
-def test_a_server_that_knows_dates_only_is_asked_for_the_rest_too(server: HubServer, place: Path) -> None:
+def test_the_rest_is_requested_from_a_server_with_dates_only(server: HubServer, place: Path) -> None:
     date = {"Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT", "ETag": 'W/"weak"'}
     server.on(FILE, serves(ZIP, upto=1000, **date), serves(ZIP, **date))
     assert files_of(get(TINY, place).path) == photos(TINY)
@@ -266,7 +266,7 @@ def test_a_server_that_knows_dates_only_is_asked_for_the_rest_too(server: HubSer
     assert server.requests[1][2]["If-Range"] == date["Last-Modified"]
 
 
-def test_ctrl_c_keeps_what_was_loaded(server: HubServer, place: Path) -> None:
+def test_ctrl_c_keeps_what_was_downloaded(server: HubServer, place: Path) -> None:
     class Impatient(Heard):
         def downloading(self, name: str, done: int, total: int | None) -> None:
             raise KeyboardInterrupt
@@ -314,7 +314,7 @@ def test_a_file_that_changed_meanwhile_is_not_continued(server: HubServer, place
     ],
     ids=["another file", "another length", "another place", "nonsense", "nothing"],
 )
-def test_a_rest_that_does_not_fit_is_thrown_away(headers: dict[str, str], server: HubServer, place: Path) -> None:
+def test_a_rest_that_does_not_fit_is_dropped(headers: dict[str, str], server: HubServer, place: Path) -> None:
     server.on(FILE, serves(ZIP, upto=5000), lambda r: r.send(b"x" * 4000, 206, headers), serves(ZIP))
     assert files_of(get(TINY, place).path) == photos(TINY)
     assert ranges(server) == [None, "bytes=5000-", None]
@@ -336,7 +336,7 @@ def test_a_server_without_ranges_starts_again(server: HubServer, place: Path) ->
     assert files_of(get(TINY, place).path) == photos(TINY)
 
 
-def test_without_a_mark_the_rest_is_not_asked_for(server: HubServer, place: Path) -> None:
+def test_without_an_etag_or_date_the_rest_is_not_requested(server: HubServer, place: Path) -> None:
     def half(request: Request) -> None:
         request.send(ZIP[:5000], claimed=len(ZIP))
         close(request)
@@ -363,7 +363,7 @@ def test_a_note_that_cannot_be_read_starts_again(note: str, server: HubServer, p
     assert ranges(server) == [None]
 
 
-def test_a_length_that_is_not_said_is_taken_whole(server: HubServer, place: Path) -> None:
+def test_a_file_of_unknown_length_is_downloaded_to_the_end(server: HubServer, place: Path) -> None:
     def answer(request: Request) -> None:
         request.send_response(200)
         request.end_headers()
@@ -373,14 +373,14 @@ def test_a_length_that_is_not_said_is_taken_whole(server: HubServer, place: Path
     assert files_of(get(TINY, place).path) == photos(TINY)
 
 
-def test_a_poor_line_is_borne_as_long_as_it_carries(server: HubServer, place: Path) -> None:
+def test_a_poor_connection_is_accepted_while_it_advances(server: HubServer, place: Path) -> None:
     step = len(ZIP) // 20 + 1
     server.on(FILE, *[serves(ZIP, upto=step * n) for n in range(1, 21)])
     assert files_of(get(TINY, place).path) == photos(TINY)
     assert len(server.requests) == 20
 
 
-def test_a_line_that_breaks_at_the_same_place_is_given_up(server: HubServer, place: Path) -> None:
+def test_a_connection_that_breaks_at_the_same_place_is_given_up(server: HubServer, place: Path) -> None:
     server.on(FILE, serves(ZIP, upto=5000))
     fails(place, f"broke off after 5,000 of {len(ZIP):,} bytes")
     assert len(server.requests) == 4
@@ -391,7 +391,9 @@ def test_a_line_that_breaks_at_the_same_place_is_given_up(server: HubServer, pla
 
 
 @pytest.mark.parametrize(("status", "tries"), [(401, 1), (403, 1), (404, 1), (410, 1), (500, 4), (503, 4)])
-def test_an_answer_that_is_no_file(status: int, tries: int, server: HubServer, place: Path, progress: Heard) -> None:
+def test_a_response_that_is_not_the_file(
+    status: int, tries: int, server: HubServer, place: Path, progress: Heard
+) -> None:
     server.on(FILE, lambda r: r.send(b"<html>no</html>", status))
     fails(place, f"answered {status}", f"headstart samples get tiny {place} --from FILE", progress=progress)
     assert len(server.requests) == tries
@@ -399,7 +401,7 @@ def test_an_answer_that_is_no_file(status: int, tries: int, server: HubServer, p
     nothing_is_left(place)
 
 
-def test_a_server_that_is_busy_for_a_moment_is_asked_again(
+def test_a_server_that_is_busy_for_a_moment_gets_another_request(
     server: HubServer, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
@@ -409,9 +411,9 @@ def test_a_server_that_is_busy_for_a_moment_is_asked_again(
     assert pauses == [7]
 
 
-def test_a_server_that_asks_for_an_hour_is_not_waited_for(server: HubServer, place: Path) -> None:
+def test_a_requested_pause_of_an_hour_is_an_error(server: HubServer, place: Path) -> None:
     server.on(FILE, lambda r: r.send(b"", 503, {"Retry-After": "3600"}))
-    fails(place, "asks to wait for 3600 s")
+    fails(place, "requests a pause of 3600 s")
     assert len(server.requests) == 1
 
 
@@ -457,22 +459,20 @@ def test_a_redirect_away_from_encryption_is_refused(
 # --- no network ---
 
 
-def test_offline_nobody_is_asked(server: HubServer, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_nothing_is_requested(server: HubServer, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADSTART_OFFLINE", "1")
     fails(place, "HEADSTART_OFFLINE is set", "--from FILE")
     assert server.requests == []
     nothing_is_left(place)
 
 
-def test_offline_what_is_here_is_found(server: HubServer, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_an_existing_data_set_is_found(server: HubServer, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     get(TINY, place)
     monkeypatch.setenv("HEADSTART_OFFLINE", "1")
     assert not get(TINY, place).new
 
 
-def test_a_machine_without_a_network_is_told_what_to_do(
-    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_offline_machine_gets_advice(tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_alone(tmp_path, monkeypatch)
 
     def nothing(*_: object, **__: object) -> None:
@@ -482,7 +482,7 @@ def test_a_machine_without_a_network_is_told_what_to_do(
     fails(
         place,
         "the name example.invalid is not found; this machine seems to be offline",
-        f"fetch {PLACE}/tiny.zip in another way, then: headstart samples get tiny {place} --from FILE",
+        f"download {PLACE}/tiny.zip in another way, then: headstart samples get tiny {place} --from FILE",
     )
     nothing_is_left(place)
 
@@ -508,7 +508,7 @@ def test_a_server_that_cannot_be_reached(
     fails(place, "example.invalid", words)
 
 
-def test_http_to_another_machine_is_said(
+def test_http_to_another_machine_is_reported(
     tmp_path: Path, place: Path, progress: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_alone(tmp_path, monkeypatch)
@@ -529,7 +529,7 @@ def test_a_mirror_must_be_an_address(address: str, place: Path, monkeypatch: pyt
 # --- a file that was fetched otherwise ---
 
 
-def test_a_file_that_was_fetched_otherwise_is_unpacked_without_a_network(tmp_path: Path, place: Path) -> None:
+def test_a_file_downloaded_in_another_way_is_unpacked_offline(tmp_path: Path, place: Path) -> None:
     file = tmp_path / "fetched.zip"
     file.write_bytes(ZIP)
     assert files_of(get(TINY, place, file=file).path) == photos(TINY)
@@ -537,15 +537,15 @@ def test_a_file_that_was_fetched_otherwise_is_unpacked_without_a_network(tmp_pat
     assert [path.name for path in place.iterdir()] == ["tiny"]
 
 
-def test_a_file_that_is_no_good_stays_as_it_was(tmp_path: Path, place: Path) -> None:
+def test_an_unusable_file_stays_unchanged(tmp_path: Path, place: Path) -> None:
     file = tmp_path / "fetched.zip"
     file.write_bytes(ZIP[:-100])
-    fails(place, f"{file} cannot be used: it is a damaged or truncated zip", "the file is as it was", file=file)
+    fails(place, f"{file} cannot be used: it is a damaged or truncated zip", "the file is unchanged", file=file)
     assert file.read_bytes() == ZIP[:-100]
     nothing_is_left(place)
 
 
-def test_a_file_that_is_no_good_does_not_cost_the_download(server: HubServer, tmp_path: Path, place: Path) -> None:
+def test_an_unusable_file_does_not_remove_the_partial_download(server: HubServer, tmp_path: Path, place: Path) -> None:
     server.on(FILE, serves(ZIP, upto=5000), lambda r: r.send(b"", 404))
     fails(place)
     file = tmp_path / "fetched.zip"
@@ -554,7 +554,7 @@ def test_a_file_that_is_no_good_does_not_cost_the_download(server: HubServer, tm
     assert arrived(place) == ZIP[:5000]
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path, place: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path, place: Path) -> None:
     with pytest.raises(DataError, match=r"No such file.*nowhere\.zip"):
         get(TINY, place, file=tmp_path / "nowhere.zip")
     nothing_is_left(place)
@@ -563,17 +563,17 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path, place: Path) -> None:
 # --- the file is damaged or evil ---
 
 
-def test_a_damaged_zip_is_refused_and_loaded_anew(server: HubServer, place: Path) -> None:
+def test_a_damaged_zip_is_refused_and_downloaded_again(server: HubServer, place: Path) -> None:
     broken = bytearray(ZIP)
     broken[len(ZIP) // 2] ^= 1
     server.on(FILE, serves(bytes(broken)))
-    fails(place, "damaged or truncated zip (Bad CRC-32", "Nothing of it was kept")
+    fails(place, "damaged or truncated zip (Bad CRC-32", "Nothing was kept")
     nothing_is_left(place)
     server.on(FILE, serves(ZIP))
     assert files_of(get(TINY, place).path) == photos(TINY)
 
 
-def test_a_truncated_zip_that_is_whole_to_its_server_is_refused(server: HubServer, place: Path) -> None:
+def test_a_zip_that_is_truncated_on_the_server_is_refused(server: HubServer, place: Path) -> None:
     server.on(FILE, serves(ZIP[:-100]))
     fails(place, "damaged or truncated zip")
     nothing_is_left(place)
@@ -584,7 +584,7 @@ def test_a_truncated_zip_that_is_whole_to_its_server_is_refused(server: HubServe
 def test_a_path_that_leads_outside_is_refused(kind: str, name: str, server: HubServer, place: Path) -> None:
     files = {**photos(TINY), name: b"evil"}
     server.on(FILE, serves(packed(files) if kind == "zip" else tar(files)))
-    fails(place, "outside its folder", "Nothing of it was kept")
+    fails(place, "outside its folder", "Nothing was kept")
     nothing_is_left(place)
     assert not list(place.parent.rglob("*evil*"))
 
@@ -661,14 +661,14 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
         unpack.unpack(tmp_path / "secret.zip", tmp_path / "new")
 
 
-def test_a_zip_that_is_packed_in_a_rare_way_is_refused(tmp_path: Path) -> None:
+def test_a_zip_with_an_unusual_compression_method_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "rare.zip", "w", zipfile.ZIP_LZMA) as opened:
         opened.writestr("0.jpg", b"x")
-    with pytest.raises(ArchiveError, match="rare way"):
+    with pytest.raises(ArchiveError, match="unusual compression method"):
         unpack.unpack(tmp_path / "rare.zip", tmp_path / "new")
 
 
-def test_no_damage_to_a_zip_is_anything_but_an_error_of_ours(tmp_path: Path) -> None:
+def test_any_damage_to_a_zip_is_a_headstart_error(tmp_path: Path) -> None:
     data = packed({"a/0.jpg": b"photo" * 9, "a/1.jpg": b"x", "b/": b""})
     for at in range(4, len(data)):
         for value in (0xFF, data[at] ^ 1):
@@ -684,12 +684,12 @@ def test_no_damage_to_a_zip_is_anything_but_an_error_of_ours(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"train/pizza/2.jpg": None}, "train/pizza holds 2 photos, expected 3"),
-        ({"test/steak/9.jpg": b"x"}, "test/steak holds 2 photos, expected 1"),
-        ({"train/sushi/0.jpg": b"x"}, "train/sushi holds 1 photos, expected 0"),
+        ({"train/pizza/2.jpg": None}, "train/pizza has 2 photos, expected 3"),
+        ({"test/steak/9.jpg": b"x"}, "test/steak has 2 photos, expected 1"),
+        ({"train/sushi/0.jpg": b"x"}, "train/sushi has 1 photo, expected 0"),
         ({"train/pizza/2.jpg": b""}, "2.jpg is empty"),
-        ({"test/pizza/0.jpg": None, "test/steak/0.jpg": None}, "test/pizza holds 0 photos, expected 1; test/steak"),
-        ({name: None for name in photos(TINY) if "steak" in name}, "train/steak holds 0 photos, expected 2"),
+        ({"test/pizza/0.jpg": None, "test/steak/0.jpg": None}, "test/pizza has 0 photos, expected 1; test/steak"),
+        ({name: None for name in photos(TINY) if "steak" in name}, "train/steak has 0 photos, expected 2"),
     ],
     ids=["too few", "too many", "a class more", "empty", "no test", "a class less"],
 )
@@ -698,16 +698,16 @@ def test_another_number_of_photos_is_refused(
 ) -> None:
     files = {name: data for name, data in {**photos(TINY), **change}.items() if data is not None}
     server.on(FILE, serves(packed(files)))
-    fails(place, "does not hold what it should", words, "Nothing of it was kept")
+    fails(place, "does not contain the expected photos", words, "Nothing was kept")
     nothing_is_left(place)
 
 
 def test_photos_without_classes_are_refused(server: HubServer, place: Path) -> None:
     server.on(FILE, serves(packed({"0.jpg": b"x"})))
-    fails(place, "does not hold what it should: There are no classes of photos")
+    fails(place, "does not contain the expected photos: There are no classes of photos")
 
 
-def test_many_differences_are_not_all_told(server: HubServer, place: Path) -> None:
+def test_only_the_first_differences_are_listed(server: HubServer, place: Path) -> None:
     server.on(FILE, serves(packed({f"train/class{n}/0.jpg": b"x" for n in range(9)})))
     text = fails(place, "; and 10 more")
     assert text.count("expected 0") == 3
@@ -719,7 +719,7 @@ def test_many_differences_are_not_all_told(server: HubServer, place: Path) -> No
 def test_something_else_in_its_place_is_not_touched(server: HubServer, place: Path) -> None:
     (place / "tiny" / "train" / "pizza").mkdir(parents=True)
     (place / "tiny" / "train" / "pizza" / "mine.jpg").write_bytes(b"mine")
-    with pytest.raises(DataError, match="is there already, but it is not tiny") as caught:
+    with pytest.raises(DataError, match="exists already, but is not tiny") as caught:
         get(TINY, place)
     assert "Nothing was overwritten" in str(caught.value)
     assert files_of(place) == {"tiny/train/pizza/mine.jpg": b"mine"}
@@ -727,7 +727,7 @@ def test_something_else_in_its_place_is_not_touched(server: HubServer, place: Pa
 
 
 @pytest.mark.parametrize("what", ["file", "empty folder", "dangling link"])
-def test_whatever_is_in_its_place_is_not_touched(what: str, server: HubServer, place: Path) -> None:
+def test_a_file_or_link_in_its_place_is_not_touched(what: str, server: HubServer, place: Path) -> None:
     place.mkdir()
     if what == "file":
         (place / "tiny").write_bytes(b"mine")
@@ -735,24 +735,24 @@ def test_whatever_is_in_its_place_is_not_touched(what: str, server: HubServer, p
         (place / "tiny").mkdir()
     else:
         (place / "tiny").symlink_to("nowhere")
-    with pytest.raises(DataError, match="is there already"):
+    with pytest.raises(DataError, match="exists already"):
         get(TINY, place)
     assert [path.name for path in place.iterdir()] == ["tiny"]
     assert server.requests == []
 
 
-def test_a_data_set_that_lost_a_photo_is_told(server: HubServer, place: Path) -> None:
+def test_a_data_set_that_lost_a_photo_is_reported(server: HubServer, place: Path) -> None:
     get(TINY, place)
     (place / "tiny" / "test" / "steak" / "0.jpg").unlink()
     (place / "tiny" / "train" / "pizza" / "0.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match=r"0\.jpg is empty; test/steak holds 0 photos, expected 1"):
+    with pytest.raises(DataError, match=r"0\.jpg is empty; test/steak has 0 photos, expected 1"):
         get(TINY, place)
 
 
 # --- the disk ---
 
 
-def test_a_disk_that_is_too_small_is_told_before_the_download(
+def test_a_disk_that_is_too_small_is_reported_before_the_download(
     server: HubServer, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
@@ -777,7 +777,7 @@ def test_a_disk_that_becomes_full_keeps_the_download(
     assert len(server.requests) == 1
 
 
-def test_a_folder_that_is_a_file_is_told(server: HubServer, tmp_path: Path) -> None:
+def test_a_folder_that_is_a_file_is_reported(server: HubServer, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"mine")
     with pytest.raises(DataError, match="cannot be put into"):
         get(TINY, tmp_path / "file")
@@ -810,6 +810,6 @@ def test_the_table_holds_the_course_s_data_and_flowers() -> None:
     assert find("pizza_steak").url.endswith("ztm_tf_course/food_vision/pizza_steak.zip")
 
 
-def test_a_name_that_is_not_known_is_told_with_near_ones() -> None:
+def test_an_unknown_name_is_reported_with_similar_ones() -> None:
     with pytest.raises(DataError, match=r"No data set is called 'flower'\. Did you mean flowers\?"):
         find("flower")

@@ -31,6 +31,7 @@ from headstart.backbones import plugins as sources
 from headstart.backbones.base import Backbone
 from headstart.backbones.card import Card
 from headstart.classifier import bundle
+from headstart.classifier.saved import TrainingFacts
 from headstart.errors import BackboneError, BundleError, HeadError, HeadstartError
 from headstart.heads import head as heads
 from headstart.heads import power
@@ -227,8 +228,20 @@ def test_what_is_for_people_may_be_any_json_but_no_more(value: bytes, saved: Pat
     (saved / "headstart.json").write_bytes(text)
     with pytest.raises(BundleError, match="not as it was saved"):
         headstart.load(saved)
-    manifest["about"] = {"x": [None, {"deep": [1, "\ud83d"]}]}
-    assert headstart.load(write(saved, manifest, save(arrays))).about == manifest["about"]
+    evaluation = {"x": [None, {"deep": [1, "\ud83d"]}]}
+    manifest["about"] = {"evaluation": evaluation, "of a later version": evaluation}
+    assert headstart.load(write(saved, manifest, save(arrays))).about == TrainingFacts(evaluation=evaluation)
+
+
+def test_what_is_known_of_the_training_is_saved_and_read(saved: Path, tmp_path: Path) -> None:
+    old = headstart.load(saved)
+    assert (old.about.train, old.about.test, old.about.fraction, old.about.demo) == (12, None, None, False)
+    assert old.about.evaluation["protocol"] == "cross-validation"
+    facts = TrainingFacts(12, 6, 0.5, {"accuracy": 1.0}, demo=True)
+    replace(old, about=facts).save(tmp_path / "again")
+    about = json.loads((tmp_path / "again" / "headstart.json").read_text())["about"]
+    assert about == {"train": 12, "test": 6, "fraction": 0.5, "evaluation": {"accuracy": 1.0}, "demo": True}
+    assert headstart.load(tmp_path / "again").about == facts
 
 
 @pytest.mark.parametrize(
@@ -247,6 +260,10 @@ def test_what_is_for_people_may_be_any_json_but_no_more(value: bytes, saved: Pat
         ({"seed": 10**4000}, "seed: a value of type int is not a whole number"),
         ({"versions": {"numpy": 2}}, "versions: 2 is not a text"),
         ({"about": []}, "about: a dictionary is needed"),
+        ({"about": {"train": "12"}}, "about: train: '12' is not a whole number"),
+        ({"about": {"fraction": 7}}, "about: fraction: 7 is not a number from 0 to 1"),
+        ({"about": {"evaluation": None}}, "about: evaluation: a dictionary is needed"),
+        ({"about": {"demo": 1}}, "about: demo: 1 is none of True, False"),
         ({"normalisation": "none"}, "normalisation: 'none' is none of signed square root"),
     ],
 )
@@ -356,7 +373,7 @@ def test_bounds_let_real_heads_in_and_what_overflows_not() -> None:
 def test_vectors_beyond_all_bounds_are_an_error_and_no_answer() -> None:
     head = heads.LinearHead(np.full((2, 2), 10, np.float32), np.zeros(2, np.float32))
     for number in (3e38, np.nan, np.inf):
-        with pytest.raises(HeadError, match="beyond float32"):
+        with pytest.raises(HeadError, match="too large for float32"):
             head.predict_proba(np.full((1, 2), number, np.float32))
 
 

@@ -34,7 +34,7 @@ def test_no_row_of_the_table_is_left_unchecked() -> None:
     assert len(ROWS) == 26
 
 
-def test_how_to_report_is_said() -> None:
+def test_how_to_report_is_explained() -> None:
     text = (ROOT / "SECURITY.md").read_text("utf-8")
     assert "private vulnerability reporting" in text
     assert "docs/security.md" in text

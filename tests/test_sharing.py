@@ -324,7 +324,7 @@ def test_who_waited_for_a_lock_that_its_owner_removed_locks_the_new_file(tmp_pat
     order: list[str] = []
 
     def second() -> None:
-        with locks.owned(path, "waits", lambda _: waits.set()):
+        with locks.owned(path, "waiting", lambda _: waits.set()):
             order.append("second")
             time.sleep(0.2)
             order.append("second ends")

@@ -68,7 +68,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 # --- where it is ---
 
 
-def test_the_store_is_where_headstart_home_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_headstart_home_is_the_folder_of_the_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HEADSTART_HOME", str(tmp_path / "mine"))
     assert Store().folder == tmp_path / "mine"
     assert Store().compiled == tmp_path / "mine" / "compiled"
@@ -124,7 +124,7 @@ def test_vectors_in_any_memory_layout_can_be_put(tmp_path: Path, array: np.ndarr
     assert np.array_equal(out, array)
 
 
-def test_nothing_can_be_put_and_asked_for(tmp_path: Path) -> None:
+def test_an_empty_list_can_be_put_and_got(tmp_path: Path) -> None:
     store = Store(tmp_path / "new")
     store.put(CARD, [], np.empty((0, 4), np.float32))
     store.remember([], [])
@@ -254,7 +254,7 @@ def test_the_same_file_by_a_relative_path_is_known(
 # --- speed ---
 
 
-def test_a_noted_speed_is_told(tmp_path: Path) -> None:
+def test_a_kept_speed_is_returned(tmp_path: Path) -> None:
     store = filled(tmp_path)
     assert store.rate(CARD) is None
     store.note_rate(CARD, 123.5)
@@ -267,7 +267,7 @@ def test_a_noted_speed_is_told(tmp_path: Path) -> None:
     [b"", b"{", b"[]", b"{}", b"7", b"\xff\xfe", *(b'{"photos_per_second": %s}' % x for x in
      (b"0", b"-3", b"NaN", b"Infinity", b"null", b'"fast"', b"[1]", b"1" + b"0" * 400))],
 )  # fmt: skip
-def test_a_damaged_speed_is_as_good_as_none(tmp_path: Path, text: bytes) -> None:
+def test_a_damaged_speed_counts_as_none(tmp_path: Path, text: bytes) -> None:
     store = filled(tmp_path)
     (shelf(tmp_path) / "rate.json").write_bytes(text)
     assert store.rate(CARD) is None
@@ -276,7 +276,7 @@ def test_a_damaged_speed_is_as_good_as_none(tmp_path: Path, text: bytes) -> None
 # --- housekeeping ---
 
 
-def test_shelves_tell_what_is_kept(tmp_path: Path) -> None:
+def test_shelves_list_what_is_kept(tmp_path: Path) -> None:
     cropped = CARD.with_fit("crop")
     filled(tmp_path, 5)
     filled(tmp_path, 5)  # as two processes at once do
@@ -319,7 +319,7 @@ def test_verify_counts_damaged_vectors(tmp_path: Path) -> None:
     assert stored(tmp_path) == [0, 3, 4]
 
 
-def test_prune_drops_damage_and_doubles_and_says_how_much_it_freed(tmp_path: Path) -> None:
+def test_prune_drops_damaged_and_duplicate_records_and_returns_the_bytes_freed(tmp_path: Path) -> None:
     filled(tmp_path)
     filled(tmp_path)
     values = shelf(tmp_path) / "vectors.values"
@@ -334,7 +334,7 @@ def test_prune_drops_damage_and_doubles_and_says_how_much_it_freed(tmp_path: Pat
     assert store.verify() == {CARD.key: 0}
 
 
-def test_prune_drops_what_was_not_used_for_long(tmp_path: Path) -> None:
+def test_prune_drops_what_was_unused_for_long(tmp_path: Path) -> None:
     old = replace(CARD, weights="old")
     store = filled(tmp_path)
     filled(tmp_path, 5, old)
@@ -413,7 +413,7 @@ FIELDS = CARD.to_json()
         ),
     ],
 )
-def test_a_damaged_card_costs_no_vectors_and_is_written_anew(tmp_path: Path, text: bytes) -> None:
+def test_a_damaged_card_loses_no_vectors_and_is_rewritten(tmp_path: Path, text: bytes) -> None:
     filled(tmp_path)
     (shelf(tmp_path) / "card.json").write_bytes(text)
     store = Store(tmp_path)
@@ -437,13 +437,13 @@ WRITES: dict[str, Callable[[Store], object]] = {
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 @pytest.mark.parametrize("name", WRITES)
-def test_a_store_that_cannot_be_made_is_told_with_the_way_out(name: str) -> None:
+def test_a_store_that_cannot_be_made_is_reported_with_advice(name: str) -> None:
     with pytest.raises(StoreError, match=r"/proc/headstart(.|\n)*cannot be written(.|\n)*HEADSTART_HOME"):
         WRITES[name](Store("/proc/headstart"))
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_a_store_below_a_file_is_told_with_the_way_out(tmp_path: Path, name: str) -> None:
+def test_a_store_below_a_file_is_reported_with_advice(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(StoreError, match=r"cannot be written.*\n.*HEADSTART_HOME") as caught:
         WRITES[name](Store(tmp_path / "file" / "store"))
@@ -474,7 +474,7 @@ def read_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return start
 
 
-def test_a_read_only_store_tells_whoever_writes_and_serves_whoever_reads(
+def test_a_read_only_store_can_be_read_and_reports_writes_as_errors(
     tmp_path: Path, read_only: Callable[[], None]
 ) -> None:
     filled(tmp_path)

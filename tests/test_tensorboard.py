@@ -6,6 +6,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,16 +25,18 @@ from headstart.errors import TrackingError
 from headstart.report import tensorboard as tracking
 from headstart.report.tensorboard import events as event_files
 from headstart.report.tensorboard.events import Events
+from headstart.report.tensorboard.run import data_name
 
 pytest.importorskip("tensorboardX")
 pytest.importorskip("tensorboard")
 
 HEADSTART = str(Path(sys.executable).with_name("headstart"))
 HEADS = ["logistic", "ridge", "centroid", "knn"]
-SETTINGS = {"network", "head", "l2", "neighbours", "view", "layers", "fraction", "dimension", "parameters"}
+SETTINGS = {"data", "backbone", "head", "head_setting", "view", "layers", "fraction", "dimension", "parameters"}
+PICTURES = ["pictures/confusion_matrix", "pictures/reliability", "pictures/mistakes"]
 FIGURES = {
-    "accuracy", "accuracy/low", "accuracy/high", "cost/photos_per_second", "cost/seconds",
-    "quality/balanced_accuracy", "quality/calibration_error", "quality/log_loss",
+    "measured/accuracy", "measured/accuracy_low", "measured/accuracy_high", "measured/balanced_accuracy",
+    "measured/calibration_error", "measured/log_loss", "speed/photos_per_second", "speed/seconds",
 }  # fmt: skip
 
 
@@ -62,7 +65,7 @@ def read(folder: Path) -> Any:
 
 
 def run_of(logdir: Path, name: str) -> Path:
-    (found,) = logdir.glob(f"efficientnet-lite0-{name}-2*")
+    (found,) = logdir.glob(f"*-efficientnet-lite0-{name}-2*")
     return found
 
 
@@ -110,11 +113,22 @@ def test_every_run_has_its_row_in_the_hparams_table_with_all_columns(logdir: Pat
         assert session.start_time_secs > 1e9
 
 
-def test_the_columns_that_the_table_shows_first_are_those_that_a_choice_is_made_by(logdir: Path) -> None:
+def test_the_curves_come_first_and_then_the_accuracy(logdir: Path) -> None:
     experiment, _ = hparams(logdir)
-    assert [info.name.tag for info in experiment.metric_infos][:5] == [
-        "accuracy", "accuracy/high", "accuracy/low", "cost/photos_per_second", "cost/seconds",
+    names = [(info.name.tag, info.name.group) for info in experiment.metric_infos]
+    assert names[:5] == [
+        ("epoch_accuracy", "train"), ("epoch_accuracy", "validation"), ("epoch_loss", "train"),
+        ("epoch_loss", "validation"), ("measured/accuracy", ""),
     ]  # fmt: skip
+    tags = [read(run).Tags() for run in logdir.iterdir()]
+    every = {tag for found in tags for tag in (*found["scalars"], *found["images"])}
+    assert min(every) > "epoch_loss", "the page that opens first sorts scalars and pictures by name"
+
+
+def test_the_name_of_a_run_carries_the_data_set(logdir: Path) -> None:
+    assert [folder.name.split("-")[0] for folder in sorted(logdir.iterdir())] == ["tiles"] * 4 + ["train"]
+    names = ["/a/pets/", "../my pets.csv", "45 photos", "v1.0", "漢字", "???"]
+    assert [data_name(name) for name in names] == ["pets", "my-pets", "45-photos", "v1.0", "漢字", "photos"]
 
 
 def test_the_rows_show_what_was_trained(logdir: Path) -> None:
@@ -122,12 +136,13 @@ def test_the_rows_show_what_was_trained(logdir: Path) -> None:
     by_head = {group.name: {k: v.string_value or v.number_value for k, v in group.hparams.items()} for group in
                rows.session_groups}  # fmt: skip
     knn, crop = by_head[run_of(logdir, "knn").name], by_head[run_of(logdir, "crop-logistic").name]
-    assert (knn["head"], knn["l2"], knn["fraction"], knn["view"]) == ("knn", 0, 1, "squash")
-    assert knn["neighbours"] >= 1
-    assert knn["network"] == "builtin:efficientnet-lite0"
+    assert (knn["data"], knn["head"], knn["fraction"], knn["view"]) == ("tiles", "knn", 1, "squash")
+    assert knn["head_setting"] == "20 neighbours"
+    assert knn["backbone"] == "builtin:efficientnet-lite0"
     assert (knn["dimension"], round(knn["parameters"] / 1e6, 1)) == (1280, 4.7)
-    assert (crop["fraction"], crop["view"], crop["neighbours"]) == (0.9, "crop", 0)
-    assert crop["l2"] > 0
+    assert (crop["fraction"], crop["view"]) == (0.9, "crop")
+    assert re.fullmatch(r"l2 [\d.e-]+", crop["head_setting"])
+    assert by_head[run_of(logdir, "centroid").name]["head_setting"] == "none"
 
 
 def test_runs_of_another_program_do_not_hide_a_row_or_a_column(logdir: Path, tmp_path: Path) -> None:
@@ -156,7 +171,7 @@ def test_a_logistic_head_has_one_point_per_epoch_and_they_end_at_the_head_that_w
     assert len({len(values) for values in curves.values()}) == 1
     assert len(curves["train", "epoch_loss"]) > 5
     assert curves["train", "epoch_loss"][-1] < 0.7 * curves["train", "epoch_loss"][0]
-    accuracy = read(run).Scalars("accuracy")[0].value
+    accuracy = read(run).Scalars("measured/accuracy")[0].value
     assert curves["validation", "epoch_accuracy"][-1] == pytest.approx(accuracy, abs=1 / 24 + 1e-6)
 
 
@@ -164,8 +179,8 @@ def test_a_logistic_head_has_one_point_per_epoch_and_they_end_at_the_head_that_w
 def test_a_head_without_iterations_has_one_point_which_is_its_measurement(logdir: Path, head: str) -> None:
     run = run_of(logdir, head)
     (accuracy,), (loss,) = (read(run / "validation").Scalars(f"epoch_{what}") for what in ("accuracy", "loss"))
-    assert accuracy.value == pytest.approx(read(run).Scalars("accuracy")[0].value)
-    assert loss.value == pytest.approx(read(run).Scalars("quality/log_loss")[0].value, rel=1e-4)
+    assert accuracy.value == pytest.approx(read(run).Scalars("measured/accuracy")[0].value)
+    assert loss.value == pytest.approx(read(run).Scalars("measured/log_loss")[0].value, rel=1e-4)
     assert len(read(run / "train").Scalars("epoch_loss")) == 1
 
 
@@ -174,7 +189,7 @@ def test_the_pictures_open_and_none_is_missing(logdir: Path) -> None:
     assert len(runs) == 5
     for run in runs:
         events = read(run)
-        assert events.Tags()["images"] == ["confusion_matrix", "reliability", "mistakes"]
+        assert events.Tags()["images"] == PICTURES
         for tag in events.Tags()["images"]:
             (stored,) = events.Images(tag)
             with Image.open(io.BytesIO(stored.encoded_image_string)) as picture:
@@ -204,10 +219,10 @@ def test_the_text_explains_how_it_was_measured_and_what_an_epoch_is(logdir: Path
     assert "measured by a test set" in summary
     assert "one iteration of the solver" in summary
     assert "the 24 photos of the test set" in summary
-    assert "all 24 photos that were measured on; 0 are left out" in summary
+    assert "all 24 photos measured on; 0 are left out" in summary
     assert "| flower | 12 |" in summary
     assert "headstart" in text(events, "versions")
-    assert "| network | builtin:efficientnet\\-lite0 |" in text(events, "settings")
+    assert "| backbone | builtin:efficientnet\\-lite0 |" in text(events, "settings")
     crossed = text(read(run_of(logdir, "crop-logistic")), "summary")
     assert "cross-validation" in crossed
     assert "held-out photos, one fold of 5" in crossed
@@ -218,7 +233,7 @@ def test_a_run_never_overwrites_another(tiles: Path, tmp_path: Path, monkeypatch
     trained = train(tiles)
     folders = [tracking.record(tmp_path / "runs", trained) for _ in range(2)]
     one, two = sorted(folder.name for folder in (tmp_path / "runs").iterdir())
-    assert one.startswith("efficientnet-lite0-logistic-2027")
+    assert one.startswith("tiles-efficientnet-lite0-logistic-2027")
     assert two == f"{one}-2"
     assert [folder.name for folder in folders] == [one, two]
 
@@ -259,7 +274,7 @@ def test_classes_whose_names_become_the_same_tag_stay_apart() -> None:
 
 
 def test_a_folder_without_runs_is_reported(tmp_path: Path) -> None:
-    for folder, words in ((tmp_path / "nothing", "does not exist"), (tmp_path, "holds no runs")):
+    for folder, words in ((tmp_path / "nothing", "does not exist"), (tmp_path, "has no runs")):
         result = subprocess.run(
             [HEADSTART, "board", str(folder)], capture_output=True, text=True, check=False, timeout=60
         )
@@ -393,11 +408,11 @@ def test_a_comparison_writes_a_row_with_all_columns_for_every_backbone_and_head(
     for group in rows.session_groups:
         assert set(group.hparams) == SETTINGS
         figures = {value.name.tag: value.value for value in group.metric_values}
-        assert {"accuracy", "accuracy/low", "accuracy/high", "cost/seconds", "cost/photos_per_second"} <= set(figures)
-        assert figures["cost/photos_per_second"] > 0
-        columns = group.hparams["network"].string_value, group.hparams["head"].string_value
-        accuracies[columns] = figures["accuracy"]
+        assert set(figures) >= FIGURES
+        assert figures["speed/photos_per_second"] > 0
+        columns = group.hparams["backbone"].string_value, group.hparams["head"].string_value
+        accuracies[columns] = figures["measured/accuracy"]
     assert accuracies == {(e.card.handle, e.head.kind): pytest.approx(e.accuracy, abs=1e-6) for e in found.entries}
     lite = run_of(tmp_path / "runs", "logistic")
     assert read(lite / "train").Scalars("epoch_loss")
-    assert {"confusion_matrix", "reliability", "mistakes"} <= set(read(lite).Tags()["images"])
+    assert read(lite).Tags()["images"] == PICTURES

@@ -20,7 +20,7 @@ from fakes import FakeBackbone, start_python, write_photos
 from headstart import backbones
 from headstart.backbones.base import Backbone, Tag, Vectors
 from headstart.backbones.runtimes.openvino import shutdown
-from headstart.backbones.runtimes.openvino.network import NetworkBackbone
+from headstart.backbones.runtimes.openvino.backbone import OpenVINOBackbone
 from headstart.errors import BackboneError, PhotoError
 from headstart.features import extraction as features_module
 from headstart.features.extraction import extract
@@ -103,7 +103,7 @@ def test_extractions_in_four_threads_lose_nothing_wherever_threads_are_switched(
 
 
 @pytest.mark.usefixtures("switching")
-def test_a_network_and_its_copies_serve_four_threads_wherever_they_are_switched(
+def test_a_backbone_and_its_copies_serve_four_threads_at_any_switch(
     album: list[str], tmp_path: Path, home: Path
 ) -> None:
     network = backbones.load(folder=home / "compiled")
@@ -127,7 +127,7 @@ def test_a_network_and_its_copies_serve_four_threads_wherever_they_are_switched(
     all_at_once(work, 48 if STRESS else 12)
 
 
-def test_whoever_leaves_early_does_not_wait_for_photos_that_were_to_come() -> None:
+def test_leaving_early_does_not_wait_for_the_remaining_photos() -> None:
     done = []
 
     def read(i: int) -> None:
@@ -144,7 +144,7 @@ def test_whoever_leaves_early_does_not_wait_for_photos_that_were_to_come() -> No
 # --- the engine ---
 
 
-def toy(build_delay: float = 0.0, factor: float = 1.0) -> NetworkBackbone:
+def toy(build_delay: float = 0.0, factor: float = 1.0) -> OpenVINOBackbone:
     """The mean colour of a picture, in OpenVINO."""
     from toys import model, op, ov, pictures, pooled
 
@@ -154,7 +154,7 @@ def toy(build_delay: float = 0.0, factor: float = 1.0) -> NetworkBackbone:
         image.set_layout(ov.Layout("NCHW"))
         return model({"features": op.multiply(pooled(image), op.constant(np.float32(factor)))}, image)
 
-    return NetworkBackbone(replace(FakeBackbone(dim=3).card, classes=0), build)
+    return OpenVINOBackbone(replace(FakeBackbone(dim=3).card, classes=0), build)
 
 
 def noise(pictures: int) -> Images:
@@ -169,7 +169,7 @@ def test_no_code_of_ours_runs_in_the_engines_threads() -> None:
     assert threads == {threading.get_ident()}
 
 
-def test_what_is_in_work_when_an_error_comes_is_waited_for() -> None:
+def test_after_an_error_running_requests_are_waited_for() -> None:
     network, answered = toy(), []
 
     def batches() -> Iterator[tuple[int, Images]]:
@@ -183,14 +183,14 @@ def test_what_is_in_work_when_an_error_comes_is_waited_for() -> None:
     assert np.allclose(network.embed(noise(3)), noise(3).mean(axis=(1, 2)), atol=1e-3)
 
 
-def test_a_network_that_gives_no_numbers_is_told_and_can_be_asked_again() -> None:
+def test_numbers_that_are_not_finite_are_reported_and_the_backbone_stays_usable() -> None:
     network = toy(factor=np.inf)
     for _ in range(3):
         with pytest.raises(BackboneError, match="not finite"):
             network.embed(noise(9))
 
 
-def test_a_process_that_ends_lets_nobody_into_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_engine_cannot_be_used_while_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     network = toy()
     assert network.embed(noise(2)).shape == (2, 3)
     with monkeypatch.context() as patch:
@@ -242,7 +242,7 @@ def ends(process: subprocess.Popen[str], seconds: float = 60) -> str:
     return out
 
 
-def test_a_network_is_released_while_the_engine_lets_go_of_the_last_answer() -> None:
+def test_a_backbone_can_be_released_while_the_engine_finishes_the_last_request() -> None:
     # With callbacks one process in 20 to 150 stood still: the thread that frees the network holds the GIL and joins the
     # engine's thread, which needs the GIL to free the callback.
     times = 1000 if STRESS else 50
@@ -251,7 +251,7 @@ def test_a_network_is_released_while_the_engine_lets_go_of_the_last_answer() -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("busy", [0, 2], ids=["no thread left", "two threads that never end"])
-def test_processes_end_after_they_used_a_network(busy: int, samples: dict[str, Path], home: Path) -> None:
+def test_processes_end_after_they_used_a_backbone(busy: int, samples: dict[str, Path], home: Path) -> None:
     # HEADSTART_STRESS=1: a thousand of them; the other core, or both, should have something else to do meanwhile.
     backbones.load(folder=home / "compiled").embed(np.zeros((1, 224, 224, 3), np.uint8))
     with ThreadPoolExecutor(3) as pool:

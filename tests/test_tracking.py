@@ -21,7 +21,8 @@ from headstart.heads.head import softmax
 from headstart.heads.history import Examples, logistic_history, point
 from headstart.photos import thumbnails
 from headstart.photos.splits import stratified_folds
-from headstart.report.tensorboard import drawing, pictures, projector
+from headstart.report import drawing
+from headstart.report.tensorboard import pictures, projector
 from headstart.report.tensorboard.run import claim
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -134,13 +135,13 @@ def test_what_was_left_out_is_reported(
     monkeypatch.setattr(projector, "POINTS", 8)
     monkeypatch.setattr(projector, "DIMENSIONS", 2)
     text = projector.write(folder, measured, vectors)
-    assert "8 of the 19 photos that were measured on, at most 2 of a class" in text
+    assert "8 of the 19 photos measured on, at most 2 of each class" in text
     assert "11 are left out" in text
-    assert "Of 8 dimensions the 2 principal ones" in text
+    assert "Of 8 dimensions it has the 2 principal ones" in text
     assert len((folder / "photos.tsv").read_text().splitlines()) == 9
     Path(measured.paths[0]).unlink()
     monkeypatch.setattr(projector, "POINTS", 19)
-    assert "1 thumbnails are grey" in projector.write(folder, measured, vectors)
+    assert "Grey thumbnails stand for 1 photo" in projector.write(folder, measured, vectors)
 
 
 def test_the_sprite_stays_within_what_browsers_take() -> None:
@@ -214,7 +215,7 @@ def test_the_most_confident_mistakes_show_their_photos(coloured: tuple[Measured,
     assert sheet.width == pytest.approx(24 + 6 * 186 - 18 + 24, abs=3)
 
 
-def test_no_mistakes_and_no_photos_are_pictures_too() -> None:
+def test_pictures_without_mistakes_or_photos_can_be_drawn() -> None:
     perfect = measured_of(np.eye(2)[[0, 1, 0]], np.array([0, 1, 0])).evaluation
     assert perfect.mistakes == ()
     assert min(pictures.mistakes(perfect, [], "Mistakes").size) > 80

@@ -16,12 +16,13 @@ import pytest
 from PIL import Image
 
 import headstart
-from headstart.classifier import bundle, measuring, trial
+from headstart.classifier import bundle, trial
 from headstart.classifier.comparing import compare
 from headstart.classifier.training import train
 from headstart.errors import BackboneError, BundleError, DataError, HeadError
-from headstart.evaluation import cross_validation, leakage, metrics
+from headstart.evaluation import cross_validation, leakage, metrics, results
 from headstart.features.store import Store
+from headstart.heads import fitting
 from headstart.progress import Silent
 
 
@@ -355,6 +356,7 @@ def test_the_extractor_works_in_scikit_learn(tiles: Path) -> None:
         "view": "pad",
         "input_range": "",
         "layers": "last",
+        "store": None,
     }
     pipeline = make_pipeline(headstart.FeatureExtractor(), StandardScaler(), LogisticRegression(C=0.01))
     scores = cross_val_score(pipeline, np.array(paths), labels, cv=3)
@@ -421,21 +423,32 @@ def test_a_photo_is_hashed_once_and_nothing_is_measured_that_nobody_reads(
     monkeypatch.setattr(cross_validation, "fit", watch)
     counted(blake2b, "blake2b", "hashed")
     counted(trial, "without_conflicts", "cleaned")
-    counted(trial, "evaluate", "evaluated")  # by cross-validation
-    counted(measuring, "evaluate", "evaluated")  # on a test set
+    counted(results, "evaluate", "evaluated")
+    counted(results, "mean_of", "averaged")
+    counted(metrics, "mean_of", "averaged")
     counted(metrics, "bins", "binned")
+    held_out = fitting.Fitted.held_out.func  # type: ignore[attr-defined]
+
+    def predicted(fitted: fitting.Fitted) -> Any:
+        calls["predicted"] += 1
+        return held_out(fitted)
+
+    monkeypatch.setattr(fitting.Fitted, "held_out", property(predicted))
 
     train(tiles)
-    assert calls == {"hashed": 48, "cleaned": 1, "evaluated": 1, "binned": 1}
+    assert calls == {"hashed": 48, "cleaned": 1, "evaluated": 1, "averaged": 1, "binned": 1}
     assert folds == [5], "with a test set cross-validation only chooses the strength"
     calls.clear()
     folds.clear()
     train(one_sided(tiles, tmp_path / "tiles"))
-    assert calls == {"hashed": 24, "cleaned": 1, "evaluated": 1, "binned": 1}
+    assert calls == {"hashed": 24, "cleaned": 1, "evaluated": 1, "averaged": 1, "binned": 1, "predicted": 20}
     assert folds == [10] * 20
     calls.clear()
     compare(tiles, backbones=["builtin:efficientnet-lite0"], heads=["logistic", "ridge", "centroid", "knn"])
-    assert calls == {"hashed": 48, "cleaned": 1, "evaluated": 4, "binned": 4}
+    assert calls == {"hashed": 48, "cleaned": 1, "evaluated": 4, "averaged": 4, "binned": 4}
+    calls.clear()
+    compare(tiles, backbones=["builtin:efficientnet-lite0"], curve=True)
+    assert calls["evaluated"] == 1, "for the curve nothing is measured again"
 
 
 def test_the_interval_of_cross_validation_is_the_cautious_one(tiles: Path, tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def test_the_tutorial_is_done_from_the_first_line_to_the_last(desk: Path, capsys
     assert "Hemlock" in output or "Japanese_Cherry" in output
 
 
-def test_every_network_of_the_tutorial_is_in_the_catalogue() -> None:
+def test_every_model_of_the_tutorial_is_in_the_catalogue() -> None:
     from headstart.backbones import catalogue
 
     assert len(handles()) == 3

@@ -9,25 +9,39 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headstart.backbones import Options
+    from headstart.backbones.catalogue import search
     from headstart.classifier.as_is import classify
     from headstart.classifier.classifier import Classifier
     from headstart.classifier.comparing import compare
+    from headstart.classifier.similar import similar
     from headstart.classifier.training import train
     from headstart.errors import HeadstartError
+    from headstart.features.embedder import embed, load_backbone
     from headstart.sklearn import FeatureExtractor as FeatureExtractor
+    from headstart.sklearn import HeadstartClassifier as HeadstartClassifier
+    from headstart.sklearn import HeadstartHead as HeadstartHead
 
-# FeatureExtractor is not listed, nor in `dir`: without its extra, `import *` and `help` would fail.
-__all__ = ["Classifier", "HeadstartError", "Options", "classify", "compare", "load", "train"]
+# Those of headstart.sklearn are not listed, nor in `dir`: without their extra, `import *` and `help` would fail.
+__all__ = [
+    "Classifier", "HeadstartError", "Options", "classify", "compare", "embed", "load", "load_backbone", "search",
+    "similar", "train",
+]  # fmt: skip
 __version__ = "0.1.0"
 
 # Imported on first use: `import headstart` stays light, and so does `headstart --help`.
 _HOMES = {
     "Classifier": "headstart.classifier.classifier",
     "FeatureExtractor": "headstart.sklearn",
+    "HeadstartClassifier": "headstart.sklearn",
     "HeadstartError": "headstart.errors",
+    "HeadstartHead": "headstart.sklearn",
     "Options": "headstart.backbones",
     "classify": "headstart.classifier.as_is",
     "compare": "headstart.classifier.comparing",
+    "embed": "headstart.features.embedder",
+    "load_backbone": "headstart.features.embedder",
+    "search": "headstart.backbones.catalogue",
+    "similar": "headstart.classifier.similar",
     "train": "headstart.classifier.training",
 }
 

@@ -2,7 +2,7 @@
 
     HeadstartError
     ├── PhotoError        one photo cannot be used; carries a reason of the fixed list
-    ├── DataError         a folder, CSV or list of photos does not make a data set
+    ├── DataError         a folder, CSV or list of photos does not make a data set; a ValueError too
     │   └── LayoutError       a folder can mean several things, or none; shows what is in it and what to type
     ├── BackboneError     a backbone cannot be found, read or run
     │   └── NotFetchedError   a saved classifier's backbone is not here, and downloading is not allowed
@@ -59,7 +59,7 @@ class PhotoError(HeadstartError):
         self.detail = detail
 
 
-class DataError(HeadstartError):
+class DataError(HeadstartError, ValueError):
     """A folder, CSV or list of photos does not make a data set."""
 
 

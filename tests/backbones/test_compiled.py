@@ -62,7 +62,7 @@ class Counted:
 
         graphs = Graphs(CARD, counted, self.folder)
         try:
-            return np.array(graphs.get("features").network(PICTURE)[0])
+            return np.array(graphs.get("features").model(PICTURE)[0])
         finally:
             graphs.close()
 
@@ -165,9 +165,7 @@ def sparse_behind_a_header(path: Path) -> None:
         lambda path: path.symlink_to(path.parent / "nowhere" / "else"),
     ],
 )
-def test_what_is_no_file_or_a_huge_one_is_replaced_without_being_read(
-    toy: Counted, put: Callable[[Path], None]
-) -> None:
+def test_a_special_or_huge_file_is_replaced_without_being_read(toy: Counted, put: Callable[[Path], None]) -> None:
     expected = toy.answer()
     shutil.copy(toy.path, toy.path.with_name("kept"))
     toy.path.unlink()
@@ -175,16 +173,16 @@ def test_what_is_no_file_or_a_huge_one_is_replaced_without_being_read(
     check_repaired(toy, expected, put)
 
 
-def test_threads_that_ask_and_release_at_once_all_get_a_graph(tmp_path: Path) -> None:
+def test_threads_that_get_and_release_at_the_same_time_all_get_a_graph(tmp_path: Path) -> None:
     graphs = Graphs(CARD, build, tmp_path)
-    expected = np.array(graphs.get("features").network(PICTURE)[0])
+    expected = np.array(graphs.get("features").model(PICTURE)[0])
     failed: list[BaseException] = []
 
     def ask() -> None:
         try:
             for _ in range(40):
                 found = graphs.get("features")
-                assert np.array_equal(found.network.create_infer_request().infer(PICTURE)[0], expected)
+                assert np.array_equal(found.model.create_infer_request().infer(PICTURE)[0], expected)
                 graphs.close()
         except BaseException as error:
             failed.append(error)

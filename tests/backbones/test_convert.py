@@ -123,7 +123,7 @@ def test_half_a_conversion_is_not_used(
         backbones.load(str(keras_file))
 
 
-def test_the_last_line_of_a_child_that_fails_is_told(
+def test_the_last_line_of_a_child_that_fails_is_reported(
     keras_file: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child(tmp_path, monkeypatch, "echo 'Traceback' >&2; echo 'ValueError: it is a poem' >&2; echo >&2; exit 1")
@@ -133,7 +133,7 @@ def test_the_last_line_of_a_child_that_fails_is_told(
 
 
 @pytest.mark.parametrize("script", ["kill -9 $$", "exit 0", "exit 1"])
-def test_a_child_that_ends_without_a_word_is_told(
+def test_a_child_that_ends_without_a_message_is_reported(
     keras_file: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     child(tmp_path, monkeypatch, script)
@@ -143,7 +143,7 @@ def test_a_child_that_ends_without_a_word_is_told(
 
 
 @pytest.mark.parametrize("script", ['printf half > "$4"; kill -9 $$', 'printf half > "$4"', ': > "$4"'])
-def test_what_a_child_left_half_written_is_never_used(
+def test_a_half_written_conversion_is_never_used(
     keras_file: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     child(tmp_path, monkeypatch, script)
@@ -163,7 +163,7 @@ def test_a_child_that_never_ends_is_ended(
     assert list((home / "converted").iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_is_told(
+def test_a_folder_that_cannot_be_written_is_reported(
     keras_file: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child(tmp_path, monkeypatch, "exit 1")
@@ -196,7 +196,7 @@ def agrees(path: Path) -> None:
 
 @pytest.mark.tensorflow
 @pytest.mark.slow
-def test_the_shared_networks_agree_in_all_three_forms(shared: Path, tensorflow: Any, home: Path) -> None:
+def test_the_shared_models_agree_in_all_three_formats(shared: Path, tensorflow: Any, home: Path) -> None:
     paths = sorted((shared / "imagenet100").iterdir())[:50]
     vectors = []
     for name in ("mobilenet_v2_0.35_224_keras.h5", "mobilenet_v2_0.35_224_savedmodel", "mobilenet_v2_0.35_224.onnx"):
@@ -316,7 +316,7 @@ def test_a_module_of_the_hubs_first_format_is_converted(tmp_path: Path, tensorfl
 
 @pytest.mark.tensorflow
 @pytest.mark.slow
-def test_a_file_that_tensorflow_cannot_read_either_is_told(keras_file: Path, tensorflow: Any, home: Path) -> None:
+def test_a_file_that_tensorflow_cannot_read_either_is_reported(keras_file: Path, tensorflow: Any, home: Path) -> None:
     with pytest.raises(BackboneError, match=r"mine.h5 cannot be read by TensorFlow either: OSError"):
         backbones.load(str(keras_file))
     assert list((home / "converted").iterdir()) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from headstart.backbones.fetch.contents import find_network, is_complete
+from headstart.backbones.fetch.contents import find_model, is_complete
 from headstart.disk import archive
 from headstart.disk.archive import ArchiveError, Limits, unpack
 from hub_server import MODEL, tar, zeros
@@ -96,7 +96,7 @@ def test_ten_gigabytes_of_zeros_are_refused_before_they_are_written(tmp_path: Pa
     assert not list((tmp_path / "into" / "content").iterdir())
 
 
-def test_zeros_that_are_not_said_are_refused_when_they_come(tmp_path: Path) -> None:
+def test_zeros_beyond_the_declared_size_are_refused(tmp_path: Path) -> None:
     # Behind the last file: nothing claims them, and they are read only to reach the checksum at the end.
     data = tar(MODEL) + gzip.compress(bytes(1_000_000)) * 2_000
     assert "far more than it claims" in refused(data, tmp_path)
@@ -157,7 +157,7 @@ def test_a_sparse_file_is_refused(tmp_path: Path) -> None:
         (b"", "empty"),
     ],
 )
-def test_what_is_no_archive_is_called_by_its_name(data: bytes, words: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_archive_is_described(data: bytes, words: str, tmp_path: Path) -> None:
     (tmp_path / "archive").write_bytes(data)
     with pytest.raises(ArchiveError) as caught:
         unpack(tmp_path / "archive", tmp_path / "content")
@@ -194,11 +194,11 @@ def test_a_file_is_never_written_over(tmp_path: Path) -> None:
         (["net.hdf5"], "net.hdf5"),
     ],
 )
-def test_the_network_is_found(names: list[str], expected: str, tmp_path: Path) -> None:
+def test_the_model_is_found(names: list[str], expected: str, tmp_path: Path) -> None:
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert find_network(tmp_path) == expected
+    assert find_model(tmp_path) == expected
 
 
 @pytest.mark.parametrize(
@@ -212,12 +212,12 @@ def test_the_network_is_found(names: list[str], expected: str, tmp_path: Path) -
         ([f"{n}.txt" for n in range(8)], "4.txt and 3 more"),
     ],
 )
-def test_none_or_several_are_refused_with_what_was_there(names: list[str], words: str, tmp_path: Path) -> None:
+def test_no_model_or_several_are_refused_with_a_list(names: list[str], words: str, tmp_path: Path) -> None:
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     with pytest.raises(ArchiveError) as caught:
-        find_network(tmp_path)
+        find_model(tmp_path)
     assert words in str(caught.value)
     assert "Expected" in str(caught.value)
 

@@ -22,19 +22,19 @@ import pytest
 from fakes import start_python
 from headstart.backbones import fetch as fetching
 from headstart.backbones.fetch import cache as keeping
-from headstart.backbones.fetch import fetch, kept, manifests, pack, remove, unpack, verify
+from headstart.backbones.fetch import kept, manifests, remove, unpack, verify
 from headstart.backbones.fetch.handles import parse
 from headstart.disk import atomic, locks
 from headstart.errors import BackboneError
-from hub_server import MODEL, OTHER, Heard, HubServer, Request, serving, stand_alone, tar
+from hub_server import MODEL, OTHER, Heard, HubServer, Request, fetch, pack, serving, stand_alone, tar
 
 #: Fetches the handle given to it and prints what it heard.
 CHILD = """
 import sys
 from hub_server import Heard
-from headstart.backbones.fetch import fetch
+from headstart.backbones.fetch import fetch, parse
 progress = Heard()
-print(fetch(sys.argv[1], progress).path)
+print(fetch(parse(sys.argv[1]), progress).path)
 print(progress.lines)
 """
 
@@ -90,8 +90,8 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that are hashed."""
     names: list[str] = []
-    real = manifests._sha256
-    monkeypatch.setattr(manifests, "_sha256", lambda path: names.append(path.name) or real(path))
+    real = manifests.sha256
+    monkeypatch.setattr(manifests, "sha256", lambda path: names.append(path.name) or real(path))
     return names
 
 
@@ -131,8 +131,8 @@ import socket, sys
 def refuse(*_, **__): raise AssertionError("a socket was made")
 socket.socket.__init__ = refuse
 socket.getaddrinfo = refuse
-from headstart.backbones.fetch import fetch
-print(fetch(sys.argv[1]).path)
+from headstart.backbones.fetch import fetch, parse
+print(fetch(parse(sys.argv[1])).path)
 print(*[name for name in ("ssl", "http.client", "urllib.request", "tarfile", "tqdm", "asyncio") if name in sys.modules])
 """
     for offline in ("", "1"):
@@ -223,6 +223,11 @@ def other_handle(folder: Path) -> None:
     (folder / "manifest.json").write_text(text.replace("/google/net/1", "/google/net/2"))
 
 
+def no_handle(folder: Path) -> None:
+    document = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**document, "handle": "net"}))
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -234,9 +239,21 @@ def other_handle(folder: Path) -> None:
         (newer_format, "its manifest has format 2"),
         (path_outside, "its manifest cannot be read: has a file that would lie outside"),
         (other_handle, "its manifest is of"),
+        (no_handle, "its manifest cannot be read: 'net' is not a handle that can be fetched."),
         (lambda folder: (folder / "manifest.json").unlink(), "its manifest cannot be read"),
     ],
-    ids=["byte", "size", "file gone", "all gone", "manifest", "format", "outside", "handle", "no manifest"],
+    ids=[
+        "byte",
+        "size",
+        "file gone",
+        "all gone",
+        "manifest",
+        "format",
+        "outside",
+        "handle",
+        "no handle",
+        "no manifest",
+    ],
 )
 def test_what_is_damaged_is_told_and_fetched_again(
     spoil: Callable[[Path], None], words: str, net: str, hub: HubServer, progress: Heard
@@ -249,7 +266,7 @@ def test_what_is_damaged_is_told_and_fetched_again(
     assert progress.lines[0].endswith("It is fetched again.")
     assert (got.path / "variables/variables.data-00000-of-00001").read_bytes() == bytes(range(256)) * 200
     assert [one.problem for one in verify()] == [""]
-    assert not (keeping.networks() / "making").exists()
+    assert not (keeping.models() / "making").exists()
 
 
 def test_files_are_not_hashed_again_while_their_times_are_the_same(
@@ -319,7 +336,7 @@ def test_two_processes_fetch_a_network_once(hub: HubServer) -> None:
     waited = [out for out, _ in answers if "Waiting for process" in out]
     assert len(waited) == 1
     assert any(f"Waiting for process {child.pid} on " in waited[0] for child in children)
-    assert f"fetches {handle}" in waited[0]
+    assert f", fetching {handle} since " in waited[0]
 
 
 def test_a_dead_owners_lock_is_taken_over_and_its_download_goes_on(hub: HubServer, progress: Heard) -> None:
@@ -339,7 +356,7 @@ def test_a_dead_owners_lock_is_taken_over_and_its_download_goes_on(hub: HubServe
     handle = hub.on("/google/net/1", hang, rest)
     child = start_python(CHILD, handle)
     assert stuck.wait(30)
-    root = keeping.networks()
+    root = keeping.models()
     while sum(path.stat().st_size for path in root.glob("arriving/*/archive")) < 50_000:
         time.sleep(0.01)
     os.kill(child.pid, signal.SIGKILL)
@@ -347,14 +364,14 @@ def test_a_dead_owners_lock_is_taken_over_and_its_download_goes_on(hub: HubServe
     assert list(root.glob("making/*"))  # what it left
     fetch(handle, progress)
     assert f"Process {child.pid} on " in progress.lines[0]
-    assert "has ended without finishing; taking over." in progress.lines[0]
+    assert ", has ended without finishing; taking over." in progress.lines[0]
     assert not (root / "making").exists()
     assert not (root / "arriving").exists()
     assert [one.problem for one in verify()] == [""]
 
 
 def test_what_a_dead_process_left_of_another_network_is_swept_too(hub: HubServer) -> None:
-    left = keeping.networks() / "making" / "other-1"
+    left = keeping.models() / "making" / "other-1"
     left.mkdir(parents=True)
     (left / "half").write_bytes(b"half")
     fetch(hub.url + "/google/net/1")
@@ -362,20 +379,20 @@ def test_what_a_dead_process_left_of_another_network_is_swept_too(hub: HubServer
 
 
 def test_what_a_living_process_has_in_work_is_left_alone(hub: HubServer) -> None:
-    room = keeping.networks() / "making" / "other-1"
+    room = keeping.models() / "making" / "other-1"
     room.mkdir(parents=True)
-    with locks.owned(keeping.networks() / "locks" / "other-1", "fetches", lambda _: None):
+    with locks.owned(keeping.models() / "locks" / "other-1", "fetching", lambda _: None):
         fetch(hub.url + "/google/net/1")
         assert room.exists()
 
 
-def test_the_waiting_is_said_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_is_reported_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "_REMIND_SECONDS", 0.2)
     said: list[str] = []
     taken, free = threading.Event(), threading.Event()
 
     def owner() -> None:
-        with locks.owned(tmp_path / "lock", "fetches a network", said.append):
+        with locks.owned(tmp_path / "lock", "fetching a model", said.append):
             taken.set()
             free.wait(10)
 
@@ -383,11 +400,11 @@ def test_the_waiting_is_said_again_and_again(tmp_path: Path, monkeypatch: pytest
     thread.start()
     taken.wait(10)
     threading.Timer(0.9, free.set).start()
-    with locks.owned(tmp_path / "lock", "waits", said.append):
+    with locks.owned(tmp_path / "lock", "waiting", said.append):
         pass
     thread.join()
     assert len(said) >= 3
-    assert all("fetches a network" in line for line in said)
+    assert all(", fetching a model since " in line for line in said)
     assert (tmp_path / "lock").read_text() == ""
 
 
@@ -488,7 +505,7 @@ def carried(net: str, hub: HubServer, tmp_path: Path) -> Path:
     """A file with two networks, and an empty cache."""
     hub.on("/other/1", tar({"net.tflite": b"other"}))
     pack([net, hub.url + "/other/1"], tmp_path / "networks.tar")
-    shutil.rmtree(keeping.networks())
+    shutil.rmtree(keeping.models())
     hub.requests.clear()
     return tmp_path / "networks.tar"
 
@@ -503,7 +520,7 @@ def test_networks_are_carried_to_a_machine_without_network(
     assert (fetch(hub.url + "/google/net/1").path / "saved_model.pb").read_bytes() == MODEL["saved_model.pb"]
     assert [one.problem for one in verify()] == ["", ""]
     assert hub.requests == []
-    assert not (keeping.networks() / "making").exists()
+    assert not (keeping.models() / "making").exists()
 
 
 def test_the_same_networks_give_the_same_file(carried: Path, hub: HubServer, tmp_path: Path) -> None:
@@ -577,7 +594,7 @@ def test_a_changed_file_is_refused_whole(change: Change, more: dict[str, bytes],
     assert str(caught.value).startswith(f"{carried} cannot be unpacked: it ")
     assert words in str(caught.value)
     assert kept() == []
-    assert not (keeping.networks() / "making").exists()
+    assert not (keeping.models() / "making").exists()
 
 
 def test_a_file_that_is_none_of_ours_is_refused(hub: HubServer, tmp_path: Path) -> None:
@@ -616,6 +633,6 @@ def test_a_file_that_cannot_be_written_is_an_error(net: str, tmp_path: Path) -> 
 
 def test_every_handle_has_a_name_of_its_own() -> None:
     handles = ["https://h/a/1", "https://h/a-1", "http://h/a/1", "kaggle:a/b/c/d", "hf:a/b", "https://h/" + "x" * 300]
-    names = [keeping.key_of(str(parse(handle))) for handle in handles]
+    names = [keeping.key_of(parse(handle)) for handle in handles]
     assert len(set(names)) == len(names)
     assert all(len(name) < 80 and fetching.archive.safe_name(name) == name for name in names)

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from headstart.backbones import Located, locate, plugins
-from headstart.backbones.fetch import is_remote
-from headstart.backbones.fetch.handles import parse
+from headstart.backbones.fetch.handles import is_remote, parse
 from headstart.disk.home import offline
 from headstart.errors import BackboneError
 
@@ -118,13 +117,6 @@ def test_offline_is_said_by_the_environment(value: str, expected: bool, monkeypa
     assert offline() is expected
 
 
-def test_http_is_encrypted_to_nobody_but_this_machine() -> None:
-    assert parse("https://h/a").encrypted
-    assert parse("http://127.0.0.1:80/a").encrypted
-    assert parse("http://localhost/a").encrypted
-    assert not parse("http://h/a").encrypted
-
-
 # --- what a text names ---
 
 
@@ -135,15 +127,13 @@ def test_a_text_is_read_once_into_what_it_names(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "mine").mkdir()
     found = {
         "builtin:efficientnet-lite0": Located("builtin", "builtin:efficientnet-lite0"),
-        "hf:owner/name": Located("remote", "hf:owner/name"),
+        "hf:owner/name": Located("remote", "hf:owner/name", parse("hf:owner/name")),
         "mine:net.onnx": Located("plugin", "mine:net.onnx"),
         "here": Located("path", str(tmp_path / "here")),
         "mine": Located("path", str(tmp_path / "mine")),
         "~/net": Located("path", os.path.expanduser("~/net")),
         "net.HDF5": Located("path", str(tmp_path / "net.HDF5")),
-        "imagenet/mobilenet_v2_100_224/feature_vector": Located(
-            "remote", "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/5"
-        ),
+        "imagenet/mobilenet_v2_100_224/feature_vector": Located("remote", HUB, parse(HUB)),
     }
     for text, expected in found.items():
         assert locate(text) == expected

@@ -19,7 +19,6 @@ from pathlib import Path
 import pytest
 
 from headstart.backbones import fetch as fetching
-from headstart.backbones.fetch import fetch
 from headstart.disk import archive, download, retry
 from headstart.errors import BackboneError
 from hub_server import (
@@ -29,6 +28,7 @@ from hub_server import (
     Heard,
     HubServer,
     Request,
+    fetch,
     serving,
     stand_alone,
     tar,
@@ -66,14 +66,14 @@ def fails(handle: str, *words: str, progress: Heard | None = None) -> str:
     for word in words:
         assert word in text
     nothing_is_left()
-    assert ("What has arrived is kept" in text) == (fetching.cache.networks() / "arriving").exists()
+    assert ("What has arrived is kept" in text) == (fetching.cache.models() / "arriving").exists()
     return text
 
 
 def nothing_is_left() -> None:
     """Not a file but the locks, which stay, and what the next run goes on with."""
     assert fetching.kept() == []
-    root = fetching.cache.networks()
+    root = fetching.cache.models()
     left = [path.relative_to(root).parts[0] for path in root.rglob("*") if path.is_file()]
     assert set(left) <= {"locks", "arriving"}
 
@@ -104,7 +104,7 @@ def test_the_hosting_protocol_is_spoken(hub: HubServer, progress: Heard) -> None
     got = fetch(hub.url + "/google/net/1", progress)
     assert files_of(got.folder) == MODEL
     assert got.path == got.folder
-    assert got.handle == hub.url + "/google/net/1"
+    assert str(got.handle) == hub.url + "/google/net/1"
     ((method, path, headers),) = hub.requests
     assert (method, path) == ("GET", "/google/net/1?tf-hub-format=compressed")
     assert headers["User-Agent"].startswith("headstart/")
@@ -236,7 +236,7 @@ def test_the_server_says_how_long_to_wait(
 
 def test_a_server_that_asks_for_an_hour_is_not_waited_for(hub: HubServer) -> None:
     hub.on("/busy/1", lambda r: r.send(b"", 503, {"Retry-After": "3600"}))
-    fails(hub.url + "/busy/1", "asks to wait for 3600 s")
+    fails(hub.url + "/busy/1", "requests a pause of 3600 s")
     assert len(hub.requests) == 1
 
 
@@ -450,11 +450,11 @@ def test_a_file_system_that_takes_no_more(hub: HubServer, home: Path) -> None:
     # A real refusal of the system, in the middle of a file: the process may write no file longer than 20,000 bytes.
     script = """
 import resource, signal, sys
-from headstart.backbones.fetch import fetch
+from headstart.backbones.fetch import fetch, parse
 from headstart.errors import BackboneError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-try: fetch(sys.argv[1])
+try: fetch(parse(sys.argv[1]))
 except BackboneError as error: print(error)
 """
     handle = hub.url + "/google/net/1"
@@ -489,7 +489,7 @@ def test_a_folder_that_cannot_be_written(hub: HubServer, tmp_path: Path, monkeyp
     assert "HEADSTART_HOME" in str(caught.value)
 
 
-def test_http_to_another_machine_is_said(elsewhere: None, progress: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_http_to_another_machine_is_reported(elsewhere: None, progress: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: (_ for _ in ()).throw(socket.gaierror(-2, "no")))
     fails("http://intranet/net/1", "the name intranet", progress=progress)
     assert "not encrypted" in progress.lines[0]

@@ -19,11 +19,11 @@ import pytest
 from headstart import backbones
 from headstart.backbones import local
 from headstart.backbones.card import Card
-from headstart.backbones.fetch import clients, fetch, kept, pack, remove, unpack, verify
+from headstart.backbones.fetch import clients, kept, parse, remove, unpack, verify
 from headstart.backbones.graph import anatomy, files, reading
 from headstart.errors import BackboneError, NotFetchedError
 from headstart.photos.images import View
-from hub_server import MODEL, OTHER, Heard, HubServer, Request, serving, stand_alone, tar
+from hub_server import MODEL, OTHER, Heard, HubServer, Request, fetch, pack, serving, stand_alone, tar
 
 OLD, NEW = "0" * 39 + "1", "0" * 39 + "2"
 NETWORK = b"\x08\x07onnx" * 1_000
@@ -129,7 +129,7 @@ def fails(handle: str, *words: str) -> str:
 @hugging_face
 def test_the_onnx_file_comes_with_what_belongs_to_it(hf: HubServer, progress: Heard) -> None:
     got = fetch("hf:owner/net", progress)
-    assert got.handle == f"hf:owner/net@{NEW}:onnx/model.onnx"
+    assert str(got.handle) == f"hf:owner/net@{NEW}:onnx/model.onnx"
     assert got.path == got.folder / "onnx/model.onnx"
     wanted = {"config.json", "preprocessor_config.json", "onnx/model.onnx", "onnx/model.onnx_data"}
     assert files_of(got.folder) == {name: REPO[name] for name in wanted}
@@ -151,7 +151,7 @@ def test_the_onnx_file_comes_with_what_belongs_to_it(hf: HubServer, progress: He
 )
 def test_revision_and_file_can_be_named(handle: str, file: str, hf: HubServer) -> None:
     got = fetch(handle)
-    assert got.handle == f"hf:owner/net@{NEW}:{file}"
+    assert str(got.handle) == f"hf:owner/net@{NEW}:{file}"
     assert got.path.read_bytes() == REPO[file]
 
 
@@ -166,7 +166,7 @@ def test_revision_and_file_can_be_named(handle: str, file: str, hf: HubServer) -
 )
 def test_the_usual_file_is_preferred(files: list[str], expected: str, hf: HubServer) -> None:
     publish(hf, dict.fromkeys(files, NETWORK), NEW)
-    assert fetch("hf:owner/net").handle == f"hf:owner/net@{NEW}:{expected}"
+    assert str(fetch("hf:owner/net").handle) == f"hf:owner/net@{NEW}:{expected}"
 
 
 @hugging_face
@@ -189,12 +189,12 @@ def test_what_a_handle_means_is_asked_once_and_again_on_wish(hf: HubServer) -> N
     publish(hf, {**REPO, "onnx/model.onnx": b"\x08new"}, NEW)
     hf.requests.clear()
     assert fetch("hf:owner/net") == old
-    assert fetch(old.handle) == old
+    assert fetch(str(old.handle)) == old
     assert hf.requests == []
     new = fetch("hf:owner/net", refresh=True)
-    assert new.handle == f"hf:owner/net@{NEW}:onnx/model.onnx"
+    assert str(new.handle) == f"hf:owner/net@{NEW}:onnx/model.onnx"
     assert fetch("hf:owner/net") == new
-    assert fetch(old.handle) == old
+    assert fetch(str(old.handle)) == old
     hf.requests.clear()
     fetch("hf:owner/net", refresh=True)
     assert [path for _, path, _ in hf.requests if "/api/" not in path] == []  # nothing new: nothing downloaded
@@ -206,7 +206,7 @@ def test_what_is_removed_is_asked_for_anew(hf: HubServer) -> None:
     fetch("hf:owner/net")
     publish(hf, REPO, NEW)
     remove("hf:owner/net")
-    assert fetch("hf:owner/net").handle == f"hf:owner/net@{NEW}:onnx/model.onnx"
+    assert str(fetch("hf:owner/net").handle) == f"hf:owner/net@{NEW}:onnx/model.onnx"
 
 
 @hugging_face
@@ -231,8 +231,8 @@ def test_a_second_use_makes_no_socket(hf: HubServer, monkeypatch: pytest.MonkeyP
 import socket, sys
 def refuse(*_, **__): raise AssertionError("a socket was made")
 socket.socket.__init__ = refuse
-from headstart.backbones.fetch import fetch
-print(fetch("hf:owner/net").handle, "huggingface_hub" in sys.modules)
+from headstart.backbones.fetch import fetch, parse
+print(fetch(parse("hf:owner/net")).handle, "huggingface_hub" in sys.modules)
 """
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.split() == [f"hf:owner/net@{NEW}:onnx/model.onnx", "False"]
@@ -258,8 +258,8 @@ def test_hugging_faces_package_leaves_no_trace(before: str, hf: HubServer, tmp_p
 {before}
 import os
 before = dict(os.environ)
-from headstart.backbones.fetch import fetch
-got = fetch("hf:owner/net")
+from headstart.backbones.fetch import fetch, parse
+got = fetch(parse("hf:owner/net"))
 assert dict(os.environ) == before
 from huggingface_hub import constants
 print(constants.HF_HUB_DISABLE_XET, *sorted(p.name for p in got.folder.iterdir()))
@@ -348,9 +348,9 @@ def signed_in(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def check_that_no_token_is_sent(server: HubServer, handle: str, progress: Heard, host: str) -> None:
     there = fetch(handle)
     assert authorised(server), "the user's own word carries the user's token"
-    card = card_of(there.handle, there.path)
+    card = card_of(str(there.handle), there.path)
     assert backbones.load_card(card).card == card, "what is here is used"
-    remove(there.handle)
+    remove(str(there.handle))
     server.requests.clear()
     with pytest.raises(NotFetchedError) as caught:
         backbones.load_card(card)
@@ -361,8 +361,8 @@ def check_that_no_token_is_sent(server: HubServer, handle: str, progress: Heard,
     assert server.requests
     assert authorised(server) == []
     assert progress.lines[0] == (f"Downloading the classifier's model {there.handle} from {host}, without your token.")
-    remove(there.handle)
-    assert backbones.load_card(card, elsewhere=there.handle).card == card
+    remove(str(there.handle))
+    assert backbones.load_card(card, elsewhere=str(there.handle)).card == card
     assert authorised(server)
 
 
@@ -408,12 +408,12 @@ def test_a_network_that_asks_to_sign_in_says_why_no_token_was_sent(hf: HubServer
 @hugging_face
 def test_what_was_fetched_is_compared_before_anything_reads_it(hf: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     there = fetch("hf:owner/net")
-    card = replace(card_of(there.handle, there.path), weights="0" * 64)
+    card = replace(card_of(str(there.handle), there.path), weights="0" * 64)
     for place, name in ((reading, "read"), (local, "hints_of"), (anatomy, "dissect")):
         monkeypatch.setattr(place, name, lambda *_: pytest.fail("it was read"))
     with pytest.raises(BackboneError, match="other weights"):
         backbones.load_card(card)
-    remove(there.handle)
+    remove(str(there.handle))
     with pytest.raises(BackboneError, match="other weights"):
         backbones.load_card(card, fetch=True)
 
@@ -426,7 +426,7 @@ def test_what_was_fetched_is_compared_before_anything_reads_it(hf: HubServer, mo
 def test_a_model_comes_from_kaggle(more: bool, kg: HubServer, progress: Heard, tmp_path: Path) -> None:
     offer(kg, MODEL, 2, more)
     got = fetch(KAGGLE + "/2", progress)
-    assert got.handle == KAGGLE + "/2"
+    assert str(got.handle) == KAGGLE + "/2"
     assert files_of(got.folder) == MODEL
     assert progress.blocks[-1][1:] == (sum(map(len, MODEL.values())),) * 2
     assert all(done != total for _, done, total in progress.blocks[:-1])
@@ -440,13 +440,13 @@ def test_a_model_comes_from_kaggle(more: bool, kg: HubServer, progress: Heard, t
 @kaggle
 def test_without_a_version_the_newest_is_taken_and_kept(kg: HubServer) -> None:
     old = fetch(KAGGLE)
-    assert old.handle == KAGGLE + "/2"
+    assert str(old.handle) == KAGGLE + "/2"
     offer(kg, {"net.tflite": b"new"}, 3)
     kg.requests.clear()
     assert fetch(KAGGLE) == old
     assert kg.requests == []
     new = fetch(KAGGLE, refresh=True)
-    assert (new.handle, new.path.read_bytes()) == (KAGGLE + "/3", b"new")
+    assert (str(new.handle), new.path.read_bytes()) == (KAGGLE + "/3", b"new")
     assert fetch(KAGGLE) == new
 
 
@@ -565,11 +565,11 @@ def test_what_hugging_face_s_cache_holds_is_copied_without_a_request(
     cached_by_hugging_face(hf_cache, {**REPO, "onnx/model.onnx": SPLIT})
     monkeypatch.setenv("HEADSTART_OFFLINE", offline)
     got = fetch(handle)
-    assert got.handle == f"hf:owner/net@{NEW}:onnx/model.onnx"
+    assert str(got.handle) == f"hf:owner/net@{NEW}:onnx/model.onnx"
     wanted = {"config.json", "preprocessor_config.json", "onnx/model.onnx", "onnx/model.onnx_data"}
     assert files_of(got.folder) == {**{name: REPO[name] for name in wanted}, "onnx/model.onnx": SPLIT}
     assert not any(path.is_symlink() for path in got.folder.rglob("*"))
-    assert [(one.handle, one.problem) for one in verify()] == [(got.handle, "")]
+    assert [(one.handle, one.problem) for one in verify()] == [(str(got.handle), "")]
     assert fetch(handle) == got
     assert hub.requests == []
 
@@ -613,9 +613,9 @@ def kaggle_cache(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_what_kaggle_s_cache_holds_is_copied_without_a_request(hub: HubServer, kaggle_cache: Path) -> None:
     cached_by_kaggle(kaggle_cache, 2)
     got = fetch(KAGGLE + "/2")
-    assert (got.handle, files_of(got.folder)) == (KAGGLE + "/2", MODEL)
+    assert (str(got.handle), files_of(got.folder)) == (KAGGLE + "/2", MODEL)
     assert [one.problem for one in verify()] == [""]
-    assert backbones.fetch.found(KAGGLE + "/2") == got
+    assert backbones.fetch.found(parse(KAGGLE + "/2")) == got
     assert hub.requests == []
 
 
@@ -626,4 +626,4 @@ def test_offline_the_newest_complete_version_in_kaggle_s_cache_is_taken(
     for version, complete in ((9, True), (10, True), (11, False)):
         cached_by_kaggle(kaggle_cache, version, complete)
     fails(KAGGLE + "/11", "HEADSTART_OFFLINE is set")
-    assert fetch(KAGGLE).handle == KAGGLE + "/10"
+    assert str(fetch(KAGGLE).handle) == KAGGLE + "/10"

@@ -100,7 +100,7 @@ def test_two_inputs_three_dimensions_four_channels_and_doubles_are_refused() -> 
             dissect(model({"out": op.convert(image, "f32")}, image), Hints(), "toy")
 
 
-def test_a_network_that_says_any_size_and_needs_another_is_told() -> None:
+def test_a_model_that_declares_any_size_but_needs_one_is_reported() -> None:
     image = pictures(1, -1, -1, 3)
     graph = model({"out": pooled(body(op.add(image, numbers(1, 4, 4, 3))))}, image)
     with pytest.raises(BackboneError, match=r"^toy does not take pictures of 8x8: .*\nExpected a model for"):
@@ -163,7 +163,7 @@ def test_tokens_give_their_class_token_or_their_mean(before: int, which: str) ->
     close(answers["features"], POOLED * (2 if before else 1))
 
 
-def test_class_tokens_are_told_by_the_number_of_tokens() -> None:
+def test_class_tokens_are_recognised_by_the_number_of_tokens() -> None:
     with_one = [50, 145, 197, 201, 205, 257, 261, 577, 785]
     without = [49, 144, 196, 256, 576, 784, 206, 210]
     assert [n for n in with_one + without if has_class_token(n)] == with_one
@@ -176,7 +176,7 @@ def test_a_tensor_of_five_dimensions_is_refused() -> None:
         dissect(model({"out": out}, image), Hints(), "toy")
 
 
-def test_of_several_outputs_the_one_with_a_telling_name_is_taken() -> None:
+def test_of_several_outputs_the_one_with_a_usual_name_is_chosen() -> None:
     image = pictures(1, 4, 4, 3)
     tokens = op.reshape(channels_last(body(image)), np.array([1, 16, 6]), False)
     pooler = op.tanh(op.reduce_mean(tokens, np.array([1]), False))
@@ -277,7 +277,7 @@ def test_a_softmax_for_each_pixel_gives_no_classes_of_the_picture() -> None:
     close(answers["features"], softmax(MAP @ HEAD).mean(axis=(1, 2)))
 
 
-def test_a_feature_vector_of_a_thousand_numbers_is_one_if_its_publisher_says_so() -> None:
+def test_a_thousand_numbers_are_a_feature_vector_if_the_publisher_declares_it() -> None:
     image = pictures(1, 4, 4, 3)
     head = numbers(6, 1000)
     graph = model({"out": dense(pooled(body(image)), head)}, image)
@@ -287,7 +287,7 @@ def test_a_feature_vector_of_a_thousand_numbers_is_one_if_its_publisher_says_so(
 
 
 @pytest.mark.parametrize("classes", [1, 5])
-def test_independent_marks_are_not_classes_but_tell_where_the_feature_is(classes: int) -> None:
+def test_independent_scores_are_not_classes_but_show_where_the_feature_is(classes: int) -> None:
     image = pictures(1, 4, 4, 3)
     anatomy, answers = run(model({"out": op.sigmoid(logits(image, HEAD[:, :classes], None))}, image), PICTURE)
     assert anatomy.scores is not None
@@ -373,7 +373,7 @@ def test_a_small_head_is_left_out_whatever_its_activation(name: str) -> None:
     close(answers["features"], POOLED)
 
 
-def test_a_widening_1x1_convolution_after_the_pooling_belongs_to_the_network() -> None:
+def test_a_widening_1x1_convolution_after_the_pooling_belongs_to_the_backbone() -> None:
     # MobileNetV3: pooled 960 -> 1x1 convolution to 1,280 -> h-swish -> 1x1 convolution to 1,000.
     image = pictures(1, 4, 4, 3)
     wide, head = numbers(9, 6), numbers(5, 9)
@@ -423,14 +423,14 @@ def quantised(x: Any, low: float, high: float) -> Any:
     return op.convert(steps, "u8")
 
 
-def test_probabilities_of_a_quantised_network_are_probabilities() -> None:
+def test_probabilities_of_a_quantised_model_are_probabilities() -> None:
     image = pictures(1, 4, 4, 3)
     _, answers = run(model({"out": quantised(op.softmax(logits(image), 1), 0, 255 / 256)}, image), PICTURE)
     close(answers["features"], POOLED)
     close(answers["scores"], softmax(LOGITS))
 
 
-def test_logits_of_a_quantised_network_are_read_in_their_own_unit() -> None:
+def test_logits_of_a_quantised_model_are_read_in_their_own_unit() -> None:
     # Steps of 0.1: a softmax over the steps themselves would be ten times too sure.
     image = pictures(1, 4, 4, 3)
     _, answers = run(model({"logits": quantised(logits(image), -12.7, 12.8)}, image), PICTURE)
@@ -438,7 +438,7 @@ def test_logits_of_a_quantised_network_are_read_in_their_own_unit() -> None:
     close(answers["scores"], softmax(LOGITS), 0.05)
 
 
-def test_features_of_a_quantised_network_are_read_in_their_own_unit() -> None:
+def test_features_of_a_quantised_model_are_read_in_their_own_unit() -> None:
     # Zero is step 127: taken as 127 it would hide the sign that power normalisation needs.
     image = pictures(1, 4, 4, 3)
     out = channels_last(quantised(op.negative(pooled(body(image), keep=True)), -12.7, 12.8))
@@ -526,7 +526,7 @@ def test_stages_of_a_resnet_end_before_its_projections() -> None:
     close(answers["features"], joined(expected), 1e-3)
 
 
-def test_a_network_of_one_width_has_no_stages() -> None:
+def test_a_model_of_one_width_has_no_stages() -> None:
     image = pictures(1, 4, 4, 3)
     x = channels_first(image)
     for i in range(4):
@@ -536,7 +536,7 @@ def test_a_network_of_one_width_has_no_stages() -> None:
         run(graph, PICTURE, layers="several")
 
 
-def test_a_small_head_is_no_stage() -> None:
+def test_a_small_head_is_not_a_stage() -> None:
     # What comes after the pooling is no map; the feature alone is left, beside one map.
     image = pictures(1, 4, 4, 3)
     x = op.relu(conv(op.relu(conv(channels_first(image), numbers(4, 3))), BODY[:, :1].repeat(4, 1)))
@@ -546,7 +546,7 @@ def test_a_small_head_is_no_stage() -> None:
     close(answers["features"], joined([m.mean(axis=(1, 2)) for m in (first, second)]), 1e-4)
 
 
-def test_what_is_pooled_already_is_no_stage() -> None:
+def test_a_pooled_map_is_not_a_stage() -> None:
     # MobileNetV3: the widening 1x1 convolution takes a map of one pixel.
     image = pictures(1, 4, 4, 3)
     first, wide = op.relu(conv(channels_first(image), numbers(4, 3))), numbers(9, 6)
@@ -557,7 +557,7 @@ def test_what_is_pooled_already_is_no_stage() -> None:
     close(answers["features"], joined([y.mean(axis=(1, 2)), feature]), 1e-4)
 
 
-def test_stages_of_a_network_in_half_precision_are_joined() -> None:
+def test_stages_of_a_model_in_half_precision_are_joined() -> None:
     image = pictures(1, 4, 4, 3, kind="f16")
     narrow, wide = numbers(4, 3).astype(np.float16), numbers(6, 4).astype(np.float16)
     first = op.relu(conv(channels_first(image), narrow))

@@ -31,7 +31,7 @@ from headstart.backbones.hints import Hints, Options
 from headstart.backbones.local import LocalModel
 from headstart.backbones.ranges import known
 from headstart.backbones.ranges.feeds import RANGES, Feed, feed_of
-from headstart.backbones.runtimes.openvino.network import NetworkBackbone
+from headstart.backbones.runtimes.openvino.backbone import OpenVINOBackbone
 from headstart.classifier.as_is import classify
 from headstart.classifier.classifier import Classifier
 from headstart.errors import BackboneError
@@ -55,8 +55,8 @@ def toy(
     return save(model({name: dense(x, numbers(len(mix), classes)) if classes else x}, image), path)
 
 
-def load(path: Path, options: Options | None = None, hints: Hints | None = None) -> NetworkBackbone:
-    return local.open_network(LocalModel(str(path), path, hints or Hints()), options or Options(), "float32", None)
+def load(path: Path, options: Options | None = None, hints: Hints | None = None) -> OpenVINOBackbone:
+    return local.open_model(LocalModel(str(path), path, hints or Hints()), options or Options(), "float32", None)
 
 
 def expected(mean: Any, scale: Any, mix: np.ndarray = MIX, reverse: bool = False) -> np.ndarray:
@@ -697,7 +697,7 @@ def test_a_network_that_is_cut_elsewhere_than_its_card_says_is_refused(tmp_path:
     assert card.output == "output"
     with pytest.raises(
         BackboneError,
-        match=r"another feature than its card says.\nExpected output, 1000 .*; received before the classifier, 5",
+        match=r"another feature than its card states.\nExpected output, 1000 .*; received before the classifier, 5",
     ):
         local.reopen(LocalModel(str(path), path), card, None).embed(PICTURES)
 

@@ -62,13 +62,13 @@ def toy(path: Path, more: Callable[[Any], Any] = lambda x: x) -> Path:
 
 
 def load(path: Path, folder: Path | None = None) -> Any:
-    return local.open_network(LocalModel(str(path), path), Options(), "float32", folder)
+    return local.open_model(LocalModel(str(path), path), Options(), "float32", folder)
 
 
 # --- once ---
 
 
-def test_a_network_is_tried_once(tmp_path: Path, home: Path, children: list[str]) -> None:
+def test_a_model_is_tested_once(tmp_path: Path, home: Path, children: list[str]) -> None:
     path = toy(tmp_path / "toy.xml")
     folder = tmp_path / "compiled"
     first = load(path, folder)
@@ -81,7 +81,7 @@ def test_a_network_is_tried_once(tmp_path: Path, home: Path, children: list[str]
     assert len(children) == 1
 
 
-def test_a_known_network_is_not_opened_before_its_graph_is_needed(
+def test_a_known_model_is_not_opened_before_its_graph_is_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, folder = toy(tmp_path / "toy.xml"), tmp_path / "compiled"
@@ -110,7 +110,9 @@ def test_a_damaged_record_counts_as_none(
     assert record.read_text("utf-8") == good
 
 
-def test_a_saved_cards_network_is_tried_before_it_is_opened(tmp_path: Path, home: Path, children: list[str]) -> None:
+def test_the_model_of_a_saved_card_is_tested_before_it_is_opened(
+    tmp_path: Path, home: Path, children: list[str]
+) -> None:
     path = toy(tmp_path / "toy.xml")
     card = load(path).card
     shutil.rmtree(home / "tried")
@@ -154,7 +156,7 @@ def test_a_loop_without_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyP
         load(toy(tmp_path / "toy.xml", looping))
 
 
-def test_no_process_to_try_a_network_in_is_an_error_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_process_that_cannot_start_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with pytest.raises(BackboneError, match="no process could be started"):
         sandbox.ask("headstart.backbones.local:trial_run", {}, "a.onnx", 1)
@@ -165,7 +167,7 @@ def test_a_constant_of_100_gb_is_refused(tmp_path: Path) -> None:
         load(toy(tmp_path / "toy.xml", huge))
 
 
-def test_a_crash_of_the_engine_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_of_the_engine_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(*_: Any, **__: Any) -> bytes:
         raise child.ChildError("died", "its process ended with signal SIGSEGV")
 
@@ -186,9 +188,9 @@ def test_an_engines_message_that_is_no_utf_8_is_shown_as_far_as_it_can_be(shared
     assert reason(MemoryError()) == "MemoryError"
 
 
-def test_a_network_without_outputs_is_told() -> None:
+def test_a_model_without_outputs_is_reported() -> None:
     graph = ov.Model([], [pictures(1, 4, 4, 3)], "mute")
-    with pytest.raises(BackboneError, match=r"mute has no outputs.\nExpected a model that gives numbers"):
+    with pytest.raises(BackboneError, match=r"mute has no outputs.\nExpected a model that returns numbers"):
         dissect(graph, Hints(), "mute")
 
 
@@ -230,7 +232,7 @@ def test_a_pipe_is_not_opened(tmp_path: Path, kind: str) -> None:
         backbones.load(str(tmp_path / kind))
 
 
-def test_a_network_of_60_gb_that_are_not_there_is_not_read(tmp_path: Path) -> None:
+def test_a_model_that_claims_60_gb_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.touch()
     os.truncate(path, 60_000_000_000)
@@ -410,7 +412,7 @@ def test_a_savedmodel_whose_index_makes_the_engine_crash_is_our_error(shared: Pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SEEDS)
-def test_a_damaged_network_gives_an_answer_or_our_error(
+def test_a_damaged_model_gives_a_result_or_a_headstart_error(
     name: str, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sandbox, "SECONDS", 30.0)

@@ -23,12 +23,12 @@ from PIL import Image
 
 from fakes import write_photo
 from headstart.backbones.ranges.feeds import Origin
-from headstart.classifier.comparison import Comparison, Failure, QuickRanking
+from headstart.classifier.comparison import Comparison, Entry, Failure, QuickRanking
 from headstart.errors import ReportError
 from headstart.evaluation.learning_curve.class_advice import Advice, ClassWorth
 from headstart.evaluation.learning_curve.curve import LearningCurve, Point
 from headstart.evaluation.learning_curve.extrapolation import PowerLaw
-from headstart.evaluation.metrics import Bin, Mistake
+from headstart.evaluation.metrics import Bin, Mistake, Unsure
 from headstart.evaluation.results import PhotoCounts
 from headstart.features.extraction import Skipped
 from headstart.heads.head import HeadChoice
@@ -37,6 +37,7 @@ from headstart.report import html as report
 from headstart.report.html import figures, labels
 from headstart.report.html import page as pages
 from headstart.report.html.markup import foreign, inline, tag
+from headstart.report.html.short_paths import shortener
 
 DAY = date(2026, 11, 24)
 FOLDER = Path(report.__file__).parent
@@ -80,17 +81,39 @@ def curve(*points: Point, ahead: tuple[Point, ...] = (), advice: Advice | None =
 # --- words ---
 
 
-def test_the_verdict_is_the_heading() -> None:
-    html = report.of_comparison(comparison(), DAY)
-    assert re.search(r"<h1>great and even do not differ by more than chance on 100 photos\.</h1>", html)
-    html = report.of_comparison(comparison(verdict="long " * 30), DAY)
-    assert '<h1 class="long">long long' in html
+def test_the_heading_is_a_line_and_the_verdict_stands_below() -> None:
+    def heading(*entries: Entry) -> str:
+        html = report.of_comparison(comparison(entries=entries), DAY)
+        return re.search(r"<h1>(.*)</h1>", html)[1]  # type: ignore[index]
+
+    best, even, poor = comparison().entries
+    assert heading(best, even, poor) == "great leads, but not clearly"
+    assert heading(best, poor) == "great is clearly the best of 2"
+    assert heading(best) == "great, compared with none"
+    assert heading(best, poor, replace(even, difference=None, unpaired="why")) == "great leads, but not clearly"
+    assert heading(best, replace(best, name="same", is_best=False), poor) == "2 of 3 are equally accurate"
+    assert heading(replace(best, name="n" * 60), poor) == f"{'n' * 11}…{'n' * 10} is clearly the best of 2"
+    assert f"{comparison().verdict} The best, great, predicts" in page(comparison()).words
 
 
 def test_a_difference_is_stated_in_plain_words() -> None:
     words = page(comparison()).words
     assert "1.1 points not by more than chance −2.1 to 4.3; p = 0.41" in words
     assert "20.0 points by more than chance 12.1 to 28.3; p < 0.001" in words
+
+
+def test_a_speed_that_was_measured_under_load_is_marked() -> None:
+    result = comparison()
+    busy = replace(result.best, work=replace(result.best.work, under_load=True))
+    marked = comparison(entries=(busy, *result.entries[1:]))
+    assert "120 estimated" in page(marked).words
+    assert "other programs kept the processors busy" in page(marked).words
+    assert "estimated" not in page(result).words
+
+
+def test_p_and_intervals_for_several_comparisons_at_once_are_explained() -> None:
+    assert "p is multiplied by 2 and the intervals hold together" in page(comparison()).words
+    assert "p is multiplied" not in page(comparison(entries=comparison().entries[:2])).words
 
 
 def test_the_best_has_no_difference_and_an_unknown_speed_is_a_dash() -> None:
@@ -301,8 +324,76 @@ def test_a_photo_that_is_gone_is_a_tile_with_its_name(tmp_path: Path) -> None:
     assert len(found.all("img")) == 1
 
 
-def test_without_mistakes_there_are_no_pictures() -> None:
-    assert "None: every photo was predicted correctly." in page(with_best(comparison(), mistakes=())).words
+def test_with_few_mistakes_the_least_sure_photos_are_shown(tmp_path: Path) -> None:
+    unsure = tuple(Unsure(str(write_photo(tmp_path / f"p{i}.jpg", "red")), "cat", 0.4123) for i in range(3))
+    found = page(with_best(comparison(), mistakes=(), least_sure=unsure))
+    assert "None: every photo was predicted correctly. Correct, but with the least confidence cat, 41.2 % p0.jpg" in (
+        found.words
+    )
+    assert len(found.all("img")) == 3
+    many = comparison().best.evaluation.mistakes * 6
+    assert "with the least confidence" not in page(with_best(comparison(), mistakes=many, least_sure=unsure)).words
+
+
+def test_a_wide_confusion_matrix_says_that_it_goes_on() -> None:
+    def words(classes: int) -> str:
+        names = tuple(f"k{i}" for i in range(classes))
+        return page(with_best(comparison(), classes=names, confusion=np.diag(np.full(classes, 9.0)))).words
+
+    assert "scroll it sideways" in words(13)
+    assert "scroll it sideways" not in words(12)
+
+
+# --- paths ---
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/home/me/pets", "pets"),
+        ("/home/me/pets/train/cat/1.jpg", "pets/train/cat/1.jpg"),
+        ("/mnt/home/me/pets/1.jpg", "1.jpg"),
+        ("/mnt/other/1.jpg: not found, see '/mnt/x y/z.txt'", "1.jpg: not found, see 'x y/z.txt'"),
+        ("--test=/mnt/other/", "--test=other/"),
+        ("../shared/pets/1.jpg", "../shared/pets/1.jpg"),
+        ("https://tfhub.dev/google/imagenet/x/5", "https://tfhub.dev/google/imagenet/x/5"),
+        ("hf:timm/some-net", "hf:timm/some-net"),
+        ("90 photos/s, and/or 3 / 4", "90 photos/s, and/or 3 / 4"),
+        (r"C:\Users\me\net.onnx \\server\share\a.csv", "net.onnx a.csv"),
+        ("~/pets", "~/pets"),
+    ],
+)
+def test_a_path_is_shortened_to_what_means_something_elsewhere(text: str, shown: str) -> None:
+    assert shortener("/home/me/pets", False)(text) == shown
+    assert shortener("/home/me/pets/", False)(text) == shown
+    assert shortener("/home/me/pets", True)(text) == text
+
+
+def test_no_folder_of_this_machine_is_in_a_report_unless_it_is_wanted() -> None:
+    home = "/home/someone"
+    best, second, last = comparison().entries
+    photos = PhotoCounts(151, (Skipped(f"{home}/pets/odd.jpg", "duplicate", f"the same photo as {home}/pets/b.jpg"),))
+    mistakes = (Mistake(f"{home}/pets/cat7.jpg", "cat", "dog", 0.9),)
+    measured = replace(best.evaluation, mistakes=mistakes, least_sure=(Unsure(f"{home}/pets/c.jpg", "cat", 0.4),))
+    local = replace(best.card, handle=f"{home}/nets/great.onnx")
+    result = comparison(
+        source=f"{home}/pets",
+        command=("headstart", "compare", f"{home}/pets", "-b", f"{home}/nets/great.onnx", f"--test={home}/x"),
+        entries=(replace(best, card=local, photos=photos, evaluation=measured), second, last),
+        failures=(Failure(f"{home}/nets/poor.onnx", f"{home}/nets/poor.onnx is empty."),),
+        notes=(f"{home}/pets/.cache is ignored.",),
+        curve=curve(Point(5, 10, 8, 0.6, (0.5, 0.7))),
+    )
+    html = report.of_comparison(result, DAY)
+    assert home not in html.replace("<wbr>", "")
+    words = Page(html).words
+    assert "headstart compare pets -b nets/great.onnx --test=x" in words
+    for shown in ("pets/odd.jpg", "the same photo as pets/b.jpg", "cat7.jpg", "poor.onnx is empty", "pets/.cache is"):
+        assert shown in words
+    whole = Page(report.of_comparison(result, DAY, paths=True)).words
+    for path in ("pets/cat7.jpg", "pets/c.jpg", "pets/odd.jpg", "pets/b.jpg", "nets/poor.onnx is empty", "pets/.cache"):
+        assert f"{home}/{path}" in whole
+    assert f"headstart compare {home}/pets -b {home}/nets/great.onnx" in whole
 
 
 def test_a_report_leaves_its_result_as_it_was_and_is_always_the_same() -> None:
@@ -345,13 +436,13 @@ def test_what_is_not_markup_is_escaped_once_and_what_is_is_not() -> None:
 
 
 def test_templates_escape_and_spell_whatever_they_are_given() -> None:
-    template = pages._environment().from_string('<p title="{{ x }}">{{ x }} {{ x|foreign }} {{ 5|counted }}</p>')
+    template = pages.templates().from_string('<p title="{{ x }}">{{ x }} {{ x|foreign }} {{ 5|counted }}</p>')
     found = template.render(x='<b>"\x1b\u202e')
     text = "&lt;b&gt;&#34;\\x1b\\u202e"
     number = '<span class="n" data-value="5">5</span>'
     assert found == f'<p title="{text}">{text} <bdi>{text}</bdi> {number}</p>'
     with pytest.raises(UndefinedError):
-        pages._environment().from_string("{{ best.nmae }}").render(best=comparison().best)
+        pages.templates().from_string("{{ best.nmae }}").render(best=comparison().best)
 
 
 @pytest.mark.parametrize("classes", [2, 30])

@@ -17,9 +17,11 @@ from headstart.errors import BackboneError, NotFetchedError
 
 if TYPE_CHECKING:  # these import numpy and Pillow, which the catalogue's commands do without
     from headstart.backbones.base import Backbone
-    from headstart.backbones.card import Card, Precision
+    from headstart.backbones.card import Card
     from headstart.backbones.fetch import Fetched
+    from headstart.backbones.fetch.handles import Handle
     from headstart.backbones.local import LocalModel
+    from headstart.backbones.runtimes.openvino.compiled import PrecisionChoice
     from headstart.progress import Progress
 
 __all__ = ["DEFAULT", "Layers", "Located", "Options", "load", "load_card", "locate"]
@@ -34,22 +36,24 @@ class Located:
 
     Attributes:
         source: `builtin`; `plugin`; `remote`: on a server, or fetched from one; `path`: a file or folder.
-        handle: the handle itself; of a catalogue name the model's handle, of a path the absolute one, because a
+        handle: as it is printed; of a catalogue name the model's handle, of a path the absolute one, because a
             classifier may be used in another folder than it was trained in.
+        remote: its parts, for a model on a server; None for the other sources.
     """
 
     source: Literal["builtin", "plugin", "remote", "path"]
     handle: str
+    remote: Handle | None = None
 
 
 def locate(handle: str) -> Located:
     """Decide which source a handle belongs to.
 
     Raises:
-        BackboneError: it is empty, or is neither a handle, a path nor a name that is unique in the catalogue.
+        BackboneError: it is empty, incomplete, or neither a handle, a path nor a unique name of the catalogue.
     """
     from headstart.backbones import catalogue
-    from headstart.backbones.fetch import is_remote
+    from headstart.backbones.fetch.handles import is_remote, parse
     from headstart.backbones.formats import EXTENSIONS
     from headstart.backbones.plugins import plugins
 
@@ -58,7 +62,7 @@ def locate(handle: str) -> Located:
     if handle == DEFAULT:
         return Located("builtin", handle)
     if is_remote(handle):
-        return Located("remote", handle)
+        return Located("remote", handle, parse(handle))
     word, colon, _ = handle.partition(":")
     if colon and word in plugins():
         return Located("plugin", handle)
@@ -76,7 +80,7 @@ def locate(handle: str) -> Located:
 
 def load(
     handle: str = DEFAULT,
-    precision: Precision = "auto",
+    precision: PrecisionChoice = "auto",
     folder: Path | None = None,
     options: Options | None = None,
     progress: Progress | None = None,
@@ -101,7 +105,7 @@ def load(
     """
     forks.enter()  # before the imports, whose locks a thread may hold that is not in a forked child
     from headstart.backbones import builtin
-    from headstart.backbones.local import open_network
+    from headstart.backbones.local import open_model
     from headstart.backbones.plugins import load_plugin
     from headstart.backbones.runtimes.openvino.compiled import resolve_precision
 
@@ -114,7 +118,7 @@ def load(
         if options != Options():
             raise BackboneError(f"{handle} comes from a plugin.\nExpected no --input-range and no --layers with it.")
         return load_plugin(located.handle)
-    backbone = open_network(_local(located, progress), options, resolved, folder)
+    backbone = open_model(_local(located, progress), options, resolved, folder)
     if doubts and backbone.card.doubt:
         if progress is None:
             warnings.warn(backbone.card.doubt, stacklevel=2)
@@ -130,7 +134,7 @@ def load_card(
 
     A saved classifier may come from a stranger. The model that its card names is used if it is on this machine; it is
     downloaded only with `fetch`, and then without any token; and its weights are compared with the card's before
-    anything reads them. The precision is the card's if this processor has it, else float32, as the result's card says.
+    anything reads them. The precision is the card's if this processor has it, else float32, as the result's card shows.
 
     Args:
         card: of a saved classifier.
@@ -180,8 +184,8 @@ def _local(located: Located, progress: Progress | None) -> LocalModel:
     from headstart.backbones.fetch import fetch
     from headstart.backbones.local import LocalModel
 
-    if located.source == "remote":
-        return _described(fetch(located.handle, progress))
+    if located.remote is not None:
+        return _described(fetch(located.remote, progress))
     return LocalModel(located.handle, Path(located.handle))
 
 
@@ -191,15 +195,15 @@ def _saved(located: Located, progress: Progress | None, may_fetch: bool) -> Loca
     Raises:
         BackboneError: there is none, or a path leads to something else.
     """
-    from headstart.backbones.fetch import fetch, found, origin
+    from headstart.backbones.fetch import fetch, found
     from headstart.disk.home import offline
 
-    if located.source == "path":
+    if located.remote is None:
         _check_path(Path(located.handle))
         return _local(located, progress)
-    fetched = found(located.handle)
+    fetched = found(located.remote)
     if fetched is None:
-        name, host = origin(located.handle)
+        name, host = (ascii(text)[1:-1] for text in (str(located.remote), located.remote.host))  # printable
         if not may_fetch and not offline():  # offline, `fetch` explains how it can be copied here
             raise NotFetchedError(
                 f"The model {name} that this classifier was trained on is not on this machine.\nIt would come from "
@@ -210,7 +214,7 @@ def _saved(located: Located, progress: Progress | None, may_fetch: bool) -> Loca
             )
         if progress is not None and not offline():
             progress.message(f"Downloading the classifier's model {name} from {host}, without your token.")
-        fetched = fetch(located.handle, progress, anonymous=True)
+        fetched = fetch(located.remote, progress, anonymous=True)
     return _described(fetched)
 
 
@@ -241,16 +245,17 @@ def _check_path(path: Path) -> None:
 
 
 def _described(fetched: Fetched) -> LocalModel:
-    """A fetched model, with what is known of it from where it came from."""
+    """A fetched model, and what is known of it because of its source."""
     from headstart.backbones import catalogue
     from headstart.backbones.graph.files import format_of
     from headstart.backbones.hints import Hints
     from headstart.backbones.local import LocalModel
     from headstart.backbones.ranges.feeds import feed_of
 
-    if fetched.handle.startswith("hf:"):
-        return LocalModel(fetched.handle, fetched.path, top=fetched.folder)
-    entry = catalogue.by_handle(fetched.handle)
+    handle = str(fetched.handle)
+    if fetched.handle.kind == "hf":
+        return LocalModel(handle, fetched.path, top=fetched.folder)
+    entry = catalogue.by_handle(handle)
     # The common image signature of TensorFlow Hub: float32 [0, 1], RGB. These families keep it; some others do not.
     common = entry is not None and entry.name.startswith(_COMMON_SIGNATURE)
     saved = format_of(fetched.path) in ("savedmodel", "tf1hub")
@@ -259,4 +264,4 @@ def _described(fetched: Fetched) -> LocalModel:
         side = entry.input_size
         kind = entry.kind if entry.kind in ("feature_vector", "classification") else None
         hints = replace(hints, size=(side, side) if side else None, kind=kind, licence=entry.licence)  # type: ignore[arg-type]
-    return LocalModel(fetched.handle, fetched.path, hints)
+    return LocalModel(handle, fetched.path, hints)

@@ -16,18 +16,18 @@ import pickle
 import struct
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from headstart.backbones.card import Card
+from headstart.backbones.card import Card, Precision
 from headstart.backbones.graph.anatomy import dissect
 from headstart.backbones.graph.cut import cut
 from headstart.backbones.hints import DEFAULT, Hints, Layers, Options
 from headstart.backbones.labels import imagenet
+from headstart.backbones.runtimes.openvino.backbone import OpenVINOBackbone
 from headstart.backbones.runtimes.openvino.compiled import engine
-from headstart.backbones.runtimes.openvino.network import NetworkBackbone
 from headstart.errors import BackboneError
 from headstart.photos.images import View
 
@@ -54,7 +54,7 @@ STAGE_WIDTHS = (112, 192, 320, 1280)
 Weights = dict[str, npt.NDArray[Any]]
 
 
-def card(precision: Literal["float32", "bfloat16"], layers: Layers = "last") -> Card:
+def card(precision: Precision, layers: Layers = "last") -> Card:
     """The card, in the view that training uses by default (the whole photo, squashed)."""
     return Card(
         handle=DEFAULT,
@@ -74,7 +74,7 @@ def card(precision: Literal["float32", "bfloat16"], layers: Layers = "last") -> 
     )
 
 
-def network(precision: Literal["float32", "bfloat16"], folder: Path | None, options: Options) -> NetworkBackbone:
+def network(precision: Precision, folder: Path | None, options: Options) -> OpenVINOBackbone:
     """The built-in backbone; compiled graphs are kept in `folder`.
 
     Raises:
@@ -87,7 +87,7 @@ def network(precision: Literal["float32", "bfloat16"], folder: Path | None, opti
         model = build(read_weights())
         return model if options.layers == "last" else cut(model, dissect(model, Hints(), DEFAULT), "several")
 
-    backbone = NetworkBackbone(card(precision, options.layers), graph, imagenet(), folder)
+    backbone = OpenVINOBackbone(card(precision, options.layers), graph, imagenet(), folder)
     backbone.parameters = PARAMETERS
     with suppress(BackboneError, OSError):  # a missing file is reported when it is needed
         backbone.file_bytes = _file().stat().st_size

@@ -21,7 +21,7 @@ from headstart.errors import BackboneError
 from headstart.photos.images import READER_REVISION, Fit, View
 from headstart.safety import untrusted
 
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16"]
 
 #: What the vectors do not depend on: names, and facts for people.
 _NOT_IN_KEY = ("handle", "classes", "crop", "licence", "range_from")
@@ -42,7 +42,7 @@ _FIELDS: dict[str, untrusted.Check[Any]] = {
     **feeds.FIELDS,
     "output": untrusted.text(1000),
     "dim": untrusted.whole(1, 10**6),
-    "precision": untrusted.one_of("float32", "bfloat16"),
+    "precision": untrusted.one_of(*get_args(Precision)),
     "reader": untrusted.whole(0, 10**9),
     "classes": untrusted.whole(0, 10**6),
     "crop": untrusted.number(1e-3, 1.0),
@@ -84,7 +84,7 @@ class Card:
     scale: tuple[float, float, float]
     output: str
     dim: int
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
     reader: int = READER_REVISION
     classes: int = 0
     crop: float = 1.0

@@ -27,7 +27,7 @@ class Hints:
         size: (height, width), for graphs that take any size.
         crop: fraction of the shorter side that the model's own evaluation keeps.
         labels: its class names in the order of its scores.
-        kind: what its publisher says it is.
+        kind: what its publisher calls it.
         licence: of the weights.
     """
 
@@ -39,7 +39,7 @@ class Hints:
     licence: str = ""
 
     def completed_by(self, publisher: Hints) -> Hints:
-        """These hints, completed by what the publisher says; only the publisher's `kind` comes before the own one."""
+        """These hints, completed by the publisher's; only the publisher's `kind` comes before the own one."""
         return Hints(
             feed=self.feed or publisher.feed,
             size=self.size or publisher.size,

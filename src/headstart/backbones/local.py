@@ -1,15 +1,15 @@
-"""Backbones from model files on this disk: what the file, its publisher, a probe and the user say becomes one card."""
+"""Backbones from model files on this disk: one card from the file, its publisher, a probe and the user."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
-from headstart.backbones.card import Card
+from headstart.backbones.card import Card, Precision
 from headstart.backbones.fetch.contents import is_complete
 from headstart.backbones.graph import anatomy, convert, files, reading, sandbox
 from headstart.backbones.graph.cut import cut
@@ -20,15 +20,14 @@ from headstart.backbones.hints import Hints, Options
 from headstart.backbones.labels import labels_for
 from headstart.backbones.ranges import known
 from headstart.backbones.ranges.feeds import RANGES, Feed
+from headstart.backbones.runtimes.openvino.backbone import OpenVINOBackbone
 from headstart.backbones.runtimes.openvino.compiled import Graphs, Output, engine
-from headstart.backbones.runtimes.openvino.network import NetworkBackbone
 from headstart.errors import BackboneError
 from headstart.photos.images import READER_REVISION, View
 
 #: Fraction of the shorter side that most models' own evaluations keep (224 of 256), where nothing else is known.
 CROP = 0.875
 _RAW = RANGES["0..255"]
-Precision = Literal["float32", "bfloat16"]  # resolved
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class LocalModel:
     Attributes:
         handle: the name that the user gave.
         path: file or folder.
-        hints: what its publisher says.
+        hints: what its publisher states.
         top: topmost folder whose files may describe it; None: its own, and the one above a folder `onnx`.
     """
 
@@ -48,7 +47,7 @@ class LocalModel:
     top: Path | None = None
 
 
-def open_network(model: LocalModel, options: Options, precision: Precision, folder: Path | None) -> NetworkBackbone:
+def open_model(model: LocalModel, options: Options, precision: Precision, folder: Path | None) -> OpenVINOBackbone:
     """Read a model, find its parts, and make its card; compiled graphs are kept in `folder`.
 
     Raises:
@@ -57,13 +56,13 @@ def open_network(model: LocalModel, options: Options, precision: Precision, fold
     opening = _Opening(model, files.weights_hash(model.path), _hints(model), options, precision, folder)
     facts = opening.facts()
     card = opening.card(facts)
-    backbone = NetworkBackbone(card, opening.builder(card), opening.labels(facts), folder)
+    backbone = OpenVINOBackbone(card, opening.builder(card), opening.labels(facts), folder)
     backbone.parameters = facts.parameters
     backbone.file_bytes = files.size(model.path)
     return backbone
 
 
-def reopen(model: LocalModel, card: Card, folder: Path | None) -> NetworkBackbone:
+def reopen(model: LocalModel, card: Card, folder: Path | None) -> OpenVINOBackbone:
     """The backbone of a saved card; its graph is not read before it is needed.
 
     Raises:
@@ -81,11 +80,11 @@ def reopen(model: LocalModel, card: Card, folder: Path | None) -> NetworkBackbon
     # The files that stated its size and names may be missing after a move: the card has what matters of them.
     hints = replace(hints, size=(card.view.height, card.view.width), labels=labels or ("",) * card.classes)
     opening = _Opening(model, weights, hints, Options(layers=card.layers), card.precision, folder)
-    return NetworkBackbone(replace(card, classes=len(labels)), opening.builder(card), labels, folder)
+    return OpenVINOBackbone(replace(card, classes=len(labels)), opening.builder(card), labels, folder)
 
 
 def _hints(model: LocalModel) -> Hints:
-    """The hints in the model's own files, which override what its publisher says of all its models."""
+    """The hints in the model's own files, which override what its publisher states for all its models."""
     return hints_of(model.path, files.format_of(model.path), model.top).completed_by(model.hints)
 
 
@@ -210,7 +209,7 @@ class _Opening:
             graph, facts = self.graph(self.readable("as was found earlier" if converted else ""))
             if (facts.how, facts.dim) != (card.output, card.dim):
                 raise BackboneError(
-                    f"{self.model.handle} gives another feature than its card says.\nExpected {card.output}, "
+                    f"{self.model.handle} gives another feature than its card states.\nExpected {card.output}, "
                     f"{card.dim} numbers; received {facts.how}, {facts.dim} numbers. Restore the files that were "
                     "beside it, such as config.json, or train again."
                 )
@@ -240,7 +239,7 @@ def trial_run(data: bytes) -> bytes:
             ready = graphs.get(output)
             # Noise and not a blank picture, because some models divide by the picture's deviation.
             shape = (ready.batch, card.view.height, card.view.width, 3)
-            ready.network(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+            ready.model(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
         return asdict(facts)
 
     return sandbox.answer(data, work)

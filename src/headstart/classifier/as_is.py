@@ -82,20 +82,20 @@ def classify(
         photos: files, or folders of them.
         backbone: a handle.
         top: guesses for each photo.
-        options: what you know of the network: its input range.
+        options: what you know of the model: its input range.
         progress: receives the progress of downloads.
 
     Raises:
         DataError: a path does not exist. BackboneError: the model has no classes of its own.
     """
     paths = find_files([photos] if isinstance(photos, (str, os.PathLike)) else photos)
-    network = backbones.load(backbone, folder=Store().compiled, options=options, progress=progress).with_fit("crop")
+    opened = backbones.load(backbone, folder=Store().compiled, options=options, progress=progress).with_fit("crop")
     recognised: list[Recognised] = []
     skipped: list[Skipped] = []
 
     def read(path: str) -> images.Images | PhotoError:
         try:
-            return images.load(path, network.card.view)
+            return images.load(path, opened.card.view)
         except PhotoError as error:
             return error
 
@@ -104,13 +104,13 @@ def classify(
             part = paths[start : start + _CHUNK]
             outcomes = list(pool.map(read, part))
             pictures = [outcome for outcome in outcomes if not isinstance(outcome, PhotoError)]
-            rows = iter(network.classify(np.stack(pictures)) if pictures else np.empty((0, 0), np.float32))
+            rows = iter(opened.classify(np.stack(pictures)) if pictures else np.empty((0, 0), np.float32))
             for path, outcome in zip(part, outcomes, strict=True):
                 if isinstance(outcome, PhotoError):
                     skipped.append(Skipped(path, outcome.reason, outcome.detail))
                     continue
                 row = next(rows)
                 best = np.argsort(-row, kind="stable")[:top]
-                guesses = tuple(Guess(network.labels[i], int(i), float(row[i])) for i in best)
+                guesses = tuple(Guess(opened.labels[i], int(i), float(row[i])) for i in best)
                 recognised.append(Recognised(path, guesses))
-    return Classified(network.card.handle, tuple(recognised), tuple(skipped))
+    return Classified(opened.card.handle, tuple(recognised), tuple(skipped))

@@ -2,7 +2,7 @@
 
 Both files are checked to the last byte on reading: the JSON must be exactly what we would write, and carries the
 SHA-256 of itself (without that line) and of the arrays. That finds damage, not malice: whoever changes a bundle can
-write the hashes anew. So its files have limits here, and what they say is checked by `saved`.
+write the hashes anew. So its files have limits here, and `saved` checks their content.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def _arrays(path: Path, data: bytes) -> Arrays:
         raise _changed(path)
     try:
         return load(data)
-    except Exception as error:  # of a header that strangers wrote: whatever the library and numpy make of it
+    except Exception as error:  # a header that strangers wrote can make the library and NumPy raise anything
         raise _changed(path) from error
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +37,7 @@ class Classifier:
         choice: kind of the head, and the strength that cross-validation chose for it.
         seed: of the folds in which the strength was chosen.
         seen: uint64 `(m,)`, fingerprints of training photos, sorted: to warn when they are measured on.
-        about: how it was trained and measured, for people; saved with it.
+        about: how it was trained and measured; saved with it.
         store: where feature vectors are kept.
         notes: what a user should know of a loaded classifier.
     """
@@ -49,7 +48,7 @@ class Classifier:
     choice: HeadChoice
     seed: int
     seen: npt.NDArray[np.uint64]
-    about: Mapping[str, Any]
+    about: saved.TrainingFacts
     store: Store
     notes: tuple[str, ...] = ()
 
@@ -114,7 +113,7 @@ class Classifier:
         Raises:
             BundleError: the folder exists or cannot be written.
         """
-        facts = (self.choice, self.head, self.seed, dict(self.about), self.seen)
+        facts = (self.choice, self.head, self.seed, self.about, self.seen)
         saved.write(folder, saved.Saved(self.card, self.classes, *facts), overwrite)
 
     @classmethod
@@ -134,8 +133,8 @@ class Classifier:
             store: folder of the feature store; the user's if not given.
             backbone: where its backbone is now, if that is not where it was. A handle given here is downloaded.
             progress: receives the progress of downloads.
-            fetch: whether its backbone may be downloaded from where the bundle says, if it is not here. No token
-                is sent: whoever made the bundle has chosen the address.
+            fetch: whether its backbone may be downloaded from the address in the bundle, if it is not here. No
+                token is sent: whoever made the bundle has chosen the address.
 
         Raises:
             BundleError: it is not as it was saved, or its parts do not fit together.

@@ -12,9 +12,9 @@ from headstart import backbones
 from headstart.backbones.base import Backbone
 from headstart.backbones.hints import Options
 from headstart.classifier import comparison
-from headstart.classifier.comparison import Comparison, Entry, Failure, QuickRanking
+from headstart.classifier.comparison import Comparison, ComparisonSeconds, Entry, Failure, QuickRanking
 from headstart.classifier.measuring import vectors_of
-from headstart.classifier.training import Training, Work, name_of
+from headstart.classifier.training import Training, TrainingSeconds, Work, name_of
 from headstart.classifier.trial import Selection, check_settings, curve_of, learn, prepare, read_source
 from headstart.errors import BackboneError, DataError
 from headstart.features.several import Outcome, extract_all
@@ -57,7 +57,7 @@ def compare(
     command: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Comparison:
-    """Train and measure several backbones and heads on the same photos, and say which differences are more than chance.
+    """Train and measure several backbones and heads on the same photos, and report which differences exceed chance.
 
     A backbone that cannot be opened or fails is listed in `failures`; the others go on. Vectors are kept in the store
     as they are computed: what is interrupted continues where it was.
@@ -83,7 +83,7 @@ def compare(
         progress: receives messages, downloads and the progress of the extraction.
 
     Raises:
-        BackboneError: none of the backbones can be used; the message says why for each.
+        BackboneError: none of the backbones can be used; the message gives the reason for each.
         HeadstartError: see `training.train`.
     """
     report = progress or Silent()
@@ -97,7 +97,7 @@ def compare(
         photos, test = unpacked(photos, report), unpacked(test, report)
     clock = time.perf_counter()
     source = read_source(photos, labels, Selection(test, fraction, seed, skip_small_classes), report)
-    job.seconds["scan"] = time.perf_counter() - clock
+    job.scan_seconds = time.perf_counter() - clock
     opened = job.open(backbones)
     left_out: tuple[Entry, ...] = ()
     ranking: QuickRanking | None = None
@@ -105,11 +105,10 @@ def compare(
         opened, left_out, ranking = job.quick(opened, source)
     entries = comparison.ranked(job.measure(opened, source, name_of(photos), each))
     found: LearningCurve | None = None
+    measured = time.perf_counter()
     if curve:
-        clock = time.perf_counter()
         found = job.curve(next(one for one in opened if one.card == entries[0].card), entries[0], source)
-        job.seconds["curve"] = time.perf_counter() - clock
-    job.seconds["total"] = time.perf_counter() - started
+    done = time.perf_counter()
     return Comparison(
         source=name_of(photos),
         classes=entries[0].evaluation.classes,
@@ -125,7 +124,13 @@ def compare(
         view=view,
         notes=(*source.notes, *job.notes),
         curve=found,
-        seconds=job.seconds,
+        seconds=ComparisonSeconds(
+            scan=job.scan_seconds,
+            extract=job.extract_seconds,
+            heads=job.heads_seconds,
+            curve=done - measured if curve else None,
+            total=done - started,
+        ),
         command=tuple(command),
     )
 
@@ -147,7 +152,9 @@ class _Job:
     errors: list[BackboneError | DataError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     prepared: bool = False  # what is left out is reported once, not for every backbone
-    seconds: dict[str, float] = field(default_factory=lambda: {"scan": 0.0, "extract": 0.0, "heads": 0.0})
+    scan_seconds: float = 0.0
+    extract_seconds: float = 0.0
+    heads_seconds: float = 0.0
 
     def check(self, given: Sequence[str | Backbone]) -> None:
         """Raise before the work what would otherwise be raised after it."""
@@ -176,7 +183,7 @@ class _Job:
         return list(found.values())
 
     def _open(self, handle: str) -> Backbone:
-        """The input range that the user gives is for the backbones that do not declare it themselves."""
+        """Open a backbone; the user's input range applies only if the model does not declare its own."""
         given = self.options
         opened = self._load(handle, replace(given, input_range=""), doubts=not given.input_range)
         return self._load(handle, given) if given.input_range and opened.card.range_from == "assumed" else opened
@@ -193,16 +200,21 @@ class _Job:
         self.progress.message(f"{handle} is left out: {error}")
 
     def _none_left(self) -> BackboneError | DataError:
-        """What to raise when every backbone failed: photos that suit none are the photos' fault."""
+        """What to raise when every backbone failed; the first error if the photos were the reason each time."""
         if all(isinstance(error, DataError) for error in self.errors):
             return self.errors[0]
         reasons = "\n".join(f"{one.backbone}: {one.error}" for one in self.failures)
         return BackboneError(f"None of the backbones can be used:\n{reasons}")
 
     def measure(
-        self, opened: Sequence[Backbone], source: Source, name: str = "", each: Each | None = None
+        self,
+        opened: Sequence[Backbone],
+        source: Source,
+        name: str = "",
+        each: Each | None = None,
+        timed: bool = True,
     ) -> list[Entry]:
-        """Compute what vectors are missing, then train and measure every head of every backbone.
+        """Compute what vectors are missing, then train and measure every head of every backbone; `timed`: its speed.
 
         Raises:
             BackboneError: all backbones failed.
@@ -212,8 +224,8 @@ class _Job:
             self.progress.message(
                 f"{len(source.paths):,} photos with {len(opened)} backbones; the bar counts photos times backbones."
             )
-        outcomes = extract_all(opened, source.paths, self.store, self.progress)
-        self.seconds["extract"] += time.perf_counter() - clock
+        outcomes = extract_all(opened, source.paths, self.store, self.progress, timed)
+        self.extract_seconds += time.perf_counter() - clock
         clock = time.perf_counter()
         entries: list[Entry] = []
         for backbone, outcome in zip(opened, outcomes, strict=True):
@@ -231,7 +243,7 @@ class _Job:
                 entries.append(one)
         if not entries:
             raise self._none_left()
-        self.seconds["heads"] += time.perf_counter() - clock
+        self.heads_seconds += time.perf_counter() - clock
         return entries
 
     def _measure_one(
@@ -239,15 +251,21 @@ class _Job:
     ) -> list[Entry]:
         entries, date = [], time.time()
         features = vectors_of(backbone, source.paths, self.store)
-        work = Work(outcome.computed, len(features.paths) - outcome.computed, outcome.photos_per_second)
+        computed, speed = outcome.computed, outcome.speed
+        work = Work(
+            computed,
+            len(features.paths) - computed,
+            None if speed is None else speed.photos_per_second,
+            None if speed is None else speed.under_load,
+        )
         data = prepare(source, features, Silent() if self.prepared else self.progress, self.skip_small)
         self.prepared = True
         for kind in self.heads:
-            trial = learn(backbone, self.store, kind, self.seed, data)
+            trial = learn(backbone, self.store, kind, self.seed, data, self.fraction)
             entries.append(comparison.entry(trial, backbone, work, outcome))
             if each is not None:
-                seconds = {"scan": self.seconds["scan"], "extract": outcome.seconds, **trial.seconds}
-                seconds["total"] = sum(seconds.values())
+                steps = (self.scan_seconds, outcome.seconds, trial.head_seconds, trial.evaluate_seconds)
+                seconds = TrainingSeconds(*steps, curve=None, total=sum(steps))
                 each(Training(trial, name, self.fraction or 1.0, date, None, work, seconds, command=self.command))
         return entries
 
@@ -264,7 +282,7 @@ class _Job:
         small = Source(source.train.share(share, self.seed), None)
         self.progress.message(f"Quick: ranked on {len(small.train):,} photos first.")
         self.prepared = True  # what is left out of all photos is reported, not of these
-        entries = comparison.ranked(self.measure(opened, small))
+        entries = comparison.ranked(self.measure(opened, small, timed=False))
         self.prepared = False
         order = list(dict.fromkeys(entry.card for entry in entries))
         kept = set(order[:least])
@@ -287,4 +305,4 @@ class _Job:
     def curve(self, backbone: Backbone, best: Entry, source: Source) -> LearningCurve:
         """Follow the best one's accuracy against the number of photos, from the vectors in the store."""
         data = prepare(source, vectors_of(backbone, source.paths, self.store), Silent(), self.skip_small)
-        return curve_of(learn(backbone, self.store, best.head.kind, self.seed, data))
+        return curve_of(data, best.head, best.evaluation, best.answers, self.seed)

@@ -54,9 +54,10 @@ class Entry:
         train: photos trained on. test: photos measured on; None: cross-validation.
         photos: how many were looked at, and those not used.
         parameters, file_bytes: size of the backbone, None if not known.
-        work: where the feature vectors came from; `photos_per_second` is the speed of the backbone alone.
+        work: where the feature vectors came from; `photos_per_second` is the speed of the backbone alone, measured
+            side by side with the others.
         backbone_seconds: that the backbone took. head_seconds: that the head took, its evaluation included.
-        difference: best minus this one; None for the best, and where `unpaired` says why the two were not paired.
+        difference: best minus this one; None for the best, and where `unpaired` states why the two were not paired.
         is_best, is_on_front: whether it is the best, and whether it is on the Pareto front of accuracy and speed.
     """
 
@@ -108,12 +109,27 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class ComparisonSeconds:
+    """Wall time of each step of a comparison, and in all; `curve` is None if none was asked for."""
+
+    scan: float
+    extract: float
+    heads: float
+    curve: float | None
+    total: float
+
+    def to_json(self) -> dict[str, float]:
+        """The `seconds` of a comparison, see docs/json.md."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What was found.
 
     Attributes:
         source: where the photos are. classes: their names.
-        entries: the best first. verdict: what they say, in words.
+        entries: the best first. verdict: the result in words.
         failures: backbones that could not be measured.
         left_out: entries of the quick ranking that did not go on, measured on the small share.
         quick: what the quick ranking did; None: there was none.
@@ -121,7 +137,7 @@ class Comparison:
         seed: of the share and of the folds. fraction: of the training photos, 0..1. view: of backbones given by handle.
         notes: what the user should know.
         curve: accuracy against photos per class, of the best; None if it was not asked for.
-        seconds: `scan`, `extract`, `heads`, `total`; `curve` if it was asked for.
+        seconds: that it took.
         command: how to run it again; empty: from Python.
         skip_small_classes: whether classes with too few photos were left out.
     """
@@ -138,7 +154,7 @@ class Comparison:
     view: Fit
     notes: tuple[str, ...]
     curve: LearningCurve | None
-    seconds: dict[str, float]
+    seconds: ComparisonSeconds
     command: tuple[str, ...] = ()
     measured_on: str | None = None
     skip_small_classes: bool = False
@@ -173,7 +189,7 @@ class Comparison:
             "verdict": self.verdict,
             "notes": list(self.notes),
             "learning_curve": None if self.curve is None else self.curve.to_json(),
-            "seconds": self.seconds,
+            "seconds": self.seconds.to_json(),
         }
 
 
@@ -193,7 +209,7 @@ def entry(trial: Trial, backbone: Backbone, work: Work, outcome: Outcome) -> Ent
         file_bytes=backbone.file_bytes,
         work=work,
         backbone_seconds=outcome.seconds,
-        head_seconds=sum(trial.seconds.values()),
+        head_seconds=trial.head_seconds + trial.evaluate_seconds,
     )
 
 
@@ -212,7 +228,7 @@ def ranked(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     for one, is_on_front in zip(ordered[1:], front[1:], strict=True):
         difference, unpaired = None, ""
         try:
-            difference = ranking.difference(ordered[0].answers, one.answers)
+            difference = ranking.difference(ordered[0].answers, one.answers, len(ordered) - 1)
         except ValueError as error:
             unpaired = str(error)
         result.append(replace(one, difference=difference, unpaired=unpaired, is_on_front=is_on_front))
@@ -220,7 +236,7 @@ def ranked(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
 
 def verdict(entries: Sequence[Entry]) -> str:
-    """What ranked entries say, in words."""
+    """The result of ranked entries, in words."""
     standings = [Standing(label(one, entries), one.accuracy, one.speed, one.difference) for one in entries]
     return ranking.verdict(standings, entries[0].evaluation.n)
 

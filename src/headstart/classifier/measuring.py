@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +11,7 @@ import numpy.typing as npt
 from headstart.backbones.base import Backbone
 from headstart.errors import DataError
 from headstart.evaluation.leakage import Clean
-from headstart.evaluation.metrics import evaluate, mean_of
-from headstart.evaluation.results import Measured, PhotoCounts, answers_of
+from headstart.evaluation.results import Measured, PhotoCounts, measured_on
 from headstart.features.extraction import Features, Hashes, extract
 from headstart.features.store import Store
 from headstart.heads import power
@@ -42,16 +42,8 @@ def measure(
     """
     if not photos.labels:
         raise DataError("None of the photos to measure on can be used.\nExpected at least one.")
-    labels, paths = photos.numbers(classes), photos.features.paths
-    probabilities = head.predict_proba(photos.features.vectors)
-    return Measured(
-        evaluate(labels, [probabilities], classes, paths, interval_photos=photos.independent),
-        labels,
-        mean_of([probabilities]),
-        answers_of(paths, labels, [probabilities], photos.groups),
-        counts,
-        seen=int(np.isin(fingerprints(photos.features.hashes), seen).sum()),
-    )
+    measured = measured_on(photos, classes, [head.predict_proba(photos.features.vectors)], counts)
+    return replace(measured, seen=int(np.isin(fingerprints(photos.features.hashes), seen).sum()))
 
 
 def fingerprints(hashes: Hashes) -> npt.NDArray[np.uint64]:

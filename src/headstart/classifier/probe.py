@@ -24,6 +24,7 @@ from headstart.backbones.hints import Options
 from headstart.backbones.ranges import known
 from headstart.backbones.ranges.feeds import RANGES, Feed, feed_of
 from headstart.errors import BackboneError, DataError, PhotoError
+from headstart.evaluation.cross_validation import FOLDS
 from headstart.heads import fitting, power
 from headstart.heads.linear_algebra import one_thread
 from headstart.photos import images
@@ -37,7 +38,6 @@ from headstart.progress import Progress, Silent
 ENOUGH = 128
 FEWEST = 20
 _HALVES = 200
-_FOLDS = 5
 #: Mean difference of red and blue, of 255, below which photos do not show the colour order.
 _COLOURLESS = 2.0
 #: A range that wins in a smaller fraction of the half-samples is reported as uncertain.
@@ -98,7 +98,7 @@ class ProbeResult:
             "backbone": self.handle,
             "input_range": self.candidates[0].feed.name,
             "sure": self.sure,
-            "held_in_halves": self.wins,
+            "share_of_halves_won": self.wins,
             "criterion": self.criterion,
             "n": self.photos,
             "candidates": [
@@ -235,7 +235,7 @@ def _run(backbone: Backbone, feed: Feed, pictures: Images, seen: Indices | None,
     gram = _gram(vectors)
     if classes is not None and len(np.unique(classes)) > 1 and np.bincount(classes).min() > 1:
         keys = [i.to_bytes(4, "big") for i in range(len(classes))]
-        folds = stratified_folds(classes, keys, min(_FOLDS, int(np.bincount(classes).max())), 0)
+        folds = stratified_folds(classes, keys, min(FOLDS, int(np.bincount(classes).max())), 0)
         power.normalise(vectors)
         held_out = fitting.fit("ridge", vectors, classes, folds).held_out
         accuracy = float((held_out.argmax(axis=1) == classes).mean())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,31 +22,77 @@ REMEMBERED = 1_000_000
 _SEEN = "training_photos"
 
 
-def _strength(value: Any) -> float | None:
-    return None if value is None else untrusted.number(0, 1e9)(value)
+def _optional(check: untrusted.Check[Any]) -> untrusted.Check[Any]:
+    return lambda value: None if value is None else check(value)
 
 
-def _about(value: Any) -> dict[str, Any]:
-    """Anything that JSON can hold: the bundle has seen to its size and depth, and it is for people only."""
+def _dictionary(value: Any) -> dict[str, Any]:
+    """Anything that JSON can hold: `bundle` has checked its size and depth."""
     if not isinstance(value, dict):
         raise ValueError("a dictionary is needed")
     return value
 
 
+@dataclass(frozen=True)
+class TrainingFacts:
+    """How a classifier was trained and measured: for people, nothing is computed from it.
+
+    Attributes:
+        train: photos trained on. test: photos measured on; None: cross-validation. Earlier versions did not save it.
+        fraction: of the training photos that was used, 0..1; None: all of them.
+        evaluation: what `Evaluation.to_json` gives, without photos' paths, which would show their owner's folders.
+        demo: whether `headstart demo` made it.
+    """
+
+    train: int | None = None
+    test: int | None = None
+    fraction: float | None = None
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    demo: bool = False
+
+    @classmethod
+    def from_json(cls, value: Any) -> TrainingFacts:
+        """Read what `to_json` made, or an earlier version; fields that a later version has added are ignored.
+
+        Raises:
+            ValueError: a field is of another type or range than it may be.
+        """
+        known = {name: one for name, one in _dictionary(value).items() if name in _FACTS}
+        return cls(**untrusted.fields(known, _FACTS))
+
+    def to_json(self) -> dict[str, Any]:
+        """The `about` of a saved classifier."""
+        known = {"train": self.train, "test": self.test, "fraction": self.fraction, "evaluation": dict(self.evaluation)}
+        return {**known, "demo": True} if self.demo else known
+
+
+_FACTS: dict[str, untrusted.Check[Any]] = {
+    "train": _optional(untrusted.whole(0, 10**12)),
+    "test": _optional(untrusted.whole(0, 10**12)),
+    "fraction": _optional(untrusted.number(0, 1)),
+    "evaluation": _dictionary,
+    "demo": untrusted.one_of(True, False),
+}
+
+
 def _versions(value: Any) -> dict[str, str]:
-    checked = {untrusted.text(100)(name): untrusted.text(100)(version) for name, version in _about(value).items()}
+    checked = {untrusted.text(100)(name): untrusted.text(100)(version) for name, version in _dictionary(value).items()}
     if len(checked) > 100:
         raise ValueError("these are too many")
     return checked
 
 
+_HEAD: dict[str, untrusted.Check[Any]] = {
+    "kind": untrusted.one_of(*get_args(Kind)),
+    "strength": _optional(untrusted.number(0, 1e9)),
+}
 _FIELDS: dict[str, untrusted.Check[Any]] = {
     "card": Card.from_json,
     "classes": untrusted.many(untrusted.text(1000), 2, 100_000),
     "normalisation": untrusted.one_of(power.NAME),
-    "head": lambda value: untrusted.fields(value, {"kind": untrusted.one_of(*get_args(Kind)), "strength": _strength}),
+    "head": lambda value: untrusted.fields(value, _HEAD),
     "seed": untrusted.whole(0, 2**32 - 1),
-    "about": _about,
+    "about": TrainingFacts.from_json,
     "versions": _versions,
 }
 
@@ -59,7 +106,7 @@ class Saved:
         classes: class names, in the order of the head's scores.
         choice: kind of head, and the strength that was chosen for it. head: itself.
         seed: of the folds.
-        about: how it was trained and measured, for people.
+        about: how it was trained and measured.
         seen: uint64 `(m,)`, fingerprints of the training photos.
     """
 
@@ -68,7 +115,7 @@ class Saved:
     choice: HeadChoice
     head: Head
     seed: int
-    about: dict[str, Any]
+    about: TrainingFacts
     seen: npt.NDArray[np.uint64]
 
 
@@ -80,7 +127,7 @@ def write(folder: str | Path, saved: Saved, overwrite: bool = False) -> None:
         "normalisation": power.NAME,
         "head": {"kind": saved.choice.kind, "strength": saved.choice.strength},
         "seed": saved.seed,
-        "about": saved.about,
+        "about": saved.about.to_json(),
         "versions": {name: version_of(name) for name in ("headstart", "numpy", "openvino", "pillow")},
     }
     arrays = {**saved.head.arrays(), _SEEN: saved.seen}
@@ -107,11 +154,8 @@ def read(folder: str | Path) -> Saved:
 
 def _checked(manifest: dict[str, Any], arrays: Arrays) -> Saved:
     given = untrusted.fields({name: manifest[name] for name in _FIELDS}, _FIELDS)
-    card, classes, choice = (
-        given["card"],
-        given["classes"],
-        HeadChoice(given["head"]["kind"], given["head"]["strength"]),
-    )
+    card, classes = given["card"], given["classes"]
+    choice = HeadChoice(given["head"]["kind"], given["head"]["strength"])
     seen, head = arrays[_SEEN], from_arrays({name: array for name, array in arrays.items() if name != _SEEN})
     if len(set(classes)) != len(classes):
         raise HeadError("a class name occurs twice")

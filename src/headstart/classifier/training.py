@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,19 +33,33 @@ class Work:
         computed: photos that went through the backbone now.
         from_store: photos whose vector was there.
         photos_per_second: of those computed; None if it is not known.
+        under_load: whether other programs kept the processors busy meanwhile; None if it is not known.
     """
 
     computed: int
     from_store: int
     photos_per_second: float | None
+    under_load: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The `features` of all documents, see docs/json.md."""
-        return {
-            "computed": self.computed,
-            "from_store": self.from_store,
-            "photos_per_second": self.photos_per_second,
-        }
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class TrainingSeconds:
+    """Wall time of each step of a training, and in all; `curve` is None if none was asked for."""
+
+    scan: float
+    extract: float
+    head: float
+    evaluate: float
+    curve: float | None
+    total: float
+
+    def to_json(self) -> dict[str, float]:
+        """The `seconds` of a training, see docs/json.md."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -59,7 +73,7 @@ class Training:
         started: seconds since 1970.
         model: folder in which it was saved, or None.
         work: where the feature vectors came from.
-        seconds: `scan`, `extract`, `head`, `evaluate`, `total`; `curve` if it was asked for.
+        seconds: that it took.
         curve: accuracy against photos per class; None if it was not asked for.
         command: how to run it again; empty: from Python.
     """
@@ -70,7 +84,7 @@ class Training:
     started: float
     model: str | None
     work: Work
-    seconds: dict[str, float]
+    seconds: TrainingSeconds
     curve: LearningCurve | None = None
     command: tuple[str, ...] = ()
 
@@ -103,7 +117,7 @@ class Training:
             "evaluation": self.measured.evaluation.to_json(),
             "features": self.work.to_json(),
             "learning_curve": None if self.curve is None else self.curve.to_json(),
-            "seconds": self.seconds,
+            "seconds": self.seconds.to_json(),
         }
 
 
@@ -159,27 +173,24 @@ def train(
         photos, test = unpacked(photos, report), unpacked(test, report)
     clock = time.perf_counter()
     source = read_source(photos, labels, Selection(test, fraction, seed, skip_small_classes), report)
-    seconds = {"scan": time.perf_counter() - clock}
-
-    network = backbones.load(backbone, folder=kept.compiled, options=options, progress=progress).with_fit(view)
-    clock = time.perf_counter()
-    features = vectors_of(network, source.paths, kept, report)
+    scanned = time.perf_counter()
+    opened = backbones.load(backbone, folder=kept.compiled, options=options, progress=progress).with_fit(view)
+    ready = time.perf_counter()
+    features = vectors_of(opened, source.paths, kept, report)
     if features.damaged:
         report.message(f"{counted(features.damaged, 'stored vector')} damaged and computed again.")
-    seconds["extract"] = time.perf_counter() - clock
+    extracted = time.perf_counter()
     rate = features.computed / features.seconds if features.computed else None
     work = Work(features.computed, features.from_store, rate)
-    trial = learn(network, kept, head, seed, prepare(source, features, report, skip_small_classes))
-    trial = replace(trial, classifier=replace(trial.classifier, about={**trial.classifier.about, "fraction": fraction}))
-    seconds |= trial.seconds
+    trial = learn(opened, kept, head, seed, prepare(source, features, report, skip_small_classes), fraction)
     if output is not None:
         trial.classifier.save(output, overwrite=overwrite)
+    saved = time.perf_counter()
     followed = None
     if curve:
-        clock = time.perf_counter()
-        followed = curve_of(trial)
-        seconds["curve"] = time.perf_counter() - clock
-    seconds["total"] = time.perf_counter() - started
+        found = trial.measured
+        followed = curve_of(trial.data, trial.classifier.choice, found.evaluation, found.answers, seed)
+    done = time.perf_counter()
     return Training(
         trial=trial,
         source=name_of(photos),
@@ -187,7 +198,14 @@ def train(
         started=date,
         model=None if output is None else str(output),
         work=work,
-        seconds=seconds,
+        seconds=TrainingSeconds(
+            scan=scanned - clock,
+            extract=extracted - ready,
+            head=trial.head_seconds,
+            evaluate=trial.evaluate_seconds,
+            curve=done - saved if curve else None,
+            total=done - started,
+        ),
         curve=followed,
         command=tuple(command),
     )

@@ -27,8 +27,8 @@ from headstart.evaluation.leakage import (
     without_conflicts,
     without_copies_of,
 )
-from headstart.evaluation.metrics import evaluate, mean_of
-from headstart.evaluation.results import Measured, PhotoCounts, answers_of
+from headstart.evaluation.metrics import Evaluation
+from headstart.evaluation.results import Answers, Measured, PhotoCounts, measured_on
 from headstart.features.extraction import Features, Skipped
 from headstart.features.store import Store
 from headstart.heads.head import HeadChoice, Kind
@@ -87,13 +87,14 @@ class Trial:
         classifier: trained.
         measured: by cross-validation, or on the test photos.
         data: what it was trained and measured on.
-        seconds: `head`, `evaluate`.
+        head_seconds: that training the head took. evaluate_seconds: that measuring it took.
     """
 
     classifier: Classifier
     measured: Measured
     data: Data
-    seconds: dict[str, float]
+    head_seconds: float
+    evaluate_seconds: float
 
     @property
     def train(self) -> int:
@@ -204,13 +205,14 @@ def prepare(source: Source, features: Features, progress: Progress, skip_small_c
     return Data(train, None if source.test is None else test, PhotoCounts(len(source.paths), skipped))
 
 
-def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data) -> Trial:
+def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data, fraction: float | None = None) -> Trial:
     """Train a head and measure it: on the test photos or, if there are none, by cross-validation.
 
     Args:
         backbone: whose features they are. store: of the classifier.
         kind: of head. seed: of the folds.
         data: to learn from and to measure on.
+        fraction: of the training photos that `data` has, for the record; None: all of them.
 
     Raises:
         DataError: fewer than two classes, or a class with too few photos.
@@ -221,53 +223,35 @@ def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data) -
     train, classes = data.train, data.train.classes
     result = cross_validate(kind, train, classes, seed, measuring=data.test is None)
     seen = fingerprints(train.features.hashes[: saved.REMEMBERED])
-    seconds = {"head": time.perf_counter() - clock}
-    clock = time.perf_counter()
+    trained = time.perf_counter()
     if data.test is not None:
-        measured = measure(result.fit.head, classes, data.test, data.photos, seen)
+        measured = measure(result.head, classes, data.test, data.photos, seen)
     else:
-        labels, paths = train.numbers(classes), train.features.paths
-        measured = Measured(
-            evaluate(labels, result.held_out, classes, paths, "cross-validation", train.independent),
-            labels,
-            mean_of(result.held_out),
-            answers_of(paths, labels, result.held_out, train.groups, result.folds),
-            data.photos,
-        )
-    seconds["evaluate"] = time.perf_counter() - clock
+        measured = measured_on(train, classes, result.held_out, data.photos, result.folds)
+    done = time.perf_counter()
     test = None if data.test is None else len(data.test.labels)
     classifier = Classifier(
         backbone,
-        result.fit.head,
+        result.head,
         classes,
-        HeadChoice(kind, result.fit.strength),
+        HeadChoice(kind, result.strength),
         seed,
         seen,
-        {"train": len(train.labels), "test": test, "evaluation": _saved(measured)},
+        saved.TrainingFacts(len(train.labels), test, fraction, _saved(measured)),
         store,
     )
-    return Trial(classifier, measured, data, seconds)
+    return Trial(classifier, measured, data, trained - clock, done - trained)
 
 
-def curve_of(trial: Trial) -> LearningCurve:
-    """Follow a trial's accuracy against the number of photos, from its vectors."""
+def curve_of(data: Data, choice: HeadChoice, evaluation: Evaluation, answers: Answers, seed: int) -> LearningCurve:
+    """Follow the accuracy of a head against the number of photos; arguments as for `learn`."""
     from headstart.evaluation.learning_curve.curve import learning_curve
 
-    classifier, train, test = trial.classifier, trial.data.train, trial.data.test
-    return learning_curve(
-        classifier.choice.kind,
-        train.features.vectors,
-        train.numbers(classifier.classes),
-        classifier.classes,
-        train.content_keys().tolist(),  # the folds in which the strength is chosen follow them: as it was for the head
-        classifier.choice.strength,
-        None if test is None else (test.features.vectors, trial.measured.labels),
-        classifier.seed,
-    )
+    return learning_curve(choice, data.train, data.test, evaluation, answers, seed)
 
 
 def _saved(measured: Measured) -> dict[str, Any]:
-    """What a saved classifier says of its evaluation: no paths, which would show its owner's folders to others."""
+    """The evaluation as a saved classifier keeps it: no paths, which would show its owner's folders to others."""
     evaluation = measured.evaluation.to_json()
     left_out = {"mistakes", "reliability"} | (
         {"confusion"} if len(measured.evaluation.classes) > _MOST_SAVED else set()

@@ -27,7 +27,7 @@ _TAR = b"ustar"
 _TAR_AT = 257
 #: Bytes from which the kind of a file is recognised.
 _HEAD = 4096
-#: Names that Windows reserves for devices, with any extension.
+#: Names that Windows reserves for devices, with any file name extension.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
@@ -72,7 +72,7 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> None:
         limits: `LIMITS` if not given.
 
     Raises:
-        ArchiveError: it is not an archive, damaged, too large, or holds something that is not allowed.
+        ArchiveError: it is not an archive, damaged, too large, or contains something that is not allowed.
         OSError: the disk is full or read-only.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Files and folders written completely or not at all, even if the process is killed.
 
-Until it is complete, a file has a name of its own, `.NAME.<random>.new`, that no other thread, process or machine
-chooses. A process that is killed leaves it behind; nobody reads it.
+Until it is complete, a file has the name `.NAME.<random>.new`, which no other thread, process or machine uses. If the
+process is killed, that file stays and is never read.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ changed is sent whole. `disk.retry` limits every attempt.
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import json
 import re
@@ -25,6 +24,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from headstart.disk import archive, atomic, retry
+from headstart.disk.hashes import sha256
 from headstart.disk.retry import DownloadError, Pace, PassingError
 from headstart.progress import Progress
 from headstart.safety.printable import show
@@ -34,7 +34,7 @@ MOST_REDIRECTS = 10
 #: Bytes that a download of unknown length leaves free on the disk.
 SPARE = 500_000_000
 _BLOCK = 1 << 18
-#: Bytes by which a web page is recognised.
+#: First bytes, from which a web page is recognised.
 _HEAD = 4096
 _BREAKS = (http.client.IncompleteRead, http.client.RemoteDisconnected)
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
@@ -46,7 +46,7 @@ class Wanted:
 
     Attributes:
         url: `http` or `https`.
-        name: shown in the progress.
+        name: for the progress.
         expected: what kind of file it should be, in words.
         most: bytes that it may have at most.
         copies: how many times its size must be free on the disk: 2 if it will be unpacked.
@@ -77,13 +77,15 @@ def download(wanted: Wanted, room: Path, progress: Progress) -> tuple[Path, str]
             What has arrived is kept if it can be continued.
         OSError: the disk is full or read-only.
     """
+    if not is_encrypted(wanted.url):
+        address = wanted.url.partition("?")[0]
+        progress.message(f"{address} is not encrypted: the file may have been changed on the way.")
     room.mkdir(parents=True, exist_ok=True)
     partial = _Partial(room, wanted.url)
     try:
         retry.patiently(wanted.name, progress, lambda pace: _get(wanted, partial, pace, progress))
         if wanted.sha256:
-            with partial.file.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+            found = sha256(partial.file)
             if found != wanted.sha256:
                 partial.forget()
                 raise DownloadError(f"what the server sent has SHA-256 {found}, expected {wanted.sha256}")
@@ -94,6 +96,12 @@ def download(wanted: Wanted, room: Path, progress: Progress) -> tuple[Path, str]
                 room.rmdir()
         raise
     return partial.file, partial.source
+
+
+def is_encrypted(url: str) -> bool:
+    """Whether the file is protected against changes on the way; this machine itself counts as encrypted."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1")
 
 
 class _Partial:
@@ -133,7 +141,7 @@ class _Partial:
         return self._done or 0 < self.size == self.total
 
     def forget(self) -> None:
-        """Remove what is here, the note first, in case the process dies in between."""
+        """Remove the files, `source.json` first, in case the process is killed in between."""
         self._done, self.mark, self.total = False, "", None
         self._note.unlink(missing_ok=True)
         self.file.unlink(missing_ok=True)
@@ -231,7 +239,7 @@ def _receive(
         progress.message(f"{wanted.name}: continuing after {partial.size / 1e6:,.1f}{of} MB.")
     else:
         kind = archive.kind_of(block)
-        if kind == "empty" or kind.startswith(("an HTML", "an XML", "a JSON")):  # it must not replace what is here
+        if kind == "empty" or kind.startswith(("an HTML", "an XML", "a JSON")):  # it must not replace the partial file
             raise DownloadError(f"what the server sent is {kind}, not {wanted.expected}", "address")
         length = response.headers.get("Content-Length", "")
         partial.start(response, int(length) if length.isdigit() else None)

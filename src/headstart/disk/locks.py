@@ -1,9 +1,9 @@
-"""Locks between threads and processes: one owner at a time, freed by the system when the owner dies, however it dies.
+"""Locks between threads and processes: one owner at a time. The system frees the lock of an owner that dies.
 
-The package `filelock` takes the system's lock. Three things it leaves to its callers: a lock file that its owner
-removes (who waited for it starts again), forked children (which drop their parent's locks), and the text in the file
-that names the owner to those who wait. That text is never trusted: only the system's lock counts, so a reused process
-id cannot be mistaken for an owner.
+The package `filelock` takes the system's lock. Three things are left to us: lock files that their owner removes (those
+who wait for one start again), forked children (they drop their parent's locks), and the text in the file that names
+the owner to those who wait. That text is for people: only the system's lock counts, so a process id that is used again
+is not mistaken for an owner.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _POLL_SECONDS = 0.01
 _REMIND_SECONDS = 60.0
 #: Attempts to lock a file that others keep removing together with its folder.
 _ATTEMPTS = 100
-#: Where the owner's text starts: Windows lets nobody else read the byte that is locked, the first.
+#: Where the owner's text starts: on Windows nobody else can read the locked byte, the first one.
 _TEXT_AT = 1
 #: Descriptors of the lock files that this process has open.
 _descriptors: set[int] = set()
@@ -32,7 +32,7 @@ def locked(path: Path, keep: bool = True) -> Iterator[None]:
     """Hold a lock, after waiting for it. The folder and the file are made if they are missing.
 
     Args:
-        path: the lock's file. Its owner may remove it: those who wait notice.
+        path: the lock's file. Its owner may remove it; those who wait notice that.
         keep: whether the file stays afterwards.
 
     Raises:
@@ -54,8 +54,8 @@ def owned(path: Path, purpose: str, report: Callable[[str], None]) -> Iterator[N
 
     Args:
         path: the lock's file; it stays when the lock is freed.
-        purpose: what the owner does, such as "fetches hf:owner/name".
-        report: receives who is waited for, every minute, and that an earlier owner died.
+        purpose: what the owner is doing, such as "fetching hf:owner/name".
+        report: receives a message every minute while waiting, and one if an earlier owner died.
 
     Raises:
         OSError: the folder cannot be written, or its file system has no locks.
@@ -84,7 +84,7 @@ def owned(path: Path, purpose: str, report: Callable[[str], None]) -> Iterator[N
 
 @contextmanager
 def owned_if_free(path: Path) -> Iterator[bool]:
-    """Hold a lock unless somebody else does; yields whether it is held."""
+    """Hold a lock if it is free; yields whether it was."""
     from filelock import lock_descriptor
 
     try:
@@ -99,13 +99,13 @@ def owned_if_free(path: Path) -> Iterator[bool]:
 
 
 def _acquire(path: Path, wait: Callable[[int], None]) -> int:
-    """Open and lock a file; `wait` is called again and again while somebody else holds it."""
+    """Open and lock a file; `wait` is called repeatedly while another process or thread holds it."""
     from filelock import lock_descriptor
 
     for _ in range(_ATTEMPTS):
-        with suppress(FileNotFoundError, FileExistsError):  # the folder was removed, or removed and made, in between
+        with suppress(FileNotFoundError, FileExistsError):  # another process removes or makes the folder
             path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):  # the file or its folder was removed in between
+        with suppress(FileNotFoundError):  # another process removes the file or its folder
             descriptor = _open(path)
             try:
                 while not lock_descriptor(descriptor, blocking=False):
@@ -117,8 +117,8 @@ def _acquire(path: Path, wait: Callable[[int], None]) -> int:
                 _close(descriptor)
                 raise
             _close(descriptor)
-    path.parent.mkdir(parents=True, exist_ok=True)  # a link to nowhere is an error that says so
-    raise FileNotFoundError(errno.ENOENT, "the lock is removed again and again", os.fspath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)  # raises a clear error for a broken link
+    raise FileNotFoundError(errno.ENOENT, "the lock file keeps being removed", os.fspath(path))
 
 
 def _open(path: Path) -> int:
@@ -130,16 +130,16 @@ def _open(path: Path) -> int:
 def _close(descriptor: int) -> None:
     from filelock import unlock_descriptor
 
-    if descriptor in _descriptors:  # otherwise it was the parent process's: see `_drop_inherited`
+    if descriptor in _descriptors:  # otherwise it belonged to the parent process: see `_drop_inherited`
         _descriptors.discard(descriptor)
         try:
-            unlock_descriptor(descriptor)  # closing is not enough while a forked child has it open, too
+            unlock_descriptor(descriptor)  # closing is not enough while a forked child also has it open
         finally:
             os.close(descriptor)
 
 
 def _drop_inherited() -> None:
-    """In a forked child: close the parent's locks, which would otherwise be held until the child has ended, too.
+    """In a forked child: close the parent's locks, which would otherwise be held until the child ends as well.
 
     `filelock` does this for its lock objects, not for descriptors; and its objects do not notice a removed file.
     """
@@ -160,16 +160,16 @@ def _describe_owner(purpose: str) -> str:
 
 
 def _owner(descriptor: int) -> str:
-    """Who holds the lock or died with it, in words; empty if nobody has written that."""
+    """Describe the process that holds the lock or died holding it; empty if the file does not name one."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         os.lseek(descriptor, _TEXT_AT, os.SEEK_SET)
         fields = json.loads(os.read(descriptor, 4096))
-        return f"process {fields['pid']} on {fields['host']}, which since {fields['since']} {fields['purpose']}"
+        return f"process {fields['pid']} on {fields['host']}, {fields['purpose']} since {fields['since']}"
     return ""
 
 
 def _write(descriptor: int, text: str) -> None:
-    with suppress(OSError):  # locking works on a full disk, too: the text is for people
+    with suppress(OSError):  # locking also works on a full disk; the text is for people
         os.ftruncate(descriptor, 0)
         if text:
             os.lseek(descriptor, 0, os.SEEK_SET)

@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 #: Seconds before the second, third and fourth attempt.
 PAUSES = (1.0, 3.0, 9.0)
-#: Seconds; we do not wait for a server that asks for a longer pause.
+#: Seconds; if a server requests a longer pause, the download fails.
 LONGEST_PAUSE = 60.0
 #: Seconds without a byte, while connecting or reading, after which an attempt fails.
 TIMEOUT = 30.0
@@ -40,7 +40,7 @@ class PassingError(Exception):
 
     Attributes:
         what: what happened, in words that continue a sentence about the server.
-        pause: seconds that the server asks to wait, None if it does not ask.
+        pause: seconds to wait that the server requests; None if it requests no pause.
     """
 
     def __init__(self, what: str, pause: float | None = None) -> None:
@@ -87,7 +87,7 @@ def patiently(name: str, progress: Progress, action: Callable[[Pace], Result]) -
         action: one attempt; it counts the bytes that arrive.
 
     Raises:
-        DownloadError: the last attempt failed too, or the server asks for too long a pause.
+        DownloadError: the last attempt failed too, or the server requests too long a pause.
     """
     pace, pauses = Pace(), iter(PAUSES)
     kept, since = 0, time.monotonic()
@@ -100,8 +100,8 @@ def patiently(name: str, progress: Progress, action: Callable[[Pace], Result]) -
             pause = next(pauses, None)
             wait = max(pause or 0.0, error.pause or 0.0)
             if pause is None or wait > LONGEST_PAUSE:
-                asks = f" and asks to wait for {error.pause:.0f} s" if error.pause else ""
-                raise DownloadError(f"{error.what}{asks}") from error
+                requested = f" and requests a pause of {error.pause:.0f} s" if error.pause else ""
+                raise DownloadError(f"{error.what}{requested}") from error
             progress.message(f"{name}: {error.what}; trying again in {wait:.0f} s.")
             time.sleep(wait)
 
@@ -165,7 +165,7 @@ def _bounded(action: Callable[[Pace], Result], pace: Pace) -> Result:
 
 
 def retry_after(value: str | None) -> float | None:
-    """Seconds that a `Retry-After` header asks for; it holds seconds or a date."""
+    """Seconds to wait by a `Retry-After` header, which contains seconds or a date."""
     if value is None:
         return None
     try:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 20
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_NOISE = {"__macosx", "thumbs.db", "desktop.ini"}
+#: Names, in lower case, of files and folders that operating systems add to photos.
+NOISE = {"__macosx", "thumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "@eadir"}
 #: Photos hardly compress, so ten bytes for each packed one is plenty; the largest data set has 32,825 photos in 1.6 GB.
 LIMITS = Limits(bytes=20_000_000_000, files=100_000, ratio=10, spare=64_000_000)
 
@@ -35,7 +36,7 @@ def unpack(file: Path, folder: Path, limits: Limits = LIMITS) -> None:
         limits: how large it may be when unpacked.
 
     Raises:
-        ArchiveError: it is not an archive, damaged, too large, or holds something that is not allowed.
+        ArchiveError: it is not an archive, damaged, too large, or contains something that is not allowed.
         OSError: the file cannot be read, or the disk is full or read-only.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +85,7 @@ def _reading(file: Path) -> Iterator[ZipFile]:
         raise ArchiveError(f"is a damaged or truncated zip ({str(error)[:200]})") from error
     except OSError as error:
         if error.errno == errno.EINVAL:  # an offset before the start of the file
-            raise ArchiveError("is a damaged or truncated zip (its directory leads nowhere)") from error
+            raise ArchiveError("is a damaged or truncated zip (its directory points outside the file)") from error
         raise
 
 
@@ -102,7 +103,7 @@ def _admitted(member: ZipInfo) -> str:
     if member.flag_bits & 1:
         raise ArchiveError(f"has an encrypted file: {name[:100]!a}")
     if member.compress_type not in (0, 8):  # stored, deflated
-        raise ArchiveError(f"has a file that is packed in a rare way: {name[:100]!a}")
+        raise ArchiveError(f"has a file with an unusual compression method: {name[:100]!a}")
     return "" if any(_is_noise(part) for part in name.split("/")) else name
 
 
@@ -115,11 +116,11 @@ def _write(opened: ZipFile, member: ZipInfo, target: Path) -> None:
         with opened.open(member) as content, target.open("xb") as file:
             shutil.copyfileobj(content, file, _BLOCK)  # ends at the declared size, and verifies the checksum
             written = file.tell()
-    except (FileExistsError, NotADirectoryError) as error:  # the folder was empty: the zip itself made the other one
+    except (FileExistsError, NotADirectoryError) as error:  # the folder was empty, so the zip has both
         raise ArchiveError(f"has the same name twice: {member.filename[:100]!a}") from error
     if written != member.file_size:
         raise ArchiveError(f"ends in the middle of a file: {member.filename[:100]!a}")
 
 
 def _is_noise(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _NOISE
+    return name.startswith(".") or name.lower() in NOISE

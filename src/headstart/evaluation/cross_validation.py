@@ -1,4 +1,4 @@
-"""How a head is measured without a test set: repeated stratified cross-validation over the features.
+"""Measuring a head without a test set: repeated stratified cross-validation over the features.
 
 Copies of a photo are always in the same fold.
 """
@@ -13,33 +13,34 @@ import numpy.typing as npt
 
 from headstart.errors import DataError
 from headstart.evaluation.leakage import Clean, distinct
-from headstart.heads.fitting import Fitted, fit
-from headstart.heads.head import Kind
+from headstart.heads.fitting import fit
+from headstart.heads.head import Head, Kind
 from headstart.photos.splits import stratified_folds
 
-#: Where a strength is only chosen, and where photos are many.
+#: Folds to choose a strength, and to measure with many photos.
 FOLDS = 5
-#: Where photos are few, what is measured should learn from nearly as many as the final head does: with 5 folds the
+#: With few photos, the heads measured should learn from nearly as many as the final head does: with 5 folds the
 #: accuracy measured was 1.3 to 1.9 points below the true one on food10-64, and its interval contained the truth in
 #: 91 % of 300 draws of 40 photos a class (benchmarks/intervals.py).
 MORE_FOLDS = 10
 _FEW = 1000
-#: Repeats make the mean steadier where photos are few; with many one pass is as good and repeats only cost time.
+#: Repeats make the mean steadier with few photos; with many photos one pass is as good and takes less time.
 _PREDICTIONS_WANTED = 1500
 _MOST_REPEATS = 20
 
 
 @dataclass(frozen=True)
 class CrossValidated:
-    """A head trained on all photos, and what heads trained on parts of them predict for the rest.
+    """A head trained on all photos, and predictions for each photo by heads trained on others.
 
     Attributes:
-        fit: the head.
-        held_out: for each repeat float64 `(n, k)` probabilities.
+        head: trained on all photos. strength: that was chosen for it, see `Fitted`.
+        held_out: for each repeat float64 `(n, k)` probabilities; none unless the figures are wanted.
         folds: int8 `(repeats, n)`, the fold that photo i was in.
     """
 
-    fit: Fitted
+    head: Head
+    strength: float | None
     held_out: list[npt.NDArray[np.float64]]
     folds: npt.NDArray[np.int8]
 
@@ -50,7 +51,7 @@ def repeats_for(photos: int) -> int:
 
 
 def folds_for(photos: int) -> int:
-    """Ten folds below 1,000 photos, else five: with many photos a tenth more changes little and takes time."""
+    """Ten folds below 1,000 photos, else five: with many photos, more folds change little and take time."""
     return MORE_FOLDS if photos < _FEW else FOLDS
 
 
@@ -64,8 +65,8 @@ def cross_validate(
         clean: the photos.
         classes: class names, at least two.
         seed: of the folds; repeat r uses `seed + r`.
-        measuring: whether the figures are wanted, then `repeats_for` and `folds_for` the number of photos; otherwise
-            one repeat of five folds, enough to choose the strength.
+        measuring: whether the figures are wanted; then `repeats_for` and `folds_for` decide. Otherwise five folds,
+            once: enough to choose the strength.
 
     Raises:
         DataError: fewer than two classes, or a class with fewer than two different photos.
@@ -82,10 +83,11 @@ def cross_validate(
     labels = clean.numbers(classes)
     wanted, repeats = (folds_for(len(labels)), repeats_for(len(labels))) if measuring else (FOLDS, 1)
     k = min(wanted, max(counts.values()))
-    keys = clean.content_keys()
-    fits, folds = [], np.empty((repeats, len(labels)), np.int8)
-    for r in range(repeats):
-        own = stratified_folds(labels, keys.tolist(), k, seed + r)
-        fits.append(fit(kind, clean.features.vectors, labels, own, clean.groups))
-        folds[r] = own
-    return CrossValidated(fits[0], [one.held_out for one in fits], folds)
+    keys = clean.content_keys().tolist()
+    folds = [stratified_folds(labels, keys, k, seed + r) for r in range(repeats)]
+    vectors, groups = clean.features.vectors, clean.groups
+    first = fit(kind, vectors, labels, folds[0], groups)
+    held_out = []
+    if measuring:
+        held_out = [first.held_out, *(fit(kind, vectors, labels, own, groups).held_out for own in folds[1:])]
+    return CrossValidated(first.head, first.strength, held_out, np.array(folds, np.int8))

@@ -1,7 +1,7 @@
-"""Student's t, the fair coin and the normal distribution: what tests of significance need, without SciPy.
+"""Student's t and the normal distribution: what tests of significance need, without SciPy.
 
-Computed in 30 digits by mpmath, which is imported when first needed. Each call has a context of its own: mpmath's
-shared one has one precision for all threads.
+Student's t is computed in 30 digits by mpmath, which is imported when first needed. Each call has a context of its own:
+mpmath's shared one has one precision for all threads.
 """
 
 from __future__ import annotations
@@ -11,10 +11,6 @@ from functools import lru_cache
 from typing import Any
 
 _DIGITS = 30
-#: Binary places of the fixed-point numbers in `coin_cdf`.
-_PLACES = 128
-#: Up to so many throws the ways to get k heads are counted exactly, in milliseconds; for a million it takes 30 s.
-_EXACT = 10_000
 
 
 def normal_cdf(x: float) -> float:
@@ -44,23 +40,8 @@ def t_quantile(p: float, df: float) -> float:
     return float(t)
 
 
-def coin_cdf(k: int, n: int) -> float:
-    """P(X <= k) for X binomial (n, 1/2): at most k heads in n throws of a fair coin; 0 <= k <= n.
-
-    P(X = i - 1) / P(X = i) = i / (n - i + 1), so all terms follow from the last.
-    """
-    term = total = 1 << _PLACES
-    for i in range(k, 0, -1):
-        term = term * i // (n - i + 1)
-        total += term
-        if not term:
-            break
-    ways = math.comb(n, k) if n <= _EXACT else int(_context().binomial(n, k))
-    return ways * total / (1 << n + _PLACES)
-
-
 def _t_cdf(context: Any, t: Any, df: float) -> Any:
-    """By the incomplete beta function (Abramowitz and Stegun 1964, 26.7.1 and 26.5.27)."""
+    """`t_cdf`, by the incomplete beta function (Abramowitz and Stegun 1964, 26.7.1 and 26.5.27)."""
     tail = context.betainc(context.mpf(df) / 2, 0.5, 0, df / (df + context.mpf(t) ** 2), regularized=True) / 2
     return 1 - tail if t > 0 else tail
 

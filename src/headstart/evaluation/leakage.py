@@ -1,4 +1,4 @@
-"""What makes figures too good is removed before anything is measured: photos with two labels, copies on both sides."""
+"""Photos that would make the figures optimistic are removed: those with two labels, and copies on both sides."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Clean:
 
     Attributes:
         features: of m photos. labels: class name of each.
-        groups: a key for each; equal for photos whose vectors are equal (copies, or copies with other metadata).
+        groups: a key for each; equal for photos with equal vectors (copies, also with other metadata).
         skipped: photos left out, with reasons.
     """
 
@@ -48,7 +48,7 @@ class Clean:
         return np.array([position[label] for label in self.labels], np.intp)
 
     def content_keys(self) -> Keys:
-        """For each photo the least content hash of its group: folds follow content, not names or arithmetic."""
+        """For each photo the least content hash of its group, so that folds depend on content alone."""
         hashes = self.features.hashes
         order = np.argsort(hashes, kind="stable")
         _, least, copies = np.unique(self.groups[order], return_index=True, return_inverse=True)
@@ -86,7 +86,7 @@ class Clean:
 
 
 def without_conflicts(features: Features, labels: Sequence[str]) -> Clean:
-    """Leave out every photo that is there twice with different labels: nobody knows which label is right.
+    """Leave out all photos that occur twice with different labels: it is not known which label is right.
 
     Args:
         features: of m photos. labels: class name of each.
@@ -112,7 +112,7 @@ def without_conflicts(features: Features, labels: Sequence[str]) -> Clean:
 
 
 def without_copies_of(train: Clean, test: Clean) -> Clean:
-    """The training photos without those that are also measured on; `skipped` lists the copies."""
+    """The training photos, without copies of photos that are measured on; `skipped` lists those."""
     measured = dict(zip(test.groups.tolist(), test.features.paths, strict=True))
     groups = train.groups.tolist()
     keep = [i for i, group in enumerate(groups) if group not in measured]
@@ -140,10 +140,10 @@ def without_classes(clean: Clean, left_out: Collection[str]) -> Clean:
 
 
 def check_complete(expected: Sequence[str], clean: Clean, skipped: Sequence[Skipped]) -> None:
-    """A class that was announced must not vanish because none of its photos can be used.
+    """Check that every expected class still has photos.
 
     Raises:
-        DataError: naming the classes and why.
+        DataError: no photo of a class can be used; the message lists such classes and the reasons.
     """
     if missing := sorted(set(expected) - set(clean.labels)):
         reasons = sorted({one.reason for one in skipped})

@@ -1,4 +1,4 @@
-"""How good is it, and how sure are we? Pure functions on arrays: no photo, no backbone, no file."""
+"""How good a classifier is, and how certain that is: functions of arrays, which need no photos or files."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ Probabilities = npt.NDArray[np.float64]
 Z95 = 1.959963984540054
 CALIBRATION_BINS = 15
 MISTAKES_SHOWN = 50
+LEAST_SURE_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,19 @@ class Mistake:
     path: str
     label: str
     predicted: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Unsure:
+    """A photo that was predicted right, but with little confidence.
+
+    Attributes:
+        path: of the photo. label: its class, which was predicted. probability: of that class.
+    """
+
+    path: str
+    label: str
     probability: float
 
 
@@ -89,12 +103,13 @@ class Evaluation:
         n: photos measured on.
         accuracy: share of right predictions, 0..1; over repeats of cross-validation, their mean.
         interval: 95 % interval of the accuracy.
-        balanced_accuracy: mean over classes of the share of their photos that was predicted right.
+        balanced_accuracy: mean of the recalls of the classes.
         log_loss: mean of `-ln p(true class)`.
         calibration_error: expected calibration error, 0..1.
         confusion: float64 `(k, k)`, rows true, columns predicted; photos (a mean over repeats).
-        bins: of the calibration error, those that have photos; by the mean probabilities over repeats.
+        bins: of the calibration error, those with photos; of the mean probabilities over repeats.
         mistakes: the most confident first, at most 50.
+        least_sure: photos predicted right, the least confident first, at most 12. Only for people: not in `to_json`.
     """
 
     protocol: Protocol
@@ -108,6 +123,7 @@ class Evaluation:
     confusion: npt.NDArray[np.float64]
     bins: tuple[Bin, ...]
     mistakes: tuple[Mistake, ...]
+    least_sure: tuple[Unsure, ...] = ()
 
     @property
     def per_class(self) -> tuple[ClassFigures, ...]:
@@ -128,10 +144,10 @@ class Evaluation:
         )
 
     def top_confusions(self, most: int) -> list[Confusion]:
-        """Which class was predicted for which, the most frequent first; those of half a photo or more.
+        """Classes predicted as another class, the most frequent first; those with half a photo or more.
 
         Args:
-            most: so many at most.
+            most: maximum number of confusions.
         """
         support = self.confusion.sum(axis=1)
         found = [
@@ -180,6 +196,7 @@ def evaluate(
     paths: Sequence[str],
     protocol: Protocol = "test set",
     interval_photos: int | None = None,
+    mean: npt.NDArray[np.float32] | None = None,
 ) -> Evaluation:
     """Measure predictions against the truth.
 
@@ -187,14 +204,14 @@ def evaluate(
         labels: intp `(n,)`, true classes, `0..k-1`.
         repeats: for each repeat (one for a test set) float64 `(n, k)`, probabilities.
         classes: k names. paths: n of them.
-        protocol: cross-validation gets the cautious interval, because it measures other, mostly worse heads than the
-            final one, which learns from more photos.
-        interval_photos: how many independent photos the interval may count on; n if not given. Copies of a photo
-            are one.
+        protocol: cross-validation gets the cautious interval, because it measures heads that learn from fewer photos
+            than the final one.
+        interval_photos: number of independent photos for the interval; n if not given. Copies count as one.
+        mean: `mean_of(repeats)`, if it was computed already.
 
     Returns:
         figures averaged over the repeats. The interval is Wilson's for one set of independent photos: repeats make
-        the mean steadier, but they are no more photos, so they do not narrow it. For cross-validation it is
+        the mean steadier but add no photos, so they do not narrow it. For cross-validation it is
         `wilson_corrected`. In 300 draws each of 10 and 40 photos a class (benchmarks/intervals.py) the plain one
         contained the true accuracy in as few as 92.3 %, the cautious one in 93.0 % or more.
     """
@@ -206,30 +223,35 @@ def evaluate(
     accuracy = float(np.trace(confusion) / n)
     support = confusion.sum(axis=1)
     recalls = np.diag(confusion)[support > 0] / support[support > 0]
-    interval = wilson if protocol == "test set" else wilson_corrected
-    mean = np.mean(repeats, axis=0) if len(repeats) > 1 else repeats[0]
+    exact = np.mean(repeats, axis=0) if len(repeats) > 1 else repeats[0]
     return Evaluation(
         protocol=protocol,
         classes=tuple(classes),
         n=n,
         accuracy=accuracy,
-        interval=interval(accuracy, interval_photos or n),
+        interval=accuracy_interval(protocol, accuracy, interval_photos or n),
         balanced_accuracy=float(recalls.mean()),
         log_loss=float(np.mean([log_loss(p, labels) for p in repeats])),
         calibration_error=float(np.mean([calibration_error(p, labels) for p in repeats])),
         confusion=confusion,
-        bins=bins(mean_of(repeats), labels),
-        mistakes=_mistakes(labels, mean, classes, paths),
+        bins=bins(mean_of(repeats) if mean is None else mean, labels),
+        mistakes=_mistakes(labels, exact, classes, paths),
+        least_sure=_least_sure(labels, exact, classes, paths),
     )
 
 
 def mean_of(repeats: Sequence[Probabilities]) -> npt.NDArray[np.float32]:
-    """The mean of probabilities `(n, k)` over repeats, in float32: it is kept, and n and k may be large."""
+    """The mean of probabilities `(n, k)` over repeats, in float32: it is kept in memory, and n and k may be large."""
     total = repeats[0].astype(np.float32)
     for one in repeats[1:]:
         total += one
     total /= np.float32(len(repeats))
     return total
+
+
+def accuracy_interval(protocol: Protocol, accuracy: float, n: int) -> tuple[float, float]:
+    """95 % interval of an accuracy on n independent photos: the one for all that is measured in this way."""
+    return wilson(accuracy, n) if protocol == "test set" else wilson_corrected(accuracy, n)
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
@@ -252,7 +274,7 @@ def wilson_corrected(share: float, n: int) -> tuple[float, float]:
     """95 % score interval with continuity correction: Wilson's, half a trial further out on either side.
 
     Newcombe 1998 (Statistics in Medicine 17:857), method 4: all P with `|share - P| - 1/(2n) <= z sqrt(P(1 - P)/n)`,
-    which are Wilson's ends at `share - 1/(2n)` and `share + 1/(2n)`. Wilson's interval holds the truth in 95 % on
+    which are Wilson's ends at `share - 1/(2n)` and `share + 1/(2n)`. Wilson's interval contains the truth in 95 % on
     average over shares, this one in hardly less than 95 % at any.
 
     Args:
@@ -314,3 +336,12 @@ def _mistakes(
         Mistake(paths[i], classes[int(labels[i])], classes[int(predicted[i])], float(confidence[i]))
         for i in wrong.tolist()
     )
+
+
+def _least_sure(
+    labels: Labels, probabilities: Probabilities, classes: Sequence[str], paths: Sequence[str]
+) -> tuple[Unsure, ...]:
+    confidence = probabilities.max(axis=1)
+    right = np.flatnonzero(probabilities.argmax(axis=1) == labels)
+    right = right[np.argsort(confidence[right], kind="stable")][:LEAST_SURE_SHOWN]
+    return tuple(Unsure(paths[i], classes[int(labels[i])], float(confidence[i])) for i in right.tolist())

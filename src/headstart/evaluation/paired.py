@@ -6,18 +6,21 @@ Such a test detects far smaller differences than a comparison of two intervals.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from headstart.evaluation.distributions import coin_cdf, t_cdf, t_quantile
+from headstart.evaluation.distributions import normal_cdf, t_cdf, t_quantile
 from headstart.evaluation.metrics import Z95
 
 Right = npt.NDArray[np.bool_]
-#: Below this p-value a difference counts as more than luck; it matches the 95 % intervals.
+#: Below this p-value a difference counts as more than luck, and its 95 % interval leaves out 0: the two never disagree.
 LEVEL = 0.05
+#: Photos by which the score test corrects for counts being whole, see `score_p`.
+_CORRECTION = 0.25
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,11 @@ class Difference:
     Attributes:
         n: photos that both predicted.
         value: accuracy of the first minus that of the second, -1..1.
-        interval: 95 % interval of it, in -1..1; never of width 0.
+        interval: 95 % interval of it, in -1..1; never of width 0. It leaves out 0 exactly if p is below 0.05.
         p: probability of a difference at least this large if both were equally good; two-sided, 0..1.
         first_only, second_only: photos that only the first, or only the second, got right; a mean over repeats.
+        comparisons: how many differences are looked at together. `p` is multiplied by it, at most to 1, and the
+            intervals hold all true differences together in 95 % (Bonferroni; Dunn 1961).
     """
 
     n: int
@@ -38,6 +43,7 @@ class Difference:
     p: float
     first_only: float
     second_only: float
+    comparisons: int = 1
 
     @property
     def is_significant(self) -> bool:
@@ -53,21 +59,18 @@ class Difference:
             "p": self.p,
             "first_only": self.first_only,
             "second_only": self.second_only,
+            "comparisons": self.comparisons,
             "significant": self.is_significant,
         }
 
 
-def on_test_set(first: Right, second: Right) -> Difference:
-    """Compare two trained classifiers on photos that neither was trained on.
+def on_test_set(first: Right, second: Right, comparisons: int = 1) -> Difference:
+    """Compare two trained classifiers on photos that neither was trained on, by `score_p` and `score_interval`.
 
     Args:
         first, second: bool `(n,)`, n >= 1, whether each was right on photo i. The photos count as independent: pass
             copies of a photo once.
-
-    Returns:
-        p by McNemar's test (`mcnemar`), the interval by Tango's score (`tango`). The interval leaves out 0 when
-        McNemar's test without correction is below 0.05, which for all up to 200 photos that only one got right is when
-        the mid-p is, but for 7 of the 10,200 splits at the edge (4 to 0 is the smallest): there p decides.
+        comparisons: how many differences are looked at together.
 
     Raises:
         ValueError: the arrays differ in shape, are not bool `(n,)`, or are empty.
@@ -75,10 +78,13 @@ def on_test_set(first: Right, second: Right) -> Difference:
     _check(first, second, 1)
     n = len(first)
     b, c = int((first & ~second).sum()), int((second & ~first).sum())
-    return Difference(n, (b - c) / n, tango(b, c, n), mcnemar(b, c), b, c)
+    p = min(1.0, comparisons * score_p(0.0, b, c, n))
+    return Difference(n, (b - c) / n, score_interval(b, c, n, comparisons), p, b, c, comparisons)
 
 
-def by_cross_validation(first: Right, second: Right, folds: npt.NDArray[np.integer[Any]]) -> Difference:
+def by_cross_validation(
+    first: Right, second: Right, folds: npt.NDArray[np.integer[Any]], comparisons: int = 1
+) -> Difference:
     """Compare two ways of making a classifier by repeated cross-validation over the same folds.
 
     The corrected resampled t-test (Nadeau and Bengio 2003, section 3; for r repeats of k folds Bouckaert and Frank
@@ -86,16 +92,19 @@ def by_cross_validation(first: Right, second: Right, folds: npt.NDArray[np.integ
 
         t = mean(x) / sqrt((1 / (k * r) + n_test / n_train) * var(x)),  k * r - 1 degrees of freedom.
 
+    The interval is that test inverted: all differences that it does not reject.
+
     Training sets overlap, so the x are not independent; `n_test / n_train` stands for what they share. Without it the
     test would find a difference between any two heads if only it were repeated often enough.
 
     Folds of unequal size weigh by their photos, so that `value` is the difference of the accuracies that are printed.
     `var(x)` is 0 where the two agree on every photo. As ten right out of ten is not 100 %, the standard error is at
-    least that of Tango's interval for n photos without disagreement.
+    least that of `score_interval` for n photos without disagreement.
 
     Args:
         first, second: bool `(r, n)`, whether each was right on photo i in repeat j.
         folds: int `(r, n)`, the fold that photo i was in, `0..k-1`, k >= 2, the same for both.
+        comparisons: how many differences are looked at together.
 
     Raises:
         ValueError: the arrays differ in shape, are not bool `(r, n)`, are empty, or a repeat has one fold.
@@ -117,40 +126,50 @@ def by_cross_validation(first: Right, second: Right, folds: npt.NDArray[np.integ
     per_repeat = count / repeats
     variance = (1 / count + 1 / (per_repeat - 1)) * spread / (count - 1)
     b, c = float((first & ~second).mean(axis=0).sum()), float((second & ~first).mean(axis=0).sum())
-    error = max(float(np.sqrt(variance)), tango(0, 0, n)[1] / Z95)
-    half = t_quantile(0.975, count - 1) * error
-    p = 2 * t_cdf(-abs(value) / error, count - 1)
-    return Difference(n, value, (max(-1.0, value - half), min(1.0, value + half)), p, b, c)
+    error = max(float(np.sqrt(variance)), score_interval(0, 0, n)[1] / Z95)
+    half = t_quantile(1 - LEVEL / 2 / comparisons, count - 1) * error
+    p = min(1.0, comparisons * 2 * t_cdf(-abs(value) / error, count - 1))
+    return Difference(n, value, (max(-1.0, value - half), min(1.0, value + half)), p, b, c, comparisons)
 
 
-def mcnemar(first_only: int, second_only: int) -> float:
-    """Exact McNemar test in its mid-p form, two-sided (Fagerland, Lydersen and Laake 2013, equation 4).
+def score_p(delta: float, first_only: float, second_only: float, n: int) -> float:
+    """p-value, two-sided, of the score test that the accuracies differ by `delta` (Tango 1998, equations 8 to 10).
 
-    If both are equally good, each photo that only one got right is a fair coin. The plain exact test keeps well below
-    its 5 % (about 2 to 3 at these sizes) and so misses differences; the mid-p counts the observed outcome half and
-    stayed at or below 5 % in all 9,595 cases of that paper.
+        z = (|b - c - n delta| - 1/4) / sqrt(n (2 q + delta (1 - delta)))
 
-    Args:
-        first_only, second_only: b and c, photos that only one got right, 0 or more.
+    q is the likeliest share of photos that only the second gets right, given that the first gets `delta` more right:
+    the greater root of `2 n q^2 + ((2 n - b + c) delta - b - c) q - c delta (1 - delta) = 0`. For `delta` 0 it is
+    McNemar's test, z = (|b - c| - 1/4) / sqrt(b + c).
 
-    Returns:
-        `2 P(X < min(b, c)) + P(X = min(b, c))` for X binomial (b + c, 1/2); 1 if b == c.
-    """
-    m, least = first_only + second_only, min(first_only, second_only)
-    below = coin_cdf(least - 1, m) if least else 0.0
-    return min(1.0, below + coin_cdf(least, m))
-
-
-def tango(first_only: float, second_only: float, n: int) -> tuple[float, float]:
-    """95 % score interval of the difference of two proportions of the same n photos (Tango 1998, section 3).
-
-    What Wilson's interval is for one accuracy: all differences that the score test does not reject. Never of width 0:
-    if the two agree on all of n photos it reaches to `z^2 / (n + z^2)` on either side.
+    The correction of a quarter of a photo (Edwards 1948 has 1; Chang, Liu, Hou, Yan and Shan 2024 study weaker ones) is
+    chosen by enumerating all outcomes of 10, 20, 40 and 100 photos. Without it equal classifiers are called different
+    in up to 5.4 %, and intervals hold the true difference in as few as 93.3 %; with it 5.1 % and 94.8 %, and the
+    verdict is that of the exact mid-p test (Fagerland, Lydersen and Laake 2013) in 99.7 % of the outcomes.
 
     Args:
+        delta: -1..1.
         first_only, second_only: b and c, photos that only one got right; b + c <= n. Need not be whole: means over
             repeats will do.
         n: photos, 1 or more.
+    """
+    b, c = first_only, second_only
+    linear = (2 * n - b + c) * delta - b - c
+    root = math.sqrt(max(0.0, linear**2 + 8 * n * c * delta * (1 - delta)))  # of a square that rounding may make < 0
+    distance = abs(b - c - n * delta) - _CORRECTION
+    variance = n * ((root - linear) / (2 * n) + delta * (1 - delta))
+    if distance <= 0:
+        return 1.0
+    return 2 * normal_cdf(-distance / math.sqrt(variance)) if variance > 0 else 0.0
+
+
+def score_interval(first_only: float, second_only: float, n: int, comparisons: int = 1) -> tuple[float, float]:
+    """95 % interval of the difference of two accuracies on the same n photos: all that `score_p` does not reject.
+
+    What Wilson's interval is for one accuracy (Tango 1998, section 3). Never of width 0.
+
+    Args:
+        first_only, second_only, n: as for `score_p`.
+        comparisons: each interval holds in `1 - 0.05 / comparisons`, so all hold together in 95 %.
 
     Returns:
         `(low, high)` in -1..1, around `(b - c) / n`.
@@ -161,21 +180,11 @@ def tango(first_only: float, second_only: float, n: int) -> tuple[float, float]:
         inside, outside = value, sign
         for _ in range(60):  # halved to below float64's precision
             middle = (inside + outside) / 2
-            inside, outside = (middle, outside) if _accepts(middle, first_only, second_only, n) else (inside, middle)
+            accepted = comparisons * score_p(middle, first_only, second_only, n) >= LEVEL
+            inside, outside = (middle, outside) if accepted else (inside, middle)
         return inside
 
     return end(-1.0), end(1.0)
-
-
-def _accepts(delta: float, b: float, c: float, n: int) -> bool:
-    """Whether the score test at 5 % accepts the difference `delta`, -1..1.
-
-    Tango 1998, equations 8 to 10: `q` is the likeliest share of photos that only the second gets right, given that
-    the first gets `delta` more right: the greater root of `2 n q^2 + B q - c delta (1 - delta) = 0`.
-    """
-    linear = (2 * n - b + c) * delta - b - c
-    q = (np.sqrt(linear**2 + 8 * n * c * delta * (1 - delta)) - linear) / (4 * n)
-    return bool((b - c - n * delta) ** 2 <= Z95**2 * n * (2 * q + delta * (1 - delta)))
 
 
 def _check(first: Right, second: Right, ndim: int) -> None:

@@ -31,10 +31,16 @@ class Standing:
     difference: Difference | None = None
 
 
-def difference(best: Answers, other: Answers) -> Difference:
+def difference(best: Answers, other: Answers, comparisons: int = 1) -> Difference:
     """Compare two on the photos that both were measured on.
 
     On a test set copies of a photo count once. In cross-validation both must have had the same folds.
+
+    Args:
+        best, other: which photos were predicted right.
+        comparisons: how many are compared with the best. All are looked at together, and the best is found by looking,
+            so p-values and intervals allow for their number. If the truly best is among the others, it is called worse
+            in at most 5 % (multiple comparisons with the best, Hsu 1984, by Bonferroni's inequality).
 
     Raises:
         ValueError: they have no photo in common, or had other folds: the message says which.
@@ -43,16 +49,16 @@ def difference(best: Answers, other: Answers) -> Difference:
         same = best.paths == other.paths and best.folds.shape == other.folds.shape
         if not same or not np.array_equal(best.folds, other.folds):
             raise ValueError("they could not use the same photos, so their folds differ")
-        return paired.by_cross_validation(best.right, other.right, best.folds)
+        return paired.by_cross_validation(best.right, other.right, best.folds, comparisons)
     if best.paths == other.paths:
         rows = np.flatnonzero(best.once)
-        return paired.on_test_set(best.right[0, rows], other.right[0, rows])
+        return paired.on_test_set(best.right[0, rows], other.right[0, rows], comparisons)
     places = {path: i for i, path in enumerate(other.paths)}
     common = [(i, places[path]) for i, path in enumerate(best.paths) if path in places and best.once[i]]
     if not common:
         raise ValueError("no photo was measured with both")
     mine, theirs = (np.array(rows) for rows in zip(*common, strict=True))
-    return paired.on_test_set(best.right[0, mine], other.right[0, theirs])
+    return paired.on_test_set(best.right[0, mine], other.right[0, theirs], comparisons)
 
 
 def front(accuracies: Sequence[float], speeds: Sequence[float | None]) -> list[bool]:

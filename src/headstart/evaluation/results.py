@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from headstart.evaluation.metrics import Evaluation
+from headstart.evaluation.leakage import Clean
+from headstart.evaluation.metrics import Evaluation, Protocol, evaluate, mean_of
 from headstart.features.extraction import Skipped
 
 
@@ -126,6 +127,27 @@ class Measured:
     def paths(self) -> tuple[str, ...]:
         """Photos measured on, n of them."""
         return self.answers.paths
+
+
+def measured_on(
+    photos: Clean,
+    classes: Sequence[str],
+    repeats: Sequence[npt.NDArray[np.float64]],
+    counts: PhotoCounts,
+    folds: npt.NDArray[np.int8] | None = None,
+) -> Measured:
+    """What predictions of photos with known classes show.
+
+    Args:
+        photos: n of them, with labels among `classes`. classes: k names.
+        repeats: for each repeat (one for a test set) float64 `(n, k)` probabilities.
+        counts: all photos that were looked at.
+        folds: int8 `(r, n)` of cross-validation; None: a test set.
+    """
+    labels, paths, mean = photos.numbers(classes), photos.features.paths, mean_of(repeats)
+    protocol: Protocol = "test set" if folds is None else "cross-validation"
+    evaluation = evaluate(labels, repeats, classes, paths, protocol, photos.independent, mean)
+    return Measured(evaluation, labels, mean, answers_of(paths, labels, repeats, photos.groups, folds), counts)
 
 
 def answers_of(

@@ -1,1 +1,1 @@
-"""Photos -> feature vectors, kept in the store."""
+"""From photos to feature vectors, which are kept in the store."""

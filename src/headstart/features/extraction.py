@@ -1,6 +1,6 @@
-"""Photos -> feature vectors: read, hash, look up, decode and embed, all at once, each photo once.
+"""Photos -> feature vectors: read, hash, look up, decode and embed, in parallel, each photo once.
 
-Threads read and decode photos while the engine computes vectors. These are written to the store every few dozen
+Threads read and decode photos while the engine computes vectors. They are written to the store every few dozen
 photos, so an interrupted run continues where it stopped. A photo that cannot be used is reported with its reason, and
 the run continues.
 """
@@ -27,7 +27,7 @@ from headstart.photos.reading import FilePhoto, Photo, processors, readers
 from headstart.progress import Progress, Silent
 from headstart.safety.printable import show
 
-#: Vectors that are collected before they are written. At 80 photos/s, `kill -9` costs less than a second of work.
+#: Vectors that are collected before they are written: at 80 photos/s, `kill -9` loses less than a second of work.
 FLUSH = 64
 _READ_CHUNK = 1024
 #: Photos that are timed for an estimate.
@@ -38,7 +38,7 @@ Hashes = npt.NDArray[np.void]
 
 @dataclass(frozen=True)
 class Skipped:
-    """A photo that was not used: `reason` is one of `images.REASONS`, `detail` says more."""
+    """A photo that was not used: `reason` is one of `images.REASONS`, `detail` explains it."""
 
     path: str
     reason: str
@@ -86,11 +86,11 @@ def extract(
         paths: n photos.
         store: holds known vectors and receives new ones.
         progress: receives the progress.
-        read: reads a photo, instead of `FilePhoto.read`; called by several threads at once.
+        read: reads a photo in place of `FilePhoto.read`; called by several threads at once.
 
     Raises:
         StoreError: the store cannot be read or written.
-        BackboneError: the model failed. Vectors computed before either error are kept.
+        BackboneError: the model failed. Vectors computed before an error are kept.
     """
     started = time.perf_counter()
     progress = progress or Silent()

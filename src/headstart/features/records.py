@@ -1,11 +1,11 @@
-"""An append-only table of fixed-size records on disk: safe for several processes, under `kill -9` and bad disks.
+"""An append-only table of fixed-size records on disk, safe with several processes, `kill -9` and faulty disks.
 
-Two files: `NAME.values` holds the values, `NAME.keys` for each value its key and a checksum over key and value.
-A value is written before its key, so a record exists once its key does; a torn tail is overwritten by the next
-writer. A rewritten table is `NAME.1.values` and `NAME.1.keys`, then `NAME.2...`. The keys with the highest number
-count; they are renamed last, so this one step switches from both old files to both new ones.
-Writers take a file lock that the kernel frees when its owner dies. Readers take none, but check all that they read.
-Chosen over SQLite, see `benchmarks/store.py`: twice as fast to read, five times to write.
+Two files: `NAME.values` has the values, `NAME.keys` for each value its key and a checksum of key and value.
+A value is written before its key, so a record exists as soon as its key does; the next writer overwrites an unfinished
+end. A rewritten table is `NAME.1.values` and `NAME.1.keys`, then `NAME.2...`. The highest number counts; its keys are
+renamed last, so that this one step switches from both old files to both new ones.
+Writers take a file lock that the kernel frees when its owner ends. Readers take none, but check all that they read.
+Chosen over SQLite, see `benchmarks/store.py`: twice as fast to read, five times as fast to write.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Bytes = npt.NDArray[np.uint8]
 
 
 class _Index:
-    """The keys of a table as they were when they were read, and where each is. It never changes: threads share it.
+    """A snapshot of the keys of a table and their places. It never changes, so threads share it.
 
     Args:
         number: of the table's files.
@@ -49,7 +49,7 @@ class _Index:
         self._prefixes = self.words[self._order, 0]
 
     def find(self, keys: Sequence[bytes]) -> npt.NDArray[np.intp]:
-        """Where the newest record of each 32-byte key is; -1: nowhere."""
+        """The place of the newest record of each 32-byte key; -1 if there is none."""
         if not len(self.keys) or not len(keys):
             return np.full(len(keys), -1, np.intp)
         wanted = np.frombuffer(b"".join(keys), np.uint64).reshape(len(keys), 4)
@@ -60,7 +60,7 @@ class _Index:
         return found
 
     def _find_before(self, position: int, wanted: npt.NDArray[np.uint64]) -> int:
-        """Search on among keys that share the first 8 bytes; -1 when there are no more."""
+        """Continue among the keys with the same first 8 bytes; -1 if there are no more."""
         while position >= 0 and self._prefixes[position] == wanted[0]:
             if (self.words[self._order[position]] == wanted).all():
                 return int(self._order[position])
@@ -72,7 +72,7 @@ class Records:
     """One table; several threads may use it.
 
     Args:
-        folder: where the two files are; made when the first record is written.
+        folder: of the two files; made when the first record is written.
         name: their name.
         width: bytes of a value, a multiple of 8.
     """
@@ -88,7 +88,7 @@ class Records:
         self.refresh()
 
     def __len__(self) -> int:
-        """Records on disk when last refreshed, doubled and damaged ones counted."""
+        """Records at the last refresh, duplicate and damaged ones included."""
         return len(self._index.keys)
 
     @property
@@ -97,10 +97,10 @@ class Records:
         return sum(path.stat().st_size for path in self._files(self._newest()) if path.exists())
 
     def refresh(self) -> None:
-        """See what other processes have written since."""
+        """Read what other processes have written since."""
         number = -1
         data = b""
-        while number != (newest := self._newest()):  # another process may write the table anew meanwhile
+        while number != (newest := self._newest()):  # another process may rewrite the table meanwhile
             number = newest
             keys, _ = self._files(number)
             with disk_errors(keys, "read"), suppress(FileNotFoundError, NotADirectoryError):
@@ -108,7 +108,7 @@ class Records:
         self._index = _Index(number, data)
 
     def find(self, keys: Sequence[bytes]) -> npt.NDArray[np.intp]:
-        """Where the newest record of each 32-byte key is; -1: nowhere."""
+        """The place of the newest record of each 32-byte key; -1 if there is none."""
         return self._index.find(keys)
 
     def read(self, keys: Sequence[bytes], out: Bytes) -> npt.NDArray[np.bool_]:
@@ -116,10 +116,10 @@ class Records:
 
         Args:
             keys: n keys of 32 bytes.
-            out: uint8 `(n, width)`; rows without a sound record are left undefined.
+            out: uint8 `(n, width)`; rows without an intact record are left undefined.
 
         Returns:
-            bool `(n,)`: True where a record was found and its checksum holds.
+            bool `(n,)`: True where a record was found and its checksum is right.
         """
         index = self._index
         rows = index.find(keys)
@@ -128,7 +128,7 @@ class Records:
         if not len(wanted):
             return good
         values = self._values(index.number)
-        if not len(values) and self._newest() > index.number:  # another process has written the table anew
+        if not len(values) and self._newest() > index.number:  # another process has rewritten the table
             self.refresh()
             return self.read(keys, out)
         wanted = wanted[rows[wanted] < len(values)]
@@ -154,23 +154,22 @@ class Records:
         return max((int(match[1] or 0) for match in found if match and match[2] == "keys"), default=0)
 
     def _values(self, number: int) -> Bytes:
-        """All whole values on disk, `(count, width)`; read when they are looked at."""
+        """All complete values, `(count, width)`, mapped from disk; none if the file is missing."""
         _, path = self._files(number)
-        # Keys without values: nothing here can be vouched for.
         with disk_errors(path, "read"), suppress(FileNotFoundError), path.open("rb") as file:
             if count := os.fstat(file.fileno()).st_size // self.width:
                 return np.memmap(file, np.uint8, "r", shape=(count, self.width))
         return np.empty((0, self.width), np.uint8)
 
     def append(self, keys: Sequence[bytes], values: Bytes) -> None:
-        """Write records; they are there for others when this returns.
+        """Write records; when this returns, other processes can read them.
 
         Args:
             keys: n keys of 32 bytes.
             values: uint8 `(n, width)`, C order.
 
         Raises:
-            StoreError: the disk is full or read-only; nothing half-written is ever taken for a record.
+            StoreError: the disk is full or read-only. A half-written record is never used.
         """
         if not len(keys):
             return
@@ -196,7 +195,7 @@ class Records:
         return len(np.unique(self._index.words, axis=0))
 
     def sound(self) -> npt.NDArray[np.bool_]:
-        """Check every record: True for those that are whole and the newest of their key."""
+        """Check every record: True for those that are intact and the newest of their key."""
         index = self._index
         keys = [key.tobytes() for key in index.keys["key"]]
         newest = index.find(keys) == np.arange(len(keys))
@@ -209,17 +208,17 @@ class Records:
         return sound
 
     def compact(self) -> int:
-        """Write the table anew without damaged and doubled records; returns how many were dropped.
+        """Rewrite the table without damaged and duplicate records; returns how many were dropped.
 
         Raises:
-            StoreError: the disk is full or read-only; the table is as it was.
+            StoreError: the disk is full or read-only; the table is unchanged.
         """
         if not self.size:
             return 0
         with disk_errors(self.folder, "written"), self.locked():
             self.refresh()
             number = self._index.number
-            self._remove_others(number)  # of a process that was killed at this
+            self._remove_others(number)  # left by a process that was killed while rewriting
             keep = np.flatnonzero(self.sound())
             dropped = len(self) - len(keep)
             if not dropped:
@@ -228,7 +227,7 @@ class Records:
                 new = self._copy(keep)
                 for path, target in zip(reversed(new._files(0)), reversed(self._files(number + 1)), strict=True):
                     atomic.sync(path)
-                    os.replace(path, target)  # the keys last: they are the switch
+                    os.replace(path, target)  # the keys last: this step switches
                 atomic.sync(self.folder)
             finally:
                 self.refresh()
@@ -236,27 +235,27 @@ class Records:
             return dropped
 
     def _copy(self, rows: npt.NDArray[np.intp]) -> Records:
-        """Write these rows, which are the newest of their keys, into a table of another name beside this one."""
+        """Write these rows, the newest of their keys, to a table with another name in the same folder."""
         new = Records(self.folder, _NEW, self.width)
         buffer = np.empty((_CHUNK, self.width), np.uint8)
         for start in range(0, len(rows), _CHUNK):
             part = [self._index.keys["key"][row].tobytes() for row in rows[start : start + _CHUNK]]
-            good = self.read(part, buffer[: len(part)])  # anew: a disk can fail between two looks
+            good = self.read(part, buffer[: len(part)])  # again: a disk can fail between two reads
             new._write([key for key, ok in zip(part, good.tolist(), strict=True) if ok], buffer[: len(part)][good])
         for path in new._files(0):
             path.touch()
         return new
 
     def _remove_others(self, number: int) -> None:
-        """Remove what is not of the table of this number: half made, or the one before."""
+        """Remove the files of all numbers but this one: unfinished and earlier ones."""
         for path in self.folder.iterdir():
             own = self._own.fullmatch(path.name) and path not in self._files(number)
             if own or path.name.startswith(f"{_NEW}."):
-                with suppress(PermissionError):  # Windows: somebody reads it
+                with suppress(PermissionError):  # Windows: another process reads it
                     path.unlink()
 
     def locked(self) -> AbstractContextManager[None]:
-        """Hold the folder's lock; it is freed when this process ends, however it ends."""
+        """Hold the folder's lock; the system frees it if this process is killed."""
         return locks.locked(self.folder / LOCK)
 
     def _check(self, keys: npt.NDArray[np.void], values: Bytes) -> npt.NDArray[np.uint64]:
@@ -264,8 +263,8 @@ class Records:
 
         Odd constants are invertible modulo 2**64 and so is `mix`, so a change in any one word always shows. A sum of
         products alone would be blind to two flipped top bits (2**63 + 2**63 = 0), so `mix` brings the upper half of
-        each word into the lower one. A guard against accidents, not against forgers. One more constant is added, so
-        that files full of zeros do not pass.
+        each word into the lower one. This guards against accidents, not against forgery. One more constant is
+        added, so that files full of zeros do not pass.
         """
         total = np.full(len(keys), self._weights[-1])
         for words, weights in (
@@ -277,13 +276,13 @@ class Records:
 
 
 def _open(path: Path) -> BinaryIO:
-    """Open for reading and writing at any place, made if it is missing."""
+    """Open for reading and writing at any place; create the file if it is missing."""
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644), "r+b")
 
 
 @contextmanager
 def disk_errors(path: Path, what: str) -> Iterator[None]:
-    """Turn the disk's errors into a `StoreError` that says what to do; `what` is "read" or "written"."""
+    """Turn errors of the disk into a `StoreError` with advice; `what` is "read" or "written"."""
     try:
         yield
     except OSError as error:

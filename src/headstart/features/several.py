@@ -1,12 +1,11 @@
 """Photos -> vectors of several models, kept in the store: each photo is decoded once for all models with the same view.
 
-Some hundred photos are decoded, then processed by one model after the other. So two models never share the cores, and
-the speed of each is measured. An interrupted run continues where it stopped.
+Some hundred photos are decoded, then processed by one model after the other. In the end the speed of all is measured,
+side by side. An interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ import numpy as np
 from headstart.backbones.base import Backbone
 from headstart.errors import BackboneError, HeadstartError, StoreError
 from headstart.features.extraction import FLUSH, extract
+from headstart.features.speed import Speed, Stopwatch, share_of_processors
 from headstart.features.store import Store
 from headstart.photos.images import View
 from headstart.photos.reading import Album, readers
@@ -24,10 +24,10 @@ from headstart.progress import Progress, Silent
 
 #: Decoded pictures held at a time; 1,000 photos of 224 x 224.
 _ALBUM_BYTES = 150_000_000
-#: Models with the same view that stay in memory together. If there are more, each is reloaded for each album.
+#: Models that stay in memory together. If there are more, each is reloaded for each album.
 _LOADED = 4
-#: Photos used to time a model whose speed is unknown and which has no photo to process.
-_TIMED = 32
+#: Photos used to time a model.
+_TIMED = 16
 
 
 @dataclass(frozen=True)
@@ -37,50 +37,62 @@ class Outcome:
     Attributes:
         computed: photos that it processed in this run.
         seconds: that it took for them, reading not counted.
-        photos_per_second: of the model alone; None if there were too few photos to measure it.
+        speed: of the model alone; None if it was not asked for, or there was no photo to measure it with.
         error: why vectors are missing; None if none are.
     """
 
     computed: int = 0
     seconds: float = 0.0
-    photos_per_second: float | None = None
+    speed: Speed | None = None
     error: BackboneError | None = None
 
 
 def extract_all(
-    networks: Sequence[Backbone], paths: Sequence[str], store: Store, progress: Progress | None = None
+    backbones: Sequence[Backbone],
+    paths: Sequence[str],
+    store: Store,
+    progress: Progress | None = None,
+    timed: bool = True,
 ) -> list[Outcome]:
     """Put vectors of photos into the store; `features.extract` finds them there.
 
     Args:
-        networks: compute the vectors. If one fails, the others continue.
+        backbones: compute the vectors. If one fails, the others continue.
         paths: n photos.
         store: holds known vectors and receives new ones.
         progress: receives the progress, counted in photos times models.
+        timed: whether to measure the speeds of the models, which takes about a second each, unless they are known.
 
     Returns:
-        an outcome for each network.
+        an outcome for each backbone.
 
     Raises:
         StoreError: the store cannot be read or written.
     """
-    todo = _missing(networks, paths, store)
+    todo = _missing(backbones, paths, store)
     total_progress = _Sum(sum(map(len, todo)), progress)
-    speeds = [store.rate(network.card, "network") for network in networks]
     if progress is not None:
-        seconds = sum(len(rows) / (speed or np.inf) for rows, speed in zip(todo, speeds, strict=True))
-        progress.planned(len(paths) * len(networks), total_progress.total, seconds if all(speeds) else 0.0)
+        rates = [store.rate(backbone.card, "backbone") for backbone in backbones]
+        seconds = sum(len(rows) / (rate or np.inf) for rows, rate in zip(todo, rates, strict=True))
+        progress.planned(len(paths) * len(backbones), total_progress.total, seconds if all(rates) else 0.0)
     views: dict[View, list[_Member]] = {}
-    members = [_Member(network, rows, speed) for network, rows, speed in zip(networks, todo, speeds, strict=True)]
+    members = [_Member(backbone, rows) for backbone, rows in zip(backbones, todo, strict=True)]
+    crowded = len(members) > _LOADED
     for member in members:
-        views.setdefault(member.network.card.view, []).append(member)
+        views.setdefault(member.backbone.card.view, []).append(member)
+    albums = {view: Album(view) for view in views}
     with readers() as pool:
         for view, group in views.items():
-            _extract(view, group, paths, store, total_progress, pool)
+            _extract(albums[view], group, paths, store, total_progress, pool, crowded)
+        if timed:
+            _add_speeds([member for member in members if member.error is None], albums, paths, store, pool)
+    for member in members:
+        if not crowded:
+            member.backbone.release()
     return [Outcome(one.computed, one.seconds, one.speed, one.error) for one in members]
 
 
-def _missing(networks: Sequence[Backbone], paths: Sequence[str], store: Store) -> list[set[int]]:
+def _missing(backbones: Sequence[Backbone], paths: Sequence[str], store: Store) -> list[set[int]]:
     """For each model the rows without a stored vector, as far as is known without reading photos."""
     store.refresh()
     hashes = store.known(paths)
@@ -88,8 +100,8 @@ def _missing(networks: Sequence[Backbone], paths: Sequence[str], store: Store) -
     digests = [hashes[i] or b"" for i in known]
     unknown = set(range(len(paths))) - set(known)
     return [
-        unknown | {i for i, there in zip(known, store.has(network.card, digests), strict=True) if not there}
-        for network in networks
+        unknown | {i for i, there in zip(known, store.has(backbone.card, digests), strict=True) if not there}
+        for backbone in backbones
     ]
 
 
@@ -97,21 +109,26 @@ def _missing(networks: Sequence[Backbone], paths: Sequence[str], store: Store) -
 class _Member:
     """A model and its progress; `todo` are the rows without a stored vector."""
 
-    network: Backbone
+    backbone: Backbone
     todo: set[int]
-    speed: float | None
     computed: int = 0
     seconds: float = 0.0
+    speed: Speed | None = None
     error: BackboneError | None = None
 
 
 def _extract(
-    view: View, group: list[_Member], paths: Sequence[str], store: Store, total_progress: _Sum, pool: Executor
+    album: Album,
+    group: list[_Member],
+    paths: Sequence[str],
+    store: Store,
+    total_progress: _Sum,
+    pool: Executor,
+    crowded: bool,
 ) -> None:
-    """Compute what is missing for all models with this view."""
-    album = Album(view)
+    """Compute what is missing for all models with this view; the album keeps some photos for timing."""
     wanted = sorted(set().union(*(member.todo for member in group)))
-    step = max(_ALBUM_BYTES // (view.height * view.width * 3), FLUSH)
+    step = max(_ALBUM_BYTES // (album.view.height * album.view.width * 3), FLUSH)
     for start in range(0, len(wanted), step):
         rows = wanted[start : start + step]
         album.hold([paths[row] for row in rows], pool)
@@ -120,43 +137,64 @@ def _extract(
             if own and member.error is None:
                 with _failing_alone(member):
                     _embed(member, own, store, total_progress.part(len(own)), album)
-            if len(group) > _LOADED:
-                member.network.release()
-    for member in group:
-        if member.speed is None and member.error is None:
-            with _failing_alone(member):
-                _time(member, paths, store, album, pool)
-        member.network.release()
+            if crowded:
+                member.backbone.release()
+    album.keep(_TIMED)
 
 
 def _embed(member: _Member, paths: list[str], store: Store, part: Progress, album: Album) -> None:
-    _ = member.network.batch  # loads or compiles it, so that this is not timed
-    found = extract(member.network, paths, store, part, album.read)
+    _ = member.backbone.batch  # loads or compiles it, so that this is not timed
+    found = extract(member.backbone, paths, store, part, album.read)
     member.computed += found.computed
     if found.computed:
         member.seconds += found.seconds
     if member.computed >= FLUSH:
-        member.speed = member.computed / member.seconds
-        with suppress(StoreError):  # the speed is in the result anyway
-            store.note_rate(member.network.card, member.speed, "network")
+        with suppress(StoreError):  # only improves the next run's estimate
+            store.note_rate(member.backbone.card, member.computed / member.seconds, "backbone")
 
 
-def _time(member: _Member, paths: Sequence[str], store: Store, album: Album, pool: Executor) -> None:
-    """Measure the speed of a model that has no photo to process."""
-    pictures = album.pictures(_TIMED)
-    if not pictures:
-        album.hold(paths[:_TIMED], pool)
-        pictures = album.pictures(_TIMED)
-    if not pictures:
+def _add_speeds(
+    members: Sequence[_Member], albums: dict[View, Album], paths: Sequence[str], store: Store, pool: Executor
+) -> None:
+    """Use the kept speeds, which were measured on a quiet machine; if one is missing, measure all, side by side."""
+    kept = [store.rate(member.backbone.card, "quiet") for member in members]
+    for member, rate in zip(members, kept, strict=True):
+        member.speed = None if rate is None else Speed(rate, under_load=False)
+    if all(kept):
         return
-    network, step = member.network, member.network.batch
-    batches = [(i, np.stack(pictures[i : i + step])) for i in range(0, len(pictures), step)]
-    network.embed_stream(batches[:1], lambda *_: None)
-    clock = time.perf_counter()
-    network.embed_stream(batches, lambda *_: None)
-    member.speed = len(pictures) / (time.perf_counter() - clock)
-    with suppress(StoreError):
-        store.note_rate(network.card, member.speed, "network")
+    for start in range(0, len(members), _LOADED):
+        together = members[start : start + _LOADED]
+        _measure_speeds(together, albums, paths, pool)
+        for member in together:
+            if member.speed is not None and not member.speed.under_load:
+                with suppress(StoreError):  # the speed is in the result anyway
+                    store.note_rate(member.backbone.card, member.speed.photos_per_second, "quiet")
+            if len(members) > _LOADED:
+                member.backbone.release()
+
+
+def _measure_speeds(
+    members: Sequence[_Member], albums: dict[View, Album], paths: Sequence[str], pool: Executor
+) -> None:
+    """Let models take turns, so that all meet the same load."""
+    running: list[tuple[_Member, Stopwatch]] = []
+    for member in members:
+        album = albums[member.backbone.card.view]
+        if not album.pictures:
+            album.hold(paths[:_TIMED], pool)
+        if album.pictures:
+            with _failing_alone(member):
+                running.append((member, Stopwatch(member.backbone, album.pictures)))
+    timed, shares = list(running), []
+    while running:
+        for member, watch in running:
+            with _failing_alone(member):
+                watch.turn()
+        shares.append(share_of_processors())
+        running = [(member, watch) for member, watch in running if member.error is None and not watch.is_finished]
+    for member, watch in timed:
+        if member.error is None:
+            member.speed = watch.speed(float(np.mean(shares)))
 
 
 @contextmanager
@@ -169,7 +207,7 @@ def _failing_alone(member: _Member) -> Iterator[None]:
     except HeadstartError:
         raise
     except Exception as error:
-        handle = member.network.card.handle
+        handle = member.backbone.card.handle
         member.error = BackboneError(f"{handle} failed: {type(error).__name__}: {error}")
         member.error.__cause__ = error
 

@@ -1,9 +1,9 @@
 """The feature store: a model processes every photo only once.
 
     HEADSTART_HOME/
-      vectors/<card key>/card.json      the card, for people; its time of change is the last use
+      vectors/<card key>/card.json      the card; the file's modification time is the time of the last use
       vectors/<card key>/vectors.*      content hash -> float32 vector (`records`)
-      paths/paths.*                     path, size and times -> content hash, so that known files are not read
+      paths/paths.*                     path, size and times -> content hash, so that unchanged files are not read again
       compiled/*.compiled               graphs as the engine compiled them
 
 Photos are identified by the SHA-256 of their bytes and models by their card's key; names and classes are not stored.
@@ -34,16 +34,17 @@ from headstart.errors import HeadstartError, StoreError
 from headstart.features.records import KEY_BYTES, LOCK, Records, disk_errors
 from headstart.photos.reading import fingerprint
 
-#: Unfinished files of killed processes are removed after a day.
+#: Age at which unfinished files of killed processes are removed: a day.
 _LEFT_SECONDS = 86400.0
 _RATE_FILE = "rate.json"
-Speed = Literal["run", "network"]
-_SPEEDS = {"run": "photos_per_second", "network": "network_photos_per_second"}
+Rate = Literal["run", "backbone", "quiet"]
+#: Keys in the file.
+_RATES = {"run": "photos_per_second", "backbone": "network_photos_per_second", "quiet": "quiet_photos_per_second"}
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """What the store holds for one card."""
+    """The vectors kept for one card."""
 
     key: str
     backbone: str
@@ -57,11 +58,11 @@ class Store:
     """Vectors of photos, by backbone; several threads may use it.
 
     Args:
-        folder: where it is; `home()` if not given. Made when something is first written.
+        folder: of the store; `home()` if not given. Made when something is first written.
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
-        if folder is not None and not os.fspath(folder):  # it would mean the working folder
+        if folder is not None and not os.fspath(folder):  # an empty path would mean the working folder
             raise StoreError("The path of the store is empty.\nExpected a folder, or None for the user's own.")
         self.folder = Path(folder) if folder is not None else home()
         if os.path.exists(self.folder) and not self.folder.is_dir():
@@ -83,12 +84,12 @@ class Store:
         """Read the vectors of photos.
 
         Args:
-            card: of the network.
+            card: of the backbone.
             hashes: n content hashes.
             out: float32 `(n, dim)`, C order; rows that are not found are left undefined.
 
         Returns:
-            bool `(n,)`, True where a vector was found whole. Damaged ones count as not found.
+            bool `(n,)`, True where an intact vector was found.
 
         Raises:
             StoreError: the disk cannot be read.
@@ -104,14 +105,14 @@ class Store:
         return good
 
     def has(self, card: Card, hashes: Sequence[bytes]) -> npt.NDArray[np.bool_]:
-        """Whether there is a record of each photo. Whether it is intact shows only when it is read."""
+        """Whether there is a record of each photo. Only reading it shows whether it is intact."""
         return self._table(card).find(hashes) >= 0
 
     def put(self, card: Card, hashes: Sequence[bytes], vectors: Vectors) -> None:
-        """Keep vectors; they survive the death of this process, however it dies.
+        """Keep vectors. They survive if this process is killed afterwards.
 
         Args:
-            card: of the network.
+            card: of the backbone.
             hashes: n content hashes.
             vectors: float32 `(n, dim)`.
 
@@ -136,23 +137,18 @@ class Store:
 
     def known(self, paths: Sequence[str]) -> list[bytes | None]:
         """Content hashes of files that are as they were when they were last read; None for the others."""
-        known = {path: fingerprint(path) for path in dict.fromkeys(paths)}
-        prints = [known[path] for path in paths]
-        asked = [i for i, mark in enumerate(prints) if mark is not None]
-        out = np.empty((len(asked), KEY_BYTES), np.uint8)
-        good = self._path_table().read([prints[i] or b"" for i in asked], out)
-        answer: list[bytes | None] = [None] * len(paths)
-        for i, row, ok in zip(asked, out, good.tolist(), strict=True):
-            if ok:
-                answer[i] = row.tobytes()
-        return answer
+        marks = {path: mark for path in dict.fromkeys(paths) if (mark := fingerprint(path)) is not None}
+        out = np.empty((len(marks), KEY_BYTES), np.uint8)
+        good = self._path_table().read(list(marks.values()), out)
+        known = {path: row.tobytes() for path, row, ok in zip(marks, out, good.tolist(), strict=True) if ok}
+        return [known.get(path) for path in paths]
 
     def remember(self, marks: Sequence[bytes | None], hashes: Sequence[bytes]) -> None:
-        """Note the content of files, so that it need not be read again.
+        """Keep the content hashes of files, so that the files need not be read again.
 
         Args:
-            marks: each file's `fingerprint` from *before* it was read: one taken later would vouch for whatever
-                was written in between. None: not noted.
+            marks: each file's `fingerprint` from *before* it was read: a later one would also match what was written in
+                between. None: the file is left out.
             hashes: SHA-256 of what was read.
 
         Raises:
@@ -162,22 +158,23 @@ class Store:
         values = np.frombuffer(b"".join(digest for _, digest in pairs), np.uint8).reshape(len(pairs), KEY_BYTES)
         self._path_table().append([mark for mark, _ in pairs], values)
 
-    # --- speed, for the estimate before a run ---
+    # --- speed ---
 
-    def rate(self, card: Card, of: Speed = "run") -> float | None:
-        """Photos per second of this card's last long run, None if there was none.
+    def rate(self, card: Card, of: Rate = "run") -> float | None:
+        """Photos per second with this card, None if it was not measured.
 
         Args:
             card: whose vectors.
-            of: `run`, reading photos included, or `network`, the backbone alone.
+            of: for the estimate before a run, the last long `run`, reading photos included, or the `backbone` in it;
+                or the backbone alone, measured while the machine was `quiet`.
         """
-        rate = self._rates(card).get(_SPEEDS[of])
+        rate = self._rates(card).get(_RATES[of])
         return rate if isinstance(rate, float) and 0 < rate < math.inf else None
 
-    def note_rate(self, card: Card, photos_per_second: float, of: Speed = "run") -> None:
-        """Note the speed of a run, or of the backbone alone."""
+    def note_rate(self, card: Card, photos_per_second: float, of: Rate = "run") -> None:
+        """Keep a speed, see `rate`."""
         with disk_errors(self.folder, "written"), self._table(card).locked():
-            rates = {**self._rates(card), _SPEEDS[of]: float(photos_per_second)}
+            rates = {**self._rates(card), _RATES[of]: float(photos_per_second)}
             atomic.write(self._shelf(card) / _RATE_FILE, json.dumps(rates), lasting=False)
 
     def _rates(self, card: Card) -> dict[str, Any]:
@@ -190,7 +187,7 @@ class Store:
     # --- housekeeping ---
 
     def shelves(self) -> list[Shelf]:
-        """What is kept, one entry a card, in the order of the keys."""
+        """The vectors kept, one shelf for each card, in the order of the keys."""
         return [
             Shelf(path.name, card.handle, card.view.fit, table.distinct(), table.size, used)
             for path, card, table, used in self._all_tables()
@@ -209,13 +206,11 @@ class Store:
 
     def verify(self) -> dict[str, int]:
         """Check every vector: card key -> number of damaged ones."""
-        damaged = {}
-        for path, _, table, _ in self._all_tables():
-            damaged[path.name] = table.distinct() - int(table.sound().sum())
-        return damaged
+        tables = self._all_tables()
+        return {path.name: table.distinct() - int(table.sound().sum()) for path, _, table, _ in tables}
 
     def prune(self, days: float) -> int:
-        """Drop damaged and doubled records, shelves unused for `days`, and compiled graphs; returns bytes freed."""
+        """Drop damaged and duplicate records, and what was unused for `days` days; returns the bytes freed."""
         before = self.size
         limit = time.time() - days * 86400
         with disk_errors(self.folder, "written"):
@@ -232,7 +227,7 @@ class Store:
         return before - self.size
 
     def clear(self) -> None:
-        """Drop everything that headstart put into the folder."""
+        """Drop all vectors, known files and compiled graphs."""
         with disk_errors(self.folder, "written"):
             for shelf in (*(self.folder / "vectors").glob("*"), self.folder / "paths"):
                 _drop(shelf) if shelf.is_dir() else _remove(shelf)
@@ -253,7 +248,7 @@ class Store:
         return self._opened(self.folder / "paths", "paths", KEY_BYTES)
 
     def _opened(self, folder: Path, name: str, width: int) -> Records:
-        tables = self._tables  # another thread's `refresh` may put others in their place
+        tables = self._tables  # another thread's `refresh` may replace them
         if folder not in tables:
             tables[folder] = Records(folder, name, width)
         return tables[folder]
@@ -267,14 +262,14 @@ class Store:
                 card = Card.from_json(json.loads((path / "card.json").read_text("utf-8")))
                 used = (path / "card.json").stat().st_mtime
             except (OSError, ValueError, HeadstartError):
-                continue  # not a shelf, or its card is damaged; the next run that needs it writes the card anew
+                continue  # not a shelf, or its card is damaged; the next run that needs it rewrites the card
             if card.key == path.name:
                 found.append((path, card, self._table(card), used))
         return found
 
 
 def _drop(shelf: Path, limit: float = math.inf) -> None:
-    """Remove a folder of records unless it was used since; no writer is in it meanwhile."""
+    """Remove a folder of records unless it was used since `limit`; writers are locked out meanwhile."""
     with locks.locked(shelf / LOCK):
         card = shelf / "card.json"
         if card.exists() and card.stat().st_mtime >= limit:
@@ -282,7 +277,7 @@ def _drop(shelf: Path, limit: float = math.inf) -> None:
         for entry in shelf.iterdir():
             if entry.name != LOCK:
                 _remove(entry)
-        with suppress(OSError):  # Windows keeps what is open
+        with suppress(OSError):  # Windows does not remove open files
             (shelf / LOCK).unlink()
             shelf.rmdir()
 

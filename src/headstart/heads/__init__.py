@@ -1,4 +1,4 @@
-"""Heads: what is trained on features. They see vectors and class numbers, never pictures, names or paths.
+"""Heads: classifiers that are trained on features. They see vectors and class numbers, never pictures, names or paths.
 
-Using a head needs `heads.head` alone; `heads.fitting` and what is behind it are imported to train one.
+To use a head, only `heads.head` is imported; `heads.fitting` and the modules it needs are imported to train one.
 """

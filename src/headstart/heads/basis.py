@@ -1,7 +1,7 @@
-"""Features in the coordinates that heads are solved in: centred, of one common scale, along principal axes.
+"""Features in the coordinates in which heads are solved: centred, with one common scale, along principal axes.
 
 `z = (x - mean) / scale @ axes`. The scale is one number for all dimensions, so that strengths mean the same for
-every backbone; scaling each dimension by itself costs accuracy where photos are few
+every backbone; scaling each dimension by itself costs accuracy with few photos
 (benchmarks/heads.py --choices). Along principal axes the matrix `sum w z z'` is diagonal, which makes preconditioning
 free. With fewer photos than dimensions, z has one coordinate a photo and is kept (n x n numbers); with more, z
 is never formed: products with it go through the features themselves, a few thousand rows at a time.
@@ -109,7 +109,7 @@ class Basis:
         """`sum w (x - mean)(x - mean)'`, summed in float64 over chunks that are multiplied in float32."""
         n, dim = self._features.shape
         total, product = np.zeros((dim, dim)), np.empty((dim, dim), np.float32)
-        # Arrays made anew for each chunk leave holes in memory: 8 MB with many chunks.
+        # New arrays for each chunk would leave holes in memory: 8 MB with many chunks.
         step = min(next(self._chunks(dim)).stop, n)
         centred, weighted = np.empty((step, dim), np.float32), np.empty((step, dim), np.float32)
         for rows in self._chunks(dim):

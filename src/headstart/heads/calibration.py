@@ -8,7 +8,7 @@ import numpy.typing as npt
 from headstart.heads.head import Vectors, softmax
 
 _RANGE = (1e-3, 1e3)
-#: One number needs no more photos than this; beyond it, every second, third, ... is taken.
+#: One number needs no more photos than this; of more, every second, third, ... is used.
 MOST_PHOTOS = 10_000
 
 
@@ -16,7 +16,7 @@ def fit_temperature(scores: Vectors, labels: npt.NDArray[np.intp]) -> float:
     """The temperature of least log loss on held-out scores.
 
     The targets are smoothed after Platt (1999), by one virtual photo a class, spread over all classes: the true
-    class counts `(n_c + 1/k) / (n_c + 1)`. So ten right out of ten is not taken for certainty.
+    class counts `(n_c + 1/k) / (n_c + 1)`. So ten right out of ten do not count as certainty.
 
     Args:
         scores: float32 `(n, k)`, of photos that the head was not trained on.

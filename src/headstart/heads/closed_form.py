@@ -59,7 +59,7 @@ def ridge_path(
 def centroids(
     features: Vectors, labels: npt.NDArray[np.intp], weights: Matrix, folds: npt.NDArray[np.intp]
 ) -> tuple[Vectors, Vectors, Vectors]:
-    """Nearest class mean: score `x m - |m|**2 / 2`, the negative half squared distance but for `|x|**2 / 2`.
+    """Nearest class mean: score `x m - |m|**2 / 2`, the negative half squared distance apart from `|x|**2 / 2`.
 
     Args:
         features: float32 `(n, dim)`.
@@ -87,7 +87,7 @@ def centroids(
 def neighbours(
     features: Vectors, labels: npt.NDArray[np.intp], folds: npt.NDArray[np.intp], counts: list[int]
 ) -> tuple[Vectors, Vectors, list[tuple[int, Vectors]]]:
-    """Votes of the nearest photos of other folds.
+    """Classify each photo by the votes of its nearest photos in other folds.
 
     Returns:
         the centre `(dim,)`, the centred features of unit length `(n, dim)`, and for each number of neighbours the

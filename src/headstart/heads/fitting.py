@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import get_args
 
 import numpy as np
@@ -25,8 +25,8 @@ Groups = npt.NDArray[np.void]
 #: l2 per sample, half decades from strong to weak, for features of unit mean variance.
 STRENGTHS = [float(10 ** (e / 2)) for e in range(4, -9, -1)]
 NEIGHBOURS = [1, 3, 5, 10, 20]
-#: The logistic path from strong to weak is left when the log loss is this much worse than at its best: it has one
-#: valley, and weak strengths take longest.
+#: The search from strong to weak stops when the log loss is this much worse than the best: it has one minimum, and
+#: weak strengths take longest.
 _WORSE = 1.01
 
 
@@ -37,14 +37,30 @@ class Fitted:
     Attributes:
         head: trained on all photos, calibrated.
         strength: the l2 (logistic, ridge) or the number of neighbours (knn) chosen; None for centroid.
-        held_out: float64 `(n, k)`, for each photo the probabilities of heads that did not see it. The strength and
-            temperature used for a fold were chosen on the scores of the other folds, so that choosing hardly
-            flatters (those scores come from heads that saw the fold: it is not a nested cross-validation).
+        scores: for each fold float32 `(n, k)`, held-out scores with the strength that was chosen on the other folds.
+        labels: intp `(n,)`. folds: intp `(n,)`.
     """
 
     head: Head
     strength: float | None
-    held_out: npt.NDArray[np.float64]
+    scores: tuple[Vectors, ...]
+    labels: npt.NDArray[np.intp]
+    folds: npt.NDArray[np.intp]
+
+    @cached_property
+    def held_out(self) -> npt.NDArray[np.float64]:
+        """For each photo the probabilities of heads that did not see it, float64 `(n, k)`; computed when it is read.
+
+        The strength and temperature used for a fold were chosen on the scores of the other folds, so the choice makes
+        the figures hardly better than they are (those scores come from heads that saw the fold: it is not a nested
+        cross-validation).
+        """
+        probabilities = np.empty(self.scores[0].shape)
+        for f, scores in enumerate(self.scores):
+            others, own = self.folds != f, self.folds == f
+            temperature = fit_temperature(scores[others], self.labels[others])
+            probabilities[own] = softmax(scores[own] / np.float32(temperature))
+        return probabilities
 
 
 @dataclass(frozen=True)
@@ -64,14 +80,14 @@ def fit(
 ) -> Fitted:
     """Train a head.
 
-    Classes weigh the same however many photos they have (each photo counts `1 / (k * photos of its class)`).
+    All classes have the same weight: each photo counts `1 / (k * photos of its class)`.
 
     Args:
         kind: `logistic`, `ridge`, `centroid` or `knn`.
-        features: float32 `(n, dim)`, finite; not changed, and not copied when n >= dim (but for knn).
+        features: float32 `(n, dim)`, finite; not changed, and not copied when n >= dim (except for knn).
         labels: intp `(n,)`, `0..k-1`, every class present, k >= 2.
-        folds: intp `(n,)`, `0..folds-1`; every class must be present outside every fold.
-        groups: a key for each photo, equal for equal features, if that is known.
+        folds: intp `(n,)`, `0..folds-1`; every class must have photos outside every fold.
+        groups: a key for each photo, equal for equal features, if known.
 
     Raises:
         HeadError: unknown kind, fewer than two classes, or a class that is missing outside a fold.
@@ -93,7 +109,7 @@ def fit(
 
 
 def class_weights(labels: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-    """Each photo counts `1 / (k * photos of its class)`: classes weigh the same, the sum is 1."""
+    """Each photo counts `1 / (k * photos of its class)`: all classes have the same weight, and the sum is 1."""
     counts = np.bincount(labels)
     weights: npt.NDArray[np.float64] = 1.0 / (len(counts) * counts[labels])
     return weights
@@ -130,7 +146,7 @@ def _solved(
     folds: npt.NDArray[np.intp],
     groups: Groups | None,
 ) -> Iterable[_Candidate]:
-    """Logistic and ridge; where most photos are copies, each is solved for once, with the weight of all of them."""
+    """Solve logistic and ridge heads; if most photos are copies, each photo is used once, with the weight of all."""
     everyone: npt.NDArray[np.intp] | slice = slice(None)
     if groups is not None and 2 * len(np.unique(groups)) <= len(groups):
         first: dict[tuple[bytes, int, int], int] = {}
@@ -154,13 +170,13 @@ def _choose(
     folds: npt.NDArray[np.intp],
     leave_early: bool = False,
 ) -> Fitted:
-    """Choose by calibrated log loss on the held-out photos, for each fold on the others and at last on all.
+    """Choose by calibrated log loss on the held-out photos: for each fold on the others, and finally on all.
 
-    `leave_early` stops asking for candidates once they get worse: for those that cost and run from strong to weak.
+    `leave_early` stops once candidates get worse: for those that are slow and come from strong to weak.
     """
     count = int(folds.max()) + 1
-    # For each fold, and last for all photos: the least loss so far, whose it is, and its temperature. No other
-    # candidate is kept: held-out scores of all strengths would be a tenth of the feature matrix.
+    # For each fold, and last for all photos: the least loss so far, its candidate and temperature. No others are
+    # kept: held-out scores of all strengths would take a tenth of the memory of the features.
     best: list[tuple[float, _Candidate, float]] = []
     for candidate in candidates:
         temperature = fit_temperature(candidate.held_out, labels)
@@ -172,9 +188,5 @@ def _choose(
         if leave_early and means[-1] > _WORSE * best[-1][0]:
             break
     _, chosen, temperature = best[-1]
-    held_out = np.empty(chosen.held_out.shape)
-    for f in range(count):
-        others, own = folds != f, folds == f
-        scores = best[f][1].held_out
-        held_out[own] = softmax(scores[own] / np.float32(fit_temperature(scores[others], labels[others])))
-    return Fitted(chosen.make(temperature), chosen.strength, held_out)
+    scores = tuple(candidate.held_out for _, candidate, _ in best[:-1])
+    return Fitted(chosen.make(temperature), chosen.strength, scores, labels, folds)

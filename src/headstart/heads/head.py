@@ -1,4 +1,4 @@
-"""Trained heads: feature vectors -> scores -> calibrated probabilities. They are arrays; nothing else is saved."""
+"""Trained heads: feature vectors -> scores -> calibrated probabilities. A head is saved as arrays only."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Kind = Literal["logistic", "ridge", "centroid", "knn"]
 Vectors = npt.NDArray[np.float32]
 Arrays = dict[str, npt.NDArray[Any]]
 _CHUNK = 1024
-#: Features are finite float32 numbers, of which heads get the signed square root (`heads.power`): none is greater.
+#: Upper bound of features: the signed square root (`heads.power`) of finite float32 numbers.
 _FURTHEST = 1.9e19
 _TEMPERATURES = (1e-4, 1e4)
 
 
 @dataclass(frozen=True)
 class HeadChoice:
-    """Which head, and how strongly it is regularised.
+    """A kind of head and its strength.
 
     Attributes:
         kind: of head.
-        strength: what cross-validation chose: l2 of `logistic` and `ridge`, neighbours of `knn`; None for `centroid`.
+        strength: chosen by cross-validation: l2 of `logistic` and `ridge`, neighbours of `knn`; None for `centroid`.
     """
 
     kind: Kind
@@ -48,7 +48,7 @@ class HeadChoice:
 
 
 class Head(ABC):
-    """What is trained on features.
+    """A classifier of feature vectors.
 
     Attributes:
         temperature: scores are divided by it before the softmax.
@@ -72,7 +72,7 @@ class Head(ABC):
 
     @abstractmethod
     def arrays(self) -> Arrays:
-        """Everything that makes this head, for saving."""
+        """All arrays that define this head, for saving."""
 
     def predict_proba(self, features: Vectors) -> npt.NDArray[np.float64]:
         """Calibrated probabilities.
@@ -84,7 +84,7 @@ class Head(ABC):
             float64 `(n, k)`, rows sum to 1.
 
         Raises:
-            HeadError: the vectors have another length than those it was trained on, or are beyond all bounds.
+            HeadError: the vectors have another length than those it was trained on, or are too large.
         """
         if features.ndim != 2 or features.shape[1] != self.dim:
             raise HeadError(
@@ -94,7 +94,9 @@ class Head(ABC):
         with np.errstate(over="ignore", invalid="ignore"):
             scores = self.scores(features) / np.float32(self.temperature)
         if not np.isfinite(scores).all():
-            raise HeadError("The scores are beyond float32.\nExpected finite, power-normalised features below 1.9e19.")
+            raise HeadError(
+                "Scores are too large for float32.\nExpected finite, power-normalised features below 1.9e19."
+            )
         return softmax(scores)
 
 
@@ -154,8 +156,8 @@ class NeighbourHead(Head):
         vectors: float32 `(n, dim)`, training features, centred and of unit length.
         labels: int64 `(n,)`, their classes.
         centre: float32 `(dim,)`, mean of the training features.
-        n_neighbors: photos that vote.
-        n_classes: classes that they vote for.
+        n_neighbors: number of photos that vote.
+        n_classes: number of classes.
     """
 
     arrays_of: ClassVar[tuple[str, ...]] = ("centre", "labels", "n_classes", "n_neighbors", "temperature", "vectors")
@@ -203,7 +205,7 @@ class NeighbourHead(Head):
         fits = vectors.ndim == 2 and vectors.size > 0 and _finite(vectors, centre)
         fits = fits and labels.dtype == np.int64 and labels.shape == vectors.shape[:1]
         fits = fits and labels.min() >= 0 and labels.max() < classes and centre.shape == vectors.shape[1:]
-        # A hair of room for rounding. Of numbers that are too large no length can be taken.
+        # A little room for rounding. The length of vectors with too large numbers would overflow.
         fits = fits and np.abs(centre).max() <= _FURTHEST and np.abs(vectors).max() < 1.001
         if not fits or np.linalg.norm(vectors, axis=1).max() > 1.001:
             raise HeadError(
@@ -215,17 +217,17 @@ class NeighbourHead(Head):
 
 
 def from_arrays(arrays: Arrays) -> Head:
-    """The head that these arrays make, recognised by their names.
+    """The head with these arrays; its kind is recognised by their names.
 
     Raises:
-        HeadError: they make none.
+        HeadError: no kind of head has these arrays.
     """
     names = tuple(sorted(arrays))
     if names == LinearHead.arrays_of:
         return LinearHead.from_arrays(arrays)
     if names == NeighbourHead.arrays_of:
         return NeighbourHead.from_arrays(arrays)
-    raise HeadError(f"No head is made of the arrays {', '.join(names) or 'none'}.\nExpected a saved head.")
+    raise HeadError(f"No head has the arrays {', '.join(names) or 'none'}.\nExpected a saved head.")
 
 
 def softmax(scores: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

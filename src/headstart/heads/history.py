@@ -1,7 +1,7 @@
 """Loss and accuracy after each iteration of a head's solver, on photos trained on and on others.
 
-Heads are solved for many strengths and folds at once, each strength starting from the last, so that search has no
-meaningful curve. The chosen head is therefore solved once more, alone and from zero, and measured after each step; a
+Heads are solved for many strengths and folds at once, each strength starting from the last, so the search itself has
+no meaningful curve. The chosen head is therefore solved once more, alone and from zero, and measured after each step. A
 step corresponds to an epoch of gradient descent.
 """
 
@@ -24,7 +24,7 @@ class Curve:
     """One point for each iteration, in their order.
 
     Attributes:
-        loss: mean of `-ln p(true class)` over the photos, each counting the same, without the penalty and before
+        loss: mean of `-ln p(true class)` over the photos, all counting the same, without the penalty and before
             calibration.
         accuracy: share of right predictions, 0..1.
     """
@@ -48,7 +48,7 @@ class Examples:
 
 @one_thread()
 def logistic_history(training: Examples, validation: Examples, l2: float) -> tuple[Curve, Curve]:
-    """Solve a logistic head from zero and follow it.
+    """Solve a logistic head from zero and measure it after each iteration.
 
     Args:
         training: every class present. validation: photos that are not trained on.

@@ -2,7 +2,7 @@
 
 The threads of a product or a decomposition wait for each other at every step. Where another process has taken one of
 the cores, each step waits until the system gives it back: an eigenproblem of 1,280 took 6 times as long on two threads
-as on one (benchmarks/blas.py). On one thread, the bits of a result do not depend on the number of cores, either.
+as on one (benchmarks/blas.py). On one thread, results are also the same bits on any number of cores.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _limits: threadpool_limits | None = None
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let NumPy's linear algebra use one thread; a context or a decorator.
+    """Let NumPy's linear algebra use one thread, as a context manager or a decorator.
 
-    The limit is the process's: it begins with the first thread that enters and ends, as it was before, with the last
-    that leaves. Where the library cannot be limited (Apple's Accelerate) nothing is changed.
+    The limit is valid for the process: from the first thread that enters to the last that leaves; then the earlier
+    limit is restored. If the library cannot be limited (Apple's Accelerate), nothing changes.
     """
     global _inside, _limits
     from threadpoolctl import OpenBLASController, threadpool_limits
 
     with _lock:
         if not _inside:
-            # threadpoolctl lets only one thread set OpenBLAS's limit, until that thread gives it up; ours take turns.
+            # threadpoolctl lets only one thread set OpenBLAS's limit until that thread gives it up; ours take turns.
             OpenBLASController.clear_controlling_thread(force=True)
             _limits = threadpool_limits(1, user_api="blas")
         _inside += 1
@@ -49,7 +49,7 @@ def one_thread() -> Iterator[None]:
 
 
 def _forked() -> None:
-    """A lock that another thread held stays locked in a child."""
+    """Replace the lock in a forked child: one that another thread held would stay locked."""
     global _lock
     _lock = threading.Lock()
 

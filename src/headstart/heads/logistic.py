@@ -18,10 +18,10 @@ import numpy.typing as npt
 from headstart.heads.basis import Basis, Matrix
 
 MAX_ITERATIONS = 1000
-#: Size of the preconditioned gradient at which a strength is left for the next. On clothing10, 1e-3 changed the
+#: Size of the preconditioned gradient at which the solver goes on to the next strength. On clothing10, 1e-3 changed the
 #: test accuracy by less than 0.1 points and took more than twice as long.
 TOLERANCE = 5e-3
-#: Is given W `(r, problems * k)` and b `(problems, k)` after each iteration.
+#: Receives W `(r, problems * k)` and b `(problems, k)` after each iteration.
 Watch = Callable[[Matrix, Matrix], None]
 #: Scores up to this size need no shift before `exp`: e**60 times a thousand classes is far from float32's limit.
 _SAFE = 60.0
@@ -61,7 +61,7 @@ def path(
 def _held_out(basis: Basis, columns: Matrix, intercepts: Matrix, folds: npt.NDArray[np.intp]) -> Matrix:
     """Scores of each photo in the problem that it is held out of, float32 `(n, k)`.
 
-    A function of its own, so that a chunk's scores of all problems are freed before anything else is computed.
+    In a separate function, so that a chunk's scores of all problems are freed before anything else is computed.
     """
     held_out = intercepts[folds]
     for rows, scores in basis.scores(columns):
@@ -76,7 +76,7 @@ def solve(basis: Basis, labels: npt.NDArray[np.intp], weights: Matrix, l2: float
     Args:
         basis: coordinates of n features.
         labels: intp `(n,)`, `0..k-1`.
-        weights: float32 `(n, p)`, one column a problem, each sums to 1; a photo at 0 is not learned from.
+        weights: float32 `(n, p)`, one column a problem, each sums to 1; a photo with 0 is not trained on.
         l2: the strength.
 
     Returns:
@@ -88,13 +88,13 @@ def solve(basis: Basis, labels: npt.NDArray[np.intp], weights: Matrix, l2: float
 
 
 def follow(basis: Basis, labels: npt.NDArray[np.intp], weights: Matrix, l2: float, watch: Watch) -> None:
-    """Solve one problem for one strength from zero, watched.
+    """Solve one problem for one strength from zero, reporting each iteration.
 
     Args:
         basis, labels: as for `path`.
         weights: float32 `(n, 1)`, sum 1.
         l2: the strength.
-        watch: is given W `(r, k)` and b `(1, k)` after each iteration, the last ones being the solution.
+        watch: receives W `(r, k)` and b `(1, k)` after each iteration; the last ones are the solution.
     """
     k = int(labels.max()) + 1
     _solve(basis, labels, weights, l2, np.zeros((basis.rank, k), np.float32), np.zeros((1, k), np.float32), watch)
@@ -135,7 +135,7 @@ def _solve(
         if size.max() < TOLERANCE:
             break
     else:
-        warnings.warn(f"l2 {l2:.3g}: not solved in {MAX_ITERATIONS} iterations; the head is a little off", stacklevel=2)
+        warnings.warn(f"l2 {l2:.3g}: not solved in {MAX_ITERATIONS} iterations; the head is inexact", stacklevel=2)
     return np.ascontiguousarray(w.reshape(rank, problems * k)), b
 
 

@@ -1,4 +1,4 @@
-"""Power normalisation: the signed square root of every feature, before any head sees it.
+"""Power normalisation: heads get the signed square root of every feature.
 
 Perronnin, Sanchez and Mensink 2010, section 3.2. Pooled activations are skewed: a few are large, most are small;
 the root gives the small ones more weight. Measured with the built-in model on clothes and food, 10 and 40 photos a
@@ -19,7 +19,7 @@ _CHUNK = 64
 
 
 def normalise(vectors: Vectors) -> None:
-    """`x -> sign(x) * sqrt(|x|)`, in place: the feature matrix may be most of the memory there is.
+    """`x -> sign(x) * sqrt(|x|)`, in place, because the feature matrix may fill most of the memory.
 
     Args:
         vectors: float32 `(n, dim)`; changed.

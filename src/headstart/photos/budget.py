@@ -1,4 +1,4 @@
-"""Memory for decoding, shared by all threads of the process; threads whose work can be cancelled at any moment."""
+"""A limit on the memory for decoding, shared by all threads of the process; threads whose work can be cancelled."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def _begin(cancel: threading.Event) -> None:
 
 
 class Budget:
-    """A number of bytes, shared by the photos in work.
+    """A number of bytes, shared by the photos being decoded.
 
-    Photos are served in order, so smaller ones never overtake a large one for ever. Photos that need no more than
+    Photos are served in order, so that small ones cannot hold up a large one forever. Photos that need no more than
     `free` bytes never wait.
 
     Args:
@@ -69,7 +69,7 @@ class Budget:
 
     @contextmanager
     def hold(self, size: int) -> Iterator[None]:
-        """Wait for so many bytes (at most `total`) and hold them.
+        """Wait for `size` bytes (at most `total`) and hold them.
 
         Raises:
             CancelledError: the work of this thread was cancelled while it waited.

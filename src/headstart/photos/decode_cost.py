@@ -1,6 +1,6 @@
-"""The cost of decoding a photo, estimated from its header; it decides which photos get a process of their own.
+"""The cost of decoding a photo, estimated from its header; it decides which photos are decoded in a child process.
 
-The user's process decodes only what surely takes about a second and little memory. The figures per pixel are
+The user's process decodes only what certainly takes little memory and about a second. The figures per pixel are
 peaks measured with Pillow 13, libheif 1.23, libavif 1.4 and libwebp 1.6.
 """
 
@@ -10,15 +10,15 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 
 from PIL import Image, ImageFile
 
 #: Limit for a JPEG with several scans, in pixels times scans. Ordinary progressive files have about ten scans.
 MAX_SCANNED_PIXELS = 2**31
 
-#: Pixels (of a JPEG: times scans) that the user's process decodes itself; a second on an ordinary processor. AVIF
-#: never: its decoder may allocate more than the header claims.
+#: Most pixels (of a JPEG: times scans) that the user's process decodes itself: about a second on an ordinary processor.
+#: None of AVIF, whose decoder may allocate more than the header claims.
 _HERE = {"jpeg": 2**28, "png": 25 * 2**20, "heif": 25 * 2**20, "webp": 2**23, "avif": 0, "pnm": 2**25}
 _HERE_OTHERS = 2**24
 #: Bytes per pixel that a decoder needs in addition to the picture.
@@ -27,7 +27,7 @@ _DEEP = {"heif": 3}
 #: Bytes per pixel of a mode, 4 if not listed.
 _PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 
-#: Files up to this size are read quickly whatever their structure.
+#: Files up to this size are read quickly, whatever their structure.
 _SMALL = 2**20
 #: Parts of a file (segments, chunks, blocks) before its pixels.
 _PARTS = 1000
@@ -42,12 +42,12 @@ _LONG_RUN = b"\xff" * 4096
 
 
 @dataclass(frozen=True)
-class Weight:
+class Cost:
     """The cost of decoding a photo.
 
     Attributes:
         memory: bytes at the peak.
-        apart: whether it needs a process of its own.
+        apart: whether it must be decoded in a child process.
         scanned: pixels, for a JPEG with several scans times their number.
     """
 
@@ -56,8 +56,8 @@ class Weight:
     scanned: int
 
 
-def weigh(kind: str, image: ImageFile.ImageFile, data: bytes) -> Weight:
-    """Weigh an opened photo; a JPEG has been asked for its reduced size already.
+def estimate(kind: str, image: ImageFile.ImageFile, data: bytes) -> Cost:
+    """Estimate the cost of decoding an opened photo; a JPEG is already set to its reduced size.
 
     Args:
         kind: by `formats.sniff`.
@@ -77,15 +77,17 @@ def weigh(kind: str, image: ImageFile.ImageFile, data: bytes) -> Weight:
         memory += _tiff_buffer(image)
     exif = image.info.get("exif")
     apart = scanned > _HERE.get(kind, _HERE_OTHERS) or (isinstance(exif, bytes) and not plain_tags(exif))
-    return Weight(memory, apart, scanned)
+    return Cost(memory, apart, scanned)
 
 
 def unusual(kind: str, data: bytes) -> bool:
     """Whether opening or decoding this file could take more time or memory than its header suggests.
 
-    Much of Pillow's code for opening photos is Python that reads a file part by part; there may be millions of parts.
+    Much of Pillow's code for opening photos is Python that reads a file part by part; it can have millions of parts.
     """
-    look = {"jpeg": _jpeg, "png": _png, "gif": _gif, "tiff": _tiff, "bmp": _bmp, "pnm": _pnm}.get(kind)
+    if kind == "tiff":
+        return not plain_tags(data)
+    look = {"jpeg": _jpeg, "png": _png, "gif": _gif, "bmp": _bmp, "pnm": _pnm}.get(kind)
     return look is not None and look(data)
 
 
@@ -108,7 +110,7 @@ WEBP_BYTES = 20
 
 
 def plain_tags(data: bytes) -> bool:
-    """Whether EXIF data or a TIFF has few tags. Each of thousands of tags may refer to the same megabytes."""
+    """Whether EXIF data or a TIFF has few tags. Thousands of tags could each refer to the same megabytes."""
     data = data.removeprefix(b"Exif\0\0")
     order = {b"II": "<", b"MM": ">"}.get(data[:2], "")
     if not order:
@@ -118,7 +120,7 @@ def plain_tags(data: bytes) -> bool:
         first = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0]
         return _tag_bytes(data, first, order, big, 2) <= _TAG_BYTES
     except struct.error:
-        return True  # truncated: reading ends here, too
+        return True  # truncated: Pillow also stops here
 
 
 def _tag_bytes(data: bytes, start: int, order: str, big: bool, depth: int) -> int:
@@ -172,8 +174,8 @@ class _Jpeg:
 
     Attributes:
         pixels: at full size.
-        several: whether it has several scans. Then all coefficients are kept, `coefficients` bytes.
-        rare: whether its coding is unusual: arithmetic, lossless or hierarchical.
+        several: whether it has several scans. If so, all coefficients are kept: `coefficients` bytes.
+        rare: whether its coding is rare: arithmetic, lossless or hierarchical.
         gaps: bytes between its segments; normally 0.
         exif: its EXIF data.
         whole: whether there is a first scan, after no more than `_PARTS` segments.
@@ -221,12 +223,8 @@ def _jpeg_header(data: bytes) -> _Jpeg:
 
 def _jpeg_scans(data: bytes) -> int:
     """Number of scans of the first picture in the file."""
-    scans = 0
-    for marker, _, _ in islice(_segments(data), 50 * _PARTS):
-        if marker == 0xD9:
-            return max(scans, 1)
-        scans += marker == 0xDA
-    return max(scans, 1)
+    markers = (marker for marker, _, _ in islice(_segments(data), 50 * _PARTS))
+    return max(sum(marker == 0xDA for marker in takewhile(lambda marker: marker != 0xD9, markers)), 1)
 
 
 def _jpeg(data: bytes) -> bool:
@@ -250,7 +248,7 @@ def _png(data: bytes) -> bool:
 
 def _gif(data: bytes) -> bool:
     """Many blocks before the first picture, which Pillow reads one by one."""
-    if len(data) <= _SMALL or len(data) < 13:
+    if len(data) <= _SMALL:
         return False
     position = 13 + (3 << (data[10] & 7) + 1 if data[10] & 128 else 0)
     for _ in range(_PARTS):
@@ -261,15 +259,11 @@ def _gif(data: bytes) -> bool:
         if kind != b"!":
             return True
         while position < len(data) and data[position]:
-            if data[position] < 16 and len(data) > _SMALL:
+            if data[position] < 16:
                 return True
             position += 1 + data[position]
         position += 1
     return True
-
-
-def _tiff(data: bytes) -> bool:
-    return not plain_tags(data)
 
 
 def _bmp(data: bytes) -> bool:

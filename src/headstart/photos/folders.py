@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from headstart.disk.unpack import NOISE
 from headstart.errors import DataError, PhotoError
 from headstart.safety.printable import counted, show
 
-_NOISE = {"__macosx", "thumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "@eadir"}
 #: File name extensions of pictures, those that cannot be read included. Other files show by their first bytes.
 _PICTURES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".pnm", ".ppm", ".pgm",
@@ -138,7 +138,7 @@ def entries(folder: str | Path) -> list[os.DirEntry[str]]:
 
 def is_noise(name: str) -> bool:
     """Whether a file or folder of this name is hidden, or left behind by an operating system or a notebook."""
-    return name.startswith(".") or name.lower() in _NOISE
+    return name.startswith(".") or name.lower() in NOISE
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:

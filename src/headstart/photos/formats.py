@@ -1,4 +1,4 @@
-"""Recognises the format of a picture by its first bytes, not its name, and opens it.
+"""Recognises the format of a picture by its first bytes, not by its name, and opens it.
 
 Opening by class instead of `PIL.Image.open` keeps Pillow's other plug-ins unloaded (`Image.init` costs 0.1 s)
 and leaves its process-wide pixel limit alone: `images` checks its own, before anything is decoded.
@@ -7,7 +7,7 @@ and leaves its process-wide pixel limit alone: `images` checks its own, before a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from importlib import import_module
 from typing import BinaryIO
 
 from PIL import ImageFile
@@ -16,7 +16,7 @@ from headstart.errors import PhotoError
 
 
 def sniff(head: bytes, name: str = "") -> str:
-    """Name the kind of a picture from its first 32 bytes.
+    """The kind of a picture, from its first 32 bytes.
 
     Args:
         head: the first bytes of the file.
@@ -26,7 +26,7 @@ def sniff(head: bytes, name: str = "") -> str:
         one of the keys `jpeg png gif bmp tiff webp pnm avif heif`.
 
     Raises:
-        PhotoError: `empty`, `unsupported format` (a picture that we cannot read) or `not an image`.
+        PhotoError: `empty`, `unsupported format` (a picture that headstart cannot read) or `not an image`.
     """
     if not head:
         raise PhotoError("empty", "the file has 0 bytes")
@@ -40,32 +40,32 @@ def sniff(head: bytes, name: str = "") -> str:
             raise PhotoError("unsupported format", "HEIF with pictures that are not coded as HEVC")
         if b"crx " in brands:
             raise PhotoError("unsupported format", _RAW)
-        raise PhotoError("not an image", "a film or sound file")
+        raise PhotoError("not an image", "a video or audio file")
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
     if head[:2] == b"BM" and head[14:18] in _BMP_HEADERS:
         return "bmp"
     if (head[:2] == b"BM" and head[15:18] == b"\0\0\0" and 16 <= head[14] < 64) or (head[:2], head[14:16]) == _OS2:
-        raise PhotoError("unsupported format", "a bitmap of OS/2")
+        raise PhotoError("unsupported format", "an OS/2 bitmap")
     if head[:2] in {b"P5", b"P6"} and head[2:3].isspace():
         return "pnm"
     for signature, kind in _SIGNATURES:
         if head.startswith(signature):
-            if kind == "tiff" and name.lower().endswith(_RAW_ENDINGS):
+            if kind == "tiff" and name.lower().endswith(_RAW_EXTENSIONS):
                 raise PhotoError("unsupported format", _RAW)
             return kind
     for signature, what in _FOREIGN:
         if head.startswith(signature):
             raise PhotoError("unsupported format", what)
-    raise PhotoError("not an image", "its first bytes are of no picture format known here")
+    raise PhotoError("not an image", "its first bytes match no known picture format")
 
 
 def ends_early(kind: str, data: bytes) -> bool:
     """Whether a HEIF or AVIF file ends before the last box of its picture.
 
     libheif decodes the rest of such a file as if it were whole. A box is a length (uint32, big endian;
-    1: a uint64 follows the name; 0: up to the end) and a name (ISO/IEC 14496-12, section 4.2). What phones
-    append behind the picture may be cut, or may be no box at all.
+    1: a uint64 follows the name; 0: up to the end) and a name (ISO/IEC 14496-12, section 4.2). Data that phones
+    append after the picture may be cut off, or may not be a box.
     """
     if kind not in {"heif", "avif"}:
         return False
@@ -123,73 +123,23 @@ _FOREIGN = (
     (b"<svg", "SVG drawing"),
     *((start, _RAW) for start in (b"FUJIFILM", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb")),
 )
-_RAW_ENDINGS = (".dng", ".nef", ".cr2", ".arw", ".orf", ".rw2", ".pef", ".srw", ".3fr")
-
-
-def _open_jpeg(file: BinaryIO) -> ImageFile.ImageFile:
-    from PIL.JpegImagePlugin import JpegImageFile
-
-    return JpegImageFile(file)
-
-
-def _open_png(file: BinaryIO) -> ImageFile.ImageFile:
-    from PIL.PngImagePlugin import PngImageFile
-
-    return PngImageFile(file)
-
-
-def _open_gif(file: BinaryIO) -> ImageFile.ImageFile:
-    from PIL.GifImagePlugin import GifImageFile
-
-    return GifImageFile(file)
-
-
-def _open_bmp(file: BinaryIO) -> ImageFile.ImageFile:
-    from PIL.BmpImagePlugin import BmpImageFile
-
-    return BmpImageFile(file)
-
-
-def _open_tiff(file: BinaryIO) -> ImageFile.ImageFile:
-    from PIL.TiffImagePlugin import TiffImageFile
-
-    return TiffImageFile(file)
-
-
-def _open_webp(file: BinaryIO) -> ImageFile.ImageFile:
-    from PIL.WebPImagePlugin import WebPImageFile
-
-    return WebPImageFile(file)
-
-
-def _open_pnm(file: BinaryIO) -> ImageFile.ImageFile:
-    from PIL.PpmImagePlugin import PpmImageFile
-
-    return PpmImageFile(file)
-
-
-def _open_avif(file: BinaryIO) -> ImageFile.ImageFile:
-    from PIL.AvifImagePlugin import AvifImageFile
-
-    return AvifImageFile(file)
-
-
-def _open_heif(file: BinaryIO) -> ImageFile.ImageFile:
-    from pillow_heif import HeifImageFile
-
-    image: ImageFile.ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]
-    return image
-
-
-#: kind -> opener; an opener reads the header only.
-OPENERS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
-    "jpeg": _open_jpeg,
-    "png": _open_png,
-    "gif": _open_gif,
-    "bmp": _open_bmp,
-    "tiff": _open_tiff,
-    "webp": _open_webp,
-    "pnm": _open_pnm,
-    "avif": _open_avif,
-    "heif": _open_heif,
+_RAW_EXTENSIONS = (".dng", ".nef", ".cr2", ".arw", ".orf", ".rw2", ".pef", ".srw", ".3fr")
+#: kind -> module and class that read it.
+READERS = {
+    "jpeg": ("PIL.JpegImagePlugin", "JpegImageFile"),
+    "png": ("PIL.PngImagePlugin", "PngImageFile"),
+    "gif": ("PIL.GifImagePlugin", "GifImageFile"),
+    "bmp": ("PIL.BmpImagePlugin", "BmpImageFile"),
+    "tiff": ("PIL.TiffImagePlugin", "TiffImageFile"),
+    "webp": ("PIL.WebPImagePlugin", "WebPImageFile"),
+    "pnm": ("PIL.PpmImagePlugin", "PpmImageFile"),
+    "avif": ("PIL.AvifImagePlugin", "AvifImageFile"),
+    "heif": ("pillow_heif", "HeifImageFile"),
 }
+
+
+def open_header(kind: str, file: BinaryIO) -> ImageFile.ImageFile:
+    """Open a picture of one of the kinds of `READERS`; only its header is read."""
+    module, reader = READERS[kind]
+    image: ImageFile.ImageFile = getattr(import_module(module), reader)(file)
+    return image

@@ -1,8 +1,8 @@
-"""A photo's file -> upright sRGB uint8 array in a `View`; a content hash; one reason for every file that fails.
+"""A photo's file -> upright sRGB uint8 array in a `View`, and a content hash; every file that fails gets a reason.
 
 The format is recognised by the first bytes (only camera raw, which looks like TIFF, by the name). The cost of decoding
 is estimated from the header: a photo waits until there is enough memory, and one that may take long is decoded in a
-process of its own, which can be killed.
+child process, which can be killed.
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ from PIL import Image
 
 from headstart.errors import PhotoError
 from headstart.photos.budget import Budget, cancel_event, check_cancelled
-from headstart.photos.decode_cost import MAX_SCANNED_PIXELS, WEBP_BYTES, Weight, unusual, webp_pixels, weigh
-from headstart.photos.formats import OPENERS, ends_early, foreign_coding, sniff
+from headstart.photos.decode_cost import MAX_SCANNED_PIXELS, WEBP_BYTES, Cost, estimate, unusual, webp_pixels
+from headstart.photos.formats import ends_early, foreign_coding, open_header, sniff
+from headstart.photos.pictures import InMemory, Pixels
 from headstart.photos.pixels import Fit, Images, View, reduce, render
 from headstart.safety import child
+from headstart.safety.untrusted import without_waiting
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "REASONS", "Data", "Fit", "Images", "View", "content_hash", "decode", "load"]
 
-#: Every outcome but `used` that a file can have. `duplicate`, `conflicting labels` and `small class` come from later
-#: steps, which see more than one file.
+#: All outcomes of a file except `used`. `duplicate`, `conflicting labels` and `small class` come from later steps,
+#: which compare files.
 REASONS = (
     "not an image",
     "empty",
@@ -48,21 +50,21 @@ REASONS = (
     "small class",
 )
 
-#: Changes whenever this module would turn the same bytes into other pixels; part of every card's key.
+#: Increased whenever this module turns the same bytes into other pixels; part of every card's key.
 READER_REVISION = 1
 
-#: Bytes of a file. Reading and hashing it takes a second or two.
+#: Maximum size of a file in bytes. Reading and hashing that takes a second or two.
 MAX_BYTES = 2**29
-#: Larger files are not held in memory and are decoded in a process of their own.
+#: Larger files are not held in memory, and are decoded in a child process.
 HELD_BYTES = 2**26
-#: Pixels by the header. 2**28 lets 200-megapixel phones in.
+#: Maximum number of pixels according to the header. 2**28 is enough for phones with 200 megapixels.
 MAX_PIXELS = 2**28
-#: Bytes for decoding, for all threads and the processes that they start: a gigabyte less what an extraction itself
+#: Bytes for decoding, for all threads and their child processes together: a gigabyte less what an extraction itself
 #: takes (210 MB), a file held for the next photo, `_STACKS`, what is not counted, and a reserve.
 MEMORY = 520_000_000
-#: A photo that takes longer to read and to decode in a process of its own is too large.
+#: Seconds to read a photo and decode it in a child process; one that takes longer is too large.
 SECONDS = 8.0
-#: Bytes of such a process at its start.
+#: Bytes that a child process uses from the start.
 _CHILD = 36_000_000
 #: Additional address space for the stacks of a decoder's threads.
 _STACKS = 64_000_000
@@ -82,7 +84,7 @@ class LargeFile:
         head: its first 32 bytes.
         digest: SHA-256 of its bytes.
         stamp: changes when the file does.
-        seconds: time that reading it took, which counts towards `SECONDS`.
+        seconds: time for reading it, which counts towards `SECONDS`.
     """
 
     path: str
@@ -93,18 +95,24 @@ class LargeFile:
 
 
 #: The result of `read`, for `decode`.
-Data = bytes | LargeFile
+Data = bytes | LargeFile | Pixels
 
 
 def read(path: str | Path) -> Data:
-    """Read a photo's bytes; of a large file only a hash is kept.
+    """Read a photo's bytes; of a large file only a hash is kept. What is in memory is checked in the same way.
 
     Raises:
         PhotoError: `unreadable`, `empty`, `not an image`, `unsupported format` or `too large`; in the last
             three cases no more than the first bytes were read.
     """
+    if isinstance(path, InMemory):
+        if isinstance(path.content, bytes):
+            if not path.content:
+                raise PhotoError("empty", "it has 0 bytes")
+            sniff(path.content[:32], path)
+        return path.content
     try:
-        with open(path, "rb", opener=_opener) as file:
+        with open(path, "rb", opener=without_waiting) as file:
             stamp = _stamp(file.fileno())
             head = file.read(32)
             if not head:
@@ -124,11 +132,6 @@ def read(path: str | Path) -> Data:
         raise PhotoError("unreadable", error.strerror or str(error)) from error
     except ValueError as error:  # a path with a zero byte, from a damaged CSV
         raise PhotoError("unreadable", str(error)) from error
-
-
-def _opener(path: str, flags: int) -> int:
-    """Without O_NONBLOCK, opening a pipe without a writer would wait for ever."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _stamp(descriptor: int) -> tuple[int, ...]:
@@ -151,7 +154,14 @@ def _digest(file: BinaryIO, head: bytes) -> bytes:
 
 
 def content_hash(data: Data) -> bytes:
-    """SHA-256 of a file's bytes (32 bytes): a renamed or copied photo is the same photo, an edited one is not."""
+    """SHA-256 of a file's bytes (32 bytes): a renamed or copied photo is the same photo, an edited one is not.
+
+    Raises:
+        PhotoError: only of a Pillow image that was opened but not yet loaded, and is damaged.
+    """
+    if isinstance(data, Pixels):
+        with _outcomes("", b""):
+            return data.digest()
     return data.digest if isinstance(data, LargeFile) else hashlib.sha256(data).digest()
 
 
@@ -159,10 +169,10 @@ def decode(data: Data, view: View, fill: bool = True) -> Images:
     """Turn a photo's bytes into an upright sRGB picture.
 
     EXIF orientation is applied; transparency becomes white; CMYK, palette, grey and 16-bit pictures become
-    8-bit RGB; an ICC profile other than sRGB is honoured (a broken one is ignored, as browsers do). Of
+    8-bit RGB; an ICC profile other than sRGB is applied (a broken one is ignored, as browsers do). Of
     animations the first frame is taken.
 
-    All threads of the process together use at most `MEMORY` bytes for it; a thread waits until enough are free.
+    All threads of the process together use at most `MEMORY` bytes; a thread waits until enough are free.
 
     Args:
         data: the result of `read`.
@@ -179,6 +189,10 @@ def decode(data: Data, view: View, fill: bool = True) -> Images:
     check_cancelled()
     if isinstance(data, LargeFile):
         return _decode_apart(data, view, fill, MEMORY)
+    if isinstance(data, Pixels):
+        width, height = data.image.size
+        with _outcomes("", b""), _BUDGET.hold(min(4 * width * height, MEMORY)):
+            return render(data.loaded(), view, fill)
     kind = sniff(data[:32])
     if ends_early(kind, data):
         raise PhotoError("truncated", "the file ends before its last part does")
@@ -189,12 +203,12 @@ def decode(data: Data, view: View, fill: bool = True) -> Images:
         raise PhotoError("too large", f"decoding it takes {canvas:,} bytes; at most {MEMORY:,} are used")
     with _BUDGET.hold(canvas):
         with _outcomes(kind, data):
-            image, weight = _open(kind, io.BytesIO(data), data, view)
-        if not weight.apart:
-            with _outcomes(kind, data), _BUDGET.hold(0 if canvas else weight.memory):
+            image, cost = _open(kind, io.BytesIO(data), data, view)
+        if not cost.apart:
+            with _outcomes(kind, data), _BUDGET.hold(0 if canvas else cost.memory):
                 return render(image, view, fill)
         del image
-    return _decode_apart(data, view, fill, weight.memory)
+    return _decode_apart(data, view, fill, cost.memory)
 
 
 def load(path: str | Path, view: View, fill: bool = True) -> Images:
@@ -206,23 +220,23 @@ def load(path: str | Path, view: View, fill: bool = True) -> Images:
     return decode(read(path), view, fill)
 
 
-def _open(kind: str, file: BinaryIO, data: bytes, view: View) -> tuple[Any, Weight]:
+def _open(kind: str, file: BinaryIO, data: bytes, view: View) -> tuple[Any, Cost]:
     """The picture with only its header read (a JPEG at reduced size), and the cost of decoding it."""
-    image = OPENERS[kind](file)
+    image = open_header(kind, file)
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise PhotoError("too large", f"{width:,} x {height:,} pixels; at most {MAX_PIXELS:,} pixels are read")
     reduce(image, view)
-    weight = weigh(kind, image, data)
-    if weight.memory > MEMORY:
+    cost = estimate(kind, image, data)
+    if cost.memory > MEMORY:
         raise PhotoError(
             "too large",
-            f"{width:,} x {height:,} pixels; decoding them takes {weight.memory:,} bytes, at most {MEMORY:,} are used",
+            f"{width:,} x {height:,} pixels; decoding them takes {cost.memory:,} bytes, at most {MEMORY:,} are used",
         )
-    if weight.scanned > MAX_SCANNED_PIXELS:
-        scans = weight.scanned // (width * height)
+    if cost.scanned > MAX_SCANNED_PIXELS:
+        scans = cost.scanned // (width * height)
         raise PhotoError("too large", f"{width:,} x {height:,} pixels in {scans:,} scans")
-    return image, weight
+    return image, cost
 
 
 _SIGNS = {
@@ -259,11 +273,11 @@ def _outcomes(kind: str, data: bytes) -> Iterator[None]:
         raise PhotoError(reason, str(error) or type(error).__name__) from error
 
 
-# In a process of its own: it receives the view and the bytes or the name of the file, and returns pixels.
+# Decoding in a child process, which receives the view and the bytes or the path of the file, and returns pixels.
 
 
 def _decode_apart(data: Data, view: View, fill: bool, memory: int) -> Images:
-    """Decode in a process that may use so many bytes, and `SECONDS`."""
+    """Decode in a child process that may use `memory` bytes, and take `SECONDS`."""
     held = data if isinstance(data, bytes) else b""
     request: dict[str, Any] = {"view": asdict(view), "fill": fill}
     seconds = SECONDS
@@ -285,10 +299,10 @@ def _decode_apart(data: Data, view: View, fill: bool, memory: int) -> Images:
         except child.ChildError as error:
             if error.reason == "cancelled":
                 raise CancelledError from None
-            reason = {"time": "too large", "memory": "too large"}.get(error.reason, "corrupt")
-            raise PhotoError(reason, f"decoding it apart: {error}") from error
+            reason = "too large" if error.reason in ("time", "memory") else "corrupt"
+            raise PhotoError(reason, f"decoding it in a child process: {error}") from error
         except OSError as error:
-            raise PhotoError("unreadable", f"no process could be started to decode it: {error}") from error
+            raise PhotoError("unreadable", f"the process to decode it cannot be started: {error}") from error
     if answer[:1] == b"{":
         found = json.loads(answer)
         raise PhotoError(found["reason"], found["detail"])
@@ -297,7 +311,7 @@ def _decode_apart(data: Data, view: View, fill: bool, memory: int) -> Images:
 
 
 def answer(data: bytes, request: str) -> bytes:
-    """The answer to `_decode_apart`: a zero byte, height, width and pixels; or JSON with the reason of a failure."""
+    """Run in the child process. Returns a zero byte, height, width and pixels; or JSON with the reason of a failure."""
     from PIL import AvifImagePlugin
 
     AvifImagePlugin.DEFAULT_MAX_THREADS = _AVIF_THREADS
@@ -306,7 +320,7 @@ def answer(data: bytes, request: str) -> bytes:
     try:
         if "path" not in wanted:
             return _packed(_decode_file(io.BytesIO(data), data, view, wanted["fill"]))
-        with open(bytes.fromhex(wanted["path"]), "rb", opener=_opener) as file:
+        with open(bytes.fromhex(wanted["path"]), "rb", opener=without_waiting) as file:
             picture = _decode_file(file, b"", view, wanted["fill"])
             if list(_stamp(file.fileno())) != wanted["stamp"]:
                 raise PhotoError("unreadable", "it changed while it was read")

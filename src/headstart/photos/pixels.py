@@ -44,7 +44,7 @@ class View:
 
     Attributes:
         height, width: pixels of the result.
-        fit: `squash` takes the whole photo and ignores its aspect (as Keras' `target_size` does), `crop`
+        fit: `squash` takes the whole photo and ignores its aspect ratio (as Keras' `target_size` does), `crop`
             takes the centre, `pad` takes the whole photo and adds grey borders (127).
         fraction: `crop` only: share of the photo's shorter side that is kept, in (0, 1].
     """
@@ -56,7 +56,7 @@ class View:
 
 
 def reduce(image: ImageFile.ImageFile, view: View) -> None:
-    """Ask a JPEG for the smallest of the sizes 1/1, 1/2, 1/4, 1/8 that has a pixel for each pixel of the view."""
+    """Set a JPEG to the smallest of the sizes 1/1, 1/2, 1/4, 1/8 that has a pixel for each pixel of the view."""
     if image.format != "JPEG":
         return
     width, height = image.size
@@ -69,7 +69,7 @@ def reduce(image: ImageFile.ImageFile, view: View) -> None:
         image.draft(None, (max(width // factor, 1), max(height // factor, 1)))
 
 
-def render(image: ImageFile.ImageFile, view: View, fill: bool = True) -> Images:
+def render(image: Image.Image, view: View, fill: bool = True) -> Images:
     """Decode a picture and fit it to the view; see `images.decode`.
 
     Raises:
@@ -84,14 +84,14 @@ def render(image: ImageFile.ImageFile, view: View, fill: bool = True) -> Images:
     rgb = _to_srgb(small, profile)
     if orientation in _TRANSPOSE:
         rgb = rgb.transpose(_TRANSPOSE[orientation])
-    if view.fit == "pad" and fill:  # last: no profile may change the grey, no rotation the side of an odd pixel
+    if view.fit == "pad" and fill:  # last, so that no profile changes the grey and no rotation moves an odd pixel
         canvas = Image.new("RGB", (view.width, view.height), (_PAD_GREY, _PAD_GREY, _PAD_GREY))
         canvas.paste(rgb, ((view.width - rgb.width) // 2, (view.height - rgb.height) // 2))
         rgb = canvas
     return np.array(rgb, dtype=np.uint8)
 
 
-def _orientation(image: ImageFile.ImageFile) -> int:
+def _orientation(image: Image.Image) -> int:
     """EXIF orientation 1 to 8; anything else (0 is frequent) and unreadable EXIF count as upright."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
@@ -101,7 +101,7 @@ def _orientation(image: ImageFile.ImageFile) -> int:
 
 
 def _resizable(image: Image.Image) -> Image.Image:
-    """A mode in which neighbouring pixels can be averaged: L, RGB, RGBA or CMYK."""
+    """Convert to a mode in which neighbouring pixels can be averaged: L, RGB, RGBA or CMYK."""
     mode = image.mode
     if mode in {"LA", "PA", "La", "RGBa"} or (mode in {"1", "L", "P", "RGB"} and "transparency" in image.info):
         return image.convert("RGBA")
@@ -110,7 +110,7 @@ def _resizable(image: Image.Image) -> Image.Image:
     if mode == "1":
         return image.convert("L")
     if mode == "I" or mode.startswith("I;16"):
-        # 16 bits a sample; Pillow's own conversion would clip everything above 255.
+        # 16 bits per sample; Pillow's own conversion would clip everything above 255.
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
             raise PhotoError("unsupported format", "pixels are whole numbers of more than 16 bits")
@@ -123,7 +123,7 @@ def _resizable(image: Image.Image) -> Image.Image:
 
 
 def _fit(image: Image.Image, view: View, size: tuple[int, int]) -> Image.Image:
-    """Resize to `size` (width, height), or for `pad` to fit inside it, in the stored orientation."""
+    """Resize to `size` (width, height), or for `pad` to fit inside it; the picture is not yet rotated."""
     width, height = image.size
     if view.fit == "squash":
         return _resize(image, size, (0, 0, width, height))

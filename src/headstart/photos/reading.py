@@ -1,4 +1,4 @@
-"""Photos that are read, hashed and decoded: for one model, or once for several models with the same view."""
+"""Reads, hashes and decodes photos: for one model, or once for several models with the same view."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol, Self
 
 from headstart.errors import PhotoError
 from headstart.photos import images
 from headstart.photos.budget import ReadingPool
 from headstart.photos.images import Images, View
+from headstart.photos.pictures import InMemory
 
-#: A file changed this recently may change again without a change of its time stamp: it is hashed again.
+#: A file changed this recently may change again without a new time stamp, so it is hashed again.
 _RACY_SECONDS = 2.0
 
 
@@ -31,7 +33,7 @@ def processors() -> int:
 def readers() -> Iterator[Executor]:
     """Threads that read photos, one for each core.
 
-    An error or Ctrl-C does not wait for photos: decoding is cancelled.
+    After an error or Ctrl-C, decoding is cancelled.
     """
     pool = ReadingPool(processors())
     try:
@@ -41,7 +43,9 @@ def readers() -> Iterator[Executor]:
 
 
 def fingerprint(path: str) -> bytes | None:
-    """32 bytes that change when the file does; None if it is missing or changed just now."""
+    """32 bytes that change when the file does; None if it is missing, changed just now, or is in memory."""
+    if isinstance(path, InMemory):
+        return None
     try:
         info = os.stat(path)
     except (OSError, ValueError):
@@ -109,7 +113,7 @@ class _Decoded:
 
 
 class Album:
-    """Photos decoded once for all models with the same view; it keeps the photos given to `hold` in memory.
+    """Photos decoded once for all models with the same view; photos given to `hold` stay in memory.
 
     Args:
         view: of all its pictures: uint8 `(height, width, 3)`, `height * width * 3` bytes each.
@@ -133,12 +137,17 @@ class Album:
         """
         return self._photos.get(path) or FilePhoto.read(path)
 
-    def pictures(self, most: int) -> list[Images]:
-        """Some of the pictures held."""
-        return [photo.picture for photo in list(self._photos.values())[:most]]
+    def keep(self, most: int) -> None:
+        """Forget all but some photos."""
+        self._photos = dict(islice(self._photos.items(), most))
+
+    @property
+    def pictures(self) -> list[Images]:
+        """The pictures held."""
+        return [photo.picture for photo in self._photos.values()]
 
     def _decode(self, path: str) -> _Decoded | None:
-        """Runs in the pool's threads."""
+        """Read and decode a photo in the pool's threads; None if it cannot be used."""
         try:
             photo = FilePhoto.read(path)
             return _Decoded(photo.mark, photo.digest, photo.decode(self.view))

@@ -54,7 +54,7 @@ class Sample:
         licence: terms of use, as far as known.
         train: class name -> photos to train on, or all photos if it is not split.
         test: class name -> photos to test on; empty: it is not split.
-        sha256: of the file, in hex; empty: not known.
+        sha256: of the file, in hex; empty: its publisher gives none that we know.
     """
 
     name: str
@@ -85,7 +85,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Got:
-    """A data set on this machine; `new` is False if it was here already."""
+    """A data set on this machine; `new` is False if it was there before."""
 
     sample: Sample
     path: Path
@@ -102,7 +102,7 @@ def _food(name: str, megabytes: int, classes: str, train: int) -> Sample:
     )
 
 
-#: Counts and sizes as the course's notebooks and TensorFlow's tutorials print them.
+#: Counts and sizes from the notebooks of Zero to Mastery's TensorFlow course and from TensorFlow's tutorials.
 SAMPLES = (
     _food("10_food_classes_10_percent", 169, _TEN, 75),
     _food("10_food_classes_all_data", 519, _TEN, 750),
@@ -146,7 +146,7 @@ def get(sample: Sample, folder: str | Path = ".", progress: Progress | None = No
 
     Raises:
         DataError: something else is in its place; its server cannot be reached or sends something else;
-            `HEADSTART_OFFLINE` is set; the file is damaged, malicious or holds something else; the disk is full
+            `HEADSTART_OFFLINE` is set; the file is damaged, malicious or another one; the disk is full
             or read-only. A partial download is kept; a complete one that is not valid is removed.
     """
     progress = progress or Silent()
@@ -156,7 +156,7 @@ def get(sample: Sample, folder: str | Path = ".", progress: Progress | None = No
         if os.path.lexists(target):
             return _existing(sample, target)
         lock = home() / "samples" / f"{sample.name}-{key}"
-        with locks.owned(lock, f"gets {sample.name}", progress.message):
+        with locks.owned(lock, f"getting {sample.name}", progress.message):
             if os.path.lexists(target):  # another process has just put it there
                 return _existing(sample, target)
             room = target.with_name(f".{sample.name}.part")
@@ -181,17 +181,14 @@ def _downloaded(sample: Sample, room: Path, progress: Progress) -> Path:
         raise DataError(
             f"{sample.name} is not in {room.parent}, and HEADSTART_OFFLINE is set.\nUnset it. Or {otherwise}"
         )
-    parts = urlsplit(sample.url)
-    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-        progress.message(f"{sample.url} is not encrypted: what arrives may have been changed on the way.")
-    most = sample.megabytes * 2_000_000  # what is known of its size, generously
+    most = sample.megabytes * 2_000_000  # twice its approximate size
     wanted = download.Wanted(sample.url, sample.name, "a zip or tar.gz", most, sha256=sample.sha256)
     try:
         return download.download(wanted, room, progress)[0]
     except DownloadError as error:
         raise DataError(
-            f"{sample.name} cannot be fetched: {error}.\nTry again later: the same command continues where it stopped. "
-            f"Or {otherwise}"
+            f"{sample.name} cannot be downloaded: {error}.\nTry again later: the same command continues where it "
+            f"stopped. Or {otherwise}"
         ) from error
 
 
@@ -199,17 +196,17 @@ def _refused(sample: Sample, file: Path | None, folder: str | Path, error: Archi
     what = str(error).replace("\n", " ")
     if file is None:
         return DataError(
-            f"{sample.name} cannot be used: what came from {sample.url} {what}.\nNothing of it was kept. Try again "
+            f"{sample.name} cannot be used: the file from {sample.url} {what}.\nNothing was kept. Try again "
             f"later, or {_otherwise(sample, folder)}"
         )
     return DataError(
-        f"{file} cannot be used: it {what}.\nExpected the file that {sample.url} gives. Nothing of it was kept; the "
-        "file is as it was."
+        f"{file} cannot be used: it {what}.\nExpected the file at {sample.url}. Nothing was unpacked; the file "
+        "is unchanged."
     )
 
 
 def _otherwise(sample: Sample, folder: str | Path) -> str:
-    return f"fetch {sample.url} in another way, then: headstart samples get {sample.name} {folder} --from FILE"
+    return f"download {sample.url} in another way, then: headstart samples get {sample.name} {folder} --from FILE"
 
 
 def _settle(sample: Sample, file: Path, room: Path, target: Path, progress: Progress) -> None:
@@ -221,16 +218,16 @@ def _settle(sample: Sample, file: Path, room: Path, target: Path, progress: Prog
     from headstart.disk import unpack
 
     new = room / "new"
-    shutil.rmtree(new, ignore_errors=True)  # of a process that was killed
+    shutil.rmtree(new, ignore_errors=True)  # left by a process that was killed
     progress.message(f"Unpacking {sum(sample.train.values()) + sum(sample.test.values()):,} photos.")
     try:
         unpack.unpack(file, new)
         content = _inner(new, {"train", "test"} if sample.test else set(sample.train))
         problems = _problems(sample, content)
         if problems:
-            raise ArchiveError(f"does not hold what it should: {problems}")
+            raise ArchiveError(f"does not contain the expected photos: {problems}")
         if os.name != "nt":
-            os.sync()  # once for all files: they must be on the disk before the folder's name
+            os.sync()  # once for all files: they must be on the disk before the folder is renamed
         content.rename(target)
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -239,7 +236,7 @@ def _settle(sample: Sample, file: Path, room: Path, target: Path, progress: Prog
 
 
 def _inner(folder: Path, expected: set[str]) -> Path:
-    """The folder that holds the classes or `train` and `test`: some archives have a folder around everything."""
+    """The folder with the classes, or with `train` and `test`: some archives have a folder around everything."""
     entries = list(folder.iterdir())
     if len(entries) == 1 and entries[0].is_dir() and entries[0].name not in expected:
         return entries[0]
@@ -250,7 +247,7 @@ def _existing(sample: Sample, target: Path) -> Got:
     problems = _problems(sample, target)
     if problems:
         raise DataError(
-            f"{target} is there already, but it is not {sample.name}, or not all of it: {problems}.\nNothing was "
+            f"{target} exists already, but is not {sample.name}, or is incomplete: {problems}.\nNothing was "
             f"overwritten. Move it away, or choose another folder: headstart samples get {sample.name} DIR"
         )
     return Got(sample, target, new=False)
@@ -259,7 +256,7 @@ def _existing(sample: Sample, target: Path) -> Got:
 def _problems(sample: Sample, folder: Path) -> str:
     """The first few differences between a folder and the data set; empty: there are none."""
     from headstart.photos.sources import scan
-    from headstart.safety.printable import show
+    from headstart.safety.printable import counted, show
 
     try:
         found = scan(folder)
@@ -271,7 +268,9 @@ def _problems(sample: Sample, folder: Path) -> str:
         for name in sorted({*expected, *counts}):
             here, wanted = counts.get(name, 0), expected.get(name, 0)
             if here != wanted:
-                problems.append(f"{side if sample.test else ''}{show(name)} holds {here:,} photos, expected {wanted:,}")
+                problems.append(
+                    f"{side if sample.test else ''}{show(name)} has {counted(here, 'photo')}, expected {wanted:,}"
+                )
         problems += [f"{show(path)} is empty" for path in (photos.paths if photos else ()) if not os.path.getsize(path)]
     more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
     return "; ".join(problems[:3]) + more
@@ -286,6 +285,6 @@ def _disk_errors(what: str) -> Iterator[None]:
         where = f" ({error.filename})" if error.filename else ""
         raise DataError(
             f"{what}: {error.strerror or error}{where}.\nExpected files that can be read, and folders that this user "
-            "may write to on a disk with room. What has arrived of a download is kept: the same command "
-            "continues from there."
+            "may write to, on a disk with enough space. A partial download is kept: the same command "
+            "continues it."
         ) from error

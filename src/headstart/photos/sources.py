@@ -18,10 +18,9 @@ from headstart.photos import layout, spreadsheet
 from headstart.photos.archives import is_archive, refusal
 from headstart.photos.folders import entries, files_below
 from headstart.photos.layout import Classes, Layout, part_of
+from headstart.photos.pictures import InMemory, Pictures, listed
 from headstart.photos.splits import stratified_share
 from headstart.safety.printable import show, show_all
-
-Photos = str | Path | Sequence[str | Path]
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class Source:
 
 
 def open_source(
-    photos: Photos | PhotoSet,
+    photos: Pictures | PhotoSet,
     labels: Sequence[str] | None = None,
     test: str | Path | None = None,
     fraction: float | None = None,
@@ -128,7 +127,7 @@ def open_source(
             )
         source = scan(photos, known)
     elif labels is None:
-        raise DataError("A list of paths was given without labels.\nExpected one class name for each path.")
+        raise DataError("Photos were given without labels.\nExpected one class name for each photo.")
     else:
         source = Source(from_lists(photos, labels), None)
     if test is not None:
@@ -175,9 +174,9 @@ def scan(source: str | Path, known: Collection[str] = ()) -> Source:
     )
 
 
-def from_lists(paths: Sequence[str | Path], labels: Sequence[str]) -> PhotoSet:
-    """A `PhotoSet` from paths and their class names, in the order given."""
-    return PhotoSet(tuple(os.fspath(path) for path in paths), tuple(str(label) for label in labels))
+def from_lists(paths: Pictures, labels: Iterable[str]) -> PhotoSet:
+    """A `PhotoSet` from photos and their class names, in the order given."""
+    return PhotoSet(tuple(listed(paths)), tuple(str(label) for label in labels))
 
 
 def check_classes(train: Sequence[str], other: Sequence[str], what: str) -> None:
@@ -195,14 +194,19 @@ def check_classes(train: Sequence[str], other: Sequence[str], what: str) -> None
         )
 
 
-def find_files(sources: Iterable[str | Path]) -> list[str]:
+def find_files(sources: Pictures) -> list[str]:
     """Photos to predict: files as they are, folders with everything below them, each in alphabetical order.
+
+    Pictures in memory get a name, see `pictures.listed`.
 
     Raises:
         DataError: a path is empty or does not exist, or a folder holds no file.
     """
     found: list[str] = []
-    for source in sources:
+    for source in listed(sources):
+        if isinstance(source, InMemory):
+            found.append(source)
+            continue
         path = named(source)
         if os.path.isdir(path):
             below = files_below(os.fspath(path))
@@ -210,7 +214,7 @@ def find_files(sources: Iterable[str | Path]) -> list[str]:
                 raise DataError(f"The folder {show(path)} holds no files.\nExpected photos in it or below it.")
             found += below
         elif os.path.lexists(path):
-            found.append(os.fspath(source))
+            found.append(source)
         else:
             raise DataError(_missing(path))
     return found

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.errors import DataError
+from headstart.safety.printable import counted
 
 Indices = npt.NDArray[np.intp]
 
@@ -28,7 +29,7 @@ def stratified_share(labels: Sequence[str], keys: Sequence[bytes], fraction: flo
 
     Args:
         labels: class name of each of the n photos.
-        keys: what identifies each photo, n of them.
+        keys: n keys that identify the photos.
         fraction: in (0, 1].
         seed: 0 or more.
 
@@ -51,9 +52,9 @@ def stratified_folds(labels: npt.NDArray[np.intp], groups: Sequence[bytes], k: i
     """Deal photos into k folds: the same share of every class in each, equal groups in one fold.
 
     Within a class the groups are put into their random order and cut into k runs of nearly equal length: a
-    group belongs to the run that holds its middle photo, so that even very unequal groups fill at least two
-    runs. The numbering of the runs is turned by a seeded step per class, so that what does not divide evenly
-    does not always land in fold 0. Without equal keys a fold holds `n / k` photos of a class of n, rounded up or
+    group belongs to the run with its middle photo, so that even very unequal groups fill at least two
+    runs. The numbers of the runs are rotated by a seeded step per class, so that the rest of an uneven division
+    does not always land in fold 0. Without equal keys a fold gets `n / k` photos of a class of n, rounded up or
     down.
 
     Adding m photos to a class moves at most `(k - 1) * m` of its earlier groups and none of other classes: each
@@ -82,7 +83,7 @@ def stratified_folds(labels: npt.NDArray[np.intp], groups: Sequence[bytes], k: i
         label = int(labels[members[0]])
         if len(runs) < 2:
             raise DataError(
-                f"Class number {label} has {len(members)} photo(s) but only {len(runs)} distinct one(s).\n"
+                f"Class number {label} has only {counted(len(runs), 'distinct photo')}.\n"
                 "Cross-validation needs at least two different photos of every class."
             )
         turn = int.from_bytes(shuffled_rank(b"turn %d" % label, seed)[:4], "little")

@@ -1,4 +1,4 @@
-"""Small pictures of photos; a photo that can no longer be read becomes a grey tile with a cross and is counted."""
+"""Small pictures of photos; for a photo that can no longer be read, a grey tile with a cross."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def squares(paths: Sequence[str], side: int) -> tuple[list[Image.Image], int]:
     """The centre of each photo, `side` x `side` pixels.
 
     Returns:
-        pictures in the order of the paths, and how many of them could not be read.
+        pictures in the order of the paths, and the number of photos that could not be read.
     """
     return _all(paths, lambda path: Image.fromarray(images.load(path, View(side, side, "crop"))), side)
 

@@ -1,7 +1,7 @@
-"""A stranger's file, read in a process of its own: whatever the file does to it, the user's process lives on.
+"""Work on an untrusted file in a child process, so that the file cannot crash the user's process.
 
-The child imports what it needs, then limits its own memory and processor time, then works: bytes in, bytes out. It
-is started as a plain program, so it never runs the user's `__main__` again, and it writes nothing to the terminal.
+The child imports a function, limits its own memory and processor time, and runs the function: bytes in, bytes out. It
+is started as a plain program, so it does not run the user's `__main__` again, and it writes nothing to the terminal.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from typing import IO, Literal, cast
 Reason = Literal["time", "memory", "died", "failed", "cancelled"]
 _OK, _MEMORY, _FAILED = b"\x00", b"\x01", b"\x02"
 _POLL = 0.05
-#: How much of what a failed child wrote to stderr is kept for the message.
+#: Bytes from the end of a failed child's stderr that go into the message.
 _KEPT = 2000
 
 
 class ChildError(Exception):
-    """The child did not answer. For our own use: callers turn it into one of `headstart.errors`.
+    """The child returned no result. Callers turn this into one of `headstart.errors`.
 
     Attributes:
         reason: `time` or `memory` (a limit was reached), `died` (by a signal, such as a segmentation fault),
-            `failed` (an exception that the work did not expect), `cancelled`.
+            `failed` (the function raised an exception), `cancelled`.
     """
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -42,24 +42,23 @@ def call(
     """Run a function of ours in a process with limits.
 
     Args:
-        work: `package.module:function`, a function from bytes (and words) to bytes; its module's imports, and `data`,
-            are not limited.
-        data: what it is given.
-        words: what else it is given.
-        seconds: it may take, imports included.
-        megabytes: of memory that it may take beyond what its imports took. Enforced on Linux; elsewhere only `seconds`.
+        work: `package.module:function`, a function from bytes (and words) to bytes.
+        data: its input.
+        words: more arguments for it.
+        seconds: the most time it may take, imports included.
+        megabytes: the most memory it may take, imports and `data` not included. Enforced on Linux only.
         cancel: when set, the child is ended.
 
     Returns:
-        what the function returned.
+        the result of the function.
 
     Raises:
-        ChildError: it did not return, see there.
+        ChildError: it did not return.
     """
     code = f"import sys; sys.path[:] = {sys.path!r}; from headstart.safety.child import serve; serve()"
     command = [sys.executable, "-I", "-c", code, work, str(megabytes), str(int(seconds) + 1), *words]
-    # A session of its own: Ctrl-C on the terminal reaches the parent, which ends the child. One arena of memory for
-    # all its threads: glibc reserves 64 MB of the address space for each.
+    # In its own session: Ctrl-C on the terminal reaches only the parent, which ends the child. One memory arena for
+    # all its threads: glibc reserves 64 MB of the address space for each arena.
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -90,7 +89,7 @@ def call(
 
 
 def _ending(code: int) -> str:
-    """A return code in words: `signal SIGSEGV` is clearer than -11."""
+    """Describe a return code: `signal SIGSEGV` is clearer than -11."""
     try:
         return f"signal {signal.Signals(-code).name}"
     except ValueError:
@@ -112,7 +111,7 @@ def _feed(process: subprocess.Popen[bytes], data: bytes) -> threading.Thread:
 
 
 def _wait(process: subprocess.Popen[bytes], end: float, cancel: threading.Event | None) -> tuple[bytes, bytes]:
-    """What the process wrote; now and then it is checked whether someone cancelled."""
+    """Wait for the output of the process, checking at intervals whether the work was cancelled."""
     while True:
         left = end - time.monotonic()
         try:
@@ -125,11 +124,11 @@ def _wait(process: subprocess.Popen[bytes], end: float, cancel: threading.Event 
 
 
 def serve() -> None:
-    """The child: `WORK MEGABYTES SECONDS WORDS...` in `sys.argv`, bytes on stdin; out: a status byte and the answer."""
+    """Run in the child: `WORK MEGABYTES SECONDS WORDS...` in `sys.argv`, data on stdin; status and result on stdout."""
     work, megabytes, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answer = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print does not mix with the answer
+    os.dup2(2, 1)  # output of libraries must not mix with the result
     module, _, name = work.partition(":")
     function = getattr(importlib.import_module(module), name)
     try:
@@ -142,15 +141,15 @@ def serve() -> None:
         status, result = _FAILED, f"{type(error).__name__}: {error}".encode("utf-8", "replace")
     answer.write(status + result)
     answer.flush()
-    os._exit(0)  # nothing of a damaged engine runs any more
+    os._exit(0)  # skips the clean-up of an engine that may be damaged
 
 
 def _limit(megabytes: int, seconds: int) -> None:
-    """No more memory of its own than now plus `megabytes`; no more processor time than `seconds` on each core.
+    """Limit this process to `megabytes` more memory than now, and to `seconds` of processor time on each core.
 
-    Memory is limited where the system reports how much is used (Linux). What counts is what can be written to
-    (`RLIMIT_DATA`): address space that engines and threads only reserve, and files mapped for reading, cost nothing.
-    The limit of processor time ends a child whose parent was killed and cannot do it any more.
+    Memory is limited where the system reports how much is used (Linux). Only writable memory counts (`RLIMIT_DATA`),
+    not address space that engines and threads merely reserve, nor files mapped for reading. The limit of processor
+    time ends a child whose parent was killed.
     """
     try:
         import resource

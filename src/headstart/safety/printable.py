@@ -1,8 +1,8 @@
-r"""Text from elsewhere, made safe to show: names, labels, messages of servers and of other libraries.
+r"""Text for messages: untrusted text made safe to print, numbers with their nouns.
 
-Whoever names a file, a class or a web page could otherwise drive the terminal: move its cursor, change its title,
-forge lines of ours, turn the order of letters round. What is no letter is spelled (`\x1b`, `\u202e`); letters of every
-script, marks on them and emoji stay.
+The name of a file, a class or a web page could otherwise control the terminal: move its cursor, change its title, forge
+lines of headstart, reverse the order of letters. Control characters and invisible ones are printed as escapes (`\x1b`,
+`\u202e`); letters of every script, their marks and emoji stay.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import unicodedata
 from collections.abc import Sequence
 
 _NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-#: Invisible, though Unicode counts them as letters, marks or symbols: fillers and the empty braille.
+#: Invisible, though Unicode counts them as letters, marks or symbols: fillers and the empty braille pattern.
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180e\u2800\u3164\uffa0")
-#: Invisible too, but some letters and emoji need them: joiners, and selectors of a variant.
+#: Invisible too, but some letters and emoji need them: joiners and variation selectors.
 _ATTACHED = "\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _EMOJI = "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u27ff\u2900-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
 #: Arabic to Sinhala, Myanmar, Khmer, Mongolian: scripts whose spelling needs joiners and non-joiners.
 _JOINING = "\u0620-\u06d3\u0750-\u07ff\u0860-\u0dff\u1000-\u109f\u1780-\u17b3\u17b6-\u17dd\u1820-\u18aa"
 _IDEOGRAPHS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-#: First where they belong, then, in a group, where they do not.
+#: Joiners and selectors: first where they belong; then, as a group, anywhere else.
 _LOOSE = re.compile(
     f"(?:(?<=[{_EMOJI}])|(?<=[{_EMOJI}]\ufe0f))\u200d(?=[{_EMOJI}])"
     f"|(?<=[{_EMOJI}])[\ufe0e\ufe0f]"
@@ -34,14 +34,14 @@ _LOOSE = re.compile(
 
 
 def show(text: str | os.PathLike[str]) -> str:
-    r"""One line that can be printed anywhere.
+    r"""Text as one line that is safe to print.
 
     Args:
-        text: a name, a path, a message; bytes of a file name that are not UTF-8 as Python has them (surrogates).
+        text: a name, a path or a message. Bytes of a file name that are not UTF-8 are surrogates, as in Python.
 
     Returns:
         the text with control, format, private-use and unassigned characters, line breaks and lone surrogates
-        spelled as in Python: `\n`, `\x1b`, `\u202e`. Joiners stay between the letters and emoji that need them.
+        escaped as in Python: `\n`, `\x1b`, `\u202e`. Joiners stay between the letters and emoji that need them.
     """
     text = os.fspath(text)
     if text.isascii() and text.isprintable():
@@ -51,7 +51,7 @@ def show(text: str | os.PathLike[str]) -> str:
 
 
 def show_lines(text: str) -> str:
-    """Several lines that can be printed anywhere: as `show`, but line breaks stay."""
+    """As `show`, but line breaks stay."""
     return "\n".join(map(show, text.split("\n")))
 
 
@@ -62,17 +62,22 @@ def show_all(names: Sequence[str]) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Such as `1 photo` and `1,200 photos`."""
+    """A number with its noun: `1 photo`, `1,200 photos`."""
     if number == 1:
         return f"1 {noun}"
     return f"{number:,} {noun}" + ("es" if noun.endswith("s") else "s")
 
 
+def percent(share: float) -> str:
+    """A share, 0..1, such as `83.0 %`."""
+    return f"{100 * share:.1f} %"
+
+
 def _visible(character: str) -> bool:
-    """Is it, or may it be, beside the right letters?"""
+    """Whether a character is visible, or may be needed beside some letters."""
     if character.isprintable():
         return character not in _BLANK
-    # Spaces of other widths: macOS and Japanese names have them.
+    # Spaces of other widths occur in file names of macOS and in Japanese names.
     return character in "\u200c\u200d" or unicodedata.category(character) == "Zs"
 
 

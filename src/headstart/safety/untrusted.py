@@ -1,8 +1,7 @@
-"""What a stranger may have written: files read within limits, values taken only if of the right type and range.
+"""Untrusted files and values: read within limits, accepted only if their type and range are right.
 
-A saved classifier is handed on, and its checksums are no secret: whoever changes it writes new ones. So nothing in it
-is believed before it was checked here. A check takes a value and returns it, or raises `ValueError` with the rest of a
-sentence about it.
+Saved classifiers are shared, and whoever changes one can also write new checksums into it. So every value is checked
+here before use. A check takes a value and returns it, or raises a `ValueError` that continues a sentence about it.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ Check = Callable[[Any], T]
 
 
 def read_bytes(path: Path, most: int) -> bytes:
-    """All of a regular file of at most `most` bytes.
+    """Read a regular file of at most `most` bytes.
 
     Raises:
-        ValueError: it is something else (a pipe, a device, a folder) or larger; nothing of it was read.
+        ValueError: it is something else (a pipe, a device, a folder) or larger; nothing was read.
         OSError: it is missing or cannot be read.
     """
-    with open(path, "rb", opener=_at_once) as file:
+    with open(path, "rb", opener=without_waiting) as file:
         info = os.fstat(file.fileno())
         if not stat.S_ISREG(info.st_mode):
             raise ValueError("is not a regular file")
@@ -33,16 +32,16 @@ def read_bytes(path: Path, most: int) -> bytes:
         try:
             return file.read(info.st_size)
         except MemoryError as error:
-            raise ValueError(f"has {info.st_size:,} bytes, for which there is no memory") from error
+            raise ValueError(f"has {info.st_size:,} bytes, more than the free memory") from error
 
 
-def _at_once(path: str, flags: int) -> int:
-    """Opening a pipe that nobody writes to would wait for ever."""
+def without_waiting(path: str, flags: int) -> int:
+    """An `opener` for `open`: otherwise opening a pipe without a writer would wait forever."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
 
 
 def text(longest: int, shortest: int = 1) -> Check[str]:
-    """A string that files, terminals and JSON can take: of such a length, with no zero byte and no half characters."""
+    """A string of `shortest` to `longest` characters that can be written to a file: no zero byte, no lone surrogate."""
 
     def check(value: Any) -> str:
         if not isinstance(value, str) or not shortest <= len(value) <= longest or "\0" in value:
@@ -54,7 +53,7 @@ def text(longest: int, shortest: int = 1) -> Check[str]:
 
 
 def whole(low: int, high: int) -> Check[int]:
-    """A whole number, `low` and `high` included."""
+    """A whole number from `low` to `high`."""
 
     def check(value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
@@ -65,7 +64,7 @@ def whole(low: int, high: int) -> Check[int]:
 
 
 def number(low: float, high: float) -> Check[float]:
-    """A finite number, `low` and `high` included, as a float."""
+    """A finite number from `low` to `high`, as a float."""
 
     def check(value: Any) -> float:
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not low <= value <= high:
@@ -87,7 +86,7 @@ def one_of(*choices: T) -> Check[T]:
 
 
 def many(check: Check[T], fewest: int, most: int) -> Check[tuple[T, ...]]:
-    """A list of so many values, each of which passes a check."""
+    """A list of `fewest` to `most` values that all pass a check."""
 
     def check_all(value: Any) -> tuple[T, ...]:
         if not isinstance(value, list) or not fewest <= len(value) <= most:
@@ -98,17 +97,17 @@ def many(check: Check[T], fewest: int, most: int) -> Check[tuple[T, ...]]:
 
 
 def fields(value: Any, checks: Mapping[str, Check[Any]]) -> dict[str, Any]:
-    """The fields of a dictionary, each checked; a field that has no check is refused, one that is missing is not.
+    """Check the fields of a dictionary. A field without a check is refused; a missing field is not.
 
     Raises:
-        ValueError: naming the first field that is not what it should be.
+        ValueError: a field is not valid; the message names the first such field.
     """
     if not isinstance(value, dict):
         raise ValueError(f"{_shown(value)} is not a dictionary")
     checked = {}
     for name, given in value.items():
         if name not in checks:
-            raise ValueError(f"{_shown(name)} is not a field that is known")
+            raise ValueError(f"{_shown(name)} is not a known field")
         try:
             checked[name] = checks[name](given)
         except ValueError as error:

@@ -55,9 +55,9 @@ def get(handles: Sequence[str], refresh: bool, as_json: bool) -> None:
     from headstart.backbones import fetch
 
     with Bar() as bar:
-        found = [fetch.fetch(handle, bar, refresh) for handle in handles]
+        found = [fetch.fetch(handle, bar, refresh) for handle in [fetch.parse(handle) for handle in handles]]
     if as_json:
-        print_json({"backbones": [{"backbone": one.handle, "path": str(one.path)} for one in found]})
+        print_json({"backbones": [{"backbone": str(one.handle), "path": str(one.path)} for one in found]})
         return
     for one in found:
         put(f"{one.handle}  {one.path}")
@@ -112,7 +112,7 @@ def pack(handles: Sequence[str], output: Path, as_json: bool) -> None:
     from headstart.backbones import fetch
 
     with Bar() as bar:
-        packed = fetch.pack(handles, output, bar)
+        packed = fetch.pack([fetch.parse(handle) for handle in handles], output, bar)
     if as_json:
         print_json({"path": str(output), "backbones": [_document(entry) for entry in packed]})
         return
@@ -142,7 +142,7 @@ backbones.add_command(probe)
 
 def _document(entry: Kept) -> dict[str, Any]:
     return {
-        "backbone": entry.handle,
+        "backbone": str(entry.handle),
         "origin": entry.source,
         "time": entry.time,
         "bytes": entry.bytes,

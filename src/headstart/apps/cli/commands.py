@@ -10,6 +10,7 @@ from headstart.apps.cli.board import board
 from headstart.apps.cli.cache import cache
 from headstart.apps.cli.compare import compare
 from headstart.apps.cli.demo import demo
+from headstart.apps.cli.embed import embed, similar
 from headstart.apps.cli.evaluate import evaluate
 from headstart.apps.cli.grouping import Group
 from headstart.apps.cli.models import models
@@ -26,5 +27,7 @@ def app() -> None:
     """From folders of photos to a classifier you can trust, on top of a frozen pre-trained model."""
 
 
-for command in (demo, classify, train, compare, evaluate, predict, board, models, backbones, samples, cache):
+for command in (
+    demo, classify, train, compare, evaluate, predict, board, embed, similar, models, backbones, samples, cache,
+):  # fmt: skip
     app.add_command(command)

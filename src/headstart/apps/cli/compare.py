@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @options.learning_curve
 @options.report
+@options.paths
 @options.logdir
 @options.as_json
 def compare(
@@ -47,6 +48,7 @@ def compare(
     input_range: str,
     layers: str,
     report: Path | None,
+    paths: bool,
     logdir: Path | None,
     as_json: bool,
     curve: bool,
@@ -86,7 +88,7 @@ def compare(
     if tracked:
         say(f"{counted(len(tracked), 'run')} written to {logdir}. Show in TensorBoard: headstart board {logdir}")
     if report is not None:
-        html.write(report, html.of_comparison(comparison))
+        html.write(report, html.of_comparison(comparison, paths=paths))
         say(f"Report: {report}")
     if as_json:
         print_json({**comparison.to_json(), "tracked": tracked})

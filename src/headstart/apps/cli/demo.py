@@ -44,7 +44,7 @@ def demo(output: Path) -> None:
         say(f"   $ headstart train {root} -o {output}")
         training = train(root)
         classifier = training.classifier
-        replace(classifier, about={**classifier.about, "demo": True}).save(output, overwrite=again)
+        replace(classifier, about=replace(classifier.about, demo=True)).save(output, overwrite=again)
         show(replace(training, model=str(output)))
         tile = sorted((root / "test").glob("*/*"))[0]
         say()
@@ -60,7 +60,7 @@ def _saved_by_a_demo(folder: Path) -> bool:
     from headstart.errors import BundleError
 
     try:
-        return bool(saved.read(folder).about.get("demo"))
+        return saved.read(folder).about.demo
     except BundleError:
         return False
 

@@ -77,6 +77,7 @@ learning_curve = option(
     help="Also estimate whether more photos would help, and of which class. --report includes it.",
 )  # fmt: skip
 report = option("--report", group=OUTPUT, type=PATH, metavar="FILE", help="Write a report as one HTML file.")
+paths = option("--paths", group=OUTPUT, is_flag=True, help="Show whole paths in the report; else only their last part.")
 logdir = option("--logdir", group=OUTPUT, type=PATH, metavar="FOLDER", help="Write TensorBoard runs to this folder.")
 
 # --- all commands ---

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @option("-o", "--output", group=options.OUTPUT, type=PATH, metavar="FOLDER", help="Save the classifier here.")
 @option("--overwrite", group=options.OUTPUT, is_flag=True, help="Replace the classifier that is saved there.")
 @options.report
+@options.paths
 @options.logdir
 @options.as_json
 @option("--strict", is_flag=True, help="Exit with 1 if a photo was skipped.")
@@ -40,6 +41,7 @@ def train(
     input_range: str,
     layers: str,
     report: Path | None,
+    paths: bool,
     logdir: Path | None,
     as_json: bool,
     strict: bool,
@@ -72,7 +74,7 @@ def train(
         tracked = str(tensorboard.record(logdir, training))
         say(f"Run written to {tracked}. Show in TensorBoard: headstart board {logdir}")
     if report is not None:
-        html.write(report, html.of_training(training))
+        html.write(report, html.of_training(training, paths=paths))
         say(f"Report: {report}")
     if as_json:
         print_json({**training.to_json(), "tracked": tracked})
@@ -98,7 +100,7 @@ def show(training: Training) -> None:
     speed = f" at {work.photos_per_second:,.0f} photos/s" if work.photos_per_second else ""
     print(
         f"Head: {head.kind}{chosen}.  {work.computed:,} photos computed{speed}, {work.from_store:,} from the "
-        f"store; {training.seconds['total']:.1f} s in all."
+        f"store; {training.seconds.total:.1f} s in all."
     )
     if training.curve is not None:
         put(curve_text(training.curve))

@@ -142,9 +142,9 @@ def _not_one(name: str, found: Sequence[Model]) -> str:
 
 
 def search(
-    words: Iterable[str] = (),
+    words: str | Iterable[str] = (),
     *,
-    without: Iterable[str] = (),
+    without: str | Iterable[str] = (),
     source: str | None = None,
     kind: str | None = None,
     max_params: float | None = None,
@@ -152,10 +152,10 @@ def search(
     input_size: int | None = None,
     sort: str = "imagenet",
 ) -> list[Model]:
-    """The models that match, best first.
+    """The models in the catalogue that match, best first; no internet needed.
 
     Args:
-        words: all of them must occur in the name, architecture, data set or publisher.
+        words: all of them must occur in the name, architecture, data set or publisher; a list or `"words like this"`.
         without: none of these may occur there.
         source: one of `SOURCES`. Claims of papers are omitted unless requested, because they cannot be used.
         kind: one of `KINDS`.
@@ -164,8 +164,19 @@ def search(
         input_size: exact size in pixels.
         sort: one of `SORTS`: accuracy on ImageNet (highest first), parameters, GMACs (fewest first), name. Unknown
             values come last; ties keep the order of the tables.
+
+    Raises:
+        BackboneError: `source`, `kind` or `sort` is not one of those.
+
+    Examples:
+        >>> import headstart
+        >>> headstart.search("mobilenet_v2_100_224", kind="feature_vector")[0].handle
+        'https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/5'
     """
-    wanted, unwanted = [_squeezed(w) for w in words], [_squeezed(w) for w in without]
+    for name, value, known in (("source", source, SOURCES), ("kind", kind, KINDS), ("sort", sort, SORTS)):
+        if value is not None and value not in known:
+            raise BackboneError(f"{name} is {value!r}.\nExpected one of {', '.join(known)}.")
+    wanted, unwanted = ([_squeezed(w) for w in (x.split() if isinstance(x, str) else x)] for x in (words, without))
     found = [
         model
         for model, text in zip(everything(), _texts(), strict=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headstart.backbones.fetch import cache, client_caches, tfhub_cache
+from headstart.backbones.fetch.contents import files_in
 from headstart.backbones.fetch.failures import failure
 from headstart.backbones.fetch.handles import Handle, is_remote, parse
 from headstart.backbones.fetch.manifests import CONTENT, DamagedError, Kept, check
@@ -27,10 +28,9 @@ __all__ = [
     "Unpacked",
     "fetch",
     "found",
-    "is_remote",
     "kept",
-    "origin",
     "pack",
+    "parse",
     "remove",
     "unpack",
     "verify",
@@ -63,20 +63,23 @@ class Fetched:
     """A model on this machine.
 
     Attributes:
-        handle: in canonical form, with the version or commit that was found.
+        handle: with the version or commit that was found.
         path: the model: the SavedModel's folder (it holds `saved_model.pb` or, in TensorFlow Hub's older format,
             `tfhub_module.pb` too), or the `.onnx`, `.tflite`, `.xml`, `.h5` or `.keras` file.
         folder: of all its files. It may belong to the cache of tensorflow_hub: never write there.
     """
 
-    handle: str
+    handle: Handle
     path: Path
     folder: Path
 
 
 @dataclass(frozen=True)
 class Checked:
-    """The result of checking a cache entry; `problem` is empty if it is sound."""
+    """The result of checking a cache entry: its handle, or its folder's name if that cannot be read.
+
+    `problem` is empty if it is sound.
+    """
 
     handle: str
     problem: str
@@ -90,71 +93,44 @@ class Unpacked:
     new: bool
 
 
-def fetch(handle: str, progress: Progress | None = None, refresh: bool = False, anonymous: bool = False) -> Fetched:
+def fetch(asked: Handle, progress: Progress | None = None, refresh: bool = False, anonymous: bool = False) -> Fetched:
     """The files of a model: from this machine if they are here, otherwise from its server.
 
     Args:
-        handle: `https://...`, `tfhub:...`, `kaggle:...` or `hf:...`.
+        asked: the model's handle.
         progress: receives messages and bytes.
         refresh: ask the server even if the files are here, and what a handle without a version means now.
         anonymous: send no token even if the user has signed in; for handles that the user did not choose.
 
     Raises:
-        BackboneError: the handle is not valid, its server cannot be reached or sends something else, the disk is
-            full, or the model is not here and `HEADSTART_OFFLINE` is set.
+        BackboneError: the server cannot be reached or sends something else, the disk is full, or the model is not here
+            and `HEADSTART_OFFLINE` is set.
     """
     progress = progress or Silent()
-    asked = parse(handle)
-    damage = ""
-    if not refresh:
-        try:
-            found = _look(asked, handle)
-        except DamagedError as error:
-            found, damage = None, str(error)
-        found = found or _copied(asked, progress)
-        if found is not None:
-            return found
+    here, damage = (None, "") if refresh else _here(asked, progress)
+    if here is not None:
+        return here
     if offline():
         what = f"is damaged: {damage}" if damage else "is not here" if not refresh else "cannot be refreshed"
-        raise failure(str(asked), f"{what}, and HEADSTART_OFFLINE is set.", _CARRY.format(handle=asked))
-    with cache.disk_errors(f"{asked} cannot be kept"), cache.locked(asked, "fetches", progress.message):
+        raise failure(asked, f"{what}, and HEADSTART_OFFLINE is set.", _CARRY.format(handle=asked))
+    with cache.disk_errors(f"{asked} cannot be kept"), cache.locked(asked, "fetching", progress.message):
         if not refresh:
             try:
-                found = _look(asked, handle)  # another process may just have fetched it
+                if (here := _look(asked)) is not None:  # another process may just have fetched it
+                    return here
             except DamagedError as error:
                 progress.message(f"{asked} is damaged: {error}. It is fetched again.")
-            if found is not None:
-                return found
         try:
             return _fetched(_fetch(asked, progress, refresh, anonymous))
         except ArchiveError as error:
             what, _, expected = str(error).partition("\n")
             advice = f"{expected or 'Expected a tar.gz of plain files, with a model in it'}. Nothing of it was kept."
-            raise failure(str(asked), f"cannot be used: what its server sent {what}.", advice) from error
+            raise failure(asked, f"cannot be used: what its server sent {what}.", advice) from error
 
 
-def found(handle: str) -> Fetched | None:
-    """A model that is on this machine and sound, else None; no server is asked.
-
-    Raises:
-        BackboneError: the handle is not valid.
-    """
-    asked = parse(handle)
-    try:
-        found = _look(asked, handle)
-    except DamagedError:
-        found = None
-    return found or _copied(asked, Silent())
-
-
-def origin(handle: str) -> tuple[str, str]:
-    """What `fetch` would fetch, in the canonical form, and from which host, both in printable characters.
-
-    Raises:
-        BackboneError: the handle is not valid.
-    """
-    asked = parse(handle)
-    return ascii(str(asked))[1:-1], ascii(asked.host)[1:-1]
+def found(asked: Handle) -> Fetched | None:
+    """A model that is on this machine and sound, else None; no server is asked."""
+    return _here(asked, Silent())[0]
 
 
 def kept() -> list[Kept]:
@@ -177,9 +153,9 @@ def verify(handles: Sequence[str] = ()) -> list[Checked]:
             if isinstance(entry, DamagedError):
                 raise entry
             check(entry, thoroughly=True)
-            results.append(Checked(entry.handle, ""))
+            results.append(Checked(str(entry.handle), ""))
         except DamagedError as error:
-            results.append(Checked(entry.handle if isinstance(entry, Kept) else name, str(error)))
+            results.append(Checked(_shown(name, entry), str(error)))
     return results
 
 
@@ -207,10 +183,10 @@ def remove(handle: str, progress: Progress | None = None) -> str:
         raise
     with cache.disk_errors(f"{handle} cannot be removed"):
         cache.drop(name, report)
-    return entry.handle if isinstance(entry, Kept) else name
+    return _shown(name, entry)
 
 
-def pack(handles: Sequence[str], file: str | Path, progress: Progress | None = None) -> list[Kept]:
+def pack(handles: Sequence[Handle], file: str | Path, progress: Progress | None = None) -> list[Kept]:
     """Write models into one file, to carry them to a machine without internet. Those not here are downloaded.
 
     Raises:
@@ -220,7 +196,7 @@ def pack(handles: Sequence[str], file: str | Path, progress: Progress | None = N
 
     packing.check_target(Path(file))
     entries = {entry.handle: entry for entry in (_own(handle, progress or Silent()) for handle in handles)}
-    packing.write([entries[handle] for handle in sorted(entries)], Path(file))
+    packing.write([entries[handle] for handle in sorted(entries, key=str)], Path(file))
     return list(entries.values())
 
 
@@ -235,7 +211,15 @@ def unpack(file: str | Path, progress: Progress | None = None) -> list[Unpacked]
     return [Unpacked(entry, new) for entry, new in packing.read(Path(file), progress or Silent())]
 
 
-def _look(asked: Handle, given: str) -> Fetched | None:
+def _here(asked: Handle, progress: Progress) -> tuple[Fetched | None, str]:
+    """The files that are on this machine, in any cache; and what is wrong with those in ours."""
+    try:
+        return _look(asked) or _copied(asked, progress), ""
+    except DamagedError as error:
+        return _copied(asked, progress), str(error)
+
+
+def _look(asked: Handle) -> Fetched | None:
     """The files that are on this machine and sound.
 
     Raises:
@@ -244,8 +228,8 @@ def _look(asked: Handle, given: str) -> Fetched | None:
     if (entry := cache.find(asked)) is not None:
         check(entry)
         return _fetched(entry)
-    foreign = tfhub_cache.find(asked, given) if asked.kind == "hub" else None
-    return None if foreign is None else Fetched(str(asked), foreign, foreign)
+    foreign = tfhub_cache.find(asked) if asked.kind == "hub" else None
+    return None if foreign is None else Fetched(asked, foreign, foreign)
 
 
 def _copied(asked: Handle, progress: Progress) -> Fetched | None:
@@ -263,8 +247,8 @@ def _copy(asked: Handle, handle: Handle, folder: Path, files: Iterable[str], pro
     """Make files on this disk the entry of a handle."""
     with (
         cache.disk_errors(f"{asked} cannot be kept"),
-        cache.locked(asked, "copies", progress.message),
-        cache.making(cache.key_of(str(asked))) as room,
+        cache.locked(asked, "copying", progress.message),
+        cache.making(cache.key_of(asked)) as room,
     ):
         if (entry := cache.sound(handle)) is not None:  # another process has just copied it
             cache.note_asked(asked, handle)
@@ -287,7 +271,7 @@ def _fetch(asked: Handle, progress: Progress, refresh: bool, anonymous: bool) ->
     from headstart.disk.retry import DownloadError
 
     wanted = cache.meant(asked) if not refresh else asked  # a damaged one is repaired, not replaced by a newer one
-    name = cache.key_of(str(asked))
+    name = cache.key_of(asked)
     try:
         if asked.kind == "hf" and not wanted.pinned:
             wanted = hf.resolve(asked, progress, anonymous)
@@ -309,25 +293,28 @@ def _fetch(asked: Handle, progress: Progress, refresh: bool, anonymous: bool) ->
         there = " What has arrived is kept: the next try continues from there." if cache.has_arrived(name) else ""
         what = f"cannot be fetched: {error}.{there}"
         kind = "withheld" if anonymous and error.kind == "sign in" else error.kind
-        raise failure(str(asked), what, _ADVICE[kind].format(handle=asked)) from error
+        raise failure(asked, what, _ADVICE[kind].format(handle=asked)) from error
 
 
-def _own(handle: str, progress: Progress) -> Kept:
+def _own(asked: Handle, progress: Progress) -> Kept:
     """The entry of a model in our own cache; one that only tensorflow_hub's cache has is copied."""
-    found = fetch(handle, progress)
-    asked = parse(handle)
-    if (entry := cache.sound(parse(found.handle))) is not None:
+    found = fetch(asked, progress)
+    if (entry := cache.sound(found.handle)) is not None:
         return entry
-    files = [path.relative_to(found.folder).as_posix() for path in found.folder.rglob("*") if path.is_file()]
     try:
-        return _copy(asked, asked, found.folder, files, progress)
+        return _copy(asked, asked, found.folder, files_in(found.folder), progress)
     except ArchiveError as error:
         what = f"cannot be packed: its copy in {found.folder} {error}."
-        raise failure(str(asked), what, "Remove that copy, then try again.") from error
+        raise failure(asked, what, "Remove that copy, then try again.") from error
+
+
+def _shown(name: str, entry: Kept | DamagedError) -> str:
+    """How an entry is printed: by its handle, or by its folder's name if its manifest is damaged."""
+    return str(entry.handle) if isinstance(entry, Kept) else name
 
 
 def _entry(handle: str) -> tuple[str, Kept | DamagedError]:
-    """The name of an entry and what is in it.
+    """The name of an entry and what is in it; `handle` may be that name.
 
     Raises:
         BackboneError: there is none; the message lists similar names.
@@ -338,10 +325,10 @@ def _entry(handle: str) -> tuple[str, Kept | DamagedError]:
     if handle in entries:
         return handle, entries[handle]
     if is_remote(handle):
-        name = cache.key_of(str(cache.meant(parse(handle))))
+        name = cache.key_of(cache.meant(parse(handle)))
         if name in entries:
             return name, entries[name]
-    known = sorted(entry.handle if isinstance(entry, Kept) else name for name, entry in entries.items())
+    known = sorted(_shown(name, entry) for name, entry in entries.items())
     near = difflib.get_close_matches(handle, known, n=3, cutoff=0.5)
     raise BackboneError(
         f"{handle} is not in the cache.\n"

@@ -27,7 +27,16 @@ from pathlib import Path
 
 from headstart.backbones.fetch import contents
 from headstart.backbones.fetch.handles import Handle, parse
-from headstart.backbones.fetch.manifests import CONTENT, MANIFEST, DamagedError, Kept, check, list_files, read
+from headstart.backbones.fetch.manifests import (
+    CONTENT,
+    MANIFEST,
+    UNREADABLE,
+    DamagedError,
+    Kept,
+    check,
+    list_files,
+    read,
+)
 from headstart.disk import archive, atomic, locks
 from headstart.disk.home import home
 from headstart.errors import BackboneError
@@ -40,15 +49,16 @@ ABANDONED = 30 * 86_400.0
 _WORTH_KEEPING = 4096
 
 
-def networks() -> Path:
+def models() -> Path:
     """The folder of all entries."""
     return home() / "networks"
 
 
-def key_of(handle: str) -> str:
+def key_of(handle: Handle) -> str:
     """The name of a handle's entry."""
-    readable = re.sub(r"[^A-Za-z0-9_.]+", "-", handle.partition(":")[2]).strip("-.")[-60:].strip("-.")
-    return f"{readable}-{hashlib.sha256(handle.encode()).hexdigest()[:12]}"
+    text = str(handle)
+    readable = re.sub(r"[^A-Za-z0-9_.]+", "-", text.partition(":")[2]).strip("-.")[-60:].strip("-.")
+    return f"{readable}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def meant(handle: Handle) -> Handle:
@@ -56,9 +66,9 @@ def meant(handle: Handle) -> Handle:
     if handle.pinned:
         return handle
     try:
-        fields = json.loads((networks() / _ASKED / key_of(str(handle))).read_text("utf-8"))
+        fields = json.loads((models() / _ASKED / key_of(handle)).read_text("utf-8"))
         return parse(fields["handle"])
-    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError, BackboneError):
+    except UNREADABLE:
         return handle
 
 
@@ -68,12 +78,12 @@ def find(handle: Handle) -> Kept | None:
     Raises:
         DamagedError: it exists, but its manifest is damaged.
     """
-    name = str(meant(handle))
-    folder = networks() / key_of(name)
+    wanted = meant(handle)
+    folder = models() / key_of(wanted)
     if not folder.exists():
         return None
     kept = read(folder)
-    if kept.handle != name:
+    if kept.handle != wanted:
         raise DamagedError(f"its manifest is of {kept.handle}")
     return kept
 
@@ -91,7 +101,7 @@ def sound(handle: Handle) -> Kept | None:
 
 def everything() -> Iterator[tuple[str, Kept | DamagedError]]:
     """Each entry's name and manifest, by name."""
-    for folder in sorted(networks().glob("*")):
+    for folder in sorted(models().glob("*")):
         if folder.name in (_ASKED, _LOCKS, _MAKING, _ARRIVING) or not folder.is_dir():
             continue
         try:
@@ -103,16 +113,16 @@ def everything() -> Iterator[tuple[str, Kept | DamagedError]]:
 @contextmanager
 def locked(handle: Handle, purpose: str, report: Callable[[str], None]) -> Iterator[None]:
     """Hold an entry's lock: needed to download, replace or remove it."""
-    with locks.owned(networks() / _LOCKS / key_of(str(handle)), f"{purpose} {handle}", report):
+    with locks.owned(models() / _LOCKS / key_of(handle), f"{purpose} {handle}", report):
         yield
 
 
 @contextmanager
 def making(name: str) -> Iterator[Path]:
     """A folder for an unfinished entry, removed afterwards in any case. The caller holds the lock of that name."""
-    root = networks() / _MAKING
+    root = models() / _MAKING
     _sweep(root)
-    _sweep(networks() / _ARRIVING, ABANDONED)
+    _sweep(models() / _ARRIVING, ABANDONED)
     folder = root / name
     shutil.rmtree(folder, ignore_errors=True)
     for _ in range(_TRIES):
@@ -133,7 +143,7 @@ def arriving(name: str) -> Iterator[Path]:
 
     The caller holds the lock of that name.
     """
-    folder = networks() / _ARRIVING / name
+    folder = models() / _ARRIVING / name
     folder.mkdir(parents=True, exist_ok=True)
     os.utime(folder)
     keep = False
@@ -151,22 +161,22 @@ def arriving(name: str) -> Iterator[Path]:
 
 def has_arrived(name: str) -> bool:
     """Whether enough of a download has arrived to be worth keeping."""
-    files = (networks() / _ARRIVING / name).rglob("*")
+    files = (models() / _ARRIVING / name).rglob("*")
     return sum(path.stat().st_size for path in files if path.is_file()) >= _WORTH_KEEPING
 
 
 def abandon(handle: Handle, report: Callable[[str], None]) -> bool:
     """Remove a partial download; returns whether there was one."""
-    name = key_of(str(handle))
-    if not (networks() / _ARRIVING / name).exists():
+    name = key_of(handle)
+    if not (models() / _ARRIVING / name).exists():
         return False
-    with locked(handle, "removes", report):
+    with locked(handle, "removing", report):
         _forget(name)
     return True
 
 
 def _forget(name: str) -> None:
-    root = networks() / _ARRIVING
+    root = models() / _ARRIVING
     shutil.rmtree(root / name, ignore_errors=True)
     with suppress(OSError):
         root.rmdir()
@@ -175,7 +185,7 @@ def _forget(name: str) -> None:
 def _sweep(root: Path, age: float = 0.0) -> None:
     """Remove folders whose lock nobody holds, left by processes that have died, if they are `age` seconds old."""
     for left in root.glob("*"):
-        with locks.owned_if_free(networks() / _LOCKS / left.name) as mine, suppress(OSError):
+        with locks.owned_if_free(models() / _LOCKS / left.name) as mine, suppress(OSError):
             if mine and time.time() - left.stat().st_mtime >= age:
                 shutil.rmtree(left, ignore_errors=True)
 
@@ -207,16 +217,16 @@ def _describe(folder: Path, handle: Handle, source: str) -> None:
 
     content = folder / CONTENT
     contents.admit(content)
-    network = contents.find_network(content)
+    model = contents.find_model(content)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    kept = Kept(str(handle), source, now, network, list_files(content), content, __version__)
+    kept = Kept(handle, source, now, model, list_files(content), content, __version__)
     atomic.write(folder / MANIFEST, json.dumps(kept.to_json(), indent=2))
     atomic.sync(folder)
 
 
 def place(folder: Path, handle: Handle) -> Kept:
     """Make a folder with manifest and content the entry of a handle, whose lock is held; replaces an earlier one."""
-    target = networks() / key_of(str(handle))
+    target = models() / key_of(handle)
     atomic.install(folder, target)
     atomic.sync(target.parent)
     return read(target)
@@ -225,29 +235,29 @@ def place(folder: Path, handle: Handle) -> Kept:
 def note_asked(asked: Handle, meant: Handle) -> None:
     """Record which model a handle means from now on."""
     if asked != meant:
-        path = networks() / _ASKED / key_of(str(asked))
+        path = models() / _ASKED / key_of(asked)
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(path, json.dumps({"asked": str(asked), "handle": str(meant)}))
 
 
-def asked_for(handle: str) -> list[str]:
+def asked_for(handle: Handle) -> list[Handle]:
     """The handles without version or file that mean this one."""
     found = []
-    for path in sorted((networks() / _ASKED).glob("*")):
-        with suppress(OSError, ValueError, KeyError, TypeError):
+    for path in sorted((models() / _ASKED).glob("*")):
+        with suppress(*UNREADABLE):
             fields = json.loads(path.read_text("utf-8"))
-            if fields["handle"] == handle:
-                found.append(str(fields["asked"]))
+            if fields["handle"] == str(handle):
+                found.append(parse(fields["asked"]))
     return found
 
 
 def drop(name: str, report: Callable[[str], None]) -> None:
     """Remove the entry of that name and its notes; processes that read it keep the files they have opened."""
-    folder = networks() / name
-    with locks.owned(networks() / _LOCKS / name, f"removes {name}", report):
+    folder = models() / name
+    with locks.owned(models() / _LOCKS / name, f"removing {name}", report):
         with suppress(DamagedError):
             for asked in asked_for(read(folder).handle):
-                (networks() / _ASKED / key_of(asked)).unlink(missing_ok=True)
+                (models() / _ASKED / key_of(asked)).unlink(missing_ok=True)
         with making(name) as room:
             folder.rename(room / "old")  # at once: nobody sees half an entry
 
@@ -260,6 +270,6 @@ def disk_errors(what: str) -> Iterator[None]:
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise BackboneError(
-            f"{what}: {error.strerror or error}{where}.\nExpected a folder at {networks()} on a disk with room, that "
+            f"{what}: {error.strerror or error}{where}.\nExpected a folder at {models()} on a disk with room, that "
             "this user may write to and that has file locks. Make room, or set HEADSTART_HOME to another folder."
         ) from error

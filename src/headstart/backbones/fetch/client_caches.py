@@ -11,17 +11,18 @@ They are only read, and neither package need be installed:
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from headstart.backbones.fetch import hf
-from headstart.backbones.fetch.handles import Handle
+from headstart.backbones.fetch.contents import files_in
+from headstart.backbones.fetch.handles import COMMIT, Handle
+from headstart.backbones.graph.files import external
+from headstart.disk.hashes import sha256
 from headstart.disk.home import offline
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -58,27 +59,24 @@ def find(handle: Handle) -> Cached | None:
 def _hugging_face(handle: Handle) -> Cached | None:
     repository = _hugging_face_folder() / f"models--{handle.place.replace('/', '--')}"
     commit = handle.version
-    if not _COMMIT.fullmatch(commit):
+    if not COMMIT.fullmatch(commit):
         commit = (repository / "refs" / (commit or "main")).read_text("utf-8").strip()
     file = handle.file or hf.PREFERRED[0]
     snapshot = repository / "snapshots" / commit
-    if not _COMMIT.fullmatch(commit) or not (snapshot / file).is_file():
+    if not COMMIT.fullmatch(commit) or not (snapshot / file).is_file():
         return None
-    # What feeds the model is part of it. The file may be missing because nobody asked for it yet.
+    # What feeds the model is part of it. The file may be missing because it was never asked for.
     card = hf.CARDS[0]
     places = (snapshot / card, (snapshot / file).with_name(card), repository / ".no_exist" / commit / card)
     if not any(path.is_file() for path in places):
         return None
-    there = [path.relative_to(snapshot).as_posix() for path in sorted(snapshot.rglob("*")) if path.is_file()]
-    files = tuple(name for name in there if name == file or hf.belongs(name, file))
+    files = tuple(name for name in files_in(snapshot) if name == file or hf.belongs(name, file))
     if not all(_is_sound(snapshot / name) for name in files) or not _has_all_weights(snapshot, file, files):
         return None
     return Cached(handle.resolved(commit, file), snapshot, files)
 
 
 def _has_all_weights(snapshot: Path, file: str, files: tuple[str, ...]) -> bool:
-    from headstart.backbones.graph.files import external
-
     if not file.lower().endswith(".onnx"):
         return True
     return {Path(os.path.relpath(path, snapshot)).as_posix() for path in external(snapshot / file)} <= set(files)
@@ -87,10 +85,7 @@ def _has_all_weights(snapshot: Path, file: str, files: tuple[str, ...]) -> bool:
 def _is_sound(path: Path) -> bool:
     """Whether a file has the hash that it is named by: large files have their SHA-256 as ETag."""
     name = path.resolve().name
-    if not _SHA256.fullmatch(name):
-        return True
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == name
+    return not _SHA256.fullmatch(name) or sha256(path) == name
 
 
 def _hugging_face_folder() -> Path:
@@ -116,5 +111,4 @@ def _kaggle(handle: Handle) -> Cached | None:
     if not complete:
         return None
     folder = models / max(complete, key=int)
-    files = tuple(path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
-    return Cached(handle.resolved(folder.name), folder, files)
+    return Cached(handle.resolved(folder.name), folder, tuple(files_in(folder)))

@@ -136,7 +136,7 @@ def translated(service: str, error: Exception) -> Exception:
         what = f"{service} answered {status}: it does not exist, or asks to sign in or to accept a licence"
         return DownloadError(what, "sign in")
     if status == 404:
-        return DownloadError(f"{service} answered 404: there is no such network, version or file", "missing")
+        return DownloadError(f"{service} answered 404: there is no such model, version or file", "missing")
     if status is not None:
         return DownloadError(f"{service} answered {status} ({first})")
     if isinstance(error, TypeError | AttributeError | ImportError):

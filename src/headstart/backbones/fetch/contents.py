@@ -8,7 +8,7 @@ from headstart.backbones.formats import EXTENSIONS, SAVED_MODEL
 from headstart.disk.archive import ArchiveError
 
 
-def find_network(folder: Path) -> str:
+def find_model(folder: Path) -> str:
     """The path of the only model in a folder, below it, with `/`; `.` if the folder itself is a SavedModel.
 
     Raises:
@@ -41,7 +41,12 @@ def admit(folder: Path) -> None:
     """
     for path in folder.rglob("*"):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise ArchiveError(f"has a link or a device, which is not admitted: {path.name[:100]!a}")
+            raise ArchiveError(f"has a link or a device, which is not allowed: {path.name[:100]!a}")
+
+
+def files_in(folder: Path) -> list[str]:
+    """The paths of all files in a folder and its folders, below it, with `/`, sorted."""
+    return [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
 def is_complete(folder: Path) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -22,8 +22,7 @@ _PREFIXES = ("http://", "https://", "tfhub:", "kaggle:", "hf:")
 _HUB = "https://tfhub.dev/"
 #: The hosting protocol: this parameter asks for an archive instead of a page.
 _ASK = ("tf-hub-format", "compressed")
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 _WORD = re.compile(r"[A-Za-z0-9_.\-]+")
 
 
@@ -36,12 +35,14 @@ class Handle:
         place: the address, `owner/model/framework/variation` or `owner/name`.
         version: Kaggle's version or Hugging Face's revision; empty: not given.
         file: within a Hugging Face repository; empty: not given.
+        typed: what the user typed, which two handles of the same model may differ in.
     """
 
     kind: Service
     place: str
     version: str = ""
     file: str = ""
+    typed: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         """The canonical form."""
@@ -56,19 +57,13 @@ class Handle:
     def pinned(self) -> bool:
         """Whether it always means the same files, so that the cache can be searched without asking the server."""
         if self.kind == "hf":
-            return bool(_COMMIT.fullmatch(self.version)) and bool(self.file)
+            return bool(COMMIT.fullmatch(self.version)) and bool(self.file)
         return self.kind == "hub" or bool(self.version)
 
     @property
     def is_file(self) -> bool:
         """Whether the address is that of a model in one file, such as `https://host/model.onnx`."""
         return self.kind == "hub" and urlsplit(self.place).path.lower().endswith(SINGLE_FILES)
-
-    @property
-    def encrypted(self) -> bool:
-        """Whether the transfer is protected against changes; this machine itself counts as protected."""
-        parts = urlsplit(self.place)
-        return self.kind != "hub" or parts.scheme == "https" or parts.hostname in _LOOPBACK
 
     @property
     def host(self) -> str:
@@ -110,9 +105,7 @@ def parse(handle: str) -> Handle:
         return _kaggle(handle, rest)
     if prefix == "hf":
         return _hf(handle, rest)
-    if prefix == "tfhub":
-        return _hub(handle, _HUB + rest.lstrip("/"))
-    return _hub(handle, text)
+    return _hub(handle, _HUB + rest.lstrip("/") if prefix == "tfhub" else text)
 
 
 def hugging_face() -> str:
@@ -135,7 +128,7 @@ def _hub(handle: str, address: str) -> Handle:
     asked = [pair for pair in parse_qsl(parts.query, True) if pair[0] != _ASK[0]]
     netloc = (f"[{host}]" if ":" in host else host) + (f":{port}" if port is not None else "")
     path = quote(parts.path.rstrip("/"), safe="/%~!$&'()*+,;=:@")
-    return Handle("hub", urlunsplit((parts.scheme.lower(), netloc, path, urlencode(asked), "")))
+    return Handle("hub", urlunsplit((parts.scheme.lower(), netloc, path, urlencode(asked), "")), typed=handle)
 
 
 def _kaggle(handle: str, rest: str) -> Handle:

@@ -27,7 +27,7 @@ _QUIET_AFTER_IMPORT = {
 }
 #: The ONNX file that is used when none is named, in this order.
 PREFERRED = ("onnx/model.onnx", "model.onnx")
-#: Files that say how to feed a model, downloaded too if they are beside it or at the top.
+#: Files that describe how to feed a model, downloaded too if they are beside it or at the top.
 CARDS = ("preprocessor_config.json", "config.json")
 #: Weights that an ONNX file refers to, beside it.
 _EXTERNAL = (
@@ -46,7 +46,7 @@ def resolve(handle: Handle, progress: Progress, anonymous: bool = False) -> Hand
 
     Raises:
         BackboneError: the package is missing, or the model has no ONNX file or several.
-        DownloadError: the service cannot be reached, or there is no such network.
+        DownloadError: the service cannot be reached, or there is no such model.
     """
     commit, sizes = _look(handle, progress, anonymous)
     return handle.resolved(commit, _choose(handle, list(sizes)))
@@ -134,7 +134,7 @@ def _choose(handle: Handle, names: list[str]) -> str:
         if handle.file in names:
             return handle.file
         what = f"cannot be fetched: it holds no {handle.file}, but {shorten(names)}."
-        raise failure(str(handle), what, "Name one of its files.")
+        raise failure(handle, what, "Name one of its files.")
     found = [name for name in names if name.lower().endswith(".onnx")]
     only = found if len(found) == 1 else []
     for name in [*PREFERRED, *only]:
@@ -142,14 +142,14 @@ def _choose(handle: Handle, names: list[str]) -> str:
             return name
     if found:
         what = f"holds {len(found)} ONNX files: {shorten(found, 12)}."
-        raise failure(str(handle), what, f"Name one of them, such as {handle}:{found[0]}")
+        raise failure(handle, what, f"Name one of them, such as {handle}:{found[0]}")
     what = f"holds no ONNX file, but {shorten(names)}."
-    raise failure(str(handle), what, "headstart reads ONNX files from Hugging Face: look for an export of it.")
+    raise failure(handle, what, "headstart reads ONNX files from Hugging Face: look for an export of it.")
 
 
-def belongs(name: str, network: str) -> bool:
-    """Whether a file of a repository goes with an ONNX file: its weights, or what says how to feed it."""
-    folder, _, file = network.rpartition("/")
+def belongs(name: str, model: str) -> bool:
+    """Whether a file of a repository goes with an ONNX file: its weights, or a description of how to feed it."""
+    folder, _, file = model.rpartition("/")
     place, _, other = name.rpartition("/")
     if other in CARDS:
         return place in ("", folder)

@@ -28,11 +28,9 @@ def download(handle: Handle, folder: Path, room: Path, progress: Progress) -> st
 
     Raises:
         DownloadError: the server cannot be reached, is not trusted, refuses, or sends something else.
-        ArchiveError: what it sent is not admitted.
+        ArchiveError: what it sent is not allowed.
         OSError: the disk is full or read-only.
     """
-    if not handle.encrypted:
-        progress.message(f"{handle} is not encrypted: what arrives may have been changed on the way.")
     expected, copies = ("a model", 1) if handle.is_file else ("an archive (tar.gz)", 2)
     wanted = downloads.Wanted(handle.request, str(handle), expected, archive.LIMITS.bytes, copies)
     file, source = downloads.download(wanted, room, progress)

@@ -43,7 +43,7 @@ def download(
 
     Raises:
         BackboneError: the package is missing.
-        DownloadError: the service cannot be reached, or there is no such network.
+        DownloadError: the service cannot be reached, or there is no such model.
         OSError: the disk is full or read-only.
     """
     # The library reads this variable at each call: nothing is left in the user's own cache, twice on the disk.
@@ -91,7 +91,7 @@ def _one_by_one(function: Any, items: Any, **_: Any) -> list[Any]:
 
 
 def _impatient() -> type[Any]:
-    """Instead of a session that waits for ever, as the library's does."""
+    """Instead of a session that waits forever, as the library's does."""
     import requests  # comes with the library
 
     class Impatient(requests.Session):

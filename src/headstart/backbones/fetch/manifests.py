@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from contextlib import suppress
@@ -10,11 +9,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from headstart.backbones.fetch.handles import Handle, parse
 from headstart.disk import archive, atomic
+from headstart.disk.hashes import sha256
+from headstart.errors import BackboneError
 
 FORMAT = 1
 MANIFEST, CONTENT = "manifest.json", "content"
 _SEEN = "seen.json"
+#: What reading a JSON file with a handle in it may raise.
+UNREADABLE = (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError, BackboneError)
 #: A file that changed less than this ago may change again without a new time: it is hashed again at the next use.
 _RACY_SECONDS = 2.0
 
@@ -37,19 +41,19 @@ class Kept:
     """An entry of the cache.
 
     Attributes:
-        handle: in canonical form, pinned.
+        handle: pinned.
         source: the address that the bytes came from, after redirects.
         time: when, ISO 8601 in UTC.
-        network: the model, a path below the content folder; `.`: the folder itself.
+        model: a path below the content folder; `.`: the folder itself.
         files: what belongs to it.
         folder: where the content is.
         headstart: the version that kept it.
     """
 
-    handle: str
+    handle: Handle
     source: str
     time: str
-    network: str
+    model: str
     files: tuple[KeptFile, ...]
     folder: Path
     headstart: str
@@ -57,7 +61,7 @@ class Kept:
     @property
     def path(self) -> Path:
         """The SavedModel's folder, or the model's file."""
-        return self.folder / self.network
+        return self.folder / self.model
 
     @property
     def bytes(self) -> int:
@@ -66,8 +70,15 @@ class Kept:
 
     def to_json(self) -> dict[str, Any]:
         """The manifest."""
-        fields = {name: value for name, value in asdict(self).items() if name != "folder"}
-        return {"format": FORMAT, **fields}
+        return {
+            "format": FORMAT,
+            "handle": str(self.handle),
+            "source": self.source,
+            "time": self.time,
+            "network": self.model,
+            "files": [asdict(file) for file in self.files],
+            "headstart": self.headstart,
+        }
 
 
 def read(folder: Path) -> Kept:
@@ -81,16 +92,17 @@ def read(folder: Path) -> Kept:
         if fields["format"] != FORMAT:
             raise DamagedError(f"its manifest has format {fields['format']}, this version of headstart reads {FORMAT}")
         files = tuple(KeptFile(str(f["name"]), int(f["size"]), str(f["sha256"])) for f in fields["files"])
-        texts = [fields[name] for name in ("handle", "source", "time", "network", "headstart")]
+        handle = parse(fields["handle"])
+        texts = [fields[name] for name in ("source", "time", "network", "headstart")]
         if not files or not all(isinstance(text, str) for text in texts):
             raise ValueError("files or texts are missing")
         for name in (*(file.name for file in files), fields["network"]):
             if archive.safe_name(name) != ("" if name == "." else name):
                 raise ValueError(f"{name!r} is not a plain path")
-    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError, archive.ArchiveError) as error:
-        raise DamagedError(f"its manifest cannot be read: {error}") from error
-    handle, source, when, network, version = texts
-    return Kept(handle, source, when, network, files, folder / CONTENT, version)
+    except (*UNREADABLE, archive.ArchiveError) as error:
+        raise DamagedError(f"its manifest cannot be read: {error}".partition("\n")[0]) from error
+    source, when, model, version = texts
+    return Kept(handle, source, when, model, files, folder / CONTENT, version)
 
 
 def check(kept: Kept, thoroughly: bool = False) -> None:
@@ -118,7 +130,7 @@ def check(kept: Kept, thoroughly: bool = False) -> None:
             return
     for file in kept.files:
         try:
-            digest = _sha256(kept.folder / file.name)
+            digest = sha256(kept.folder / file.name)
         except OSError as error:
             raise DamagedError(f"{file.name} cannot be read: {error.strerror}") from error
         if digest != file.sha256:
@@ -134,12 +146,7 @@ def list_files(content: Path) -> tuple[KeptFile, ...]:
     files = []
     for path in sorted(content.rglob("*")):
         if path.is_file():
-            files.append(KeptFile(path.relative_to(content).as_posix(), path.stat().st_size, _sha256(path)))
+            files.append(KeptFile(path.relative_to(content).as_posix(), path.stat().st_size, sha256(path)))
         atomic.sync(path)
     atomic.sync(content)
     return tuple(files)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Networks in one file, to carry to a machine without a network.
+"""Models in one file, to carry to a machine that is offline.
 
 A plain tar, the same bytes for the same entries: first `pack.json`, then for each entry its manifest and content.
 Weights hardly shrink, so it is not compressed. What is read is checked as any stranger's archive, and by SHA-256.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.backbones.fetch import cache
+from headstart.backbones.fetch.contents import files_in
 from headstart.backbones.fetch.handles import Handle, parse
 from headstart.backbones.fetch.manifests import CONTENT, MANIFEST, DamagedError, Kept, check
 from headstart.backbones.fetch.manifests import read as read_manifest
@@ -28,7 +29,7 @@ _LIMITS = archive.Limits(bytes=10 * archive.LIMITS.bytes, files=10 * archive.LIM
 
 
 def check_target(file: Path) -> None:
-    """Can a pack be written there? Asked before anything is fetched.
+    """Check that a pack can be written there, before anything is fetched.
 
     Raises:
         BackboneError: it is a folder, or lies in none.
@@ -50,7 +51,8 @@ def write(entries: Sequence[Kept], file: Path) -> None:
     Raises:
         BackboneError: an entry is damaged, or the file cannot be written.
     """
-    listed = [{"handle": entry.handle, "asked": cache.asked_for(entry.handle)} for entry in entries]
+    asked = [[str(one) for one in cache.asked_for(entry.handle)] for entry in entries]
+    listed = [{"handle": str(entry.handle), "asked": own} for entry, own in zip(entries, asked, strict=True)]
     try:
         with (
             atomic.replacing(file) as opened,
@@ -90,7 +92,7 @@ def read(file: Path, progress: Progress) -> list[tuple[Kept, bool]]:
     name = "unpack"
     with (
         cache.disk_errors(f"{file} cannot be unpacked"),
-        locks.owned(cache.networks() / "locks" / name, f"unpacks {file}", progress.message),
+        locks.owned(cache.models() / "locks" / name, f"unpacking {file}", progress.message),
         cache.making(name) as room,
     ):
         try:
@@ -131,11 +133,11 @@ def _entry(folder: Path, listed: Any) -> tuple[Handle, Kept, list[Handle]]:
         asked = [parse(text) for text in listed["asked"]]
     except (BackboneError, KeyError, TypeError, AttributeError) as error:
         raise DamagedError(f"{_PACK} holds no handle: {error}") from error
-    place = folder / cache.key_of(str(handle))
+    place = folder / cache.key_of(handle)
     entry = read_manifest(place)
     expected = {file.name for file in entry.files}
-    there = {path.relative_to(entry.folder).as_posix() for path in entry.folder.rglob("*") if path.is_file()}
-    if entry.handle != str(handle) or not handle.pinned:
+    there = set(files_in(entry.folder))
+    if entry.handle != handle or not handle.pinned:
         raise DamagedError(f"the manifest of {handle} is of {entry.handle}")
     if any(other.pinned or (other.kind, other.place) != (handle.kind, handle.place) for other in asked):
         raise DamagedError(f"it gives {handle} other handles that cannot be its own")
@@ -155,7 +157,7 @@ def _refuse_other(file: Path, handle: Handle, entry: Kept) -> None:
 
 
 def _take(handle: Handle, entry: Kept, asked: list[Handle], progress: Progress) -> tuple[Kept, bool]:
-    with cache.locked(handle, "unpacks", progress.message):
+    with cache.locked(handle, "unpacking", progress.message):
         here = cache.sound(handle)
         if here is None:
             for path in (*entry.folder.rglob("*"), entry.folder, entry.folder.parent):

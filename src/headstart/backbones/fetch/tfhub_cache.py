@@ -14,18 +14,13 @@ from headstart.backbones.fetch.contents import is_complete
 from headstart.backbones.fetch.handles import Handle
 
 
-def find(handle: Handle, given: str) -> Path | None:
-    """The folder of a module that is there and complete, else None.
-
-    Args:
-        handle: of kind `hub`.
-        given: as the user wrote it: the library's names depend on every character.
-    """
+def find(handle: Handle) -> Path | None:
+    """The folder of a module that is there and complete, else None; the library's names depend on every character."""
     import tempfile
 
     chosen = os.environ.get("TFHUB_CACHE_DIR")
     cache = Path(chosen).expanduser() if chosen else Path(tempfile.gettempdir()) / "tfhub_modules"
-    for text in dict.fromkeys((given, given.strip(), str(handle), f"{handle}/")):
+    for text in dict.fromkeys((handle.typed, handle.typed.strip(), str(handle), f"{handle}/")):
         folder = cache / hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         if is_complete(folder) and (chosen or _is_ours(folder)) and not _is_unfinished(folder):
             return folder

@@ -1,1 +1,1 @@
-"""From a model file to a graph cut at its feature vector: read, analysed, cut."""
+"""From a model file to a graph that ends at its feature vector: read, analysed, cut."""

@@ -1,7 +1,7 @@
 """The anatomy of a graph: where photos enter it, where its class scores are, and which tensor is the feature.
 
-Works on any `openvino.Model`. Shapes are fixed first (one picture of the input size), so that everything that
-computes shapes is constant and the way from an output back to the photo is a simple path.
+Works on any `openvino.Model`. Shapes are fixed first (one picture of the input size), so that all computation of shapes
+is constant and there is a simple path from an output back to the photo.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from headstart.backbones.graph.inputs import Input, find_input, fix_shapes, name
 from headstart.backbones.hints import Hints
 from headstart.errors import BackboneError
 
-#: Version of what is done here to a graph; part of every card's key.
+#: Version of this analysis; part of every card's key.
 REVISION = 1
-#: Lengths of the class lists that classifiers are published with: ImageNet-1k without and with a background class,
+#: Lengths of the class lists of published classifiers: ImageNet-1k without and with a background class,
 #: ImageNet-21k in its editions (21,841, 21,843; the processed 10,450 and 11,221 of Ridnik et al. 2021).
 CLASS_LISTS = frozenset({1000, 1001, 10450, 11221, 21841, 21843})
-#: Fewer numbers than this, if at most half of what enters the layer, are scores: embeddings have 128 and more.
+#: Fewer numbers than this are scores if they are at most half of the layer's inputs: embeddings have 128 or more.
 _FEW = 128
 _SCORES = ("logits", "probs", "probabilities", "predictions", "scores", "classifier")
 _FEATURES = ("features", "feature_vector", "pooler_output", "image_embeds", "embedding", "default")
-#: Steps that change neither the numbers' meaning nor which there are: shape, order, quantisation, scaling.
+#: Steps that keep the numbers and their meaning: they change shape, order, quantisation or scale.
 _FORM = frozenset(
     {"Convert", "ConvertLike", "FakeQuantize", "Reshape", "Squeeze", "Unsqueeze", "Transpose"}
     | {"Multiply", "Divide", "Subtract", "Add"}
@@ -50,7 +50,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Feature:
-    """The tensor that the vector is made of. `axis`: of the channels; `how`: for people, and part of the key."""
+    """The tensor that becomes the vector. `axis`: of the channels; `how`: a description, and part of the key."""
 
     tensor: Any
     form: Literal["vector", "map", "tokens"]
@@ -72,12 +72,12 @@ def dissect(model: Any, hints: Hints, handle: str) -> Anatomy:
     """Find input, feature and scores. The model's shapes are set to those of one picture.
 
     Raises:
-        BackboneError: no input takes pictures, or no output can be a feature.
+        BackboneError: no input is for pictures, or no output can be a feature.
     """
     image = find_input(model, hints, handle)
     fix_shapes(model, image, handle)
     if not model.outputs:
-        raise BackboneError(f"{handle} has no outputs.\nExpected a model that gives numbers for a picture.")
+        raise BackboneError(f"{handle} has no outputs.\nExpected a model that returns numbers for a picture.")
     outputs = sorted(model.outputs, key=lambda port: _rank(port, hints))
     scores = next((found for port in outputs if (found := _scores(port, hints))), None)
     if scores is not None and hints.kind != "feature_vector":
@@ -93,17 +93,17 @@ def dissect(model: Any, hints: Hints, handle: str) -> Anatomy:
 
 
 def _rank(port: Any, hints: Hints) -> tuple[int, str]:
-    """Order in which outputs are examined: those with a usual name first, scores or features as the hints say."""
+    """Sort key of outputs: those with a usual name first, of scores or of features depending on the hints."""
     first, second = (_FEATURES, _SCORES) if hints.kind == "feature_vector" else (_SCORES, _FEATURES)
     return (0 if _named(port, first) else 1 if _named(port, second) else 2, name_of(port))
 
 
 def _scores(port: Any, hints: Hints) -> Scores | None:
-    """The class scores of an output; None if it gives something else.
+    """The class scores of an output; None if it returns something else.
 
-    It gives scores if it ends in a softmax or in sigmoids over a fully connected layer; if a label list of its length
-    came with the model; or if a fully connected layer produces as many numbers as a published list has names, or few
-    from many.
+    It returns scores if it ends in a softmax, or in sigmoids after a fully connected layer; if the model comes with a
+    label list of the same length; or if it ends in a fully connected layer with as many outputs as a published class
+    list has names, or with few outputs from many inputs.
     """
     value = _floats(port.node.input_value(0))
     classes = int(np.prod(_shape(value)[1:]))
@@ -121,16 +121,16 @@ def _scores(port: Any, hints: Hints) -> Scores | None:
         return None
     known = classes in CLASS_LISTS or len(hints.labels) == classes or hints.kind == "classification"
     entering = int(np.prod(_shape(layer.input_value(0))[1:]))
-    # Raw scores of somebody's own classes look like a short embedding. What enters the layer is a feature for both.
+    # Raw scores of a user's own classes look like a short embedding. For both, the input of the layer is a feature.
     few = classes < _FEW and 2 * classes <= entering and _classifier(value, through=_FORM) is not None
     return Scores(value, classes, "logits") if known or few or _named(port, _SCORES) else None
 
 
 def _before(scores: Scores, image: Input, handle: str) -> Feature:
-    """What enters the last fully connected or 1x1 layer before the scores.
+    """The input of the last fully connected or 1x1 layer before the scores.
 
-    Where a small head was put on a larger model (1,280 -> 100 -> 2), it is what enters the head's first layer: a layer
-    that narrows keeps what its own classes need and drops what others would need.
+    If a small head was added to a larger model (1,280 -> 100 -> 2), it is the input of the head's first layer: a layer
+    that narrows keeps what its own classes need and drops what other classes would need.
     """
     layer = _classifier(scores.tensor)
     if layer is None:
@@ -146,7 +146,7 @@ def _before(scores: Scores, image: Input, handle: str) -> Feature:
 
 
 def _flattened(value: Any) -> Any | None:
-    """The map that a vector was flattened from, if it was: its mean is a feature as good as all its numbers."""
+    """The map that a vector was flattened from, None if it was not: the mean is as good a feature as all numbers."""
     while len(_wide(value)) <= 1 and _type(value) in ("Reshape", "Squeeze", "Convert"):
         above = _above(value)
         if above is None:
@@ -181,7 +181,7 @@ def _is_dense(node: Any) -> bool:
 
 
 def _feature(value: Any, image: Input, handle: str, how: str, inside: bool = False) -> Feature:
-    """How a tensor becomes a vector: as it is, by the mean of a map, or by the class token or the mean of tokens."""
+    """How a tensor becomes a vector: unchanged, by the mean of a map, or by the class token or the mean of tokens."""
     shape = _shape(value)
     wide = _wide(value)
     if len(wide) <= 1:
@@ -189,7 +189,7 @@ def _feature(value: Any, image: Input, handle: str, how: str, inside: bool = Fal
         return Feature(value, "vector", axis, shape[axis], how)
     if len(shape) == 4:
         if inside and value.get_node().get_type_name() != "MatMul":
-            axis = 1  # what enters a convolution: channels come first in this engine
+            axis = 1  # the input of a convolution: OpenVINO puts channels first
         elif shape[1] == shape[2] != shape[3]:
             axis = 3
         elif shape[2] == shape[3] != shape[1]:
@@ -219,8 +219,8 @@ def parameters(model: Any) -> int:
 def has_class_token(tokens: int) -> bool:
     """Whether there is a class token before the patches.
 
-    A square number of tokens is patches alone; one more, or up to nine more with registers (Darcet et al. 2024), means
-    that there is one.
+    A square number of tokens has only patches; with one more, or up to nine more with registers (Darcet et al. 2024),
+    there is a class token.
     """
 
     def square(n: int) -> bool:
@@ -233,7 +233,7 @@ def has_class_token(tokens: int) -> bool:
 
 
 def _above(value: Any) -> Any | None:
-    """The one tensor that a node is computed from, apart from constants; None if there are none or several.
+    """The one tensor, apart from constants, that a node is computed from; None if there are none or several.
 
     `x * f(x)`, the form in which swish and similar functions are exported, is computed from x.
     """
@@ -245,7 +245,7 @@ def _above(value: Any) -> Any | None:
 
 
 def _line(value: Any) -> list[Any]:
-    """A tensor, and the tensors above it of which it is an elementwise function."""
+    """A tensor and the tensors above it that it is an elementwise function of."""
     line = [value]
     while _type(line[-1]) in _FORM | _ACTIVATIONS | {"Sigmoid", "Erf"} and (step := _above(line[-1])) is not None:
         line.append(step)
@@ -265,15 +265,15 @@ def constant(value: Any) -> bool:
         if node.get_type_name() == "Parameter":
             return False
         if node.get_type_name() != "ShapeOf":
-            # Pictures come in by the first input: following it first ends the search soonest.
+            # Pictures come from the first input: following it first ends the search soonest.
             todo += [v.get_node() for v in reversed(inputs_of(node))]
     return True
 
 
 def _floats(value: Any) -> Any:
-    """The tensor before it is converted to integers at the end of a quantised model, in its own unit.
+    """The tensor before a quantised model converts it to integers, in its own unit.
 
-    The last step before the integers is a FakeQuantize whose results are those integers, with another scale and zero.
+    The last step before that is a FakeQuantize that returns these integers, with another scale and zero.
     """
     real = value
     while not real.get_element_type().is_real() and (step := _above(real)) is not None:
@@ -294,6 +294,6 @@ def _type(value: Any) -> str:
 
 
 def _named(port: Any, words: tuple[str, ...]) -> bool:
-    """Whether it has such a name, apart from scopes, numbers and suffixes (`module/logits:0`, `logits_1`)."""
+    """Whether it has one of these names, ignoring scopes, numbers and suffixes (`module/logits:0`, `logits_1`)."""
     own = {re.sub(r"[_:]?\d+$", "", name.split(":")[0]).rsplit("/", 1)[-1].lower() for name in port.names}
     return bool(own & set(words))

@@ -1,11 +1,11 @@
-"""Models that only TensorFlow can read are converted once, in a process of their own, and the result is kept.
+"""Models that only TensorFlow can read are converted once, in a child process, and the result is kept.
 
 These are Keras files, TensorFlow Hub modules from before TensorFlow 2, and SavedModels that OpenVINO cannot read. One
 child process (this file, run as a program) freezes the graph with TensorFlow, another saves it in OpenVINO's format:
 
     HEADSTART_HOME/
       converted/<weights hash>.xml, .bin     OpenVINO's own format, in full precision
-      converted/<weights hash>.json          their SHA-256, written last: without it the others are ignored
+      converted/<weights hash>.json          their SHA-256, written last; without it the others are ignored
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from headstart.backbones.graph import files, reading, sandbox
+from headstart.backbones.graph import reading, sandbox
 from headstart.backbones.runtimes.openvino.compiled import engine
 from headstart.disk import locks
+from headstart.disk.hashes import sha256
 from headstart.disk.home import home
 from headstart.errors import BackboneError, reason
 
@@ -34,7 +35,7 @@ def converted(path: Path, weights: str, handle: str, why: str) -> Path:
 
     Args:
         weights: its hash, by which an earlier conversion is found without TensorFlow.
-        why: what kind of model it is, for messages.
+        why: the kind of model, for messages.
 
     Raises:
         BackboneError: TensorFlow is not installed, or cannot read it either.
@@ -79,32 +80,32 @@ def _run(path: Path, frozen: Path, handle: str) -> None:
 
 
 def _keep(frozen: Path, target: Path, folder: Path, handle: str) -> None:
-    """Let a child convert the frozen graph, and move the files to their place, the checksums last."""
+    """Let a child convert the frozen graph, then move the files into place, the checksums last."""
     new = folder / target.name
     question = {"frozen": str(frozen), "new": str(new), "handle": handle}
     sandbox.ask("headstart.backbones.graph.convert:save", question, handle, frozen.stat().st_size)
-    # Checksums of what this process wrote: a mixture with files of another process is not accepted.
+    # Checksums of this process's files: a mixture with files of another process is not accepted.
     new.with_suffix(".json").write_text(json.dumps(_sums(new)), "utf-8")
-    for ending in (".bin", ".xml", ".json"):
-        os.replace(new.with_suffix(ending), target.with_suffix(ending))
+    for extension in (".bin", ".xml", ".json"):
+        os.replace(new.with_suffix(extension), target.with_suffix(extension))
 
 
 def save(data: bytes) -> bytes:
-    """In the child of `_keep`: from TensorFlow's format to OpenVINO's own."""
+    """Convert from TensorFlow's format to OpenVINO's own; runs in the child of `_keep`."""
 
-    def work(asked: dict[str, str]) -> None:
-        model = reading.read(Path(asked["frozen"]), asked["handle"])
-        engine().save_model(model, asked["new"], compress_to_fp16=False)
+    def work(question: dict[str, str]) -> None:
+        model = reading.read(Path(question["frozen"]), question["handle"])
+        engine().save_model(model, question["new"], compress_to_fp16=False)
 
     return sandbox.answer(data, work)
 
 
 def _sums(target: Path) -> dict[str, str]:
-    return {ending: files.sha256(target.with_suffix(ending)) for ending in (".xml", ".bin")}
+    return {extension: sha256(target.with_suffix(extension)) for extension in (".xml", ".bin")}
 
 
 def _sound(target: Path) -> bool:
-    """Whether a conversion is there, as it was written; otherwise it is repeated."""
+    """Whether there is an intact conversion."""
     try:
         return bool(json.loads(target.with_suffix(".json").read_text("utf-8")) == _sums(target))
     except (OSError, ValueError, RecursionError):
@@ -143,7 +144,7 @@ def _keras(path: Path) -> Any:
 
 
 def _keras_2(path: Path) -> Any:
-    """The architecture in an HDF5 file that Keras 1 or 2 wrote; None for Keras 3's files and for other things."""
+    """The architecture in an HDF5 file of Keras 1 or 2; None for other files."""
     import h5py  # TensorFlow brings it
 
     with h5py.File(path) as file:

@@ -11,16 +11,16 @@ from headstart.backbones.graph.stages import stage_maps
 from headstart.backbones.hints import Layers
 from headstart.backbones.runtimes.openvino.compiled import engine
 
-#: Length of each earlier stage's part of a vector, relative to the feature's. Joined as they are (up to ten times as
-#: long) the stages dominated the feature, which cost 2.5 points on the built-in backbone (`benchmarks/layers.py`).
+#: Length of each earlier stage's part of a vector, relative to the feature's. Without this, stages are up to ten times
+#: as long and dominate the feature, which cost 2.5 points with the built-in backbone (`benchmarks/layers.py`).
 STAGE_SHARE = 0.25
 
 
 def cut(model: Any, anatomy: Anatomy, layers: Layers) -> Any:
-    """The graph that a `NetworkBackbone` runs: outputs `features` and, where there are classes, `scores`.
+    """The graph that a `OpenVINOBackbone` runs: outputs `features` and, where there are classes, `scores`.
 
     Args:
-        model: as `anatomy.dissect` left it.
+        model: after `anatomy.dissect`.
         anatomy: of the model.
         layers: the feature alone, or joined with the pooled stages before it.
     """
@@ -47,7 +47,7 @@ def cut(model: Any, anatomy: Anatomy, layers: Layers) -> Any:
 
 
 def _as_long(value: Any, feature: Any) -> Any:
-    """Each row of `value` brought to `STAGE_SHARE` times the length of the same row of `feature`."""
+    """Scale each row of `value` to `STAGE_SHARE` times the length of the same row of `feature`."""
     op = engine().opset13
     own, wanted = (op.reduce_l2(x, np.array([1]), True) for x in (value, feature))
     factor = op.divide(op.multiply(wanted, np.float32(STAGE_SHARE)), op.maximum(own, np.float32(1e-12)))

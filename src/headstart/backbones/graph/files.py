@@ -9,14 +9,15 @@ import re
 from pathlib import Path
 
 from headstart.backbones.formats import EXTENSIONS, READABLE, Format
+from headstart.disk.hashes import sha256
 from headstart.errors import BackboneError
 from headstart.safety.printable import show
 
-#: OpenVINO cannot read these; TensorFlow converts them once.
+#: Formats that OpenVINO cannot read; TensorFlow converts them once.
 FOREIGN: tuple[Format, ...] = ("keras", "tf1hub")
-#: Bytes that a model may have; the largest image models of TensorFlow Hub have about 5 GB.
+#: Maximum size of a model in bytes; the largest image models of TensorFlow Hub have about 5 GB.
 LARGEST = 20_000_000_000
-#: Files that an ONNX file may refer to: exporters write at most one for each tensor.
+#: Maximum number of files that an ONNX file refers to: exporters write at most one for each tensor.
 _MOST_FILES = 10_000
 
 
@@ -24,7 +25,7 @@ def format_of(path: Path) -> Format:
     """The format of the model at a path.
 
     Raises:
-        BackboneError: there is nothing, or nothing of a known format.
+        BackboneError: there is no file, or its format is not known.
     """
     if path.is_dir():
         if (path / "tfhub_module.pb").is_file():
@@ -48,8 +49,8 @@ def format_of(path: Path) -> Format:
 def parts(path: Path) -> tuple[Path, ...]:
     """The files that the vectors depend on, in a fixed order.
 
-    A SavedModel's graph and variables; an OpenVINO graph and its `.bin`; an ONNX file and the files beside it that it
-    refers to, in which exporters put large weights.
+    A SavedModel's graph and variables; an OpenVINO graph and its `.bin`; an ONNX file and the files that it refers to,
+    which have large weights.
 
     Raises:
         BackboneError: see `format_of`; or an ONNX file refers to thousands of others. OSError: it cannot be read.
@@ -66,7 +67,7 @@ def parts(path: Path) -> tuple[Path, ...]:
 def external(path: Path) -> list[Path]:
     """The files that an ONNX file keeps tensors in, whether they exist or not.
 
-    They are pairs of the key "location" and a path relative to the file.
+    Each is a pair of the key "location" and a path relative to the file.
 
     https://github.com/onnx/onnx/blob/main/docs/ExternalData.md; the pair is a `StringStringEntryProto`.
     """
@@ -94,7 +95,7 @@ def weights_hash(path: Path) -> str:
     """SHA-256 (hex) of the file, or of the names and hashes of several.
 
     Raises:
-        BackboneError: see `format_of`; or a file cannot be read, or they are too large.
+        BackboneError: see `format_of`; or a file cannot be read, or the files are too large.
     """
     try:
         files = parts(path)
@@ -110,9 +111,3 @@ def weights_hash(path: Path) -> str:
     # An OpenVINO graph or ONNX file may be renamed together with the files that belong to it.
     names = [str(file.relative_to(base).as_posix()) if path.is_dir() else file.suffix for file in files]
     return hashlib.sha256("".join(f"{d} {n}\n" for d, n in zip(digests, names, strict=True)).encode()).hexdigest()
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -37,7 +37,7 @@ def find_input(model: Any, hints: Hints, handle: str) -> Input:
         )
     index, port = found[0]
     dims = [d.get_length() if d.is_static else None for d in port.partial_shape]
-    # Where all sides are free, a PyTorch exporter wrote the file: there, channels come first.
+    # If no side is fixed, the file is from a PyTorch exporter, which puts channels first.
     last = dims[1] != 3 and (dims[3] == 3 or dims[1] is not None)
     layout: Literal["NHWC", "NCHW"] = "NHWC" if last else "NCHW"
     sides = dims[1:3] if layout == "NHWC" else dims[2:4]

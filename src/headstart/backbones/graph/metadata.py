@@ -1,4 +1,4 @@
-"""What comes with a model besides its graph: TFLite metadata, `preprocessor_config.json`, `config.json`.
+"""Hints from the files that come with a model: TFLite metadata, `preprocessor_config.json`, `config.json`.
 
 A TFLite file is a flatbuffer (https://flatbuffers.dev/internals); its metadata are another one inside it, with the
 schema of TensorFlow Lite Support (`metadata_schema.fbs`), and its label list is in a zip archive appended to it.
@@ -22,13 +22,13 @@ from headstart.errors import BackboneError, reason
 
 
 def hints_of(path: Path, kind: Format, top: Path | None = None) -> Hints:
-    """What a model's own files say about it; empty if they say nothing.
+    """Hints from a model's own files; empty if there are none.
 
     Args:
         top: topmost folder that belongs to it; None: its own, and the one above a folder called `onnx`.
 
     Raises:
-        BackboneError: there is such a file and it cannot be read.
+        BackboneError: such a file cannot be read.
     """
     if kind == "tflite":
         return _tflite(path)
@@ -38,11 +38,11 @@ def hints_of(path: Path, kind: Format, top: Path | None = None) -> Hints:
 # --- TFLite ---
 
 _MODEL_BUFFERS, _MODEL_METADATA = 4, 6
-#: Bytes that the label list may have (ImageNet-21k's has 600,000), and the file's last bytes, where it is looked for.
+#: Maximum size of the label list in bytes (ImageNet-21k's has 600,000), and the last bytes of the file, which have it.
 _LABELS, _TAIL = 10_000_000, 20_000_000
-#: Tables that a vector may have (there is one for each tensor), and bytes of a text.
+#: Maximum number of tables in a vector (there is one for each tensor), and bytes of a text.
 _TABLES, _TEXT = 100_000, 100_000
-#: Bytes that the JSON files beside an ONNX file may have, and pixels of a picture's side.
+#: Maximum size in bytes of the JSON files next to an ONNX file, and pixels of a picture's side.
 _JSON, _LARGEST_SIDE = 10_000_000, 10_000
 _NORMALISATION = 1  # ProcessUnitOptions.NormalizationOptions
 
@@ -59,7 +59,7 @@ def _tflite(path: Path) -> Hints:
 
 
 def _described(data: bytes | mmap.mmap) -> tuple[Feed | None, str]:
-    """Input range and licence from the metadata, where there are any."""
+    """Input range and licence from the metadata; None and empty if there are none."""
     model = _Table(data, struct.unpack_from("<I", data)[0])
     for entry in model.tables(_MODEL_METADATA):
         if entry.text(0) != "TFLITE_METADATA":
@@ -86,19 +86,19 @@ def _tflite_labels(tail: bytes, path: Path) -> tuple[str, ...]:
             if len(found) != 1:
                 return ()
             if found[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                # Writers of metadata use no other method, and zipfile unpacks others without a limit.
+                # Metadata writers use no other method, and zipfile unpacks others without a limit.
                 raise ValueError("they are neither stored nor deflated")
             with archive.open(found[0]) as file:
                 text = file.read(_LABELS + 1)
             if len(text) > _LABELS:
                 raise ValueError(f"they unpack to more than {_LABELS:,} bytes")
             return tuple(text.decode().splitlines())
-    except Exception as error:  # zipfile passes on all that its decompressors and parsers raise
+    except Exception as error:  # zipfile raises whatever its decompressors and parsers raise
         raise BackboneError(f"The labels in {path} cannot be read: {reason(error)}.\nDownload it again.") from error
 
 
 class _Table:
-    """A table of a flatbuffer: fields by number; a field that is absent has its default."""
+    """A table of a flatbuffer: fields by number; a missing field has its default value."""
 
     def __init__(self, data: bytes | mmap.mmap, at: int) -> None:
         self._data, self._at = data, at
@@ -188,7 +188,7 @@ def _feed(pre: dict[str, Any]) -> Feed | None:
     if not ({"do_normalize", "do_rescale", "image_mean"} & set(pre)):
         return None
     if pre.get("rescale_offset") or pre.get("include_top"):
-        return None  # EfficientNet's processor shifts after scaling, and scales twice: this must be probed
+        return None  # EfficientNet's processor shifts after scaling, and scales twice: the range must be probed
     factor = float(pre.get("rescale_factor", 1 / 255)) if pre.get("do_rescale", True) else 1.0
     mean, scale = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     if pre.get("do_normalize", "image_mean" in pre):
@@ -198,7 +198,7 @@ def _feed(pre: dict[str, Any]) -> Feed | None:
 
 
 def _size(pre: dict[str, Any]) -> tuple[tuple[int, int] | None, float | None]:
-    """Input size, and the fraction of the shorter side that the model's own centre crop keeps."""
+    """Input size, and the fraction of the shorter side that the model's centre crop keeps."""
 
     def pair(value: Any) -> tuple[int, int] | None:
         if isinstance(value, dict):
@@ -238,7 +238,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _words(value: Any) -> str:
-    """As text that can be written: JSON can contain half of a character."""
+    """A string that can be encoded: JSON can contain half of a character."""
     return str(value).encode("utf-8", "replace").decode()
 
 

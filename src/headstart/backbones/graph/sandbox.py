@@ -1,10 +1,10 @@
-"""The first use of an unknown model happens in a process of its own; what is found there is kept.
+"""A new model is first used in a child process, and the findings are kept.
 
-Whatever a file does to the engine (a crash, an endless loop, 100 GB of memory), the user's process survives. Only
-models that passed are opened in it.
+If a file crashes the engine, never ends or needs 100 GB of memory, the user's process survives. It opens only models
+that have passed this test.
 
 HEADSTART_HOME/
-  tried/<key>.json     what was found, and its SHA-256; the key covers everything that it depends on
+  tried/<key>.json     the findings and their SHA-256; the key covers everything that they depend on
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from headstart.disk.home import home
 from headstart.errors import BackboneError, reason
 from headstart.safety import child
 
-#: Memory that the child may use, and times the model's size in addition: weights of 0.8 GB took 6 times as much in
-#: float32 and 9 times in bfloat16, quantised models of 4 MB took 0.3 GB.
+#: Memory limit of the child, plus this many times the model's size: weights of 0.8 GB took 6 times as much in float32
+#: and 9 times in bfloat16, quantised models of 4 MB took 0.3 GB.
 MEGABYTES, TIMES = 2000, 12
-#: Time that it may use, and per size: those 0.8 GB took 75 s and 155 s on two busy cores, models of 4 MB up to 6 s.
+#: Time limit, plus time for the size: those 0.8 GB took 75 s and 155 s on two busy cores, models of 4 MB up to 6 s.
 SECONDS, BYTES_A_SECOND = 60.0, 2_000_000
 
 
 @dataclass(frozen=True)
 class GraphFacts:
-    """What a card needs to know of a graph.
+    """Facts about a graph that a card needs.
 
     Attributes:
         input: where photos enter.
-        how: what the feature is, for people; part of the card's key.
+        how: a description of the feature; part of the card's key.
         dim: length of the feature.
-        classes: number of classes of which a picture has one; 0 if the graph has no scores.
-        parameters: numbers that the graph contains.
+        classes: number of classes that exclude each other; 0 if the graph has no scores.
+        parameters: number of parameters.
         converted: whether TensorFlow had to convert it before it could be read.
     """
 
@@ -54,23 +54,23 @@ class GraphFacts:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> GraphFacts:
-        """Read what JSON made of `dataclasses.asdict`."""
+        """From a document of `dataclasses.asdict`."""
         return cls(**{**fields, "input": Input(**fields["input"])})
 
 
 def ask(work: str, question: dict[str, Any], handle: str, size: int) -> Any:
-    """Let a function of ours, `work` (see `child.call`), answer a question in a child process, both in JSON.
+    """Let the function `work` (see `child.call`) answer a question in a child process; both are JSON.
 
     Args:
-        work: the function passes its own work to `answer`.
+        work: a function that passes its own work to `answer`.
         handle: of the model, for messages.
-        size: of the model's files in bytes; decides the limits.
+        size: of the model's files in bytes; determines the limits.
 
     Raises:
         UnreadableError: raised in the child. BackboneError: raised in the child, or the child ended without an answer.
     """
     seconds = SECONDS + size / BYTES_A_SECOND
-    megabytes = MEGABYTES + TIMES * size // 10**6 + 20 * (os.cpu_count() or 1)  # each thread has a stack
+    megabytes = MEGABYTES + TIMES * size // 10**6 + 20 * (os.cpu_count() or 1)  # for the stack of each thread
     try:
         reply = json.loads(child.call(work, json.dumps(question).encode(), seconds=seconds, megabytes=megabytes))
     except child.ChildError as error:
@@ -81,7 +81,7 @@ def ask(work: str, question: dict[str, Any], handle: str, size: int) -> Any:
     except OSError as error:
         raise BackboneError(
             f"{handle} cannot be tested: no process could be started ({reason(error)}).\n"
-            "Expected Python to be where it was when this process began, and room for one more process."
+            "Expected Python in the same place as when this process started, and memory for one more process."
         ) from error
     if "error" in reply:
         raise (UnreadableError if reply["unreadable"] else BackboneError)(reply["error"])
@@ -97,7 +97,7 @@ def answer(data: bytes, work: Callable[[dict[str, Any]], Any]) -> bytes:
 
 
 def recall(key: list[Any]) -> GraphFacts | None:
-    """What was found earlier; None if nothing was, or the file is damaged."""
+    """Facts found earlier; None if there are none, or the file is damaged."""
     try:
         kept = json.loads(_path(key).read_text("utf-8"))
         return GraphFacts.from_json(kept["found"]) if kept["sha256"] == _sum(key, kept["found"]) else None
@@ -106,9 +106,9 @@ def recall(key: list[Any]) -> GraphFacts | None:
 
 
 def keep(key: list[Any], facts: GraphFacts) -> None:
-    """Keep what was found for `recall`."""
+    """Keep facts for `recall`."""
     path, found = _path(key), asdict(facts)
-    with suppress(OSError):  # then the next start tests it again, which takes a second; the store reports a bad disk
+    with suppress(OSError):  # the next start tests it again, which takes a second; the store reports a faulty disk
         path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"found": found, "sha256": _sum(key, found)}, indent=2)
         atomic.write(path, text + "\n", lasting=False)

@@ -1,6 +1,6 @@
-"""The stages of a model: feature maps at the end of a stage, through which all information of the picture passes.
+"""The stages of a model: maps at the end of a stage, through which all information about the picture passes.
 
-Pooled and joined to the feature, they give a head edges and textures as well, which the last layer has dropped.
+Pooled and joined to the feature, they also give a head edges and textures, which the last layer has dropped.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 from headstart.backbones.graph.anatomy import inputs_of
 from headstart.errors import BackboneError
 
-#: At most so many stages are joined, the feature itself included.
+#: Maximum number of stages that are joined, the feature itself included.
 MOST = 4
 _CONVOLUTIONS = ("Convolution", "GroupConvolution")
 
@@ -23,10 +23,10 @@ def stage_maps(model: Any, feature: Any) -> list[Any]:
 
     Args:
         model: with fixed shapes and one input.
-        feature: the tensor that the feature is made of.
+        feature: the tensor that becomes the feature.
 
     Raises:
-        BackboneError: there is none, as in models that have the same width throughout.
+        BackboneError: there is none, as in models with the same width throughout.
     """
     order, inputs = _on_the_way(model, feature.get_node())
     into: dict[str, int] = {}
@@ -40,7 +40,7 @@ def stage_maps(model: Any, feature: Any) -> list[Any]:
             onward[value.get_node().get_name()] += onward[node.get_name()]
     ways = into[order[-1].get_name()]
     passed: dict[str, Any] = {}
-    seen: set[str] = set()  # behind a convolution; before it there is only the picture, transposed and scaled
+    seen: set[str] = set()  # after a convolution; before it there is only the picture, transposed and scaled
     for node in order:
         convolves = node.get_type_name() in _CONVOLUTIONS
         if convolves:
@@ -56,14 +56,14 @@ def stage_maps(model: Any, feature: Any) -> list[Any]:
     ends = [value for value in ends if value.get_node() != feature.get_node() and max(value.get_shape()[2:]) > 1]
     if not ends:
         raise BackboneError(
-            "This model has no stages that could be joined.\nExpected a convolutional network that gets wider from "
+            "This model has no stages that could be joined.\nExpected a convolutional model that gets wider from "
             "stage to stage. Use --layers last."
         )
     return ends[-(MOST - 1) :]
 
 
 def _on_the_way(model: Any, end: Any) -> tuple[list[Any], dict[str, list[Any]]]:
-    """The nodes from the picture to `end`, in order, each with those of its inputs that depend on the picture."""
+    """The nodes from the picture to `end`, in order, and for each its inputs that depend on the picture."""
     inputs: dict[str, list[Any]] = {}
     order: list[Any] = []
     for node in model.get_ordered_ops():

@@ -1,1 +1,1 @@
-"""Input ranges: which numbers a model expects for black and white, and where that knowledge comes from."""
+"""Input ranges: which numbers a model expects for black and white, and how this is known."""

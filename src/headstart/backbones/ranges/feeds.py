@@ -31,7 +31,7 @@ def _divisor(value: Any) -> float:
     return number
 
 
-#: What the fields of a feed may be where they are read from a file.
+#: Checks of the fields of a feed that is read from a file.
 FIELDS: dict[str, untrusted.Check[Any]] = {
     "mean": untrusted.many(untrusted.number(-1e9, 1e9), 3, 3),
     "scale": untrusted.many(_divisor, 3, 3),

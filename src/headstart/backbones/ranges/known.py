@@ -1,7 +1,7 @@
-"""Input ranges that a probe found, kept by the hash of the weights, so that they still apply when the file moves.
+"""Input ranges found by a probe, kept by the hash of the weights, so that they still apply when the file is moved.
 
 HEADSTART_HOME/
-  feeds/<weights hash>.json     the input range, and how it was found
+  feeds/<weights hash>.json     the input range and how it was found
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def recall(weights: str) -> feeds.Feed | None:
 
 
 def keep(weights: str, feed: feeds.Feed, found: dict[str, Any]) -> Path:
-    """Keep an input range for these weights in a file, whose path is returned; `found`: how it was found, for people.
+    """Keep an input range for these weights, and return the path of the file; `found` describes how it was found.
 
     Raises:
         BackboneError: the file cannot be written.

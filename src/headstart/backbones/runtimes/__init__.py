@@ -1,1 +1,1 @@
-"""What runs a graph on this machine."""
+"""Engines that run a graph on this machine."""

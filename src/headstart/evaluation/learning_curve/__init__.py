@@ -1,1 +1,1 @@
-"""Would more photos help, and of which class?"""
+"""Learning curves: whether more photos would help, and of which class."""

@@ -1,7 +1,7 @@
 """Which class would gain most from more photos? Some photos of each class are removed and the loss is measured.
 
-This measures the worth of the last photos of a class; it is assumed that the next ones rank alike. The head is always a
-logistic one, whatever was trained, because many of those are solved at once.
+This measures how much the last photos of a class are worth; the next ones are assumed to rank alike. The head is always
+logistic, because many logistic heads are solved at once.
 """
 
 from __future__ import annotations
@@ -14,29 +14,30 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.evaluation.distributions import normal_cdf
-from headstart.evaluation.learning_curve.measuring import Labels, Part, Split, Vectors
-from headstart.evaluation.metrics import Z95
-from headstart.evaluation.paired import tango
+from headstart.evaluation.learning_curve.measuring import Part, Split
+from headstart.evaluation.metrics import Z95, Labels
+from headstart.evaluation.paired import score_interval
 from headstart.heads import logistic
 from headstart.heads.basis import Basis
 from headstart.heads.fitting import class_weights
+from headstart.heads.head import Vectors
 from headstart.heads.linear_algebra import one_thread
 
 Right = npt.NDArray[np.bool_]
-#: At most so many photos of a class are removed; never more than half.
+#: Photos of a class that are removed, at most; never more than half.
 REMOVED = 20
 _DRAWS = 6
-#: At most so many classes are examined: those with the worst recall.
+#: Classes that are examined, at most: those with the worst recall.
 _CLASSES = 20
 _NUMBERS = 2**24
-#: Most multiplications and additions, about 20 s on two cores; fewer classes are examined if need be.
+#: Multiplications and additions at most, about 20 s on two cores; if necessary, fewer classes are examined.
 _MOST_WORK = 4e11
 _ITERATIONS = 20
 
 
 @dataclass(frozen=True)
 class ClassWorth:
-    """The worth of the last photos of a class.
+    """How much the last photos of a class are worth.
 
     Attributes:
         name: of the class. gain: accuracy lost without them, -1..1. interval: its 95 % interval.
@@ -53,10 +54,10 @@ class ClassWorth:
 
 @dataclass(frozen=True)
 class Advice:
-    """Which class deserves more photos.
+    """Which class needs more photos.
 
     Attributes:
-        text: a sentence. classes: the one worth most first. removed: photos removed from each.
+        text: a sentence. classes: the one that gains most first. removed: photos removed from each.
         is_significant: whether the first and the last class differ by more than chance.
     """
 
@@ -84,10 +85,10 @@ def advise(
     split: Split,
     seed: int,
 ) -> Advice:
-    """Remove photos of one class, then of the next, and measure what each removal costs.
+    """Remove photos of one class at a time, and measure how much accuracy is lost.
 
     Two classes differ by a paired z-test on the photos measured on, at 5 % divided by the number of pairs
-    (Bonferroni), because the first and the last were chosen after looking at all. The variance is that of the mean over
+    (Bonferroni), because the first and the last are chosen among all. The variance is that of the mean over
     those photos plus that of the mean over the draws.
 
     Args:
@@ -153,16 +154,16 @@ def _advice(names: Sequence[str], lost: npt.NDArray[np.float32], removed: int) -
 def _mean(lost: npt.NDArray[np.float32]) -> tuple[float, float]:
     """Mean over draws and photos, `(draws, photos)`, and its standard error.
 
-    The error is at least that of Tango's interval for so many photos without disagreement: never zero.
+    The error is at least that of `score_interval` for as many photos without a disagreement: never zero.
     """
     photos, draws = lost.mean(axis=0), lost.mean(axis=1)
     variance = photos.var(ddof=1) / len(photos) + draws.var(ddof=1) / len(draws)
-    least = tango(0, 0, len(photos))[1] / Z95
+    least = score_interval(0, 0, len(photos))[1] / Z95
     return float(lost.mean()), max(float(np.sqrt(variance)), least)
 
 
 class _Problems:
-    """Heads trained on some of the photos, many at once, and which photos they classify correctly."""
+    """Trains many heads at once, each on some of the photos, and finds which photos they classify correctly."""
 
     def __init__(self, vectors: Vectors, labels: Labels, l2: float, split: Split) -> None:
         self._vectors, self._labels, self._l2, self._split = vectors, labels, l2, split

@@ -1,7 +1,7 @@
-"""Would more photos help, and of which class? Accuracy against photos per class, from vectors already computed.
+"""Learning curves: accuracy against photos per class, from vectors already computed.
 
-Every point is measured as `headstart train` measures: with heads of the same kind, whose strength is chosen on the
-photos that they are trained on.
+Every point is measured as `headstart train` does, with heads of the same kind whose strength is chosen on the photos
+that they are trained on. The last point is the measurement of `headstart train` itself.
 """
 
 from __future__ import annotations
@@ -13,23 +13,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from headstart.evaluation.cross_validation import FOLDS
+from headstart.evaluation.leakage import Clean
 from headstart.evaluation.learning_curve import extrapolation
 from headstart.evaluation.learning_curve.class_advice import Advice, advise
 from headstart.evaluation.learning_curve.extrapolation import PowerLaw
-from headstart.evaluation.learning_curve.measuring import Folds, HeldOut, Labels, Split, Vectors
-from headstart.evaluation.metrics import wilson
+from headstart.evaluation.learning_curve.measuring import Folds, HeldOut, Split
+from headstart.evaluation.metrics import Evaluation, Labels, Protocol, accuracy_interval
+from headstart.evaluation.results import Answers
 from headstart.heads.fitting import fit
-from headstart.heads.head import Kind
+from headstart.heads.head import HeadChoice, Kind, Vectors
 from headstart.photos.splits import stratified_folds
+from headstart.safety.printable import counted, percent
 
 SIZES = (3, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240)
-FOLDS = 5
 #: Heads trained for each size: more where photos are few, as results vary more there and training is quick.
 _MOST_DRAWS, _PHOTOS_TRAINED = 8, 2400
 _LEAST_POINTS = 4
 _BOOTSTRAP = 400
 _AHEAD = (2, 4)
-#: For the advice where the head has no l2: what cross-validation mostly chooses.
+#: For the advice if the head has no l2: the value that cross-validation chooses most often.
 _USUAL_L2 = 0.1
 
 
@@ -38,8 +41,8 @@ class Point:
     """Accuracy for a number of photos.
 
     Attributes:
-        per_class: photos of each class trained on; the mean where classes have fewer than wanted.
-        photos: in all. draws: heads that were trained; 0 if extrapolated.
+        per_class: photos of each class trained on; the mean if some classes have fewer.
+        photos: of all classes. draws: heads that were trained; 0 if extrapolated.
         accuracy: 0..1, their mean. interval: 95 % band.
     """
 
@@ -66,9 +69,9 @@ class LearningCurve:
 
     Attributes:
         points: measured, the fewest photos first; empty if there are too few.
-        law: the power law through the points; None if they are too few or do not rise.
-        ahead: what the law predicts for more photos.
-        advice: which class should get them.
+        law: the power law through the points; None if there are too few points or they do not rise.
+        ahead: predictions of the law for more photos.
+        advice: which class needs more photos.
     """
 
     points: tuple[Point, ...]
@@ -82,10 +85,10 @@ class LearningCurve:
         if not self.points:
             return "There are too few photos for a learning curve."
         last = self.points[-1]
-        sentences = [f"With {_photos(last.per_class)} per class the accuracy is {_percent(last)}"]
+        sentences = [f"With {counted(last.per_class, 'photo')} per class the accuracy is {_percent(last)}"]
         if len(self.points) > 1:
             first = self.points[0]
-            sentences[0] += f"; with {first.per_class} it was {100 * first.accuracy:.1f} %"
+            sentences[0] += f"; with {first.per_class} it was {percent(first.accuracy)}"
         if self.ahead:
             double = self.ahead[0]
             sentences.append(f"If the trend continues, {double.per_class} per class would give {_percent(double)}")
@@ -109,48 +112,51 @@ class LearningCurve:
 
 
 def learning_curve(
-    kind: Kind,
-    vectors: Vectors,
-    labels: Labels,
-    classes: Sequence[str],
-    groups: Sequence[bytes],
-    strength: float | None,
-    test: tuple[Vectors, Labels] | None,
-    seed: int,
+    choice: HeadChoice, train: Clean, test: Clean | None, evaluation: Evaluation, answers: Answers, seed: int
 ) -> LearningCurve:
     """Measure the accuracy from a few photos a class up to all of them.
 
-    Without test photos it is measured by cross-validation in five folds, so the last point is trained on four fifths
-    of the photos. A photo and its copies count as one. A class with fewer photos than a size contributes all it has.
+    The last point is the `evaluation`, with its accuracy and interval. Without test photos the others are measured by
+    cross-validation in five folds. A photo and its copies count as one, in training and in measuring. A class with
+    fewer photos than a size contributes all it has.
 
     Args:
-        kind: of head.
-        vectors: float32 `(n, dim)`, power-normalised. labels: intp `(n,)`, `0..k-1`. classes: k names.
-        groups: n keys, equal for copies.
-        strength: l2 of the head, for the advice by class; None if it has none.
-        test: vectors float32 `(m, dim)` and labels intp `(m,)` of photos that were not trained on.
+        choice: of the head. Without an l2 the advice by class takes a usual one.
+        train: the photos, their vectors power-normalised. test: photos that were not trained on; None: measured by
+            cross-validation.
+        evaluation, answers: what was measured with a head trained on all of `train`.
         seed: of the draws.
     """
-    once = np.array(sorted({group: i for i, group in reversed(list(enumerate(groups)))}.values()), np.intp)
-    vectors, labels, keys = vectors[once], labels[once], [groups[i] for i in once]
-    counts = np.bincount(labels, minlength=len(classes))
-    if int(counts.min()) < (_LEAST_POINTS if test is None else 2):
+    classes = evaluation.classes
+    once = np.sort(np.unique(train.groups, return_index=True)[1])
+    vectors, labels = train.features.vectors[once], train.numbers(classes)[once]
+    if test is None and int(np.bincount(labels).min()) < _LEAST_POINTS:
         return LearningCurve((), None, (), Advice("Take at least ten photos of each class."))
-    split = Folds(stratified_folds(labels, keys, FOLDS, seed)) if test is None else HeldOut(*test)
-    heads = _Heads(kind, vectors, labels, keys, split, seed)
+    keys = train.content_keys()[once].tolist()
+    if test is None:
+        split: Split = Folds(stratified_folds(labels, keys, FOLDS, seed))
+        whole = answers.right[:, once]
+    else:
+        alone = np.flatnonzero(answers.once)
+        split = HeldOut(test.take(alone.tolist()).features.vectors, test.numbers(classes)[alone])
+        whole = answers.right[:, alone]
+    heads = _Heads(choice.kind, vectors, labels, keys, split, seed)
     points, rights = [], []
     for wanted in heads.sizes():
         right, photos = heads.right(wanted)
-        points.append(_point(right, photos, len(classes)))
+        points.append(_point(right, photos, len(classes), evaluation.protocol))
         rights.append(right)
+    points.append(_last(evaluation, answers, len(once), len(classes)))
+    rights.append(whole)
     law, ahead = _extrapolated(points, rights, len(classes), seed)
-    l2 = strength if kind in ("logistic", "ridge") and strength else _USUAL_L2
-    return LearningCurve(tuple(points), law, ahead, advise(vectors, labels, classes, l2, split, seed))
+    return LearningCurve(
+        tuple(points), law, ahead, advise(vectors, labels, classes, choice.l2 or _USUAL_L2, split, seed)
+    )
 
 
 @dataclass(frozen=True)
 class _Heads:
-    """Heads trained on so many photos a class; arguments as for `learning_curve`."""
+    """Trains heads on a number of photos of each class; arguments as for `learning_curve`."""
 
     kind: Kind
     vectors: Vectors
@@ -159,17 +165,16 @@ class _Heads:
     split: Split
     seed: int
 
-    def sizes(self) -> list[int | None]:
-        """Photos a class, then None: all."""
+    def sizes(self) -> list[int]:
+        """Numbers of photos per class, fewer than all."""
         share = 1.0 if self.split.rounds == 1 else 1 - 1 / self.split.rounds
         usual = share * float(np.median(np.bincount(self.labels)))
-        return [*(size for size in SIZES if size < 0.8 * usual), None]
+        return [size for size in SIZES if size < 0.8 * usual]
 
-    def right(self, wanted: int | None) -> tuple[npt.NDArray[np.bool_], int]:
-        """Which photos are classified correctly, bool `(draws, photos)`; photos that a head is trained on (mean)."""
+    def right(self, wanted: int) -> tuple[npt.NDArray[np.bool_], int]:
+        """Which photos are classified correctly, bool `(draws, photos)`, and the mean number of photos trained on."""
         k = int(self.labels.max()) + 1
-        cost = len(self.labels) if wanted is None else min(wanted * k, len(self.labels))
-        draws = 1 if wanted is None else max(1, min(_MOST_DRAWS, _PHOTOS_TRAINED // cost))
+        draws = max(1, min(_MOST_DRAWS, _PHOTOS_TRAINED // min(wanted * k, len(self.labels))))
         draws = -(-draws // self.split.rounds)
         right = np.empty((draws, len(self.split.truth(self.labels))), bool)
         trained = []
@@ -183,31 +188,36 @@ class _Heads:
         return right, round(float(np.mean(trained)))
 
     def _folds(self, chosen: Labels) -> Labels:
-        """Folds in which the strength of a head is chosen."""
+        """Folds for choosing the strength of a head."""
         labels = self.labels[chosen]
         most = int(np.bincount(labels).max())
         return stratified_folds(labels, [self.keys[i] for i in chosen], max(2, min(FOLDS, most)), self.seed)
 
 
-def _first(order: Labels, labels: Labels, wanted: int | None) -> Labels:
-    """The first so many of every class in a random order; so a larger draw holds the smaller ones."""
-    if wanted is None:
-        return np.sort(order)
+def _first(order: Labels, labels: Labels, wanted: int) -> Labels:
+    """The first `wanted` photos of every class in a random order, so that larger draws contain the smaller ones."""
     own = labels[order]
     return np.sort(np.concatenate([order[own == c][:wanted] for c in range(int(labels.max()) + 1)]))
 
 
-def _point(right: npt.NDArray[np.bool_], photos: int, classes: int) -> Point:
+def _point(right: npt.NDArray[np.bool_], photos: int, classes: int, protocol: Protocol) -> Point:
     accuracy = float(right.mean())
     effective = accuracy * (1 - accuracy) / _variance(right) if 0 < accuracy < 1 else right.shape[1]
-    return Point(round(photos / classes), photos, len(right), accuracy, wilson(accuracy, max(1, round(effective))))
+    interval = accuracy_interval(protocol, accuracy, max(1, round(effective)))
+    return Point(round(photos / classes), photos, len(right), accuracy, interval)
+
+
+def _last(found: Evaluation, answers: Answers, photos: int, classes: int) -> Point:
+    """The point of all photos: in k folds each head was trained on (k - 1) / k of them."""
+    trained = photos if answers.folds is None else round(photos * (1 - 1 / (int(answers.folds.max()) + 1)))
+    return Point(round(trained / classes), trained, len(answers.right), found.accuracy, found.interval)
 
 
 def _variance(right: npt.NDArray[np.bool_]) -> float:
-    """Of the mean accuracy: photos measured on are a sample, and so are the draws.
+    """Variance of the mean accuracy: the photos measured on are a sample, and so are the draws.
 
     `p (1 - p) / n` for n photos, and the variance of the draws' accuracies over their number. Wilson's interval is
-    taken for as many photos as give this variance (the "effective" sample size of survey sampling, Kish 1965).
+    computed for the number of photos that gives this variance (the "effective" sample size, Kish 1965).
     """
     accuracy = min(max(float(right.mean()), 0.5 / right.shape[1]), 1 - 0.5 / right.shape[1])
     draws = float(right.mean(axis=1).var(ddof=1)) / len(right) if len(right) > 1 else 0.0
@@ -217,7 +227,7 @@ def _variance(right: npt.NDArray[np.bool_]) -> float:
 def _extrapolated(
     points: Sequence[Point], rights: Sequence[npt.NDArray[np.bool_]], classes: int, seed: int
 ) -> tuple[PowerLaw | None, tuple[Point, ...]]:
-    """The law through the points, and what it predicts for two and four times the photos.
+    """The law through the points, and its predictions for two and four times the photos.
 
     The band is a bootstrap over draws and photos at once: the same photos for all sizes, as they were measured on.
     """
@@ -246,10 +256,6 @@ def _extrapolated(
     )
 
 
-def _photos(count: int) -> str:
-    return "1 photo" if count == 1 else f"{count:,} photos"
-
-
 def _percent(point: Point) -> str:
     low, high = point.interval
-    return f"{100 * point.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{percent(point.accuracy)} ({100 * low:.1f} to {100 * high:.1f})"

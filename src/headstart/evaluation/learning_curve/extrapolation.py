@@ -1,4 +1,4 @@
-"""Where a learning curve is heading: a power law through its points, with a band."""
+"""Extrapolation of a learning curve: a power law through its points, with a band."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-#: Rates that are tried; the steepest that learning theory knows is 1, flatter than 0.05 is a straight line.
+#: Rates that are tried: 1 is the steepest in learning theory, and below 0.05 the curve is nearly a straight line.
 _RATES = np.linspace(0.05, 1.0, 39)
 
 
@@ -21,7 +21,7 @@ class PowerLaw:
     Viering and Loog 2023 (IEEE TPAMI).
 
     Attributes:
-        floor: 0..1, what no number of photos takes away. scale: 0 or more. rate: 0.05..1.
+        floor: 0..1, the error that remains with any number of photos. scale: 0 or more. rate: 0.05..1.
     """
 
     floor: float
@@ -34,12 +34,12 @@ class PowerLaw:
         return np.asarray(np.clip(1 - error, 0.0, 1.0))
 
     def to_json(self) -> dict[str, Any]:
-        """Three numbers."""
+        """The `law` of an `extrapolation`, see docs/json.md."""
         return {"floor": self.floor, "scale": self.scale, "rate": self.rate}
 
 
 def fit(sizes: npt.ArrayLike, accuracies: npt.ArrayLike, variances: npt.ArrayLike) -> PowerLaw:
-    """The power law of least weighted squares.
+    """Fit a power law by weighted least squares.
 
     Args:
         sizes: photos a class, s of them. accuracies: 0..1, `(s,)`. variances: `(s,)`, of the accuracies, above 0.
@@ -50,7 +50,7 @@ def fit(sizes: npt.ArrayLike, accuracies: npt.ArrayLike, variances: npt.ArrayLik
 def predict(
     sizes: npt.ArrayLike, accuracies: npt.ArrayLike, variances: npt.ArrayLike, ahead: npt.ArrayLike
 ) -> tuple[Floats, Floats]:
-    """What many power laws predict for larger sizes: for a bootstrap.
+    """Fit a power law to each draw of a bootstrap, and predict the accuracies at larger sizes.
 
     Args:
         sizes: photos a class, `(s,)`. accuracies: 0..1, `(draws, s)`. variances: `(s,)`. ahead: sizes, `(t,)`.
@@ -65,7 +65,7 @@ def predict(
 
 
 def _fit(sizes: npt.ArrayLike, accuracies: Floats, variances: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Floor, scale and rate of each row: for every rate a linear problem of two unknowns that may not be negative."""
+    """Floor, scale and rate of each row; for every rate a linear problem with two unknowns, neither negative."""
     m, y = np.asarray(sizes, float), 1 - accuracies
     w = 1 / np.asarray(variances, float)
     w /= w.sum()
@@ -76,7 +76,7 @@ def _fit(sizes: npt.ArrayLike, accuracies: Floats, variances: npt.ArrayLike) -> 
         x = m**-rate
         mean = float(x @ w)
         spread = float(((x - mean) ** 2) @ w)
-        b = np.maximum(((y - middle[:, None]) * (x - mean)) @ w / spread, 0.0)  # not falling: no slope
+        b = np.maximum(((y - middle[:, None]) * (x - mean)) @ w / spread, 0.0)  # no slope if the error does not fall
         a = middle - b * mean
         through_zero = np.maximum((y * x) @ w / float((x * x) @ w), 0.0)
         b, a = np.where(a < 0, through_zero, b), np.maximum(a, 0.0)

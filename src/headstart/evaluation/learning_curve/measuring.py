@@ -1,4 +1,4 @@
-"""What accuracies are measured on: held-out photos, or each fold of a cross-validation in turn."""
+"""Photos to measure accuracies on: held-out photos, or each fold of a cross-validation in turn."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-Labels = npt.NDArray[np.intp]
-Vectors = npt.NDArray[np.float32]
+from headstart.evaluation.metrics import Labels
+from headstart.heads.head import Vectors
 
 
 @dataclass(frozen=True)
 class Part:
-    """Photos to measure on, and which photos may be trained on meanwhile.
+    """Photos to measure on, and the photos that may be trained on for that.
 
     Attributes:
         train: bool `(n,)`, over the training photos.

@@ -17,28 +17,30 @@ if TYPE_CHECKING:
 __all__ = ["check", "of_comparison", "of_training", "write"]
 
 
-def of_training(training: Training, day: date | None = None) -> str:
-    """The report of a training as HTML; photos are opened only for the mistakes that are shown.
+def of_training(training: Training, day: date | None = None, *, paths: bool = False) -> str:
+    """The report of a training as HTML; only the photos that are shown are opened.
 
     Args:
         training: what was measured.
         day: when it was measured; today if not given.
+        paths: show paths whole. Without it the folders of this machine are left out: a report is made to be sent.
     """
     from headstart.report.html import page
 
-    return page.training(training, day or date.today())
+    return page.training(training, day or date.today(), paths)
 
 
-def of_comparison(comparison: Comparison, day: date | None = None) -> str:
-    """The report of a comparison as HTML; photos are opened only for the mistakes that are shown.
+def of_comparison(comparison: Comparison, day: date | None = None, *, paths: bool = False) -> str:
+    """The report of a comparison as HTML; only the photos that are shown are opened.
 
     Args:
         comparison: what was measured.
         day: when it was measured; today if not given.
+        paths: show paths whole. Without it the folders of this machine are left out: a report is made to be sent.
     """
     from headstart.report.html import page
 
-    return page.comparison(comparison, day or date.today())
+    return page.comparison(comparison, day or date.today(), paths)
 
 
 def check(path: str | Path) -> None:

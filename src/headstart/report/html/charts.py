@@ -10,9 +10,10 @@ from headstart.evaluation.learning_curve.curve import LearningCurve, Point
 from headstart.evaluation.metrics import Bin, Evaluation
 from headstart.report.geometry import Scale, apart, bubble_radius, span_of, ticks
 from headstart.report.html.axes import FOOT, LEFT, NARROW, RIGHT, TOP, below, line, path, picture, shares, text
-from headstart.report.html.figures import count_text, exact, percent_text
+from headstart.report.html.figures import count_text, exact
 from headstart.report.html.labels import width_of
 from headstart.report.html.markup import tag
+from headstart.safety.printable import percent
 
 
 def interval(key: str, evaluation: Evaluation, span: tuple[float, float]) -> Markup:
@@ -27,7 +28,7 @@ def interval(key: str, evaluation: Evaluation, span: tuple[float, float]) -> Mar
     across = Scale(*span, 6, wide - 6)
     low, high = evaluation.interval
     start, end = across.at(low), across.at(high)
-    shown = f"Accuracy {percent_text(evaluation.accuracy)}, between {percent_text(low)} and {percent_text(high)}"
+    shown = f"Accuracy {percent(evaluation.accuracy)}, between {percent(low)} and {percent(high)}"
     dot = {"class_": "dot", "data_value": exact(evaluation.accuracy)}
     return picture(
         key,
@@ -51,7 +52,7 @@ def reliability(bins: Sequence[Bin]) -> Markup:
     described, stems, circles = [], [], []
     for one in bins:
         x, y, even = across.at(one.confidence), upright.at(one.accuracy), upright.at(one.confidence)
-        shown = f"confidence {percent_text(one.confidence)}, accuracy {percent_text(one.accuracy)}: "
+        shown = f"confidence {percent(one.confidence)}, accuracy {percent(one.accuracy)}: "
         described.append(shown + count_text(one.photos, "photo"))
         measured = {"data_value": one.accuracy, "data_sure": one.confidence, "data_photos": one.photos}
         numbers = {key: exact(value) for key, value in measured.items()}
@@ -99,8 +100,8 @@ def learning_curve(curve: LearningCurve, width: int) -> Markup:
     def mark(one: Point) -> Markup:
         low, high = one.interval
         x, y = run([one])[0]
-        shown = f"{one.per_class:,} photos per class: {percent_text(one.accuracy)} "
-        shown += f"({percent_text(low)} to {percent_text(high)})" + ("" if one.draws else ", extrapolated")
+        shown = f"{one.per_class:,} photos per class: {percent(one.accuracy)} "
+        shown += f"({percent(low)} to {percent(high)})" + ("" if one.draws else ", extrapolated")
         numbers = {"data_value": exact(one.accuracy), "data_low": exact(low), "data_high": exact(high)}
         return tag("circle", tag("title", shown), cx=x, cy=y, r=4.5, class_="dot" if one.draws else "ring", **numbers)
 
@@ -111,8 +112,8 @@ def learning_curve(curve: LearningCurve, width: int) -> Markup:
         f"curve-{width}",
         (width, height),
         "Accuracy by photos per class",
-        [f"{one.per_class:,} photos per class: {percent_text(one.accuracy)}" for one in seen]
-        + [f"extrapolated to {one.per_class:,}: {percent_text(one.accuracy)}" for one in ahead],
+        [f"{one.per_class:,} photos per class: {percent(one.accuracy)}" for one in seen]
+        + [f"extrapolated to {one.per_class:,}: {percent(one.accuracy)}" for one in ahead],
         *shares(upright, width),
         *below([places[i] for i in kept], height),
         text(width - RIGHT, height - 6, "training photos per class", "end"),

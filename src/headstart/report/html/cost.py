@@ -11,9 +11,10 @@ from markupsafe import Markup
 from headstart.classifier.comparison import Entry, label
 from headstart.report.geometry import Scale, log_ticks, span_of
 from headstart.report.html.axes import FOOT, LEFT, NARROW, RIGHT, TOP, below, line, path, picture, shares, text
-from headstart.report.html.figures import exact, percent_text, speed_text
+from headstart.report.html.figures import exact, speed_text
 from headstart.report.html.labels import Box, labels, shortened
 from headstart.report.html.markup import inline, tag
+from headstart.safety.printable import percent
 
 #: Pixels between heads of one backbone, which have the same speed.
 _STEP = 9
@@ -41,7 +42,7 @@ class _Mark:
     @property
     def words(self) -> str:
         """Its figures, as a tooltip and for screen readers."""
-        return f"{self.rank} {self.name}: {percent_text(self.entry.accuracy)}, {speed_text(self.speed)} photos/s"
+        return f"{self.rank} {self.name}: {percent(self.entry.accuracy)}, {speed_text(self.speed)} photos/s"
 
     def boxes(self) -> list[Box]:
         """What it covers."""

@@ -7,16 +7,12 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from headstart.report.html.markup import inline, tag
+from headstart.safety.printable import percent as percent_text
 
 
 def exact(value: float) -> str:
     """The number as JSON writes it: what `data-value` holds."""
     return repr(value)
-
-
-def percent_text(share: float) -> str:
-    """`83.0 %`, as the command line prints it."""
-    return f"{100 * share:.1f} %"
 
 
 def percent(share: float) -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -38,4 +39,9 @@ def printable(value: Any) -> Any:
 
 def foreign(text: str) -> Markup:
     """A name that somebody else chose: isolated, so that right-to-left text does not move what stands beside it."""
-    return Markup("<bdi>{}</bdi>").format(show(text))
+    return Markup("<bdi>{}</bdi>").format(breakable(show(text)))
+
+
+def breakable(text: str) -> Markup:
+    """Text that may be broken behind `/` and `_` where a line is full, and so is not broken inside a word."""
+    return Markup("<wbr>").join(printable(part) for part in re.findall(r"[^/_]*[/_]+|[^/_]+", text))

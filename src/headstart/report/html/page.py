@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import shlex
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -14,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from headstart.backbones.card import Card
-from headstart.classifier.comparison import Comparison, label
+from headstart.classifier.comparison import Comparison, Entry, label
 from headstart.classifier.training import Training
 from headstart.evaluation.metrics import Evaluation
 from headstart.evaluation.results import PhotoCounts
@@ -22,9 +21,12 @@ from headstart.heads.head import HeadChoice
 from headstart.report.geometry import MATRIX_CLASSES, shades, span_of
 from headstart.report.html import charts, figures
 from headstart.report.html.cost import cost
+from headstart.report.html.labels import shortened
 from headstart.report.html.machine import here
-from headstart.report.html.markup import foreign, printable
+from headstart.report.html.markup import breakable, foreign, printable
+from headstart.report.html.short_paths import command_line, shortener
 from headstart.report.html.thumbnail import file_name, thumbnail
+from headstart.safety.printable import percent
 
 _HERE = Path(__file__).parent
 #: Anchors of the sections and what the list of contents calls them, in their order; each has a template.
@@ -81,31 +83,50 @@ class _Best:
     seed: int
 
 
-def training(result: Training, day: date) -> str:
-    """The report of a training, made on a day."""
+#: Letters of a backbone's name in the heading, which fits two lines on a phone.
+_NAME = 22
+
+
+def training(result: Training, day: date, paths: bool) -> str:
+    """The report of a training, made on a day, with whole paths or without."""
     classifier, measured, trial = result.classifier, result.measured, result.trial
     head = classifier.choice
     of = (measured.evaluation, measured.photos, trial.train, trial.test, classifier.seed)
     empty = {"backbones", "cost", "quick", "failures", "notes"}
-    return _page("training", result, _Best("", classifier.card, head, *of), empty, day)
+    return _page("training", result, _Best("", classifier.card, head, *of), empty, day, paths)
 
 
-def comparison(result: Comparison, day: date) -> str:
-    """The report of a comparison, made on a day."""
+def comparison(result: Comparison, day: date, paths: bool) -> str:
+    """The report of a comparison, made on a day, with whole paths or without."""
     best, name = result.best, label(result.best, result.entries)
     of = (best.evaluation, best.photos, best.train, best.test, result.seed)
     speeds = [one.speed for one in result.entries if one.speed]
     there = {"cost": speeds[1:], "quick": result.quick, "failures": result.failures, "notes": result.notes}
     empty = {key for key, content in there.items() if not content}
-    return _page("comparison", result, _Best(name, best.card, best.head, *of), empty, day)
+    return _page("comparison", result, _Best(name, best.card, best.head, *of), empty, day, paths)
 
 
-def _page(template: str, result: Training | Comparison, best: _Best, empty: Set[str], day: date) -> str:
+def standing(entries: Sequence[Entry]) -> str:
+    """What a comparison found, in a line; its verdict has the figures."""
+    best, others = entries[0], entries[1:]
+    name = shortened(best.name, _NAME)
+    if not others:
+        return f"{name}, compared with none"
+    equal = sum(one.accuracy == best.accuracy for one in entries)
+    if equal > 1:
+        return f"{equal} of {len(entries)} are equally accurate"
+    if all(one.difference is not None and one.difference.is_significant for one in others):
+        return f"{name} is clearly the best of {len(entries)}"
+    return f"{name} leads, but not clearly"
+
+
+def _page(template: str, result: Training | Comparison, best: _Best, empty: Set[str], day: date, paths: bool) -> str:
     there = {"learning": result.curve, "skipped": best.photos.skipped, "again": result.command}
     hidden = empty | {key for key, content in there.items() if not content}
     evaluation, bins = best.evaluation, best.evaluation.bins
     photos = sum(one.photos for one in bins)
-    page = _environment().get_template(f"{template}.html.j2")
+    short = shortener(result.source, paths)
+    page = templates().get_template(f"{template}.html.j2")
     return page.render(
         result=result,
         best=best,
@@ -116,14 +137,17 @@ def _page(template: str, result: Training | Comparison, best: _Best, empty: Set[
         wrong=round(evaluation.n * (1 - evaluation.accuracy)),
         confidence=sum(one.photos * one.confidence for one in bins) / photos,
         accuracy=sum(one.photos * one.accuracy for one in bins) / photos,
-        command=shlex.join(result.command),
+        command=command_line(result.command, short),
+        paths=paths,
+        short=short,
         day=day,
         machine=here(),
     )
 
 
 @cache
-def _environment() -> Environment:
+def templates() -> Environment:
+    """Templates, and the filters and drawings that they use."""
     environment = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
@@ -132,12 +156,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: list[Callable[..., object]] = [figures.percent, figures.percent_text, figures.between, figures.points]
+    filters: list[Callable[..., object]] = [figures.percent, figures.between, figures.points]
     filters += [figures.points_between, figures.probability, figures.counted, figures.count_text, figures.whole]
     filters += [figures.decimal, figures.significant, figures.speed, figures.millions, figures.seconds]
-    environment.filters |= {one.__name__: one for one in [*filters, foreign, file_name]}
+    environment.filters |= {one.__name__: one for one in [*filters, breakable, foreign, file_name]}
+    environment.filters["percent_text"] = percent
     environment.filters["head_name"] = _HEADS.__getitem__
-    drawings: list[Callable[..., object]] = [charts.interval, charts.reliability, charts.learning_curve, cost]
+    drawings: list[Callable[..., object]] = [standing, charts.interval, charts.reliability, charts.learning_curve, cost]
     environment.globals |= {one.__name__: one for one in [*drawings, shades, span_of, thumbnail]}
     environment.globals |= {
         "MATRIX_CLASSES": MATRIX_CLASSES,

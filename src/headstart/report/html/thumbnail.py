@@ -22,9 +22,9 @@ class Thumbnail:
     height: int
 
 
-def thumbnail(path: str) -> Thumbnail | None:
-    """A photo, its longer side 168 pixels; None if it can no longer be read."""
-    (picture,), missing = wholes([path], _SIDE)
+def thumbnail(path: str, side: int = _SIDE) -> Thumbnail | None:
+    """A photo, its longer side so many pixels; None if it can no longer be read."""
+    (picture,), missing = wholes([path], side)
     if missing:
         return None
     data = io.BytesIO()

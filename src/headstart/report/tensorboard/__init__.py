@@ -1,4 +1,4 @@
-"""Training results in TensorBoard: one run for each, with everything that there is to look at."""
+"""Training results in TensorBoard: each training becomes a run."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from headstart.report.tensorboard.events import Events, require
 __all__ = ["check", "record"]
 
 _ZERO = (
-    'In the HParams table 0 stands for "has none" or "not known": l2 of a head without it, parameters of a backbone '
-    "where they are not known, photos/s of a backbone that was never timed here on enough photos."
+    "In the HParams table 0 means 'not known': the parameters of some backbones, and the photos/s of a backbone that "
+    "was never timed on this machine with enough photos."
 )
 
 
 def check(logdir: str | Path) -> None:
-    """Raise before the training what would otherwise be raised after it.
+    """Check, before a training, that its run can be written.
 
     Raises:
         TrackingError: tensorboardX or matplotlib is not installed, or the folder cannot be made or written.
@@ -57,7 +57,7 @@ def record(logdir: str | Path, training: Training) -> Path:
 
 
 def tags_of(classes: Sequence[str]) -> list[str]:
-    """A tag for each class, all different: TensorBoard's own rules keep letters, digits, `_`, `-` and `.`."""
+    """A different tag for each class, with only the characters TensorBoard keeps: letters, digits, `_`, `-` and `.`."""
     tags: list[str] = []
     for name in classes:
         plain = re.sub(r"[^\w.-]", "_", name)
@@ -80,9 +80,11 @@ def _write(folder: Path, training: Training) -> None:
         events.table(folder.name, run.settings(training), training.started)
         for name, value in run.figures(training).items():
             events.scalar(name, value)
-        events.picture("confusion_matrix", pictures.confusion(evaluation, "Confusion matrix"))
-        events.picture("reliability", pictures.reliability(evaluation, "Does its confidence match its accuracy?"))
-        events.picture("mistakes", pictures.mistakes(evaluation, thumbnails, "The most confident mistakes"), "JPEG")
+        events.picture("pictures/confusion_matrix", pictures.confusion(evaluation, "Confusion matrix"))
+        reliable = pictures.reliability(evaluation, "Does its confidence match its accuracy?")
+        events.picture("pictures/reliability", reliable)
+        mistakes = pictures.mistakes(evaluation, thumbnails, "The most confident mistakes")
+        events.picture("pictures/mistakes", mistakes, "JPEG")
         for number, tag in enumerate(tags_of(evaluation.classes)):
             events.precision_recall(
                 f"precision_recall/{tag}", measured.labels == number, measured.probabilities[:, number]

@@ -1,4 +1,4 @@
-"""Loss and accuracy per epoch, on photos trained on and on others, and in words what they were computed on."""
+"""Loss and accuracy per epoch, on the photos trained on and on others, with a description of both."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from headstart.photos.splits import stratified_folds
 
 @dataclass(frozen=True)
 class Curves:
-    """What the course's Keras callback writes: `epoch_loss` and `epoch_accuracy` of `train` and `validation`.
+    """What Keras' TensorBoard callback writes: `epoch_loss` and `epoch_accuracy` of `train` and `validation`.
 
     Attributes:
         train, validation: equally long.
-        what: what an epoch is here, and which photos the validation is.
+        what: a description of an epoch here, and of the photos for validation.
     """
 
     train: Curve
@@ -27,14 +27,16 @@ class Curves:
 
 
 def curves(trial: Trial) -> Curves:
-    """Follow the solver to the head that was chosen; heads without iterations have one point."""
+    """The solver's way to the chosen head; one point for heads without iterations."""
     classifier, measured, test = trial.classifier, trial.measured, trial.data.test
     vectors, labels = trial.data.train.features.vectors, trial.data.train.numbers(classifier.classes)
     kind, l2 = classifier.choice.kind, classifier.choice.l2
     where = f"the {len(measured.labels):,} photos of the test set"
     if kind != "logistic" or l2 is None:
         if test is None:
-            where = f"all {len(labels):,} photos, each predicted by heads that did not see it (mean over repeats)"
+            where = (
+                f"all {len(labels):,} photos, each predicted by heads that were not trained on it (mean over repeats)"
+            )
         what = (
             f"A {kind} head is solved in one step: its curves have one point. Training: the {len(labels):,} photos "
             f"trained on, after calibration. Validation: {where}."
@@ -57,10 +59,10 @@ def curves(trial: Trial) -> Curves:
 
 
 def _one_fold(trial: Trial, labels: np.ndarray[tuple[int], np.dtype[np.intp]]) -> tuple[Examples, Examples]:
-    """Copies of a photo stay on one side."""
+    """Photos to train on and photos to validate on; copies of a photo stay together."""
     train = trial.data.train
     folds = stratified_folds(labels, train.content_keys().tolist(), FOLDS, trial.classifier.seed)
-    # Every class must be trained on: of a class with two photos, neither fold may take both.
+    # Every class needs photos to train on: the fold must not have both photos of a class with two.
     fold = next(f for f in range(FOLDS) if len(np.unique(labels[folds != f])) == len(np.unique(labels)))
     inside, outside = folds != fold, folds == fold
     vectors = train.features.vectors

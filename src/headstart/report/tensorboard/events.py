@@ -1,8 +1,8 @@
 """TensorBoard's event files and its server. The only module that imports tensorboardX and tensorboard.
 
-Both are in the extra `headstart[tensorboard]` and are loaded when first used. Events are written at once by
-tensorboardX's `EventsWriter`, not by its `SummaryWriter`: that one writes in a thread, which dies silently on a
-full disk, and its `add_hparams` makes a run of its own, whose row of the table has no curves.
+Both are in the extra `headstart[tensorboard]` and are loaded when first used. Events are written immediately by
+tensorboardX's `EventsWriter`, not by its `SummaryWriter`, which writes in a thread that dies silently on a full disk,
+and whose `add_hparams` makes a separate run, so that the row of the table has no curves.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 PIP = "pip install 'headstart[tensorboard]'"
-#: More thresholds than these make its plugin's field overflow (tensorboardX, `summary.pr_curve`).
+#: With more thresholds, a field of the plugin overflows (tensorboardX, `summary.pr_curve`).
 _THRESHOLDS = 127
 
 
@@ -31,7 +31,7 @@ def require(package: str) -> None:
     """Check that a package of the extra is installed, without loading it.
 
     Args:
-        package: `tensorboardX` and `matplotlib` to write, `tensorboard` to show.
+        package: `tensorboardX` or `matplotlib` to write runs, `tensorboard` to show them.
 
     Raises:
         TrackingError: it is not installed; the message has the command that installs it.
@@ -41,10 +41,10 @@ def require(package: str) -> None:
 
 
 class Events:
-    """One event file: what TensorBoard reads of a run.
+    """The event file of a run, which TensorBoard reads.
 
     Args:
-        folder: of the run; made if it is not there. Every run has its own.
+        folder: of the run; made if it is missing. Each run has its own folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,13 +55,13 @@ class Events:
         self._writer = EventsWriter(str(folder / "events"))
 
     def scalar(self, tag: str, value: float, step: int = 0) -> None:
-        """A point of a curve."""
+        """Write a point of a curve."""
         from tensorboardX import summary
 
         self._write(summary.scalar(tag, value), step)
 
     def picture(self, tag: str, picture: Image.Image, kind: Literal["PNG", "JPEG"] = "PNG") -> None:
-        """A picture: PNG for what is drawn, JPEG for what is photographed."""
+        """Write a picture: PNG for drawings, JPEG for photos."""
         from tensorboardX.proto.summary_pb2 import Summary
 
         packed = BytesIO()
@@ -72,16 +72,16 @@ class Events:
         self._write(Summary(value=[Summary.Value(tag=tag, image=image)]))
 
     def text(self, tag: str, markdown: str) -> None:
-        """A page of Markdown."""
+        """Write a page of Markdown."""
         from tensorboardX import summary
 
         self._write(summary.text(tag, markdown))
 
     def precision_recall(self, tag: str, truth: npt.NDArray[np.bool_], probabilities: npt.NDArray[np.floating]) -> None:
-        """The curve of precision against recall of one class.
+        """Write the curve of precision against recall of one class.
 
         Args:
-            tag: names the class.
+            tag: the name of the curve.
             truth: bool `(n,)`, whether the photo is of the class.
             probabilities: `(n,)` of the class, 0..1.
         """
@@ -90,10 +90,10 @@ class Events:
         self._write(summary.pr_curve(tag, truth, probabilities.astype(np.float64).clip(0, 1), _THRESHOLDS))
 
     def table(self, name: str, columns: Mapping[str, str | float], started: float) -> None:
-        """The row of this run in the HParams table: its settings. The run's scalars become the other columns.
+        """Write the row of this run in the HParams table: its settings. The run's scalars become the other columns.
 
-        No list of all columns is written: the plugin takes the first list that it meets and drops whatever another
-        version or program has written (`backend_context._find_experiment_tag`). Without one it joins them.
+        No list of all columns is written: the plugin would use the first list it finds and drop the columns of other
+        versions and programs (`backend_context._find_experiment_tag`). Without a list it shows the columns of all.
 
         Args:
             name: of the row.
@@ -142,7 +142,7 @@ def serve(logdir: Path, host: str = "127.0.0.1", port: int | None = None) -> str
 
     Args:
         logdir: folder of runs.
-        host: address to listen on; `127.0.0.1` is reached from this machine alone.
+        host: address to listen on; `127.0.0.1` can be reached from this machine only.
         port: a free one near 6006 if not given.
 
     Returns:
@@ -153,7 +153,7 @@ def serve(logdir: Path, host: str = "127.0.0.1", port: int | None = None) -> str
     """
     require("tensorboard")
     if not runs_in(logdir):
-        what = "holds no runs" if logdir.is_dir() else "is not a folder" if logdir.exists() else "does not exist"
+        what = "has no runs" if logdir.is_dir() else "is not a folder" if logdir.exists() else "does not exist"
         raise TrackingError(
             f"{logdir} {what}.\nExpected a folder of runs. Make one: headstart train PHOTOS --logdir {logdir}"
         )

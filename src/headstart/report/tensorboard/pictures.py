@@ -9,15 +9,15 @@ import numpy as np
 from PIL import Image
 
 from headstart.evaluation.metrics import Evaluation, wilson
-from headstart.report import geometry
-from headstart.report.tensorboard import drawing
-from headstart.report.tensorboard.drawing import FAINT, INK, MUTED, PAPER, RIGHT, SMALL, WRONG, letters
+from headstart.report import drawing, geometry
+from headstart.report.drawing import FAINT, INK, MUTED, PAPER, RIGHT, SMALL, WRONG, letters
+from headstart.safety.printable import counted, percent
 
-#: Pixels of a cell by the most classes that have it; with more classes, 1,200 pixels are shared.
+#: Number of classes -> pixels of a cell, up to that number; more classes share 1,200 pixels.
 _CELLS = {6: 84, 10: 66, 16: 50, 25: 38, 35: 30, 50: 26}
 #: Pixels of a class name beside the matrix.
 _NAME = 170
-#: So many mistakes are drawn at most.
+#: Mistakes that are drawn, at most.
 MISTAKES = 24
 _COLUMNS = 6
 THUMBNAIL = 168
@@ -31,7 +31,7 @@ def confusion(evaluation: Evaluation, title: str) -> Image.Image:
         title: first line.
 
     Returns:
-        RGB; names and numbers up to 50 classes, beyond that colours and as many names as are legible.
+        RGB; up to 50 classes with names and numbers, beyond that colours, and names while they are legible.
     """
     matrix, k = evaluation.confusion, len(evaluation.classes)
     cell = next((pixels for most, pixels in _CELLS.items() if k <= most), max(1200 / k, 2))
@@ -52,8 +52,8 @@ def confusion(evaluation: Evaluation, title: str) -> Image.Image:
     axes.set_yticks([])
     size = drawing.points(min(16, max(10, cell * 0.5)))
     low, high = evaluation.interval
-    accuracy = f"Accuracy {100 * evaluation.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
-    heading = [f"{accuracy} on {evaluation.n:,} photos"]
+    accuracy = f"Accuracy {percent(evaluation.accuracy)} ({100 * low:.1f} to {100 * high:.1f})"
+    heading = [f"{accuracy} on {counted(evaluation.n, 'photo')}"]
     if names:
         short = [drawing.shortened(name, size, _NAME) for name in evaluation.classes]
         axes.set_xticks(range(k), short, rotation=90, **letters(size))
@@ -63,7 +63,7 @@ def confusion(evaluation: Evaluation, title: str) -> Image.Image:
         axes.grid(which="minor", color=FAINT, linewidth=0.7)
         axes.tick_params(which="minor", length=0)
     else:
-        heading.append(f"{k:,} classes in alphabetical order: names do not fit")
+        heading.append(f"{k:,} classes in alphabetical order: there is no room for names")
     if numbers:
         rows, true, found = evaluation.per_class, matrix.sum(axis=1), matrix.sum(axis=0)
         recall = [f"{100 * row.recall:.0f} %" if n else "-" for row, n in zip(rows, true, strict=True)]
@@ -85,9 +85,9 @@ def confusion(evaluation: Evaluation, title: str) -> Image.Image:
 
 
 def reliability(evaluation: Evaluation, title: str) -> Image.Image:
-    """Is "80 % sure" right in 80 of 100? The share of right predictions by confidence, and how many there are.
+    """The share of right predictions by confidence (are those with 80 % right in 80 of 100?), and their number.
 
-    The bars are the bins of the calibration error, whiskers are 95 % intervals of the share.
+    The bars are the bins of the calibration error, the whiskers 95 % intervals of the share.
     """
     found = evaluation.bins
     middles = np.array([(one.low + one.high) / 2 for one in found])
@@ -125,12 +125,12 @@ def reliability(evaluation: Evaluation, title: str) -> Image.Image:
     lower.set_xlabel("confidence (probability of the predicted class)", **letters(SMALL, MUTED))
     below = {"bbox_to_anchor": (0.5, -0.08), "ncols": 5, "frameon": False, "fontsize": SMALL, "labelcolor": MUTED}
     figure.legend(handles=handles, loc="upper center", **below)
-    error = f"Calibration error {100 * evaluation.calibration_error:.1f} % on {evaluation.n:,} photos"
+    error = f"Calibration error {percent(evaluation.calibration_error)} on {counted(evaluation.n, 'photo')}"
     return drawing.picture(figure, title, error)
 
 
 def mistakes(evaluation: Evaluation, thumbnails: Sequence[Image.Image], title: str) -> Image.Image:
-    """The mistakes that it was most sure of: photo, true class, predicted class, probability.
+    """The most confident mistakes: photo, true class, predicted class, probability.
 
     Args:
         evaluation: whose mistakes.
@@ -139,7 +139,9 @@ def mistakes(evaluation: Evaluation, thumbnails: Sequence[Image.Image], title: s
     """
     shown = evaluation.mistakes[: len(thumbnails)]
     wrong = round(evaluation.n * (1 - evaluation.accuracy))
-    which = f"The {len(shown)} that it was most sure of, of {max(wrong, len(shown)):,} mistakes" if shown else "None"
+    which = (
+        f"The {len(shown)} most confident of {counted(max(wrong, len(shown)), 'mistake')}" if shown else "No mistakes"
+    )
     rows, columns = max(-(-len(shown) // _COLUMNS), 1), min(_COLUMNS, max(len(shown), 3))
     wide, high = THUMBNAIL + 18, THUMBNAIL + 62
     figure = drawing.sheet(columns * wide - 18, rows * high if shown else 1)
@@ -159,7 +161,7 @@ def mistakes(evaluation: Evaluation, thumbnails: Sequence[Image.Image], title: s
             (left, 28, "left", true, RIGHT),
         ):
             figure.text(x / across, (top - THUMBNAIL - y) / down, text, ha=side, va="top", **letters(SMALL, colour))
-    return drawing.picture(figure, title, f"{which} on {evaluation.n:,} photos")
+    return drawing.picture(figure, title, f"{which} on {counted(evaluation.n, 'photo')}")
 
 
 def _count(photos: float) -> str:

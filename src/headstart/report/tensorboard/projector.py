@@ -1,8 +1,8 @@
 """The embedding projector: a point for each photo, with its thumbnail, class and predicted class.
 
-TensorBoard reads four files beside the events: the points, a table of words, one large picture of all thumbnails
-(the sprite, at most 8,192 pixels a side, as many columns as rows, filled row by row; tensorboardX#516,
-tensorboard#4611), and what belongs together.
+TensorBoard reads four files beside the events: the points, a table of their labels, one large picture of all thumbnails
+(the sprite: at most 8,192 pixels a side, as many columns as rows, filled row by row; tensorboardX#516,
+tensorboard#4611), and a configuration that lists them.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from headstart.evaluation.results import Measured
 from headstart.heads.head import Vectors
 from headstart.heads.linear_algebra import one_thread
 from headstart.photos.thumbnails import squares
-from headstart.safety.printable import show
+from headstart.safety.printable import counted, percent, show
 
-#: More points neither draw nor turn smoothly in a browser, and each wants a thumbnail.
+#: More points are not drawn and rotated smoothly in a browser, and each needs a thumbnail.
 POINTS = 1000
-#: Beyond 200 dimensions the projector takes 200 random directions (its `PCA_SAMPLE_DIM`); these are the best 200.
+#: With more than 200 dimensions the projector uses 200 random ones (its `PCA_SAMPLE_DIM`); these are the best 200.
 DIMENSIONS = 200
 SPRITE_SIDE = 8192
 _THUMBNAIL = 64
@@ -45,10 +45,10 @@ def write(folder: Path, measured: Measured, vectors: Vectors) -> str:
     Args:
         folder: of the run.
         measured: n photos with class, predicted class and probability.
-        vectors: float32 `(n, dim)`, theirs.
+        vectors: float32 `(n, dim)`, of these photos.
 
     Returns:
-        what is shown and what was left out, in words.
+        a description of what is shown and what was left out.
 
     Raises:
         OSError: the folder cannot be written.
@@ -67,7 +67,7 @@ def write(folder: Path, measured: Measured, vectors: Vectors) -> str:
 
 
 def sample(labels: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
-    """Rows of at most `most` photos: the same number of each class, all of those that have fewer; in order."""
+    """Rows of at most `most` photos, in order: the same number of each class, or all if a class has fewer."""
     order = np.random.default_rng(0).permutation(len(labels))
     by_class = [order[labels[order] == c] for c in np.unique(labels)]
     counts = np.array([len(members) for members in by_class])
@@ -77,22 +77,23 @@ def sample(labels: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
 
 @one_thread()
 def principal(vectors: Vectors, most: int) -> tuple[Vectors, float]:
-    """Vectors rotated so that the first coordinates hold most; distances and angles stay, except for what is cut off.
+    """Rotate vectors so that the first coordinates are the longest, and keep those.
 
     Args:
         vectors: float32 `(n, dim)`.
         most: coordinates to keep.
 
     Returns:
-        float32 `(n, min(most, n, dim))`, and the share (0..1) of the squared lengths that is kept.
+        float32 `(n, min(most, n, dim))`, and the share (0..1) of the squared lengths that is kept. Apart from what is
+        dropped, distances and angles stay the same.
     """
     if vectors.shape[1] <= most:
         return vectors, 1.0
-    # No centring: angles to the origin are kept, and the projector centres by itself where it wants to.
+    # No centring: angles at the origin stay, and the projector centres by itself if it needs to.
     n, dim = vectors.shape
     values, axes = np.linalg.eigh(vectors @ vectors.T if n < dim else vectors.T @ vectors)
     lengths = np.sqrt(np.maximum(values, 0))[::-1][:most]
-    # vectors = U L V': the smaller of the two products has U L**2 U' or V L**2 V', and U L is what is wanted.
+    # vectors = U L V': the smaller of the two products has U L**2 U' or V L**2 V', and U L is the result.
     front = np.ascontiguousarray(axes[:, ::-1][:, :most])
     turned = front * lengths if n < dim else vectors @ front
     total = float((vectors.astype(np.float64) ** 2).sum())
@@ -111,7 +112,7 @@ def sprite(pictures: Sequence[Image.Image], side: int) -> Image.Image:
 
 
 def _words(measured: Measured, row: int) -> list[str]:
-    """A row of the table; a tab or a line break in a name would shift all that follow."""
+    """A row of the table. Names are cleaned: a tab or line break would shift the cells after it."""
     p, label = measured.probabilities[row], int(measured.labels[row])
     predicted = int(p.argmax())
     words = [
@@ -127,14 +128,14 @@ def _words(measured: Measured, row: int) -> list[str]:
 def _summary(measured: Measured, rows: npt.NDArray[np.intp], cut: tuple[int, int, float], missing: int) -> str:
     n = len(measured.labels)
     if len(rows) == n:
-        which = f"all {n:,} photos that were measured on"
+        which = f"all {n:,} photos measured on"
     else:
         counts = np.bincount(measured.labels[rows])
-        which = f"{len(rows):,} of the {n:,} photos that were measured on, at most {int(counts.max()):,} of a class"
+        which = f"{len(rows):,} of the {n:,} photos measured on, at most {int(counts.max()):,} of each class"
     text = f"The projector shows {which}; {n - len(rows):,} are left out."
     few, dim, kept = cut
     if few < dim:
-        text += f" Of {dim:,} dimensions the {few} principal ones are written: {100 * kept:.1f} % of the whole."
+        text += f" Of {dim:,} dimensions it has the {few} principal ones: {percent(kept)} of the squared lengths."
     if missing:
-        text += f" {missing:,} thumbnails are grey: those photos can no longer be read."
+        text += f" Grey thumbnails stand for {counted(missing, 'photo')} that can no longer be read."
     return text

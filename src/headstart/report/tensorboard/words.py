@@ -1,4 +1,4 @@
-"""What TensorBoard's text page shows of a run, in Markdown."""
+"""The text page of a run in TensorBoard, in Markdown."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from headstart.classifier.saved import version_of
 from headstart.classifier.training import Training
 from headstart.report.tensorboard import run
 from headstart.report.text.evaluation import figures_of, photo_count
-from headstart.safety.printable import show
+from headstart.safety.printable import counted, percent, show
 
 _PACKAGES = ("headstart", "numpy", "openvino", "pillow", "tensorboardX")
 _CONFUSIONS = 10
 
 
 def summary(training: Training, notes: Sequence[str]) -> str:
-    """Accuracy with its interval, the classes, what is confused, what was skipped; and the notes."""
+    """Accuracy with its interval, classes, confusions, skipped photos, and the notes."""
     evaluation, photos = training.measured.evaluation, training.measured.photos
     low, high = evaluation.interval
     how = "a test set"
     if evaluation.protocol == "cross-validation":
-        how = "cross-validation: each photo predicted by heads that did not see it"
+        how = "cross-validation: each photo was predicted by heads that were not trained on it"
     skipped = ", ".join(f"{count} {reason}" for reason, count in photos.reasons.items())
     rows = [[one.name, f"{one.support:,}", *figures_of(one)] for one in evaluation.per_class]
     parts = [
-        f"**Accuracy {100 * evaluation.accuracy:.1f} %** on {evaluation.n:,} photos (95 % interval "
-        f"{100 * low:.1f} to {100 * high:.1f} %), measured by {how}.",
-        f"Balanced accuracy {100 * evaluation.balanced_accuracy:.1f} %, log loss {evaluation.log_loss:.3f}, "
-        f"calibration error {100 * evaluation.calibration_error:.1f} %.",
-        f"Trained on {training.trial.train:,} photos; {len(photos.skipped):,} of {photos.found:,} files not used"
-        + (f" ({skipped})." if skipped else "."),
+        f"**Accuracy {percent(evaluation.accuracy)}** on {counted(evaluation.n, 'photo')} (95 % interval "
+        f"{100 * low:.1f} to {percent(high)}), measured by {how}.",
+        f"Balanced accuracy {percent(evaluation.balanced_accuracy)}, log loss {evaluation.log_loss:.3f}, "
+        f"calibration error {percent(evaluation.calibration_error)}.",
+        f"Trained on {counted(training.trial.train, 'photo')}; {len(photos.skipped):,} of {photos.found:,} files were "
+        f"not used{f' ({skipped})' if skipped else ''}.",
         "### Classes\n" + _table(["class", "photos", "precision", "recall", "F1"], rows),
     ]
     if confused := [
@@ -45,12 +45,12 @@ def summary(training: Training, notes: Sequence[str]) -> str:
 def settings(training: Training) -> str:
     """The row of the table, and the command line if there is one."""
     table = _table(["setting", "value"], [[name, _plain(value)] for name, value in run.settings(training).items()])
-    # Indented text is shown as it is: no character of a path is taken for Markdown.
+    # Indented text is shown unchanged: no character of a path counts as Markdown.
     return f"    {show(shlex.join(training.command))}\n\n{table}" if training.command else table
 
 
 def versions() -> str:
-    """Versions of the packages that decide the figures."""
+    """Versions of the packages that the figures depend on."""
     return _table(
         ["package", "version"], [["python", sys.version.split()[0]], *([n, version_of(n)] for n in _PACKAGES)]
     )
@@ -62,7 +62,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _escaped(cell: str) -> str:
-    """Names are shown as they are, not as Markdown."""
+    """Show a name unchanged, not as Markdown."""
     clean = " ".join(show(cell).split())
     return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>()#+-!|" else letter for letter in clean)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from headstart.report.text.evaluation import percent, table
-from headstart.safety.printable import show
+from headstart.report.text.evaluation import table
+from headstart.safety.printable import percent, show
 
 if TYPE_CHECKING:
     from headstart.classifier.comparison import Comparison, Entry
@@ -32,7 +32,7 @@ def comparison_table(comparison: Comparison) -> str:
                 f"{one.card.dim:,}",
                 "-" if one.parameters is None else f"{one.parameters / 1e6:.1f} M",
                 "-" if one.file_bytes is None else f"{one.file_bytes / 1e6:.1f}",
-                "-" if one.speed is None else f"{one.speed:,.0f}",
+                "-" if one.speed is None else f"{'~' if one.work.under_load else ''}{one.speed:,.0f}",
                 f"{one.backbone_seconds + one.head_seconds:.1f}",
             ]
         )
@@ -47,13 +47,21 @@ def cautions(comparison: Comparison) -> str:
     """How to read the table, and the command that trains the best."""
     best = comparison.best
     how = {
-        "test set": "measured on photos that no head was trained on; p by McNemar's exact test, mid-p",
-        "cross-validation": "by cross-validation over the same folds; p by the corrected resampled t-test",
+        "test set": "measured on photos that no head was trained on; differences by the paired score test",
+        "cross-validation": "by cross-validation over the same folds; differences by the corrected resampled t-test",
     }[comparison.protocol]
+    several = len(comparison.entries) - 1
+    at_once = f", for {several} comparisons at once" if several > 1 else ""
     lines = [
-        f"{best.evaluation.n:,} photos, {how}. behind: percentage points behind the best. "
-        "*: no other is both more accurate and faster. photos/s: the backbone alone, on this machine."
+        f"{best.evaluation.n:,} photos, {how}. behind: percentage points behind the best; its interval leaves out 0 "
+        f"exactly if p is below 0.05{at_once}. *: no other is both more accurate and faster. "
+        "photos/s: the backbone alone, on this machine."
     ]
+    if any(one.work.under_load for one in comparison.entries):
+        lines.append(
+            "~: estimated from processor time, because other programs kept the processors busy; it is measured again "
+            "in the next comparison."
+        )
     if len(comparison.entries) > 2:
         lines.append("The best of several was partly lucky: expect slightly less on new photos.")
     words = ["headstart", "train", comparison.source, "-b", best.card.handle]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from headstart.safety.printable import counted, show
+from headstart.safety.printable import counted, percent, show
 
 if TYPE_CHECKING:
     from headstart.evaluation.learning_curve.curve import LearningCurve
@@ -92,8 +92,3 @@ def photo_count(photos: float) -> str:
 
 def _is_figure(cell: str) -> bool:
     return re.fullmatch(r"–|[<+-]?\d[\d.,]*( ?[%M])?", cell) is not None
-
-
-def percent(share: float) -> str:
-    """A share, 0..1, with one decimal."""
-    return f"{100 * share:.1f} %"

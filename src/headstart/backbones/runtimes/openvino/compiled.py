@@ -1,4 +1,4 @@
-"""Graphs compiled by OpenVINO for a card, with preprocessing and the best batch size, and kept for the next start."""
+"""Compiles graphs with OpenVINO for a card, with preprocessing and the best batch size; keeps them for later runs."""
 
 from __future__ import annotations
 
@@ -25,23 +25,26 @@ from headstart.backbones.runtimes.openvino import forks, shutdown
 from headstart.disk import atomic
 from headstart.errors import BackboneError, reason
 from headstart.photos.images import View
+from headstart.safety.untrusted import without_waiting
 
 Output = Literal["features", "scores"]
-#: Pictures in one request; the first that works is used. In float32 on AVX2 batches of 1 to 8 were equally fast (70 to
-#: 85 photos/s, two cores of an AMD EPYC), so 1, which is quick for a single photo; in bfloat16 on AMX 4 to 8 were best.
+#: What a user may ask for; `auto` is resolved before there is a card.
+PrecisionChoice = Literal["auto", "float32", "bfloat16"]
+#: Pictures in one request; the first number that works is used. In float32 on AVX2, 1 to 8 were equally fast (70 to 85
+#: photos/s, two cores of an AMD EPYC), so 1, which is quick for a single photo; in bfloat16 on AMX, 4 to 8 were best.
 _BATCHES = {"float32": (1,), "bfloat16": (4, 1)}
 
 _LINE = 4096  # bytes of the longest line before the data of a kept graph
 
-_once = threading.Lock()  # for what exists only once
+_once = threading.Lock()  # for objects that exist only once
 
 
 def engine() -> Any:
     """The module `openvino`, imported without its telemetry.
 
     `import openvino` contacts a server (openvino/tools/ovc/__init__.py) and creates a folder in the user's home.
-    headstart promises to stay offline, so the reporting package cannot be imported meanwhile, and OpenVINO uses its
-    own silent replacement. Nothing else of OpenVINO is missing afterwards.
+    headstart promises to stay offline, so the telemetry package cannot be imported meanwhile, and OpenVINO uses its own
+    silent replacement. Nothing else of OpenVINO is affected.
 
     Raises:
         BackboneError: this process was forked from one that has used OpenVINO.
@@ -50,14 +53,14 @@ def engine() -> Any:
     with _once:
         if "openvino" not in sys.modules:
             absent = object()
-            reporter = sys.modules.get("openvino_telemetry", absent)
+            telemetry = sys.modules.get("openvino_telemetry", absent)
             sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # documented: makes its import fail
             try:
                 import openvino
             finally:
                 del sys.modules["openvino_telemetry"]
-                if reporter is not absent:
-                    sys.modules["openvino_telemetry"] = reporter  # type: ignore[assignment]
+                if telemetry is not absent:
+                    sys.modules["openvino_telemetry"] = telemetry  # type: ignore[assignment]
     import openvino
 
     return openvino
@@ -83,7 +86,7 @@ def _release() -> None:
     """Free graphs before the interpreter ends.
 
     If they were freed later, OpenVINO 2026.4 aborted about one process in eight ("terminate called without an active
-    exception"), after all work was done but with an exit code of failure.
+    exception"): after all work was done, but with the exit code of a failure.
     """
     shutdown.end()
     for graphs in list(_alive):
@@ -93,7 +96,7 @@ def _release() -> None:
 
 
 def _orphan() -> None:
-    """In a forked child, never free what the parent compiled, see `forks`."""
+    """In a forked child, never free the graphs of the parent, see `forks`."""
     if forks.orphaned():
         import ctypes
 
@@ -107,13 +110,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_orphan)
 
 
-def resolve_precision(precision: Precision) -> Literal["float32", "bfloat16"]:
+def resolve_precision(precision: PrecisionChoice) -> Precision:
     """`auto` is bfloat16 where the processor supports it, else float32.
 
     Raises:
         BackboneError: bfloat16 was requested and the processor lacks it, or the name is unknown.
     """
-    if precision not in get_args(Precision):
+    if precision not in get_args(PrecisionChoice):
         raise BackboneError(f"There is no precision '{precision}'.\nExpected auto, float32 or bfloat16.")
     if precision != "float32" and has_bfloat16():
         return "bfloat16"
@@ -129,15 +132,15 @@ def has_bfloat16() -> bool:
 
 @dataclass(frozen=True)
 class Compiled:
-    """A graph ready to run, with `batch` pictures in each request; `requests` at once keep the processor busy."""
+    """A graph ready to run, with `batch` pictures in each request; `requests` at a time keep the processor busy."""
 
-    network: Any
+    model: Any
     batch: int
     requests: int
 
 
 class Graphs:
-    """The compiled graphs of one model, compiled or loaded at first use; arguments as for `NetworkBackbone`."""
+    """The compiled graphs of one model, compiled or loaded at first use; arguments as for `OpenVINOBackbone`."""
 
     def __init__(self, card: Card, build: Callable[[], Any], folder: Path | None) -> None:
         self._card = card
@@ -152,7 +155,7 @@ class Graphs:
         """The graph that ends in `features` or `scores`.
 
         Raises:
-            BackboneError: OpenVINO cannot compile it, or see `engine`.
+            BackboneError: OpenVINO cannot compile it; or see `engine`.
         """
         engine()  # before the lock: in a forked child, a thread that no longer exists may hold it
         with self._lock:
@@ -162,11 +165,11 @@ class Graphs:
             return found
 
     def close(self) -> dict[Output, Compiled]:
-        """Forget the graphs: they are freed when no thread or caller has them, and loaded again at the next use."""
+        """Drop the graphs and return them: they are freed when no thread uses them, and loaded at the next use."""
         ready, self._ready = self._ready, {}
         return ready
 
-    # On disk: SHA-256 of all that follows, in hex; a line of JSON; the engine's own format.
+    # The file: a line with the SHA-256 (hex) of the rest; a line of JSON; the engine's own format.
 
     def _path(self, output: Output) -> Path | None:
         view = View(self._card.view.height, self._card.view.width)
@@ -192,10 +195,10 @@ class Graphs:
             batch = facts.pop("batch")
             if facts != self._identity(path):
                 return None
-            network = _engine().import_model(engine().Tensor(data), "CPU", self._settings())
+            model = _engine().import_model(engine().Tensor(data), "CPU", self._settings())
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
-            return None  # it is only a copy, and can be compiled again
-        return Compiled(network, batch, _requests(network))
+            return None  # the graph is compiled again
+        return Compiled(model, batch, _requests(model))
 
     def _compile(self, output: Output) -> Compiled:
         try:
@@ -204,22 +207,22 @@ class Graphs:
             fixed = own.get_length() if own.is_static else 1
             for batch in (*_BATCHES[self._card.precision], fixed):
                 if not _takes(graph, batch):
-                    graph = self._prepared(output)  # a failed change of shape leaves it neither old nor new
+                    graph = self._prepared(output)  # a failed change of shape leaves it inconsistent
                     continue
-                network = _engine().compile_model(graph, "CPU", self._settings())
-                if batch == 1 or _rows_are_independent(network, list(graph.inputs[0].get_shape())):
+                model = _engine().compile_model(graph, "CPU", self._settings())
+                if batch == 1 or _rows_are_independent(model, list(graph.inputs[0].get_shape())):
                     break
             else:
                 raise BackboneError(
-                    f"{self._card.handle} takes {fixed} pictures at once and mixes them.\nExpected a model whose "
+                    f"{self._card.handle} takes {fixed} pictures at a time and mixes them.\nExpected a model whose "
                     "result for a picture is independent of the others. Export it for one picture, or any number."
                 )
         except BackboneError:
             raise
-        except Exception as error:  # the engine's errors are of many kinds
+        except Exception as error:  # the engine's errors have many types
             raise BackboneError(f"{self._card.handle} cannot be compiled by OpenVINO: {reason(error)}") from error
-        self._keep(output, network, batch)
-        return Compiled(network, batch, _requests(network))
+        self._keep(output, model, batch)
+        return Compiled(model, batch, _requests(model))
 
     def _prepared(self, output: Output) -> Any:
         """The graph from uint8 pictures to one output."""
@@ -229,12 +232,12 @@ class Graphs:
         graph = ov.Model([ov.opset13.result(chosen.node.input_value(0))], graph.get_parameters(), output)
         return _with_preprocessing(graph, self._card)
 
-    def _keep(self, output: Output, network: Any, batch: int) -> None:
+    def _keep(self, output: Output, model: Any, batch: int) -> None:
         path = self._path(output)
         if path is None:
             return
         try:
-            blob = network.export_model()
+            blob = model.export_model()
             data = blob if isinstance(blob, bytes) else blob.getvalue()
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.is_dir() and not path.is_symlink():
@@ -245,17 +248,16 @@ class Graphs:
             with atomic.replacing(path, lasting=False) as file:
                 file.writelines((check.hexdigest().encode() + b"\n", line, data))
         except (OSError, RuntimeError):
-            pass  # then the next start takes half a second longer; the store reports a bad disk
+            pass  # the next start takes half a second longer; the store reports a faulty disk
 
 
 def _unsealed(path: Path) -> tuple[dict[str, Any], Any]:
-    """Facts and data of a kept graph, with its checksum verified.
+    """Read a kept graph and verify its checksum: facts and data.
 
     Raises:
-        OSError: it cannot be read. ValueError, KeyError, TypeError: it is damaged, or is something else.
+        OSError: it cannot be read. ValueError, KeyError, TypeError: it is damaged or another kind of file.
     """
-    # Opening a pipe that nobody writes to would wait forever.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
+    with open(path, "rb", opener=without_waiting) as file:
         info = os.fstat(file.fileno())
         if not stat.S_ISREG(info.st_mode):
             raise ValueError("not a regular file")
@@ -270,12 +272,12 @@ def _unsealed(path: Path) -> tuple[dict[str, Any], Any]:
     return facts, rest[len(line) :]
 
 
-def _requests(network: Any) -> int:
-    return int(network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+def _requests(model: Any) -> int:
+    return int(model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
 
 
 def _with_preprocessing(graph: Any, card: Card) -> Any:
-    """Make the graph accept uint8 (n, height, width, 3) RGB, with conversion, colour order and scaling inside it."""
+    """Make the graph accept uint8 (n, height, width, 3) RGB; conversion, colour order and scaling become part of it."""
     ov = engine()
     from openvino.preprocess import ColorFormat, PrePostProcessor
 
@@ -288,7 +290,7 @@ def _with_preprocessing(graph: Any, card: Card) -> Any:
         tensor.set_color_format(ColorFormat.RGB)
         inside.convert_color(ColorFormat.BGR)
     if (card.mean, card.scale) != ((0.0,) * 3, (1.0,) * 3):
-        # OpenVINO counts channels in their order at this step.
+        # At this step OpenVINO expects the channels in their present order.
         mean, scale = list(card.mean), list(card.scale)
         if card.channels == "BGR":
             mean, scale = mean[::-1], scale[::-1]
@@ -298,7 +300,7 @@ def _with_preprocessing(graph: Any, card: Card) -> Any:
 
 
 def _takes(graph: Any, batch: int) -> bool:
-    """Set the batch size, and whether that worked: some graphs have a fixed one."""
+    """Set the batch size; returns whether that worked, as some graphs have a fixed one."""
     shape = graph.inputs[0].get_partial_shape()
     try:
         graph.reshape({graph.inputs[0]: [batch, *(side.get_length() for side in list(shape)[1:])]})
@@ -307,9 +309,9 @@ def _takes(graph: Any, batch: int) -> bool:
     return bool(graph.outputs[0].get_partial_shape()[0] == batch)
 
 
-def _rows_are_independent(network: Any, shape: list[int]) -> bool:
-    """Whether a picture gives the same bits in every place of the batch: some kernels treat the last rows apart."""
+def _rows_are_independent(model: Any, shape: list[int]) -> bool:
+    """Whether a picture gives the same bits in every place of the batch; some kernels treat the last rows otherwise."""
     pictures = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    rows = np.array(network(pictures)[0])
-    turned = [np.array(network(np.roll(pictures, i, axis=0))[0]) for i in range(1, shape[0])]
+    rows = np.array(model(pictures)[0])
+    turned = [np.array(model(np.roll(pictures, i, axis=0))[0]) for i in range(1, shape[0])]
     return all(np.array_equal(np.roll(rows, i, axis=0), other) for i, other in enumerate(turned, start=1))

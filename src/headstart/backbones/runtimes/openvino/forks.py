@@ -1,8 +1,8 @@
 """A process forked from one that has used OpenVINO cannot use it.
 
-The engine's threads do not exist in a forked child, so whatever waits for them waits forever. With OpenVINO 2026.4
+The engine's threads do not exist in a forked child, so whatever waits for them blocks forever. With OpenVINO 2026.4
 children hung when they ran a graph of the parent (always), when one was freed at exit (40 of 40), and, if another
-thread was computing at the fork, even when they compiled a graph of their own (1 of 8). So all of this is refused.
+thread was computing at the fork, even when they compiled a graph of their own (1 of 8). headstart refuses all of this.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _orphaned = False
 
 
 def enter() -> None:
-    """To be called before the engine, its locks and its modules are used.
+    """Call this before the engine, its locks and its modules are used.
 
     Raises:
         BackboneError: it cannot be used in this process.

@@ -1,8 +1,8 @@
-"""When the process ends, no thread may be inside the engine.
+"""No thread may be inside the engine when the process ends.
 
-Threads that are still running then are daemons, which Python stops wherever they next request the GIL. Inside the
+Threads that still run then are daemons, which Python stops wherever they next request the GIL. Inside the
 engine's C++ this aborts the process ("terminate called without an active exception"). So before graphs are freed,
-threads are asked to leave the engine, and the process waits for them.
+threads get a signal to leave the engine, and the process waits for them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ending = False
 
 @contextmanager
 def inside() -> Iterator[None]:
-    """Use the engine in this context; at its end the process waits for it.
+    """Context for using the engine; a process that is ending waits for it.
 
     Raises:
         BackboneError: the process is ending.
@@ -42,7 +42,7 @@ def inside() -> Iterator[None]:
 
 
 def check() -> None:
-    """To be called regularly while the engine is used.
+    """Call this regularly while the engine is used.
 
     Raises:
         BackboneError: the process is ending.
@@ -60,7 +60,7 @@ def end() -> None:
 
 
 def _forked() -> None:
-    """In a forked child the other threads do not exist, and cannot leave or release the lock."""
+    """Start anew in a forked child: threads that do not exist in it cannot leave or release the lock."""
     global _change, _inside
     _change, _inside = threading.Condition(), 0
 

@@ -23,15 +23,15 @@ from headstart.photos.images import Images
 _POLL = 50
 
 
-class NetworkBackbone(Backbone):
-    """A graph with a card. It is compiled at the first picture, so not in a run that finds all vectors in the store.
+class OpenVINOBackbone(Backbone):
+    """A graph with a card. It is compiled at the first picture, not if all vectors are found in the store.
 
     Args:
-        card: how to feed the graph and what comes out.
+        card: how to feed the graph, and what it returns.
         build: creates the graph, an `openvino.Model` with one input, float32 `(n, 3, height, width)` already
             normalised, and the outputs `features` and, if the card has classes, `scores`.
-        labels: names of its own classes.
-        folder: where compiled graphs are kept (None: nowhere). A missing, damaged or foreign one is replaced.
+        labels: names of the model's classes.
+        folder: where compiled graphs are kept (None: nowhere). A missing, damaged or wrong one is replaced.
     """
 
     def __init__(
@@ -118,8 +118,8 @@ class NetworkBackbone(Backbone):
             done(tag, rows)
             return request
 
-        # Requests and no AsyncInferQueue: its callback runs in the engine's threads. One that drops the callback after
-        # `wait_all` waits for the GIL, which is held by whoever frees the graph and joins that thread: a deadlock.
+        # No AsyncInferQueue: its callback runs in the engine's threads. A thread that drops it after `wait_all` waits
+        # for the GIL, while the thread with the GIL frees the graph and joins the first one: a deadlock.
         try:
             for tag, images in batches:
                 self.check(images)
@@ -130,7 +130,7 @@ class NetworkBackbone(Backbone):
                     padded = np.zeros((compiled.batch, *images.shape[1:]), np.uint8)
                     padded[: len(images)] = images
                 # One request more than streams keeps every stream busy while Python fetches the next batch.
-                request = collect() if len(busy) > compiled.requests else compiled.network.create_infer_request()
+                request = collect() if len(busy) > compiled.requests else compiled.model.create_infer_request()
                 with _translated(self.card.handle):
                     request.start_async({0: padded})
                 busy.append((request, tag, len(images)))

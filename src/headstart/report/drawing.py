@@ -1,6 +1,6 @@
-"""What the pictures of a run share: a sheet, colours, letters. Drawn by matplotlib's objects: pyplot's state is global.
+"""Shared by all pictures: a sheet, colours, fonts. Drawn by matplotlib's objects: pyplot's state is global.
 
-matplotlib is in the extra `headstart[tensorboard]` and is loaded when something is drawn.
+matplotlib is in the extra `headstart[plot]` and is loaded when something is drawn.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RIGHT, WRONG = "#0b5d7a", "#be3a26"
 TITLE, SMALL = 14.0, 10.0
 _DPI = 100
 _EDGE = 24
-#: Asked in this order for letters that matplotlib's own font lacks; those that this machine has.
+#: Fonts, if installed, in the order in which they are searched for characters that matplotlib's own font lacks.
 _FAMILIES = (
     "DejaVu Sans",
     "Noto Sans",
@@ -42,7 +42,7 @@ _NO_LETTER = "\N{WHITE SQUARE}"
 
 
 def sheet(width: float, height: float) -> Figure:
-    """An empty sheet; its sides in pixels. What is drawn may stand outside it, such as the names beside a matrix."""
+    """An empty sheet of this size in pixels. Drawings may lie outside it, such as the names beside a matrix."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -52,7 +52,7 @@ def sheet(width: float, height: float) -> Figure:
 
 
 def picture(figure: Figure, title: str, *lines: str) -> Image.Image:
-    """All that was drawn, in the sheet or outside it, below a heading: RGB."""
+    """Everything drawn, inside the sheet or outside, below a heading: RGB."""
     from matplotlib.transforms import Bbox
 
     box = figure.get_tightbbox()  # in inches
@@ -82,20 +82,20 @@ def mix(low: str, high: str, share: float) -> tuple[float, float, float]:
 
 
 def readable_on(colour: tuple[float, float, float]) -> str:
-    """Ink or paper, by the luminance of what is behind (ITU-R BT.601 weights)."""
+    """Ink or paper, depending on the luminance of the background (ITU-R BT.601 weights)."""
     red, green, blue = colour
     return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else PAPER
 
 
 def letters(size: float, colour: str = INK) -> dict[str, Any]:
-    """How text is set, as matplotlib's arguments: a `$` in a name is no formula."""
+    """Matplotlib's arguments for text; a `$` in a name does not start a formula."""
     return {"fontsize": size, "color": colour, "fontfamily": _families(), "parse_math": False}
 
 
 def shortened(text: str, size: float, width: float) -> str:
-    """As much of a name as fits into so many pixels, the middle left out: both ends of a name matter.
+    """Shorten a name in the middle until it fits into `width` pixels.
 
-    What no font of this machine has becomes a box; what is not to be seen (control characters) is left out.
+    Characters that no font on this machine has become a box; control characters are left out.
     """
     text = unicodedata.normalize("NFC", " ".join(show(text).split()))
     text = "".join(letter for letter in text if not unicodedata.category(letter).startswith("C"))
@@ -123,7 +123,7 @@ def _families() -> list[str]:
 
 @cache
 def _known() -> frozenset[int]:
-    """Code points that the fonts of this machine have: matplotlib warns of others."""
+    """Code points that the fonts on this machine have; matplotlib warns of others."""
     from matplotlib.font_manager import findfont, get_font
 
     return frozenset[int]().union(*(get_font(findfont(name)).get_charmap() for name in _families()))

@@ -1,0 +1,130 @@
+"""`headstart embed` (feature vectors as a file) and `headstart similar` (the photos most like a photo)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headstart.apps.cli import options
+from headstart.apps.cli.console import Bar, print_json, put, say, say_skipped
+from headstart.apps.cli.grouping import PATH, Command, argument, option
+from headstart.safety.printable import counted
+
+if TYPE_CHECKING:
+    from headstart.classifier.similar import Similar
+
+_EMBED = """\b
+Example:
+  headstart embed photos -o vectors.npz"""
+_SIMILAR = """\b
+Example:
+  headstart similar cat.jpg photos"""
+
+
+@click.command(cls=Command, epilog=_EMBED)
+@argument("photos", type=PATH, nargs=-1, required=True, help="Photos, folders of photos, or one CSV file.")
+@option(
+    "-o", "--output", group=options.OUTPUT, type=PATH, metavar="FILE", required=True,
+    help="File to write, replaced if it exists: .npz, .csv, or .parquet (needs headstart[parquet]).",
+)  # fmt: skip
+@options.backbone
+@options.view
+@options.input_range
+@options.layers
+@options.as_json
+def embed(
+    photos: Sequence[Path],
+    output: Path,
+    backbone: str,
+    view: str,
+    input_range: str,
+    layers: str,
+    as_json: bool,
+) -> None:
+    """Write the feature vectors of photos to a file.
+
+    If PHOTOS is one folder of class folders, or a CSV file, the file has a column of labels.
+    """
+    from headstart.features import tables
+    from headstart.features.embedder import load_backbone
+    from headstart.photos.sources import find_files
+
+    tables.check(output)
+    labels = _labels(photos)
+    with Bar() as bar:
+        chosen = options.backbone_options(input_range, layers)
+        loaded = load_backbone(backbone, view=view, options=chosen, progress=bar)  # type: ignore[arg-type]
+        found = loaded.features(list(labels or find_files(list(photos))), bar)
+    say_skipped(found.skipped)
+    known = None if labels is None else [labels[path] for path in found.paths]
+    tables.write(output, found, known, loaded.card.handle)
+    if as_json:
+        from headstart.evaluation.results import PhotoCounts
+
+        counts = PhotoCounts(len(found.paths) + len(found.skipped), found.skipped)
+        print_json({"path": str(output), "backbone": loaded.card.handle, "dim": loaded.dim, "photos": counts.to_json()})
+    else:
+        columns = "with labels" if known is not None else "without labels: PHOTOS has no classes"
+        put(f"{counted(len(found.paths), 'vector')} of {loaded.dim:,} dimensions written to {output}, {columns}.")
+
+
+@click.command(cls=Command, epilog=_SIMILAR)
+@argument("photo", type=PATH, help="The photo to look for.")
+@argument("photos", type=PATH, nargs=-1, required=True, help="Where to look: folders or photos.")
+@option("--top", group=options.OUTPUT, type=click.IntRange(1), metavar="N", default=10, help="How many to show.")
+@options.backbone
+@options.view
+@options.input_range
+@options.layers
+@options.as_json
+def similar(
+    photo: Path,
+    photos: Sequence[Path],
+    top: int,
+    backbone: str,
+    view: str,
+    input_range: str,
+    layers: str,
+    as_json: bool,
+) -> None:
+    """Find the photos that look most like a photo."""
+    from headstart.classifier.similar import similar as run
+
+    with Bar() as bar:
+        found = run(
+            photo, list(photos), top=top, backbone=backbone, view=view,  # type: ignore[arg-type]
+            options=options.backbone_options(input_range, layers), progress=bar,
+        )  # fmt: skip
+    say_skipped(found.skipped)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        _show(found)
+
+
+def _show(found: Similar) -> None:
+    for one in found.neighbours:
+        put(f"{one.similarity:6.3f}  {one.path}")
+    say("1 is the same, 0 has nothing in common (cosine similarity of the feature vectors).")
+
+
+def _labels(photos: Sequence[Path]) -> dict[str, str] | None:
+    """Class name of each photo, if the one folder or CSV given has classes."""
+    from headstart.errors import DataError
+    from headstart.photos.sources import open_source
+
+    if len(photos) != 1 or not (photos[0].is_dir() or os.fspath(photos[0]).lower().endswith(".csv")):
+        return None
+    try:
+        source = open_source(photos[0])
+    except DataError:
+        if photos[0].is_dir():  # no classes; other trouble with it shows when its photos are listed
+            return None
+        raise
+    for note in source.notes:
+        say(note)
+    return dict(zip(source.paths, source.labels, strict=True))

@@ -1,0 +1,105 @@
+"""`similar`: the photos that look most like a photo."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart import backbones
+from headstart.classifier.measuring import vectors_of
+from headstart.errors import DataError
+from headstart.evaluation.results import PhotoCounts
+from headstart.features.embedder import load_backbone
+from headstart.features.extraction import Skipped, require_all
+from headstart.photos.images import Fit
+from headstart.photos.pictures import Picture, Pictures, is_one_photo
+from headstart.photos.sources import find_files
+from headstart.progress import Progress
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A photo and its similarity, -1..1: the cosine of the angle between two vectors; 1: equal vectors."""
+
+    path: str
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Similar:
+    """The photos nearest to a photo.
+
+    Attributes:
+        photo: what was looked for.
+        backbone: handle of the model whose features were compared.
+        neighbours: the most similar first; photos that are equally similar in the order of the folder.
+        photos: how many photos it was compared with, and those that cannot be used.
+    """
+
+    photo: str
+    backbone: str
+    neighbours: tuple[Neighbour, ...]
+    photos: PhotoCounts
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Photos that cannot be used."""
+        return self.photos.skipped
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that `headstart similar --json` prints, see docs/json.md."""
+        return {
+            "photo": self.photo,
+            "backbone": self.backbone,
+            "similar": [{"path": one.path, "cosine": one.similarity} for one in self.neighbours],
+            "photos": self.photos.to_json(),
+        }
+
+
+def similar(
+    photo: Picture,
+    photos: Pictures,
+    *,
+    top: int = 10,
+    backbone: str = backbones.DEFAULT,
+    view: Fit = "squash",
+    options: backbones.Options | None = None,
+    store: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Similar:
+    """Find the photos most like a photo, by the cosine of their feature vectors (power-normalised, as for heads).
+
+    Args:
+        photo: what to look for.
+        photos: where to look: folders, or a list of photos. The file `photo` itself is left out, copies of it are not.
+        top: how many to find.
+        backbone, view, options, store, progress: as for `headstart.load_backbone`.
+
+    Raises:
+        DataError: `photo` is not one photo or cannot be used; a path does not exist.
+        BackboneError: the model cannot be loaded.
+    """
+    if not is_one_photo(photo):
+        raise DataError("The photo to look for is a folder or a list.\nExpected one photo, and then where to look.")
+    if top < 1:
+        raise DataError(f"top is {top}.\nExpected the number of photos to find, at least 1.")
+    loaded = load_backbone(backbone, view=view, options=options, store=store, progress=progress)
+    (wanted,) = find_files(photo)
+    paths = [path for path in find_files(photos) if path is not wanted and not _same_file(path, wanted)]
+    sought = vectors_of(loaded.backbone, [wanted], loaded.store)
+    require_all(sought.skipped)
+    found = vectors_of(loaded.backbone, paths, loaded.store, progress)
+    lengths = np.linalg.norm(found.vectors, axis=1) * np.linalg.norm(sought.vectors)
+    cosines = np.clip(found.vectors @ sought.vectors[0] / np.maximum(lengths, np.finfo(np.float32).tiny), -1.0, 1.0)
+    best = np.argsort(-cosines, kind="stable")[:top]
+    neighbours = tuple(Neighbour(found.paths[i], float(cosines[i])) for i in best)
+    return Similar(wanted, loaded.card.handle, neighbours, PhotoCounts(len(paths), found.skipped))
+
+
+def _same_file(path: str, other: str) -> bool:
+    """Whether two paths lead to one file; a picture in memory is no file."""
+    return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
