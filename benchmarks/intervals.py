@@ -32,8 +32,9 @@ from common import DATA, machine
 from heads import vectors
 from headstart.evaluation import paired
 from headstart.evaluation.cross_validation import cross_validate
+from headstart.evaluation.intervals import wilson
 from headstart.evaluation.leakage import Clean, without_conflicts
-from headstart.evaluation.metrics import Evaluation, evaluate, wilson
+from headstart.evaluation.metrics import Evaluation, evaluate
 from headstart.features.extraction import Features
 from headstart.heads.head import Kind
 from headstart.photos.sources import PhotoSet, scan

@@ -388,7 +388,7 @@ def test_every_backbone_and_head_is_a_run(split: Path, tmp_path: Path) -> None:
     for folder in folders:
         events = EventAccumulator(str(folder))
         events.Reload()
-        (accuracy,) = events.Scalars("accuracy")
+        (accuracy,) = events.Scalars("measured/accuracy")
         seen.add(round(accuracy.value, 6))
     assert seen == {round(float(np.float32(entry.accuracy)), 6) for entry in found.entries}
 

@@ -12,6 +12,7 @@ from scipy.stats import binom
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, precision_recall_fscore_support
 from sklearn.metrics import log_loss as sklearn_log_loss
 
+from headstart.evaluation.intervals import wilson, wilson_corrected
 from headstart.evaluation.metrics import (
     Bin,
     ClassFigures,
@@ -24,8 +25,6 @@ from headstart.evaluation.metrics import (
     calibration_error,
     evaluate,
     log_loss,
-    wilson,
-    wilson_corrected,
 )
 
 

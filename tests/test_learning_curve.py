@@ -11,13 +11,13 @@ from fakes import FakeBackbone
 from headstart.classifier import trial as trials
 from headstart.classifier.trial import Data, Trial, learn
 from headstart.evaluation.cross_validation import FOLDS
+from headstart.evaluation.intervals import wilson, wilson_corrected
 from headstart.evaluation.leakage import Clean
 from headstart.evaluation.learning_curve import class_advice, extrapolation
 from headstart.evaluation.learning_curve import curve as learning_curve
 from headstart.evaluation.learning_curve.class_advice import advise
 from headstart.evaluation.learning_curve.extrapolation import PowerLaw
 from headstart.evaluation.learning_curve.measuring import Folds, HeldOut
-from headstart.evaluation.metrics import wilson, wilson_corrected
 from headstart.evaluation.results import PhotoCounts
 from headstart.features.extraction import Features
 from headstart.features.store import Store

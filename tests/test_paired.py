@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from headstart.evaluation.metrics import Z95, wilson
+from headstart.evaluation.intervals import Z95, wilson
 from headstart.evaluation.paired import (
     LEVEL,
     Difference,

@@ -452,7 +452,7 @@ def test_a_photo_is_hashed_once_and_nothing_is_measured_that_nobody_reads(
 
 
 def test_the_interval_of_cross_validation_is_the_cautious_one(tiles: Path, tmp_path: Path) -> None:
-    from headstart.evaluation.metrics import wilson, wilson_corrected
+    from headstart.evaluation.intervals import wilson, wilson_corrected
 
     crossed = train(one_sided(tiles, tmp_path / "tiles")).measured.evaluation
     assert crossed.interval == wilson_corrected(crossed.accuracy, 24)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from headstart.evaluation.shown import present_with
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
     from headstart.classifier.comparing import compare
     from headstart.classifier.similar import similar
     from headstart.classifier.training import train
-    from headstart.errors import HeadstartError
+    from headstart.errors import HeadstartError, HeadstartWarning
+    from headstart.evaluation.shown import Presenter
     from headstart.features.embedder import embed, load_backbone
     from headstart.sklearn import FeatureExtractor as FeatureExtractor
     from headstart.sklearn import HeadstartClassifier as HeadstartClassifier
@@ -23,8 +26,8 @@ if TYPE_CHECKING:
 
 # Those of headstart.sklearn are not listed, nor in `dir`: without their extra, `import *` and `help` would fail.
 __all__ = [
-    "Classifier", "HeadstartError", "Options", "classify", "compare", "embed", "load", "load_backbone", "search",
-    "similar", "train",
+    "Classifier", "HeadstartError", "HeadstartWarning", "Options", "classify", "compare", "embed", "load",
+    "load_backbone", "search", "similar", "train",
 ]  # fmt: skip
 __version__ = "0.1.0"
 
@@ -34,6 +37,7 @@ _HOMES = {
     "FeatureExtractor": "headstart.sklearn",
     "HeadstartClassifier": "headstart.sklearn",
     "HeadstartError": "headstart.errors",
+    "HeadstartWarning": "headstart.errors",
     "HeadstartHead": "headstart.sklearn",
     "Options": "headstart.backbones",
     "classify": "headstart.classifier.as_is",
@@ -44,6 +48,13 @@ _HOMES = {
     "similar": "headstart.classifier.similar",
     "train": "headstart.classifier.training",
 }
+
+
+def _presenter() -> Presenter:
+    return import_module("headstart.report.presenter")
+
+
+present_with(_presenter)
 
 
 def load(folder: str | Path, *, backbone: str = "", fetch: bool = False) -> Classifier:

@@ -13,6 +13,8 @@
     ├── ReportError       a report cannot be written
     └── MissingExtraError an optional extra is not installed; an ImportError too
 
+    HeadstartWarning      what was left out, or makes figures doubtful; the one class of our warnings
+
 Every message says what happened, what was expected, what was received and what to do. Errors of other
 libraries are turned into ours once, where they are called, with `raise ... from`.
 """
@@ -142,3 +144,7 @@ class ReportError(HeadstartError):
 
 class MissingExtraError(HeadstartError, ImportError):
     """An optional extra is needed that is not installed."""
+
+
+class HeadstartWarning(UserWarning):
+    """Something is left out, or makes the figures doubtful. The command line prints it as a message."""

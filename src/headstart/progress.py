@@ -1,15 +1,24 @@
-"""What long work reports while it runs: messages, downloads, photos done. The command line's bar implements it."""
+"""What long work reports while it runs: messages, downloads, photos done; and the bar that Python users see."""
 
 from __future__ import annotations
 
-from typing import Protocol
+import sys
+import warnings
+from typing import Any, Protocol, runtime_checkable
+
+from headstart.errors import HeadstartWarning
+from headstart.safety.printable import show
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Receives the progress of long work. Calls may come from several threads, one at a time."""
 
     def message(self, text: str) -> None:
         """Receive a line for the user."""
+
+    def caution(self, text: str) -> None:
+        """Receive a line that the user should not miss: what is left out, or makes the figures doubtful."""
 
     def downloading(self, name: str, done: int, total: int | None) -> None:
         """Receive the number of bytes that have arrived.
@@ -34,10 +43,14 @@ class Progress(Protocol):
 
 
 class Silent(Progress):
-    """Ignores everything that is reported."""
+    """Ignores everything that is reported; a subclass that takes messages gets cautions among them."""
 
     def message(self, text: str) -> None:
         """See `Progress.message`."""
+
+    def caution(self, text: str) -> None:
+        """See `Progress.caution`."""
+        self.message(text)
 
     def downloading(self, name: str, done: int, total: int | None) -> None:
         """See `Progress.downloading`."""
@@ -47,3 +60,73 @@ class Silent(Progress):
 
     def advanced(self, done: int) -> None:
         """See `Progress.advanced`."""
+
+
+#: What functions take: an object that receives the progress, or True, False or None, see `standard`.
+Choice = Progress | bool | None
+
+
+def standard(progress: Choice) -> Progress:
+    """The progress that a user chose.
+
+    None (the default) or True: a bar, if there is a terminal or a notebook to show it; False: no bar. In both cases
+    cautions become warnings (`HeadstartWarning`). An object receives everything itself.
+    """
+    if progress is None or isinstance(progress, bool):
+        return Bars(visible=progress is not False)
+    return progress
+
+
+class Bars(Silent):
+    """Bars in a terminal or notebook; cautions become warnings of the class `HeadstartWarning`.
+
+    Args:
+        visible: whether bars are wanted.
+    """
+
+    def __init__(self, visible: bool = True) -> None:
+        self._visible = visible and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+        self._bar: Any = None
+        self._name = ""
+
+    def caution(self, text: str) -> None:
+        """Warn, on behalf of the line that called headstart."""
+        level, frame = 2, sys._getframe(1)
+        while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "headstart":
+            level, frame = level + 1, frame.f_back
+        warnings.warn(text, HeadstartWarning, stacklevel=level)
+
+    def downloading(self, name: str, done: int, total: int | None) -> None:
+        """Move the bar of a download."""
+        if name != self._name or self._bar is None:
+            self._start(f"Downloading {show(name)}", total, "B")
+            self._name = name
+        self._advance(done, total)
+
+    def planned(self, photos: int, new: int, seconds: float) -> None:
+        """Start the bar of an extraction."""
+        if new:
+            self._start("Extracting", new, " photos")
+
+    def advanced(self, done: int) -> None:
+        """Move the bar of an extraction."""
+        if self._bar is not None:
+            self._advance(done, self._bar.total)
+
+    def _start(self, label: str, total: int | None, unit: str) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        if self._visible:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that a notebook lacks ipywidgets: the bar is text then
+                from tqdm.auto import tqdm
+
+                self._bar = tqdm(desc=label, total=total, unit=unit, unit_scale=unit == "B", leave=False)
+
+    def _advance(self, done: int, total: int | None) -> None:
+        if self._bar is not None:
+            self._bar.total = total
+            self._bar.update(done - self._bar.n)
+            if done == total:
+                self._bar.close()
+                self._bar = None

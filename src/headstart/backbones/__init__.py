@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from headstart.backbones.hints import DEFAULT, Layers, Options
 from headstart.backbones.runtimes.openvino import forks
-from headstart.errors import BackboneError, NotFetchedError
+from headstart.errors import BackboneError, HeadstartWarning, NotFetchedError
 
 if TYPE_CHECKING:  # these import numpy and Pillow, which the catalogue's commands do without
     from headstart.backbones.base import Backbone
@@ -88,7 +88,7 @@ def load(
 ) -> Backbone:
     """The backbone with this handle, in its default view.
 
-    If its input range is only assumed, this is reported: to `progress`, or as a `UserWarning` without one.
+    If its input range is only assumed, this is reported: to `progress`, or as a `HeadstartWarning` without one.
 
     Args:
         handle: `builtin:efficientnet-lite0`; a path; `https://tfhub.dev/...` or another address that speaks
@@ -121,9 +121,9 @@ def load(
     backbone = open_model(_local(located, progress), options, resolved, folder)
     if doubts and backbone.card.doubt:
         if progress is None:
-            warnings.warn(backbone.card.doubt, stacklevel=2)
+            warnings.warn(backbone.card.doubt, HeadstartWarning, stacklevel=2)
         else:
-            progress.message(backbone.card.doubt)
+            progress.caution(backbone.card.doubt)
     return backbone
 
 

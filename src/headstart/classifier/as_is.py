@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +10,15 @@ import numpy as np
 from headstart import backbones
 from headstart.errors import PhotoError
 from headstart.evaluation.results import PhotoCounts
-from headstart.features.extraction import Skipped
+from headstart.evaluation.shown import Shown
+from headstart.features.extraction import Skipped, require_all
 from headstart.features.store import Store
 from headstart.photos import images
+from headstart.photos.pictures import Pictures, is_one_photo
 from headstart.photos.reading import readers
 from headstart.photos.sources import find_files
-from headstart.progress import Progress
+from headstart.progress import Choice, Progress, standard
+from headstart.safety.printable import counted
 
 _CHUNK = 32
 
@@ -39,6 +39,11 @@ class Recognised:
     path: str
     guesses: tuple[Guess, ...]
 
+    @property
+    def label(self) -> str:
+        """The most probable class."""
+        return self.guesses[0].label
+
     def to_json(self) -> dict[str, Any]:
         """One of the `predictions` of `headstart classify --json`, see docs/json.md."""
         best = self.guesses[0]
@@ -46,8 +51,8 @@ class Recognised:
         return {"path": self.path, "predicted": best.label, "probability": best.probability, "guesses": guesses}
 
 
-@dataclass(frozen=True)
-class Classified:
+@dataclass(frozen=True, repr=False)
+class Classified(Shown):
     """What a pre-trained model recognises.
 
     Attributes:
@@ -60,6 +65,9 @@ class Classified:
     photos: tuple[Recognised, ...]
     skipped: tuple[Skipped, ...]
 
+    def __repr__(self) -> str:
+        return f"Classified({self.backbone}: {counted(len(self.photos), 'photo')}, {len(self.skipped):,} skipped)"
+
     def to_json(self) -> dict[str, Any]:
         """The document that `headstart classify --json` prints, see docs/json.md."""
         return {
@@ -70,25 +78,43 @@ class Classified:
 
 
 def classify(
-    photos: Sequence[str | Path],
+    photos: Pictures,
     backbone: str = backbones.DEFAULT,
     top: int = 5,
     options: backbones.Options | None = None,
-    progress: Progress | None = None,
-) -> Classified:
+    progress: Choice = None,
+) -> Classified | Recognised:
     """Use a pre-trained model as it is, in its own view.
 
     Args:
-        photos: files, or folders of them.
+        photos: one photo or many, or folders: paths or pictures in memory, see `headstart.photos.pictures.Pictures`.
         backbone: a handle.
         top: guesses for each photo.
         options: what you know of the model: its input range.
-        progress: receives the progress of downloads.
+        progress: see `headstart.train`.
+
+    Returns:
+        what is recognised in all photos that can be used, and a list of the others; of one photo alone what is
+        recognised in it.
 
     Raises:
-        DataError: a path does not exist. BackboneError: the model has no classes of its own.
+        DataError: a path does not exist, or the one photo cannot be used.
+        BackboneError: the model has no classes of its own.
     """
-    paths = find_files([photos] if isinstance(photos, (str, os.PathLike)) else photos)
+    report = standard(progress)
+    found = classify_all(photos, backbone, top, options, report)
+    if is_one_photo(photos):
+        require_all(found.skipped)
+        return found.photos[0]
+    PhotoCounts(len(found.photos) + len(found.skipped), found.skipped).warn(report)
+    return found
+
+
+def classify_all(
+    photos: Pictures, backbone: str, top: int, options: backbones.Options | None, progress: Progress
+) -> Classified:
+    """As `classify`, but one photo is a list of one."""
+    paths = find_files(photos)
     opened = backbones.load(backbone, folder=Store().compiled, options=options, progress=progress).with_fit("crop")
     recognised: list[Recognised] = []
     skipped: list[Skipped] = []

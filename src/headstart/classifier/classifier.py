@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,10 +19,9 @@ from headstart.evaluation.results import Measured, PhotoCounts, Predictions
 from headstart.features.extraction import require_all
 from headstart.features.store import Store
 from headstart.heads.head import Head, HeadChoice
+from headstart.photos.pictures import Pictures, is_one_photo
 from headstart.photos.sources import PhotoSet, check_classes, find_files, open_source
-from headstart.progress import Progress
-
-Photos = str | Path | Sequence[str | Path]
+from headstart.progress import Choice, Progress, standard
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,48 +58,70 @@ class Classifier:
         """The card of the backbone."""
         return self.backbone.card
 
-    def predict(self, photos: Photos) -> npt.NDArray[np.str_]:
+    def predict(self, photos: Pictures, progress: Choice = None) -> npt.NDArray[np.str_] | str:
         """Class name of each photo, in the order given; folders stand for the photos in them.
+
+        Args:
+            photos: one photo or many: paths or pictures in memory, see `headstart.photos.pictures.Pictures`.
+            progress: see `headstart.train`.
+
+        Returns:
+            `(n,)` names; of one photo alone its name.
 
         Raises:
             DataError: a photo cannot be used. `predictions` goes on without it and reports it.
         """
-        answer = self.predictions(photos)
-        require_all(answer.skipped)
-        return np.array(answer.labels, dtype=np.str_)
+        labels = self._all(photos, progress).labels
+        return labels[0] if is_one_photo(photos) else np.array(labels, dtype=np.str_)
 
-    def predict_proba(self, photos: Photos) -> npt.NDArray[np.float64]:
-        """Calibrated probabilities, float64 `(n, k)`, columns in the order of `classes`; errors as `predict`."""
-        answer = self.predictions(photos)
-        require_all(answer.skipped)
-        return answer.probabilities
+    def predict_proba(self, photos: Pictures, progress: Choice = None) -> npt.NDArray[np.float64]:
+        """Calibrated probabilities, columns in the order of `classes`; arguments and errors as of `predict`.
 
-    def predictions(self, photos: Photos, progress: Progress | None = None) -> Predictions:
-        """Predict every photo that can be used, and list the others."""
-        paths = find_files([photos] if isinstance(photos, (str, os.PathLike)) else photos)
-        features = vectors_of(self.backbone, paths, self.store, progress)
+        Returns:
+            float64 `(n, k)`, rows add up to 1; of one photo alone `(k,)`.
+        """
+        found = self._all(photos, progress).probabilities
+        return found[0] if is_one_photo(photos) else found
+
+    def predictions(self, photos: Pictures, progress: Choice = None) -> Predictions:
+        """Predict every photo that can be used, and list the others; arguments as of `predict`."""
+        report = standard(progress)
+        answer = self._predicted(photos, report)
+        PhotoCounts(len(answer.paths) + len(answer.skipped), answer.skipped).warn(report)
+        return answer
+
+    def _all(self, photos: Pictures, progress: Choice) -> Predictions:
+        answer = self._predicted(photos, standard(progress))
+        require_all(answer.skipped)
+        return answer
+
+    def _predicted(self, photos: Pictures, report: Progress) -> Predictions:
+        features = vectors_of(self.backbone, find_files(photos), self.store, report)
         return Predictions(features.paths, self.head.predict_proba(features.vectors), self.classes, features.skipped)
 
     def evaluate(
-        self, photos: Photos | PhotoSet, labels: Sequence[str] | None = None, progress: Progress | None = None
+        self, photos: Pictures | PhotoSet, labels: Iterable[str] | None = None, progress: Choice = None
     ) -> Measured:
         """Measure on photos with known classes: the test part of a folder or CSV, or all of it if it has no parts.
 
         Args:
-            photos: a folder or CSV, a `PhotoSet`, or paths with `labels`.
-            labels: class name of each path.
-            progress: receives the progress of the extraction.
+            photos: a folder or CSV, a `PhotoSet`, or a list of photos with `labels`.
+            labels: class name of each photo.
+            progress: see `headstart.train`.
 
         Raises:
             DataError: there are classes that training did not know, or no photo can be used.
         """
+        report = standard(progress)
         source = open_source(photos, labels, known=self.classes)
         given = source.train if source.test is None else source.test
         check_classes(self.classes, given.classes, "The set measured on")
-        features = vectors_of(self.backbone, given.paths, self.store, progress)
+        features = vectors_of(self.backbone, given.paths, self.store, report)
         clean = without_conflicts(features, [given.labels[i] for i in features.rows])
         counts = PhotoCounts(len(given), features.skipped + clean.skipped)
-        return replace(measure(self.head, self.classes, clean, counts, self.seen), notes=source.notes)
+        measured = replace(measure(self.head, self.classes, clean, counts, self.seen), notes=source.notes)
+        measured.warn(report)
+        return measured
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Save as a folder of two files, data only.
@@ -123,7 +143,7 @@ class Classifier:
         *,
         store: str | Path | None = None,
         backbone: str = "",
-        progress: Progress | None = None,
+        progress: Choice = None,
         fetch: bool = False,
     ) -> Classifier:
         """Read a saved classifier; nothing in it is run, and nothing is downloaded unless `fetch` is true.
@@ -132,7 +152,7 @@ class Classifier:
             folder: that `save` made.
             store: folder of the feature store; the user's if not given.
             backbone: where its backbone is now, if that is not where it was. A handle given here is downloaded.
-            progress: receives the progress of downloads.
+            progress: see `headstart.train`.
             fetch: whether its backbone may be downloaded from the address in the bundle, if it is not here. No
                 token is sent: whoever made the bundle has chosen the address.
 
@@ -142,7 +162,7 @@ class Classifier:
             BackboneError: its backbone is not the one that this version knows.
         """
         found, kept = saved.read(folder), Store(store)
-        opened = backbones.load_card(found.card, kept.compiled, backbone, progress, fetch)
+        opened = backbones.load_card(found.card, kept.compiled, backbone, standard(progress), fetch)
         notes: tuple[str, ...] = ()
         if opened.card.precision != found.card.precision:
             notes = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +22,9 @@ from headstart.features.store import Store
 from headstart.heads.head import Kind
 from headstart.photos.archives import unpacked
 from headstart.photos.images import Fit
+from headstart.photos.pictures import Pictures
 from headstart.photos.sources import Source
-from headstart.progress import Progress, Silent
+from headstart.progress import Choice, Progress, Silent, standard
 
 if TYPE_CHECKING:
     from headstart.evaluation.learning_curve.curve import LearningCurve
@@ -38,11 +39,11 @@ Each = Callable[[Training], None]
 
 
 def compare(
-    photos: str | Path | Sequence[str | Path],
-    labels: Sequence[str] | None = None,
+    photos: Pictures,
+    labels: Iterable[str] | None = None,
     *,
-    backbones: Sequence[str | Backbone],
-    heads: Sequence[Kind] = ("logistic",),
+    backbones: str | Sequence[str | Backbone],
+    heads: Kind | Sequence[Kind] = "logistic",
     view: Fit = "squash",
     options: Options | None = None,
     test: str | Path | None = None,
@@ -55,7 +56,7 @@ def compare(
     each: Each | None = None,
     store: str | Path | None = None,
     command: Sequence[str] = (),
-    progress: Progress | None = None,
+    progress: Choice = None,
 ) -> Comparison:
     """Train and measure several backbones and heads on the same photos, and report which differences exceed chance.
 
@@ -63,10 +64,11 @@ def compare(
     as they are computed: what is interrupted continues where it was.
 
     Args:
-        photos: a folder (`<class>/*` or `{train,test}/<class>/*`), a CSV, or a list of paths with `labels`.
-        labels: class names of a list of paths.
+        photos: a folder (`<class>/*` or `{train,test}/<class>/*`), a CSV, or a list of photos with `labels`: paths or
+            pictures in memory, see `headstart.photos.pictures.Pictures`.
+        labels: class names of a list of photos.
         backbones: handles, or opened backbones in the view that they shall have.
-        heads: `logistic`, `ridge`, `centroid`, `knn`.
+        heads: one or several of `logistic`, `ridge`, `centroid`, `knn`.
         view: of backbones given by handle: `squash`, `crop` or `pad`.
         options: what you know of backbones given by handle: input range, layers.
         test: a folder or CSV to measure on, instead of the source's own test part.
@@ -80,37 +82,42 @@ def compare(
             afterwards.
         store: folder of the feature store; the user's if not given.
         command: how it was called, for the document.
-        progress: receives messages, downloads and the progress of the extraction.
+        progress: None: a bar in a terminal or notebook; False: no bar; or an object that receives messages, downloads
+            and the progress of the extraction.
 
     Raises:
         BackboneError: none of the backbones can be used; the message gives the reason for each.
         HeadstartError: see `training.train`.
     """
-    report = progress or Silent()
+    report = standard(progress)
+    kinds: Sequence[Kind] = [heads] if isinstance(heads, str) else heads
     started = time.perf_counter()
     job = _Job(
-        Store(store), tuple(dict.fromkeys(heads)), view, options or Options(), seed, fraction, skip_small_classes,
+        Store(store), tuple(dict.fromkeys(kinds)), view, options or Options(), seed, fraction, skip_small_classes,
         tuple(command), report,
     )  # fmt: skip
-    job.check(backbones)
+    handles = [backbones] if isinstance(backbones, str) else backbones
+    job.check(handles)
     if unpack:
         photos, test = unpacked(photos, report), unpacked(test, report)
     clock = time.perf_counter()
     source = read_source(photos, labels, Selection(test, fraction, seed, skip_small_classes), report)
     job.scan_seconds = time.perf_counter() - clock
-    opened = job.open(backbones)
+    name = name_of(photos, len(source.paths))
+    opened = job.open(handles)
     left_out: tuple[Entry, ...] = ()
     ranking: QuickRanking | None = None
     if quick:
         opened, left_out, ranking = job.quick(opened, source)
-    entries = comparison.ranked(job.measure(opened, source, name_of(photos), each))
+    entries = comparison.ranked(job.measure(opened, source, name, each))
+    entries[0].photos.warn(report)
     found: LearningCurve | None = None
     measured = time.perf_counter()
     if curve:
         found = job.curve(next(one for one in opened if one.card == entries[0].card), entries[0], source)
     done = time.perf_counter()
     return Comparison(
-        source=name_of(photos),
+        source=name,
         classes=entries[0].evaluation.classes,
         entries=entries,
         verdict=comparison.verdict(entries),
@@ -175,7 +182,7 @@ class _Job:
                 continue
             if opened.card.key in found:
                 self.notes.append(f"{handle} is the same backbone as {found[opened.card.key].card.handle}.")
-                self.progress.message(self.notes[-1])
+                self.progress.caution(self.notes[-1])
                 continue
             found[opened.card.key] = opened
         if not found:
@@ -197,7 +204,7 @@ class _Job:
     def _failed(self, handle: str, error: BackboneError | DataError) -> None:
         self.failures.append(Failure(handle, str(error)))
         self.errors.append(error)
-        self.progress.message(f"{handle} is left out: {error}")
+        self.progress.caution(f"{handle} is left out: {error}")
 
     def _none_left(self) -> BackboneError | DataError:
         """What to raise when every backbone failed; the first error if the photos were the reason each time."""

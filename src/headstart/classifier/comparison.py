@@ -12,10 +12,12 @@ from headstart.backbones.card import Card, short_name
 from headstart.classifier.training import Work
 from headstart.classifier.trial import Trial
 from headstart.evaluation import ranking
-from headstart.evaluation.metrics import Evaluation, Protocol
+from headstart.evaluation.intervals import Protocol
+from headstart.evaluation.metrics import Evaluation
 from headstart.evaluation.paired import Difference
 from headstart.evaluation.ranking import Standing
 from headstart.evaluation.results import Answers, PhotoCounts
+from headstart.evaluation.shown import Reported
 from headstart.features.several import Outcome
 from headstart.heads.head import HeadChoice
 
@@ -123,8 +125,8 @@ class ComparisonSeconds:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Reported):
     """What was found.
 
     Attributes:
@@ -158,6 +160,10 @@ class Comparison:
     command: tuple[str, ...] = ()
     measured_on: str | None = None
     skip_small_classes: bool = False
+
+    def __repr__(self) -> str:
+        best = f"{label(self.best, self.entries)}, {self.best.evaluation.summary}"
+        return f"Comparison(best of {len(self.entries)}: {best})"
 
     @property
     def best(self) -> Entry:

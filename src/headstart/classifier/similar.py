@@ -18,7 +18,7 @@ from headstart.features.extraction import Skipped, require_all
 from headstart.photos.images import Fit
 from headstart.photos.pictures import Picture, Pictures, is_one_photo
 from headstart.photos.sources import find_files
-from headstart.progress import Progress
+from headstart.progress import Choice, Silent, standard
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def similar(
     view: Fit = "squash",
     options: backbones.Options | None = None,
     store: str | Path | None = None,
-    progress: Progress | None = None,
+    progress: Choice = None,
 ) -> Similar:
     """Find the photos most like a photo, by the cosine of their feature vectors (power-normalised, as for heads).
 
@@ -87,17 +87,20 @@ def similar(
         raise DataError("The photo to look for is a folder or a list.\nExpected one photo, and then where to look.")
     if top < 1:
         raise DataError(f"top is {top}.\nExpected the number of photos to find, at least 1.")
-    loaded = load_backbone(backbone, view=view, options=options, store=store, progress=progress)
+    report = standard(progress)
+    loaded = load_backbone(backbone, view=view, options=options, store=store, progress=report)
     (wanted,) = find_files(photo)
     paths = [path for path in find_files(photos) if path is not wanted and not _same_file(path, wanted)]
-    sought = vectors_of(loaded.backbone, [wanted], loaded.store)
+    sought = vectors_of(loaded.backbone, [wanted], loaded.store, Silent())
     require_all(sought.skipped)
-    found = vectors_of(loaded.backbone, paths, loaded.store, progress)
+    found = vectors_of(loaded.backbone, paths, loaded.store, report)
     lengths = np.linalg.norm(found.vectors, axis=1) * np.linalg.norm(sought.vectors)
     cosines = np.clip(found.vectors @ sought.vectors[0] / np.maximum(lengths, np.finfo(np.float32).tiny), -1.0, 1.0)
     best = np.argsort(-cosines, kind="stable")[:top]
     neighbours = tuple(Neighbour(found.paths[i], float(cosines[i])) for i in best)
-    return Similar(wanted, loaded.card.handle, neighbours, PhotoCounts(len(paths), found.skipped))
+    counts = PhotoCounts(len(paths), found.skipped)
+    counts.warn(report)
+    return Similar(wanted, loaded.card.handle, neighbours, counts)
 
 
 def _same_file(path: str, other: str) -> bool:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from headstart import backbones
 from headstart.classifier import bundle
@@ -14,11 +18,14 @@ from headstart.classifier.classifier import Classifier
 from headstart.classifier.measuring import vectors_of
 from headstart.classifier.trial import Selection, Trial, check_settings, curve_of, learn, prepare, read_source
 from headstart.evaluation.results import Measured
+from headstart.evaluation.shown import Reported, presenter
+from headstart.features.extraction import Skipped
 from headstart.features.store import Store
 from headstart.heads.head import Kind
 from headstart.photos.archives import unpacked
 from headstart.photos.images import Fit
-from headstart.progress import Progress, Silent
+from headstart.photos.pictures import Pictures
+from headstart.progress import Choice, standard
 from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
@@ -62,8 +69,8 @@ class TrainingSeconds:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-@dataclass(frozen=True)
-class Training:
+@dataclass(frozen=True, repr=False)
+class Training(Reported):
     """A trained classifier and how it was made.
 
     Attributes:
@@ -88,6 +95,31 @@ class Training:
     curve: LearningCurve | None = None
     command: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        one = self.classifier
+        what = f"{one.card.handle}, {one.choice.kind}, {counted(len(one.classes), 'class')}"
+        return f"Training({what}: {self.measured.evaluation.summary})"
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right predictions on the photos measured on, 0..1."""
+        return self.measured.accuracy
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % confidence interval of the accuracy."""
+        return self.measured.interval
+
+    @property
+    def confusion(self) -> npt.NDArray[np.float64]:
+        """Photos of each true class (row) predicted as each class (column), float64 `(k, k)`."""
+        return self.measured.confusion
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Photos that were not used, with reasons."""
+        return self.measured.skipped
+
     @property
     def classifier(self) -> Classifier:
         """Ready to predict."""
@@ -97,6 +129,22 @@ class Training:
     def measured(self) -> Measured:
         """How good it is, by cross-validation or on the test photos."""
         return self.trial.measured
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Save the classifier, see `Classifier.save`."""
+        self.classifier.save(folder, overwrite=overwrite)
+
+    def log(self, logdir: str | Path) -> Path:
+        """Write a TensorBoard run.
+
+        Returns:
+            its folder, a new one in `logdir`.
+
+        Raises:
+            TrackingError: tensorboardX or matplotlib is missing (`pip install 'headstart[tensorboard]'`), or the folder
+                cannot be written.
+        """
+        return presenter().log(self, logdir)
 
     def to_json(self) -> dict[str, Any]:
         """The document that `headstart train --json` prints, see docs/json.md."""
@@ -122,8 +170,8 @@ class Training:
 
 
 def train(
-    photos: str | Path | Sequence[str | Path],
-    labels: Sequence[str] | None = None,
+    photos: Pictures,
+    labels: Iterable[str] | None = None,
     *,
     output: str | Path | None = None,
     backbone: str = backbones.DEFAULT,
@@ -139,13 +187,14 @@ def train(
     curve: bool = False,
     store: str | Path | None = None,
     command: Sequence[str] = (),
-    progress: Progress | None = None,
+    progress: Choice = None,
 ) -> Training:
     """Train a classifier on folders of photos, measure it honestly, save it.
 
     Args:
-        photos: a folder (`<class>/*` or `{train,test}/<class>/*`), a CSV, or a list of paths with `labels`.
-        labels: class names of a list of paths.
+        photos: a folder (`<class>/*` or `{train,test}/<class>/*`), a CSV, or a list of photos with `labels`: paths or
+            pictures in memory, see `headstart.photos.pictures.Pictures`.
+        labels: class names of a list of photos.
         output: folder to save it in; not saved if not given.
         backbone: a handle. head: `logistic`, `ridge`, `centroid` or `knn`. view: `squash`, `crop` or `pad`.
         options: what you know of the backbone: input range, layers.
@@ -158,12 +207,13 @@ def train(
         curve: also follow the accuracy against the number of photos.
         store: folder of the feature store; the user's if not given.
         command: how it was called, for the document.
-        progress: receives messages, downloads and the progress of the extraction.
+        progress: None: a bar in a terminal or notebook; False: no bar; or an object that receives messages, downloads
+            and the progress of the extraction.
 
     Raises:
         HeadstartError: see the classes of `headstart.errors`.
     """
-    report = progress or Silent()
+    report = standard(progress)
     started, date = time.perf_counter(), time.time()
     if output is not None:
         bundle.check_target(output, overwrite)
@@ -174,7 +224,7 @@ def train(
     clock = time.perf_counter()
     source = read_source(photos, labels, Selection(test, fraction, seed, skip_small_classes), report)
     scanned = time.perf_counter()
-    opened = backbones.load(backbone, folder=kept.compiled, options=options, progress=progress).with_fit(view)
+    opened = backbones.load(backbone, folder=kept.compiled, options=options, progress=report).with_fit(view)
     ready = time.perf_counter()
     features = vectors_of(opened, source.paths, kept, report)
     if features.damaged:
@@ -191,9 +241,10 @@ def train(
         found = trial.measured
         followed = curve_of(trial.data, trial.classifier.choice, found.evaluation, found.answers, seed)
     done = time.perf_counter()
+    trial.measured.photos.warn(report)
     return Training(
         trial=trial,
-        source=name_of(photos),
+        source=name_of(photos, len(source.paths)),
         fraction=fraction or 1.0,
         started=date,
         model=None if output is None else str(output),
@@ -211,6 +262,6 @@ def train(
     )
 
 
-def name_of(photos: str | Path | Sequence[str | Path]) -> str:
+def name_of(photos: Pictures, count: int) -> str:
     """The source of photos in a document: a path, or how many there are."""
-    return str(photos) if isinstance(photos, (str, Path)) else counted(len(photos), "photo")
+    return os.fspath(photos) if isinstance(photos, (str, os.PathLike)) else counted(count, "photo")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -34,6 +34,7 @@ from headstart.features.store import Store
 from headstart.heads.head import HeadChoice, Kind
 from headstart.photos.checks import LEAST, too_few, without_small
 from headstart.photos.folders import looks_like_photo
+from headstart.photos.pictures import Pictures
 from headstart.photos.sources import PhotoSet, Source, open_source
 from headstart.progress import Progress
 from headstart.safety.printable import counted, show
@@ -122,8 +123,8 @@ def check_settings(kind: str, seed: int) -> None:
 
 
 def read_source(
-    photos: str | Path | Sequence[str | Path],
-    labels: Sequence[str] | None,
+    photos: Pictures,
+    labels: Iterable[str] | None,
     selection: Selection,
     progress: Progress,
 ) -> Source:
@@ -139,10 +140,10 @@ def read_source(
     """
     source = open_source(photos, labels, selection.test, selection.fraction, selection.seed)
     for note in source.notes:
-        progress.message(note)
+        progress.caution(note)
     kept = without_small(source, photos, selection.test, selection.skip_small_classes)
     for note in kept.notes[len(source.notes) :]:
-        progress.message(note)
+        progress.caution(note)
     counts, others = _photo_counts(kept.train)
     tests, more_others = _photo_counts(kept.test)
     parts = [
@@ -179,16 +180,16 @@ def prepare(source: Source, features: Features, progress: Progress, skip_small_c
     clean = without_conflicts(features, [source.labels[i] for i in features.rows])
     torn = clean.skipped
     for one in torn[:_CONFLICTS_SHOWN]:
-        progress.message(f"{show(one.path)}: {show(one.detail)}; it is left out.")
+        progress.caution(f"{show(one.path)}: {show(one.detail)}; it is left out.")
     if len(torn) > _CONFLICTS_SHOWN:
-        progress.message(f"{counted(len(torn) - _CONFLICTS_SHOWN, 'more photo')} with conflicting labels left out.")
+        progress.caution(f"{counted(len(torn) - _CONFLICTS_SHOWN, 'more photo')} with conflicting labels left out.")
     train, test = clean.split(int((clean.features.rows < len(source.train)).sum()))
     copies: tuple[Skipped, ...] = ()
     if source.test is not None:
         train = without_copies_of(train, test)
         copies = train.skipped
         if copies:
-            progress.message(
+            progress.caution(
                 f"{counted(len(copies), 'training photo')} also in the test set: left out of the training."
             )
     skipped = features.skipped + torn + copies

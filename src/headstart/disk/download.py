@@ -79,7 +79,7 @@ def download(wanted: Wanted, room: Path, progress: Progress) -> tuple[Path, str]
     """
     if not is_encrypted(wanted.url):
         address = wanted.url.partition("?")[0]
-        progress.message(f"{address} is not encrypted: the file may have been changed on the way.")
+        progress.caution(f"{address} is not encrypted: the file may have been changed on the way.")
     room.mkdir(parents=True, exist_ok=True)
     partial = _Partial(room, wanted.url)
     try:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Protocol = Literal["test set", "cross-validation"]
+from headstart.evaluation.intervals import Protocol, accuracy_interval
+from headstart.safety.printable import percent
+
 Labels = npt.NDArray[np.intp]
 Probabilities = npt.NDArray[np.float64]
 
-#: The 97.5 % point of the normal distribution: two-sided 95 %.
-Z95 = 1.959963984540054
 CALIBRATION_BINS = 15
 MISTAKES_SHOWN = 50
 LEAST_SURE_SHOWN = 12
@@ -93,7 +93,7 @@ class Confusion:
     share: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """What was measured on n photos of k classes.
 
@@ -124,6 +124,15 @@ class Evaluation:
     bins: tuple[Bin, ...]
     mistakes: tuple[Mistake, ...]
     least_sure: tuple[Unsure, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Evaluation({self.summary})"
+
+    @property
+    def summary(self) -> str:
+        """Accuracy, number of photos and interval in a few words."""
+        low, high = (percent(share) for share in self.interval)
+        return f"{percent(self.accuracy)} of {self.n:,} photos right, 95 % interval {low} to {high}"
 
     @property
     def per_class(self) -> tuple[ClassFigures, ...]:
@@ -247,46 +256,6 @@ def mean_of(repeats: Sequence[Probabilities]) -> npt.NDArray[np.float32]:
         total += one
     total /= np.float32(len(repeats))
     return total
-
-
-def accuracy_interval(protocol: Protocol, accuracy: float, n: int) -> tuple[float, float]:
-    """95 % interval of an accuracy on n independent photos: the one for all that is measured in this way."""
-    return wilson(accuracy, n) if protocol == "test set" else wilson_corrected(accuracy, n)
-
-
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """95 % score interval of a proportion (Wilson 1927; Brown, Cai and DasGupta 2001, equation 4).
-
-    Args:
-        share: observed, 0..1.
-        n: number of independent trials, 1 or more.
-
-    Returns:
-        `(low, high)` in 0..1; never of width 0, so ten right out of ten read 0.72 to 1.00.
-    """
-    z2 = Z95**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 / (1 + z2 / n) * np.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
-
-
-def wilson_corrected(share: float, n: int) -> tuple[float, float]:
-    """95 % score interval with continuity correction: Wilson's, half a trial further out on either side.
-
-    Newcombe 1998 (Statistics in Medicine 17:857), method 4: all P with `|share - P| - 1/(2n) <= z sqrt(P(1 - P)/n)`,
-    which are Wilson's ends at `share - 1/(2n)` and `share + 1/(2n)`. Wilson's interval contains the truth in 95 % on
-    average over shares, this one in hardly less than 95 % at any.
-
-    Args:
-        share: observed, 0..1.
-        n: number of independent trials, 1 or more.
-
-    Returns:
-        `(low, high)` in 0..1.
-    """
-    low, _ = wilson(max(0.0, share - 0.5 / n), n)
-    _, high = wilson(min(1.0, share + 0.5 / n), n)
-    return low, high
 
 
 def log_loss(probabilities: Probabilities, labels: Labels) -> float:

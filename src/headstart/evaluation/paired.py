@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.evaluation.distributions import normal_cdf, t_cdf, t_quantile
-from headstart.evaluation.metrics import Z95
+from headstart.evaluation.intervals import Z95
 
 Right = npt.NDArray[np.bool_]
 #: Below this p-value a difference counts as more than luck, and its 95 % interval leaves out 0: the two never disagree.

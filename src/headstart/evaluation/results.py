@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from headstart.evaluation.intervals import Protocol
 from headstart.evaluation.leakage import Clean
-from headstart.evaluation.metrics import Evaluation, Protocol, evaluate, mean_of
+from headstart.evaluation.metrics import Evaluation, evaluate, mean_of
+from headstart.evaluation.shown import Drawn, Shown
 from headstart.features.extraction import Skipped
+from headstart.progress import Bars, Progress
+from headstart.safety.printable import counted
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,15 @@ class PhotoCounts:
         """Skipped photos for each reason, in alphabetical order."""
         return dict(sorted(Counter(one.reason for one in self.skipped).items()))
 
+    def warn(self, progress: Progress) -> None:
+        """Warn Python users of photos that were not used; the command line lists them at the end."""
+        if self.skipped and isinstance(progress, Bars):
+            why = ", ".join(f"{count:,} {reason}" for reason, count in self.reasons.items())
+            progress.caution(
+                f"{len(self.skipped):,} of {counted(self.found, 'photo')} not used: {why}. "
+                "The result's `skipped` lists them."
+            )
+
     def to_json(self) -> dict[str, Any]:
         """The `photos` of all documents, see docs/json.md."""
         return {
@@ -47,8 +60,8 @@ class PhotoCounts:
         }
 
 
-@dataclass(frozen=True)
-class Predictions:
+@dataclass(frozen=True, repr=False)
+class Predictions(Shown):
     """What a classifier predicts for photos.
 
     Attributes:
@@ -62,6 +75,9 @@ class Predictions:
     probabilities: npt.NDArray[np.float64]
     classes: tuple[str, ...]
     skipped: tuple[Skipped, ...]
+
+    def __repr__(self) -> str:
+        return f"Predictions({counted(len(self.paths), 'photo')}, {len(self.skipped):,} skipped)"
 
     @property
     def labels(self) -> list[str]:
@@ -101,8 +117,8 @@ class Answers:
     once: npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Measured:
+@dataclass(frozen=True, repr=False)
+class Measured(Shown, Drawn):
     """An evaluation with all predictions that it was made from.
 
     Attributes:
@@ -122,6 +138,41 @@ class Measured:
     photos: PhotoCounts
     seen: int = 0
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Measured({self.evaluation.summary})"
+
+    def warn(self, progress: Progress) -> None:
+        """Warn Python users of what makes the figures doubtful; the command line prints it with the figures."""
+        if isinstance(progress, Bars):
+            for note in self.notes:
+                progress.caution(note)
+            if self.seen:
+                progress.caution(
+                    f"{self.seen:,} of the {self.evaluation.n:,} photos measured on were trained on: the figures are "
+                    "optimistic. Measure on other photos."
+                )
+            self.photos.warn(progress)
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Photos that were not used, with reasons."""
+        return self.photos.skipped
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right predictions, 0..1."""
+        return self.evaluation.accuracy
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % confidence interval of the accuracy."""
+        return self.evaluation.interval
+
+    @property
+    def confusion(self) -> npt.NDArray[np.float64]:
+        """Photos of each true class (row) predicted as each class (column), float64 `(k, k)`."""
+        return self.evaluation.confusion
 
     @property
     def paths(self) -> tuple[str, ...]:

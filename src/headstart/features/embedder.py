@@ -13,7 +13,7 @@ from headstart.features.store import Store
 from headstart.photos.images import Fit
 from headstart.photos.pictures import Pictures, is_one_photo
 from headstart.photos.sources import find_files
-from headstart.progress import Progress
+from headstart.progress import Choice, standard
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,13 +41,13 @@ class Embedder:
         """Length of a feature vector."""
         return self.card.dim
 
-    def embed(self, photos: Pictures, progress: Progress | None = None) -> Vectors:
+    def embed(self, photos: Pictures, progress: Choice = None) -> Vectors:
         """Feature vectors of photos, as the model gives them: not normalised.
 
         Args:
             photos: one picture or many, see `headstart.photos.pictures.Pictures`; folders stand for the photos in
                 them, in alphabetical order.
-            progress: receives the progress.
+            progress: see `headstart.train`.
 
         Returns:
             float32 `(n, dim)`; of one picture alone `(dim,)`.
@@ -59,9 +59,9 @@ class Embedder:
         require_all(found.skipped)
         return found.vectors[0] if is_one_photo(photos) else found.vectors
 
-    def features(self, photos: Pictures, progress: Progress | None = None) -> Features:
+    def features(self, photos: Pictures, progress: Choice = None) -> Features:
         """Feature vectors of all photos that can be used, and a list of the others; arguments as of `embed`."""
-        return extract(self.backbone, find_files(photos), self.store, progress)
+        return extract(self.backbone, find_files(photos), self.store, standard(progress))
 
 
 def load_backbone(
@@ -70,7 +70,7 @@ def load_backbone(
     view: Fit = "squash",
     options: backbones.Options | None = None,
     store: str | Path | None = None,
-    progress: Progress | None = None,
+    progress: Choice = None,
 ) -> Embedder:
     """Load a pre-trained model to compute feature vectors with.
 
@@ -79,7 +79,7 @@ def load_backbone(
         view: how photos are fitted to its input: `squash`, `crop` or `pad`.
         options: what you know of the backbone: input range, layers.
         store: folder of the feature store; the user's if not given.
-        progress: receives the progress of downloads.
+        progress: see `headstart.train`.
 
     Raises:
         BackboneError: no model has this handle, or it cannot be downloaded or read.
@@ -94,7 +94,7 @@ def load_backbone(
         (1280,)
     """
     kept = Store(store)
-    loaded = backbones.load(backbone, folder=kept.compiled, options=options, progress=progress)
+    loaded = backbones.load(backbone, folder=kept.compiled, options=options, progress=standard(progress))
     return Embedder(loaded.with_fit(view), kept)
 
 
@@ -105,7 +105,7 @@ def embed(
     view: Fit = "squash",
     options: backbones.Options | None = None,
     store: str | Path | None = None,
-    progress: Progress | None = None,
+    progress: Choice = None,
 ) -> Vectors:
     """Feature vectors of photos, for any use: search, clustering, another library's classifier.
 

@@ -98,7 +98,7 @@ class Source:
 
 def open_source(
     photos: Pictures | PhotoSet,
-    labels: Sequence[str] | None = None,
+    labels: Iterable[str] | None = None,
     test: str | Path | None = None,
     fraction: float | None = None,
     seed: int = 0,

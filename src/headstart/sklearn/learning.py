@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from headstart.classifier.trial import check_settings
-from headstart.errors import DataError
+from headstart.errors import DataError, HeadstartWarning
 from headstart.evaluation.cross_validation import cross_validate
 from headstart.evaluation.leakage import check_complete, without_conflicts
 from headstart.features.extraction import Features
@@ -91,7 +91,7 @@ class HeadLearner(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         if clean.skipped:
             some = "; ".join(f"{show(one.path)}: {show(one.detail)}" for one in clean.skipped[:_SHOWN])
             left_out = f"{counted(len(clean.skipped), 'photo')} left out of the training, because nobody knows which"
-            warnings.warn(f"{left_out} label is right: {some}", stacklevel=3)
+            warnings.warn(f"{left_out} label is right: {some}", HeadstartWarning, stacklevel=3)
         check_complete(names, clean, clean.skipped)
         fitted = cross_validate(self.head, clean, names, target.seed, measuring=False)
         self.classes_, self.head_, self.strength_ = target.classes, fitted.head, fitted.strength

@@ -20,7 +20,7 @@ from headstart import backbones
 from headstart.backbones.base import Backbone, Vectors
 from headstart.backbones.card import Card
 from headstart.classifier.measuring import vectors_of
-from headstart.errors import DataError
+from headstart.errors import DataError, HeadstartWarning
 from headstart.features.extraction import extract, require_all
 from headstart.features.store import Store
 from headstart.heads.head import Kind
@@ -235,7 +235,7 @@ def _backbone(estimator: FeatureExtractor | HeadstartClassifier) -> Backbone:
 @cache
 def _warn_once(message: str) -> None:
     """Warn once in this process: scikit-learn's searches make Python forget which warnings it has shown."""
-    warnings.warn(message, stacklevel=4)
+    warnings.warn(message, HeadstartWarning, stacklevel=4)
 
 
 def _of_photos(tags: Any) -> Any:

@@ -140,6 +140,10 @@ class Bar:
         if self._bar is not None:
             self._bar.refresh()
 
+    def caution(self, text: str) -> None:
+        """Print a message that should not be missed."""
+        self.message(text)
+
     def downloading(self, name: str, done: int, total: int | None) -> None:
         """Move the bar of a download; without a terminal, print one line when it starts."""
         if not sys.stderr.isatty():

@@ -24,9 +24,11 @@ def demo(output: Path) -> None:
 
     from headstart.apps.cli.predict import show_guesses, show_predictions
     from headstart.apps.cli.train import show
-    from headstart.classifier.as_is import classify
+    from headstart.backbones import DEFAULT
+    from headstart.classifier.as_is import classify_all
     from headstart.classifier.bundle import check_target
     from headstart.classifier.training import train
+    from headstart.progress import Silent
 
     again = _saved_by_a_demo(output)  # only what an earlier demo saved is replaced
     check_target(output, overwrite=again)
@@ -34,7 +36,7 @@ def demo(output: Path) -> None:
     say("1. A pre-trained model as it is, on two photos. Its classes are ImageNet's 1,000.")
     say("   Photos: danielbuechele and vultilion, flickr.com, licence CC BY 2.0; see CREDITS.md beside them.")
     say(f"   $ headstart classify {' '.join(str(path) for path in photos.values())} --top 3")
-    show_guesses(classify(list(photos.values()), top=3))
+    show_guesses(classify_all(list(photos.values()), DEFAULT, 3, None, Silent()))
     with tempfile.TemporaryDirectory(prefix="headstart-demo-") as folder:
         root = Path(folder) / "tiles"
         cut_tiles(photos, root)

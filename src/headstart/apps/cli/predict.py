@@ -61,7 +61,7 @@ def classify(photos: Sequence[Path], backbone: str, input_range: str, top: int, 
 
     The classes are those it was trained on: ImageNet's 1,000 in most cases.
     """
-    from headstart.classifier.as_is import classify as run
+    from headstart.classifier.as_is import classify_all as run
 
     with Bar() as bar:
         answer = run(photos, backbone, top, options.backbone_options(input_range), bar)

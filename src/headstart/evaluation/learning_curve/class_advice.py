@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.evaluation.distributions import normal_cdf
+from headstart.evaluation.intervals import Z95
 from headstart.evaluation.learning_curve.measuring import Part, Split
-from headstart.evaluation.metrics import Z95, Labels
+from headstart.evaluation.metrics import Labels
 from headstart.evaluation.paired import score_interval
 from headstart.heads import logistic
 from headstart.heads.basis import Basis

@@ -14,13 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.evaluation.cross_validation import FOLDS
+from headstart.evaluation.intervals import Protocol, accuracy_interval
 from headstart.evaluation.leakage import Clean
 from headstart.evaluation.learning_curve import extrapolation
 from headstart.evaluation.learning_curve.class_advice import Advice, advise
 from headstart.evaluation.learning_curve.extrapolation import PowerLaw
 from headstart.evaluation.learning_curve.measuring import Folds, HeldOut, Split
-from headstart.evaluation.metrics import Evaluation, Labels, Protocol, accuracy_interval
+from headstart.evaluation.metrics import Evaluation, Labels
 from headstart.evaluation.results import Answers
+from headstart.evaluation.shown import Drawn
 from headstart.heads.fitting import fit
 from headstart.heads.head import HeadChoice, Kind, Vectors
 from headstart.photos.splits import stratified_folds
@@ -63,8 +65,8 @@ class Point:
         }
 
 
-@dataclass(frozen=True)
-class LearningCurve:
+@dataclass(frozen=True, repr=False)
+class LearningCurve(Drawn):
     """Accuracy against photos per class.
 
     Attributes:
@@ -78,6 +80,9 @@ class LearningCurve:
     law: PowerLaw | None
     ahead: tuple[Point, ...]
     advice: Advice
+
+    def __repr__(self) -> str:
+        return f"LearningCurve({counted(len(self.points), 'point')}: {self.text})"
 
     @property
     def text(self) -> str:

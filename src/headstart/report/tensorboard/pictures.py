@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from headstart.evaluation.metrics import Evaluation, wilson
+from headstart.evaluation.intervals import wilson
+from headstart.evaluation.metrics import Evaluation
 from headstart.report import drawing, geometry
 from headstart.report.drawing import FAINT, INK, MUTED, PAPER, RIGHT, SMALL, WRONG, letters
 from headstart.safety.printable import counted, percent
