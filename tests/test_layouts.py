@@ -111,7 +111,7 @@ def refusal(root: Path, **settings: Any) -> LayoutError:
 
 
 def ways(error: LayoutError) -> list[tuple[str, ...]]:
-    return [way.changes or way.without for way in error.ways]
+    return [tuple(filter(None, (way.photos, *way.added, way.without))) for way in error.ways]
 
 
 def counts(source: Source) -> tuple[dict[str, int], dict[str, int] | None]:
@@ -245,6 +245,13 @@ def test_years_inside_classes_are_no_classes(photos: Arranged) -> None:
     for kind in FRUIT:
         photos.put(f"{kind}/2021", kind, 0, 1).put(f"{kind}/2022-05", kind, 2)
     assert counts(scan(photos.root)) == (each(3), None)
+
+
+@pytest.mark.usefixtures("no_extraction")
+def test_years_inside_the_only_class_are_no_classes(photos: Arranged) -> None:
+    photos.put("apple/2021", "apple", 0, 1).put("apple/2022", "apple", 2)
+    assert scan(photos.root).train.counts == {"apple": 3}
+    assert f"{photos.root} holds only 'apple'" in refusal(photos.root).happened
 
 
 @pytest.mark.usefixtures("no_extraction")
@@ -620,6 +627,19 @@ def test_the_command_line_shows_the_tree_and_the_line_to_type(
     )
 
 
+@pytest.mark.usefixtures("no_extraction")
+def test_the_page_about_folders_shows_what_is_printed(
+    photos: Arranged, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "folders.md").read_text("utf-8")
+    for folder, numbers in (("camera1", (0, 1)), ("camera2", (2, 3))):
+        photos.put(f"{folder}/apple", "apple", *numbers).put(f"{folder}/pear", "banana", *numbers)
+    monkeypatch.chdir(photos.root.parent)
+    monkeypatch.setenv("COLUMNS", "200")
+    assert command(monkeypatch, "train", "photos") == 1
+    assert f"```\n{capsys.readouterr().err}```" in page
+
+
 @pytest.mark.parametrize(("typed", "share"), [("10%", 0.1), ("10 %", 0.1), ("0.1", 0.1), ("100%", 1.0)])
 def test_a_fraction_may_be_typed_in_percent(monkeypatch: pytest.MonkeyPatch, typed: str, share: float) -> None:
     seen: dict[str, Any] = {}
@@ -631,6 +651,15 @@ def test_a_fraction_may_be_typed_in_percent(monkeypatch: pytest.MonkeyPatch, typ
     monkeypatch.setattr(training, "train", stop)
     assert command(monkeypatch, "train", "photos", "--fraction", typed) == 1
     assert seen["fraction"] == pytest.approx(share)
+
+
+@pytest.mark.usefixtures("no_extraction")
+def test_from_python_an_error_shows_the_arguments_to_change(photos: Arranged) -> None:
+    photos.put("apple", "apple").put("banana", "banana").put("orange", "orange", 0)
+    assert str(refusal(photos.root)).endswith("\nTo leave such classes out: skip_small_classes=True")
+    photos.classes("parts/train").classes("parts/training").classes("parts/test")
+    root = photos.root / "parts"
+    assert f"\nTo train on train: '{root / 'train'}', test='{root / 'test'}'\n" in str(refusal(root))
 
 
 def test_a_fraction_that_is_no_number_is_wrong_usage(
@@ -652,6 +681,6 @@ def test_a_large_folder_is_drawn_short(tmp_path: Path) -> None:
 
 
 def test_known_classes_are_not_taken_for_something_else(photos: Arranged) -> None:
-    photos.put("apple/2021", "apple", 0, 1).put("apple/2022", "apple", 2)
+    photos.put("apple/red", "apple", 0, 1).put("apple/green", "apple", 2)
     assert scan(photos.root, FRUIT).train.counts == {"apple": 3}
-    assert scan(photos.root).train.counts == {"2021": 2, "2022": 1}
+    assert scan(photos.root).train.counts == {"green": 1, "red": 2}

@@ -443,7 +443,10 @@ def test_a_csv_may_name_the_side_of_each_photo(tmp_path: Path, held_out: str) ->
 def test_of_val_and_test_in_a_csv_test_is_measured_on(tmp_path: Path) -> None:
     source = scan(table(tmp_path, "path,label,split\n1.jpg,a,train\n2.jpg,a,val\n3.jpg,a,val\n4.jpg,a,test\n"))
     assert listed(tmp_path, source.test) == {"4.jpg": "a"}
-    assert source.notes == ("2 photos of split val are ignored: split test is measured on.",)
+    assert source.notes == (
+        "2 photos of split validation not used: split test is measured on, and settings are chosen by cross-validation "
+        "within split train.",
+    )
 
 
 @pytest.mark.parametrize(

@@ -72,19 +72,28 @@ class Way:
     Attributes:
         purpose: what it is for, such as "To train on the classes apple, pear".
         photos: a path that replaces the one given; empty: it stays.
-        options: options to add, and their values.
-        without: options to leave out, with their values.
+        option: an option to add. value: of the option; empty: it has none.
+        without: an option to leave out, with its value.
     """
 
     purpose: str
     photos: str = ""
-    options: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
+    option: str = ""
+    value: str = ""
+    without: str = ""
 
     @property
-    def changes(self) -> tuple[str, ...]:
-        """The path and the options."""
-        return (self.photos, *self.options) if self.photos else self.options
+    def added(self) -> tuple[str, ...]:
+        """The words to add to a command."""
+        return tuple(filter(None, (self.option, self.value)))
+
+    @property
+    def arguments(self) -> str:
+        """What to change in a call from Python."""
+        arguments = [repr(self.photos)] if self.photos else []
+        if self.option:
+            arguments.append(f"{self.option[2:].replace('-', '_')}={repr(self.value) if self.value else True}")
+        return ", ".join(arguments)
 
 
 class LayoutError(DataError):
@@ -100,7 +109,7 @@ class LayoutError(DataError):
     def __init__(
         self, happened: str, expected: str, given: str = "", tree: Sequence[str] = (), ways: Sequence[Way] = ()
     ) -> None:
-        advice = [f"{way.purpose}: {' '.join(way.changes)}" for way in ways if way.changes]
+        advice = [f"{way.purpose}: {way.arguments}" for way in ways if way.arguments]
         super().__init__("\n".join([happened, *(f"  {line}" for line in tree), expected, *advice]))
         self.happened, self.expected, self.given = happened, expected, given
         self.tree, self.ways = tuple(tree), tuple(ways)

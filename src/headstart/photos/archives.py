@@ -28,10 +28,6 @@ _MARK = ".headstart-unpacked.json"
 _ENDING = re.compile(r"\.(zip|tar|tgz|tar\.\w+|7z|rar)$", re.IGNORECASE)
 #: 7z, rar, bzip2, xz, zstd: archives that other programs unpack.
 _FOREIGN = (b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
-_HOW = {
-    True: "In Python, unpack=True unpacks it.",
-    False: "Of this kind, only a program of its own unpacks it; zip, tar and tar.gz are unpacked here.",
-}
 
 
 def is_archive(path: str | Path) -> bool:
@@ -55,10 +51,11 @@ def refusal(path: Path) -> LayoutError:
     beside = path.with_name(_stem(path))
     ways = [Way("To use the folder beside it", os.fspath(beside))] if beside.is_dir() else []
     if ours:
-        ways.append(Way(f"To unpack it to {show(_target(path))} and go on", options=("--unpack",)))
+        ways.append(Way(f"To unpack it to {show(_target(path))} and go on", option="--unpack"))
     return LayoutError(
         f"{show(path)} is an archive: photos are read from folders.",
-        "Expected the folder that it holds. " + _HOW[ours],
+        "Expected the folder that it contains."
+        + ("" if ours else " Unpack it with another program: --unpack is for zip, tar and tar.gz."),
         os.fspath(path),
         ways=ways,
     )

@@ -68,7 +68,7 @@ def too_few(listed: str, place: str = "", skippable: bool = True) -> LayoutError
         f"Too few photos of {listed}.",
         "Expected at least two different photos of every class; ten or more are recommended.",
         place,
-        ways=[Way("To leave such classes out", options=(SKIP,))] if skippable else [],
+        ways=[Way("To leave such classes out", option=SKIP)] if skippable else [],
     )
 
 
@@ -91,7 +91,7 @@ def _check_apart(source: Source, place: str, test: str) -> None:
             f"{show(test)} is to be measured on, but it holds {what}: none would be left to train on.",
             "Expected other photos to measure on. Without them the accuracy is measured by cross-validation.",
             place,
-            ways=[Way("To measure by cross-validation", without=("--test",))],
+            ways=[Way("To measure by cross-validation", without="--test")],
         )
 
 

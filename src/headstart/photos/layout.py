@@ -124,7 +124,7 @@ def _split(here: Folder, known: Collection[str]) -> Layout | None:
     if not named or not filled or (known and all(one.name in known for one in filled)):
         return None
     if len(trains) > 1 and (held or not others):
-        ways = [Way(f"To train on {show(one.name)}", one.path, _tested(held)) for one in trains]
+        ways = [Way(f"To train on {show(one.name)}", one.path, *_tested(held)) for one in trains]
         raise _unclear(here, f"has several folders to train on: {_names(trains)}", "only one of them", ways)
     if trains and held:
         return _parts(here, trains[0], held, others)
@@ -153,7 +153,7 @@ def _parts(here: Folder, train: Folder, held: Sequence[Folder], others: Sequence
             [_all_of(here, [train, *held, *others])] if others and train.has_photos else [],
         )
     if not test.inner:
-        ways = [Way("To train without it", train.path, _tested(held[1:]))]
+        ways = [Way("To train without it", train.path, *_tested(held[1:]))]
         why = f"has no classes to measure on. There are no classes of photos in {show(test.path)}"
         raise _unclear(here, why, f"the class folders of {show(train.name)} in {show(test.name)}, too", ways)
     notes = []
@@ -209,7 +209,8 @@ def _wrapped(here: Folder, known: Collection[str]) -> Folder | None:
     inside = only = here.inner[0]
     while len(inside.inner) == 1 and not inside.photos and inside.inner[0].name not in known:
         inside = inside.inner[0]
-    return only if len(inside.inner) > 1 and not inside.photos else None
+    classes = [one for one in inside.inner if not _DATE.fullmatch(one.name)]
+    return only if len(classes) > 1 and not inside.photos else None
 
 
 def _classes(here: Folder, known: Collection[str]) -> Layout:

@@ -20,7 +20,7 @@ from headstart.photos.folders import entries, files_below
 from headstart.photos.layout import Classes, Layout, part_of
 from headstart.photos.pictures import InMemory, Pictures, listed
 from headstart.photos.splits import stratified_share
-from headstart.safety.printable import show, show_all
+from headstart.safety.printable import counted, show, show_all
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def open_source(
 def scan(source: str | Path, known: Collection[str] = ()) -> Source:
     """Find the photos of a folder, a pattern or a CSV.
 
-    Folders: see docs/photos.md; file name extensions do not matter. A pattern such as `photos/*` matches the class
+    Folders: see docs/folders.md; file name extensions do not matter. A pattern such as `photos/*` matches the class
     folders themselves. CSV: columns such as `path,label[,split]`, paths relative to the CSV's folder.
 
     Args:
@@ -257,16 +257,21 @@ def _scan_csv(path: Path) -> Source:
             )
         sides[side][0].append(name)
         sides[side][1].append(label)
-    train, *held = [PhotoSet(tuple(paths), tuple(labels)) for paths, labels in sides.values()]
-    if not len(train):
+    found = {side: PhotoSet(tuple(paths), tuple(labels)) for side, (paths, labels) in sides.items() if paths}
+    if "train" not in found:
         raise DataError(f"{show(path)} names no photos to train on.\nExpected lines with split train, or no split.")
     notes = [table.note] if table.note else []
-    filled = [one for one in held if len(one)]
-    for one in filled[1:]:
-        notes.append(f"{len(one)} photos of split val are ignored: split test is measured on.")
-    if filled:
-        check_classes(train.classes, filled[0].classes, f"The held-out split of {show(path)}")
-    return Source(train, filled[0] if filled else None, tuple(notes))
+    train = found.pop("train")
+    if not found:
+        return Source(train, None, tuple(notes))
+    measured, *unused = found
+    for side in unused:
+        notes.append(
+            f"{counted(len(found[side]), 'photo')} of split {side} not used: split {measured} is measured on, and "
+            "settings are chosen by cross-validation within split train."
+        )
+    check_classes(train.classes, found[measured].classes, f"The held-out split of {show(path)}")
+    return Source(train, found[measured], tuple(notes))
 
 
 def _missing(path: Path) -> str:

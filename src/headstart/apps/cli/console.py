@@ -88,10 +88,10 @@ def _changed(words: Sequence[str], given: str, way: Way) -> list[str]:
     left_out = False
     for word in words:
         name, is_whole, _ = word.partition("=")
-        if not left_out and name not in way.without:
+        if not left_out and name != way.without:
             changed.append(way.photos if way.photos and os.path.normpath(word) == os.path.normpath(given) else word)
-        left_out = not left_out and name in way.without and not is_whole
-    return changed + list(way.options)
+        left_out = not left_out and name == way.without and not is_whole
+    return changed + list(way.added)
 
 
 def put(line: str) -> None:
