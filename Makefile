@@ -37,4 +37,4 @@ $(VENV)-tensorflow/installed: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-tensorflow demo-model .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-tensorflow demo-model demo-photos .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -84,7 +84,7 @@ def test_evaluate_and_predict_use_what_was_saved(model: Path, tiles: Path, tmp_p
     predicted = json.loads(run("predict", model, tiles / "test", "--json").stdout)
     assert predicted["photos"]["used"] == 24
     first = predicted["predictions"][0]
-    assert set(first) == {"path", "predicted", "probability", "probabilities"}
+    assert set(first) == {"path", "predicted", "probability", "probabilities", "unsure"}
     assert first["probability"] == max(first["probabilities"].values())
     assert sum(first["probabilities"].values()) == pytest.approx(1)
     table = tmp_path / "out.csv"
@@ -139,7 +139,7 @@ def test_the_demo_runs_and_shows_what_it_does(tmp_path: Path) -> None:
         assert "danielbuechele and vultilion" in result.stderr
         assert "Accuracy" in result.stdout
         assert "headstart train" in result.stderr
-        assert sorted(os.listdir(tmp_path)) == ["demo-model"]
+        assert sorted(os.listdir(tmp_path)) == ["demo-model", "demo-photos"]
 
 
 def test_the_demo_does_not_replace_a_classifier_of_yours(model: Path, tmp_path: Path) -> None:
@@ -213,7 +213,9 @@ def test_an_existing_output_is_not_overwritten_unasked(tiles: Path, model: Path,
 
 
 def test_an_unknown_head_or_network_is_reported(tiles: Path) -> None:
-    fails(run("train", tiles, "--head", "forest"), "no head 'forest'", "logistic, ridge, centroid, knn")
+    result = run("train", tiles, "--head", "logistc")
+    assert result.returncode == 2
+    assert "expected logistic, ridge, centroid or knn, received 'logistc'. Did you mean 'logistic'?" in result.stderr
     fails(run("train", tiles, "-b", "resnet"), "No backbone is called 'resnet'")
     fails(run("train", tiles, "--fraction", "2"), "fraction")
 

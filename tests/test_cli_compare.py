@@ -94,8 +94,7 @@ def test_a_network_that_does_not_exist_is_reported_and_the_others_are_measured(t
     ("arguments", "said"),
     [
         (["missing-folder", "-b", LITE], "missing-folder"),
-        (["{tiles}"], "--backbone"),
-        (["{tiles}", "-b", LITE, "--head", "svm"], "no head 'svm'"),
+        (["{tiles}", "-b", LITE, "--head", "svm"], "expected logistic, ridge, centroid or knn, received 'svm'"),
         (["{tiles}", "-b", "no-such-network"], "no-such-network"),
         (["{tiles}", "-b", LITE, "--report", "no-such-folder/report.html"], "no-such-folder"),
     ],

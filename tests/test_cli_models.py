@@ -31,7 +31,7 @@ def works(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_words_give_a_table_and_say_how_much_there_is_and_where_from() -> None:
     result = works("mobilenetv2", "--source", "tfhub", "--limit", "3")
     header, first, *more = result.stdout.splitlines()
-    assert header.split() == ["top-1", "param", "GMACs", "input", "dim", "from", "name"]
+    assert header.split() == ["top-1", "param", "GMACs", "input", "dim", "use", "name"]
     assert first.split()[:1] == ["76.53~"]
     assert len(more) == 2
     total = len(catalogue.search(["mobilenetv2"], source="tfhub"))
@@ -58,7 +58,7 @@ def test_json_is_one_document_with_every_field_and_the_sources() -> None:
     assert list(document) == ["query", "total", "shown", "figure_unknown", "models", "sources"]
     (model,) = document["models"]
     renamed = {"source": "origin", "kind": "returns", "classes": "class_count", "network": "architecture"}
-    assert list(model) == [renamed.get(name, name) for name in catalogue.Model.__slots__]
+    assert list(model) == [*(renamed.get(name, name) for name in catalogue.Model.__slots__), "use"]
     assert model["name"] == MOBILENET
     assert model["figures_from"] == "mobilenetv2_100.ra_in1k"
     assert "top1" in model["derived"]

@@ -154,7 +154,8 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
         ],
     )
     yield "evaluate", [run("evaluate", model, broken), run("evaluate", model, tiles / "train")]
-    yield "predict", [run("predict", model, broken / "train")]
+    sort = ["--min-confidence", "0.99", "--copy-to", work / "sorted"]
+    yield "predict", [run("predict", model, broken / "train"), run("predict", model, tiles / "test", *sort)]
     yield "embed", [run("embed", broken / "train", "-o", work / "vectors.npz")]
     yield "similar", [run("similar", photos[0], broken / "train")]
     yield "classify", [run("classify", *photos, broken / "train" / "temple" / "empty.jpg")]
@@ -182,7 +183,8 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
     yield "cache verify", [run("cache", "verify")]
     yield "cache prune", [run("cache", "prune")]
     (work / "home" / "compiled").unlink()  # so that it is not cleared for the other tests
-    yield "cache clear", [run("cache", "clear")]
+    yield "cache clear", [run("cache", "clear"), run("cache", "clear", "--all")]
+    yield "doctor", [run("doctor")]
 
 
 def toy_backbone(work: Path, number: int = 0) -> Path:

@@ -33,6 +33,26 @@ def test_a_hub_network_has_one_form(written: str) -> None:
     assert is_remote(written)
 
 
+@pytest.mark.parametrize(
+    ("page", "handle"),
+    [
+        ("https://www.kaggle.com/models/a/b/tensorFlow2/c/2", "kaggle:a/b/tensorFlow2/c/2"),
+        (
+            "http://kaggle.com/models/a/b/frameworks/TensorFlow2/variations/c/versions/2?tab=x",
+            "kaggle:a/b/tensorFlow2/c/2",
+        ),
+        ("https://www.kaggle.com/models/a/b/tfLite/c", "kaggle:a/b/tfLite/c"),
+        ("https://huggingface.co/o/n", "hf:o/n"),
+        ("https://huggingface.co/o/n/", "hf:o/n"),
+        ("https://huggingface.co/o/n/tree/main", "hf:o/n@main"),
+        ("https://www.huggingface.co/o/n/blob/main/onnx/a.onnx", "hf:o/n@main:onnx/a.onnx"),
+        ("https://huggingface.co/o/n/resolve/main/a.onnx", "https://huggingface.co/o/n/resolve/main/a.onnx"),
+    ],
+)
+def test_the_address_of_a_page_becomes_the_handle(page: str, handle: str) -> None:
+    assert str(parse(page)) == handle
+
+
 def test_the_protocol_asks_for_an_archive() -> None:
     assert parse(HUB).request == HUB + "?tf-hub-format=compressed"
 

@@ -75,7 +75,7 @@ def locate(handle: str) -> Located:
     except BackboneError as error:
         if "/" not in handle and "." not in handle:
             raise
-        raise BackboneError(f"{error}\nNor is there a file or folder {handle} here.") from error
+        raise BackboneError(f"There is no file or folder {handle} here.\n{error}") from error
 
 
 def load(

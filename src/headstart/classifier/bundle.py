@@ -46,7 +46,7 @@ def check_target(folder: str | Path, overwrite: bool = False) -> None:
         if not overwrite:
             raise BundleError(
                 f"{folder} holds a saved classifier already.\nExpected a new folder. Choose another name, remove it, "
-                "or replace it with --overwrite."
+                "or replace it: --overwrite (in Python: overwrite=True)."
             )
         if extra := sorted(set(os.listdir(path)) - {_MANIFEST, _ARRAYS}):
             beside = ", ".join(map(show, extra))

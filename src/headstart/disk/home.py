@@ -1,9 +1,24 @@
-"""Settings from environment variables: where headstart keeps its files, and whether it may use the internet."""
+"""Where headstart keeps its files and what they are, and whether it may use the internet."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import stat
+from contextlib import suppress
 from pathlib import Path
+
+#: Everything that is kept in the folder, by its name there; for people.
+PARTS = {
+    "vectors": "feature vectors",
+    "paths": "which photos are known",
+    "networks": "downloaded models",
+    "converted": "models converted to another format",
+    "compiled": "compiled graphs of models",
+    "tried": "what was found in models' files",
+    "feeds": "input ranges that were found out",
+    "samples": "locks of downloads",
+}
 
 
 def home() -> Path:
@@ -14,6 +29,41 @@ def home() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("headstart", appauthor=False))
+
+
+def size(folder: Path) -> int:
+    """Bytes of all files in a folder; 0 if there is none."""
+    total = 0
+    for current, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # another process' temporary file
+                info = os.stat(os.path.join(current, name))
+                total += info.st_size if stat.S_ISREG(info.st_mode) else 0
+    return total
+
+
+def contents() -> dict[str, int]:
+    """Bytes of each of `PARTS` that is there, and of everything else in the folder, called `other`."""
+    found: dict[str, int] = {}
+    with suppress(FileNotFoundError):
+        for entry in home().iterdir():
+            name = entry.name if entry.name in PARTS else "other"
+            found[name] = found.get(name, 0) + (size(entry) if entry.is_dir() else entry.lstat().st_size)
+    return found
+
+
+def remove_all() -> None:
+    """Remove everything that headstart put into its folder, and the folder if nothing else is in it.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    for name in PARTS:
+        path = home() / name
+        with suppress(FileNotFoundError):
+            path.unlink() if path.is_symlink() else shutil.rmtree(path)
+    with suppress(OSError):  # it holds something else, or was never made
+        home().rmdir()
 
 
 def offline() -> bool:

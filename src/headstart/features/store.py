@@ -15,7 +15,6 @@ import json
 import math
 import os
 import shutil
-import stat
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -29,7 +28,7 @@ import numpy.typing as npt
 from headstart.backbones.base import Vectors
 from headstart.backbones.card import Card
 from headstart.disk import atomic, locks
-from headstart.disk.home import home
+from headstart.disk.home import home, size
 from headstart.errors import HeadstartError, StoreError
 from headstart.features.records import KEY_BYTES, LOCK, Records, disk_errors
 from headstart.photos.reading import fingerprint
@@ -196,13 +195,7 @@ class Store:
     @property
     def size(self) -> int:
         """Bytes of all files in the store's folder."""
-        total = 0
-        for folder, _, names in os.walk(self.folder):
-            for name in names:
-                with suppress(FileNotFoundError):  # another run's temporary file
-                    info = os.stat(os.path.join(folder, name))
-                    total += info.st_size if stat.S_ISREG(info.st_mode) else 0
-        return total
+        return size(self.folder)
 
     def verify(self) -> dict[str, int]:
         """Check every vector: card key -> number of damaged ones."""

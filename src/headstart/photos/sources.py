@@ -195,7 +195,7 @@ def check_classes(train: Sequence[str], other: Sequence[str], what: str) -> None
 
 
 def find_files(sources: Pictures) -> list[str]:
-    """Photos to predict: files as they are, folders with everything below them, each in alphabetical order.
+    """Photos to predict: files as they are, folders all below them in alphabetical order, what CSVs list.
 
     Pictures in memory get a name, see `pictures.listed`.
 
@@ -213,6 +213,8 @@ def find_files(sources: Pictures) -> list[str]:
             if not below:
                 raise DataError(f"The folder {show(path)} holds no files.\nExpected photos in it or below it.")
             found += below
+        elif path.suffix.lower() == ".csv" and path.is_file():
+            found += [name for _, name, *_ in spreadsheet.photos(path, labelled=False).rows if name]
         elif os.path.lexists(path):
             found.append(source)
         else:
@@ -275,8 +277,7 @@ def _scan_csv(path: Path) -> Source:
 
 
 def _missing(path: Path) -> str:
-    near: list[str] = []
-    if os.path.isdir(path.parent):
-        near = difflib.get_close_matches(path.name, [e.name for e in entries(path.parent)], n=3)
+    names = [entry.name for entry in entries(path.parent)] if os.path.isdir(path.parent) else []
+    near = difflib.get_close_matches(path.name, names, n=3)
     hint = f" Did you mean {' or '.join(show(path.parent / name) for name in near)}?" if near else ""
     return f"{show(path)} does not exist.{hint}\nExpected a folder of photos, a photo or a CSV."

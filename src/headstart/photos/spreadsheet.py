@@ -12,7 +12,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,13 +56,19 @@ def original(cell: str) -> str:
     return _MADE_SAFE.sub("", cell) if "'" in cell else cell
 
 
-def write(path: Path, classes: Sequence[str], rows: Iterable[tuple[str, str, Sequence[float]]]) -> None:
+def write(
+    path: Path,
+    classes: Sequence[str],
+    rows: Iterable[tuple[str, str, Sequence[float]]],
+    more: Mapping[str, Sequence[str]] | None = None,
+) -> None:
     """Write predictions; `photos` reads them back.
 
     Args:
         path: of the file, replaced if it is there. Paths of photos count from its folder.
         classes: class names.
         rows: for each photo its path, its label, and the probability of each class.
+        more: further columns, before those of the classes: a heading, and a cell for each photo.
 
     Raises:
         OSError: it cannot be written.
@@ -70,10 +76,12 @@ def write(path: Path, classes: Sequence[str], rows: Iterable[tuple[str, str, Seq
     with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         here = os.path.samefile(path.parent, os.curdir)
         writer = csv.writer(file)
-        writer.writerow([*PREDICTED, *map(_cell, classes)])
-        for name, label, row in rows:
+        more = more or {}
+        writer.writerow([*PREDICTED, *more, *map(_cell, classes)])
+        for number, (name, label, row) in enumerate(rows):
             place = name if here else os.path.abspath(name)
-            writer.writerow([_cell(place), _cell(label), f"{max(row):.6f}", *(f"{p:.6f}" for p in row)])
+            added = [_cell(cells[number]) for cells in more.values()]
+            writer.writerow([_cell(place), _cell(label), f"{max(row):.6f}", *added, *(f"{p:.6f}" for p in row)])
 
 
 def _cell(text: str) -> str:
@@ -87,16 +95,20 @@ class Table:
 
     Attributes:
         rows: the line's number, the photo's path (joined to the CSV's folder), its label, and its split in small
-            letters; the last three may be empty. They are read, and can be read once, as they are iterated over.
-        note: which columns were taken, unless they are called `path` and `label`.
+            letters; the last three may be empty. They can be iterated over once.
+        note: which columns are used, unless they are called `path` and `label`.
     """
 
     rows: Iterator[tuple[int, str, str, str]]
     note: str
 
 
-def photos(path: Path) -> Table:
+def photos(path: Path, labelled: bool = True) -> Table:
     """Open a CSV with columns for the path, the label and perhaps the split, such as `path,label` or `filename,class`.
+
+    Args:
+        path: of the file.
+        labelled: whether there must be labels; False: only paths are needed.
 
     Raises:
         DataError: it cannot be read, is not UTF-8 (but for names of files that are not), or has no such columns;
@@ -115,14 +127,16 @@ def photos(path: Path) -> Table:
     with _readable(path):
         reader, columns = _opened(text)
     at = _places(columns)
-    if missing := [name for name in PREDICTED[:2] if name not in at]:
+    needed = PREDICTED[: 2 if labelled else 1]
+    if missing := [name for name in needed if name not in at]:
+        expected = "path,label or path,label,split" if labelled else "path"
         raise strange or DataError(
-            f"{show(path)} has no column {show_all(missing)}.\nExpected a first line path,label or path,label,split; "
-            f"received {show_all(columns) or 'an empty file'}. If that is a photo, put the line path,label above it."
+            f"{show(path)} has no column {show_all(missing)}.\nExpected a first line {expected}; received "
+            f"{show_all(columns) or 'an empty file'}. If that is a photo, put the line {','.join(needed)} above it."
         )
-    names, labels = (show(columns[at[name]]) for name in PREDICTED[:2])
-    note = f"{show(path)}: the column '{names}' is read as paths, '{labels}' as classes."
-    return Table(_rows(path, reader, columns, at, strange), "" if (names, labels) == PREDICTED[:2] else note)
+    used = [columns[at[name]] for name in needed]
+    note = f"{show(path)}: the column '{show(used[0])}' is read as paths, '{show(used[-1])}' as classes."
+    return Table(_rows(path, reader, columns, at, strange), "" if tuple(used) == needed else note)
 
 
 @contextmanager
@@ -159,7 +173,7 @@ def _rows(
     with _readable(path):
         for row in filter(None, reader):
             row += [""] * (len(columns) - len(row))
-            name, label = row[at["path"]], row[at["label"]]
+            name, label = row[at["path"]], row[at["label"]] if "label" in at else ""
             split = row[at["split"]].strip().lower() if "split" in at else ""
             if not ours:
                 name, label = name.strip(), label.strip()

@@ -16,18 +16,23 @@ from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
     from headstart.backbones.fetch import Kept
+    from headstart.backbones.fetch.handles import Handle
 
 _some_handles = argument(
-    "handles", metavar="HANDLE...", nargs=-1, required=True, help="https://..., tfhub:..., kaggle:... or hf:..."
+    "handles",
+    metavar="HANDLE...",
+    nargs=-1,
+    required=True,
+    help="A name from `headstart models`, the address of a page or file, tfhub:..., kaggle:... or hf:...",
 )
 
 
-@click.group(cls=Group, no_args_is_help=True)
+@click.group(cls=Group, no_args_is_help=True, examples=("backbones list",))
 def backbones() -> None:
     """Download, list, check or pack pre-trained models."""
 
 
-@backbones.command("list")
+@backbones.command("list", examples=("backbones list",))
 @json_option
 def list_(as_json: bool) -> None:
     """List the models that are kept: size, date and origin."""
@@ -46,7 +51,7 @@ def list_(as_json: bool) -> None:
         say("No models are kept. Download one: headstart backbones get HANDLE")
 
 
-@backbones.command()
+@backbones.command(examples=("backbones get imagenet/mobilenet_v2_100_224/feature_vector",))
 @_some_handles
 @option("--refresh", is_flag=True, help="Ask the server for a newer version of models that are already here.")
 @json_option
@@ -54,8 +59,9 @@ def get(handles: Sequence[str], refresh: bool, as_json: bool) -> None:
     """Download models that are not here yet, and show where they are."""
     from headstart.backbones import fetch
 
+    wanted = list(map(_remote, handles))
     with Bar() as bar:
-        found = [fetch.fetch(handle, bar, refresh) for handle in [fetch.parse(handle) for handle in handles]]
+        found = [fetch.fetch(handle, bar, refresh) for handle in wanted]
     if as_json:
         print_json({"backbones": [{"backbone": str(one.handle), "path": str(one.path)} for one in found]})
         return
@@ -63,14 +69,14 @@ def get(handles: Sequence[str], refresh: bool, as_json: bool) -> None:
         put(f"{one.handle}  {one.path}")
 
 
-@backbones.command()
+@backbones.command(examples=("backbones verify",))
 @argument("handles", metavar="[HANDLE...]", nargs=-1, help="Which to check; all if none is given.")
 @json_option
 def verify(handles: Sequence[str], as_json: bool) -> int:
     """Check every byte of kept models; exit with 1 if any is damaged."""
     from headstart.backbones import fetch
 
-    checked = fetch.verify(handles)
+    checked = fetch.verify(list(map(_kept, handles)))
     damaged = [one for one in checked if one.problem]
     if as_json:
         entries = [{"backbone": one.handle, "problem": one.problem or None} for one in checked]
@@ -84,7 +90,7 @@ def verify(handles: Sequence[str], as_json: bool) -> int:
     return 1 if damaged else 0
 
 
-@backbones.command()
+@backbones.command(examples=("backbones remove imagenet/mobilenet_v2_100_224/feature_vector",))
 @_some_handles
 @json_option
 def remove(handles: Sequence[str], as_json: bool) -> None:
@@ -92,7 +98,7 @@ def remove(handles: Sequence[str], as_json: bool) -> None:
     from headstart.backbones import fetch
 
     with Bar() as bar:
-        removed = [fetch.remove(handle, bar) for handle in handles]
+        removed = [fetch.remove(_kept(handle), bar) for handle in handles]
     if as_json:
         print_json({"backbones": [{"backbone": handle} for handle in removed]})
         return
@@ -100,7 +106,7 @@ def remove(handles: Sequence[str], as_json: bool) -> None:
         put(f"{handle} is removed.")
 
 
-@backbones.command()
+@backbones.command(examples=("backbones pack imagenet/mobilenet_v2_100_224/feature_vector -o models.headstart",))
 @_some_handles
 @option("-o", "--output", type=PATH, metavar="FILE", required=True, help="The file to write.")
 @json_option
@@ -112,7 +118,7 @@ def pack(handles: Sequence[str], output: Path, as_json: bool) -> None:
     from headstart.backbones import fetch
 
     with Bar() as bar:
-        packed = fetch.pack([fetch.parse(handle) for handle in handles], output, bar)
+        packed = fetch.pack(list(map(_remote, handles)), output, bar)
     if as_json:
         print_json({"path": str(output), "backbones": [_document(entry) for entry in packed]})
         return
@@ -120,7 +126,7 @@ def pack(handles: Sequence[str], output: Path, as_json: bool) -> None:
     put(f"On the other machine: headstart backbones unpack {output.name}")
 
 
-@backbones.command()
+@backbones.command(examples=("backbones unpack models.headstart",))
 @argument("file", type=PATH, help="File that `headstart backbones pack` wrote.")
 @json_option
 def unpack(file: Path, as_json: bool) -> None:
@@ -138,6 +144,36 @@ def unpack(file: Path, as_json: bool) -> None:
 
 
 backbones.add_command(probe)
+
+
+def _remote(name: str) -> Handle:
+    """The handle of a model that can be downloaded, whatever it was called.
+
+    Raises:
+        BackboneError: there is none, or it needs no download.
+    """
+    from headstart.backbones import locate
+    from headstart.errors import BackboneError
+
+    located = locate(name)
+    if located.remote is None:
+        what = {"builtin": "is part of headstart", "plugin": "comes from a plugin", "path": "is a path"}
+        raise BackboneError(
+            f"{name} {what[located.source]}: there is nothing to download.\nUse it with -b {name}, or give a name from "
+            "headstart models."
+        )
+    return located.remote
+
+
+def _kept(name: str) -> str:
+    """The handle of a model that was downloaded; the name itself if it is that of a damaged entry."""
+    from headstart.backbones import locate
+    from headstart.errors import BackboneError
+
+    try:
+        return locate(name).handle
+    except BackboneError:
+        return name
 
 
 def _document(entry: Kept) -> dict[str, Any]:

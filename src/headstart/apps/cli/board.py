@@ -12,7 +12,7 @@ from headstart.apps.cli.grouping import PATH, Command, argument, option
 from headstart.safety.printable import show
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=("board runs",))
 @argument("logdir", type=PATH, default=Path("runs"), help="Folder that --logdir has written to; 'runs' if not given.")
 @option("--host", metavar="ADDRESS", default="127.0.0.1", help="Address to listen on; 0.0.0.0 admits other machines.")
 @option(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.apps.cli import options
+from headstart.apps.cli import options, terminal
 from headstart.apps.cli.console import Bar, command_line, print_json, put, say, say_skipped
 from headstart.apps.cli.grouping import Command, option
+from headstart.apps.cli.here import backbones_here
 from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
@@ -18,14 +20,20 @@ if TYPE_CHECKING:
     from headstart.classifier.training import Training
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=(
+        "compare photos",
+        "compare photos --head logistic --head knn --report photos.html",
+    ),
+)
 @options.labelled_photos
 @options.backbones
 @options.input_range
 @options.layers
 @options.view
 @option(
-    "--head", "heads", group=options.MEASURING, metavar="KIND", multiple=True, default=["logistic"],
+    "--head", "heads", group=options.MEASURING, type=options.HEAD, metavar="KIND", multiple=True, default=["logistic"],
     help=f"{options.HEADS} Repeat it for several.",
 )  # fmt: skip
 @options.test
@@ -42,6 +50,7 @@ if TYPE_CHECKING:
 @options.paths
 @options.logdir
 @options.as_json
+@options.strict
 def compare(
     photos: Path,
     handles: Sequence[str],
@@ -51,6 +60,7 @@ def compare(
     paths: bool,
     logdir: Path | None,
     as_json: bool,
+    strict: bool,
     curve: bool,
     **settings: Any,
 ) -> int:
@@ -74,6 +84,10 @@ def compare(
         if logdir is not None:
             tracked.append(str(tensorboard.record(logdir, training)))
 
+    handles = handles or backbones_here()
+    say(f"Comparing {', '.join(handles)}.")
+    if len(handles) == 1:
+        say("To compare it with others, find them with headstart models and add -b NAME for each.")
     with Bar() as bar:
         comparison = run(
             photos,
@@ -94,7 +108,7 @@ def compare(
         print_json({**comparison.to_json(), "tracked": tracked})
     else:
         show(comparison)
-    return 1 if comparison.failures else 0
+    return options.exit_code(comparison.best.photos.skipped, strict) or int(bool(comparison.failures))
 
 
 def show(comparison: Comparison) -> None:
@@ -107,12 +121,10 @@ def show(comparison: Comparison) -> None:
         say(skipped_text(photos))
         # Conflicts are named when they are found, before the training.
         say_skipped([one for one in photos.skipped if one.reason != "conflicting labels"], most=5)
-    print(comparison_table(comparison))
-    print()
-    put(comparison.verdict)
+    put(*comparison_table(comparison, terminal.width(sys.stdout)).split("\n"), "", comparison.verdict)
     if comparison.curve is not None:
         put(curve_text(comparison.curve))
-    print(cautions(comparison))
+    put(*cautions(comparison).split("\n"))
     if comparison.failures:
         names = ", ".join(failure.backbone for failure in comparison.failures)
         say(f"Not measured, for the reasons given above: {names}.")

@@ -16,6 +16,7 @@ import click
 from headstart.apps.cli import terminal
 from headstart.apps.cli.interrupt import INTERRUPTED
 from headstart.errors import HeadstartError, LayoutError, Way
+from headstart.report.text.layout import folded
 from headstart.safety.printable import counted, show
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def run(app: Callable[..., Any]) -> int:
         say("Error: An argument is empty. Expected a value; is a variable of your shell not set?")
         return 2
     try:
-        result = app(standalone_mode=False)
+        result = app(standalone_mode=False, prog_name="headstart")
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except HeadstartError as error:
@@ -53,8 +54,15 @@ def run(app: Callable[..., Any]) -> int:
             raise
         report(error)
         return 1
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show(sys.stderr)
+        return error.exit_code
+    except click.UsageError as error:
+        if error.ctx is not None:
+            say(" ".join(error.ctx.get_usage().split()))
+        say(f"Error: {error.format_message()}")
+        if error.ctx is not None:
+            say(f"Help: {error.ctx.command_path} --help")
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):  # click turns the first into the second
         return INTERRUPTED
@@ -64,8 +72,10 @@ def run(app: Callable[..., Any]) -> int:
 
 
 def say(message: str = "") -> None:
-    """Print a message on stderr as one line, whatever characters it contains."""
-    print(show(re.sub(r"\s*\n\s*", " ", message.rstrip())), file=sys.stderr, flush=True)
+    """Print a message on stderr as one line, whatever characters it contains; a terminal folds it at spaces."""
+    sys.stdout.flush()  # the order of both streams stays, also where they end up in one file
+    text = re.sub(r"([.!?:;,]?)\s*\n\s*", lambda end: f"{end[1] or '.'} ", message.rstrip())
+    print("\n".join(folded(show(text), terminal.width(sys.stderr))), file=sys.stderr, flush=True)
 
 
 def report(error: HeadstartError) -> None:
@@ -75,11 +85,11 @@ def report(error: HeadstartError) -> None:
         return
     say(f"Error: {error.happened}")
     for line in error.tree:
-        print(f"  {show(line)}", file=sys.stderr)
+        say(f"  {line}")
     say(error.expected)
     for way in error.ways:
         say(f"{way.purpose}:")
-        print(f"  {show(shlex.join(_changed(command_line(), error.given, way)))}", file=sys.stderr, flush=True)
+        say(f"  {shlex.join(_changed(command_line(), error.given, way))}")
 
 
 def _changed(words: Sequence[str], given: str, way: Way) -> list[str]:
@@ -94,9 +104,11 @@ def _changed(words: Sequence[str], given: str, way: Way) -> list[str]:
     return changed + list(way.added)
 
 
-def put(line: str) -> None:
-    """Print a line of the results on stdout as one line, whatever characters it contains."""
-    print(show(line))
+def put(*lines: str) -> None:
+    """Print lines of the results on stdout, whatever characters they contain; a terminal folds them at spaces."""
+    width = terminal.width(sys.stdout)
+    for line in lines or ("",):
+        print("\n".join(folded(show(line), width)))
 
 
 def agreed(question: str) -> bool:
@@ -175,6 +187,12 @@ class Bar:
             self._bar.update(done - self._bar.n)
             if done == self._bar.total:
                 self.close()
+
+    def copying(self, done: int, total: int) -> None:
+        """Move the bar of copies."""
+        if self._bar is None and done < total and sys.stderr.isatty():
+            self._bar = _drawn("Copying", total, " photos")
+        self.advanced(done)
 
     def close(self) -> None:
         """Stop the bar and leave it on the screen as it is."""

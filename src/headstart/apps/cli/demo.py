@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +18,15 @@ _PHOTOS = Path(__file__).with_name("demo_photos")
 _COLUMNS, _ROWS = 3, 4
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=("demo",))
 @option(
     "-o", "--output", type=PATH, metavar="FOLDER", default=Path("demo-model"), help="Save the demo's classifier here."
 )
-def demo(output: Path) -> None:
+@option(
+    "--photos", "tiles", type=PATH, metavar="FOLDER", default=Path("demo-photos"), help="Put the demo's photos here."
+)
+def demo(output: Path, tiles: Path) -> None:
     """Show the whole way on two photos, offline."""
-    import tempfile
-
     from headstart.apps.cli.predict import show_guesses, show_predictions
     from headstart.apps.cli.train import show
     from headstart.backbones import DEFAULT
@@ -33,28 +38,42 @@ def demo(output: Path) -> None:
     again = _saved_by_a_demo(output)  # only what an earlier demo saved is replaced
     check_target(output, overwrite=again)
     photos = sample_photos()
+    cut_tiles(photos, tiles)
     say("1. A pre-trained model as it is, on two photos. Its classes are ImageNet's 1,000.")
     say("   Photos: danielbuechele and vultilion, flickr.com, licence CC BY 2.0; see CREDITS.md beside them.")
-    say(f"   $ headstart classify {' '.join(str(path) for path in photos.values())} --top 3")
+    say(f"   $ headstart classify {shlex.join(map(str, photos.values()))} --top 3")
     show_guesses(classify_all(list(photos.values()), DEFAULT, 3, None, Silent()))
-    with tempfile.TemporaryDirectory(prefix="headstart-demo-") as folder:
-        root = Path(folder) / "tiles"
-        cut_tiles(photos, root)
-        say()
-        say("2. Two classes of your own: tiles of one photo against tiles of the other.")
-        say(f"   {_COLUMNS * _ROWS} tiles of each from the left half to train, as many from the right half to test.")
-        say(f"   $ headstart train {root} -o {output}")
-        training = train(root)
-        classifier = training.classifier
-        replace(classifier, about=replace(classifier.about, demo=True)).save(output, overwrite=again)
-        show(replace(training, model=str(output)))
-        tile = sorted((root / "test").glob("*/*"))[0]
-        say()
-        say("3. Use the saved classifier.")
-        say(f"   $ headstart predict {output} {tile}")
-        show_predictions(classifier.predictions([tile]))
     say()
-    say("Your turn: sort photos into folders named by what they show, then: headstart train FOLDER -o NAME")
+    say("2. Two classes of your own: tiles of one photo against tiles of the other.")
+    say(f"   {_COLUMNS * _ROWS} tiles of each from the left half to train, as many from the right half to test.")
+    say(f"   $ headstart train {tiles} -o {output}")
+    training = train(tiles)
+    classifier = training.classifier
+    replace(classifier, about=replace(classifier.about, demo=True)).save(output, overwrite=again)
+    show(replace(training, model=str(output)))
+    tile = sorted((tiles / "test").glob("*/*"))[0]
+    say()
+    say("3. Use the saved classifier.")
+    say(f"   $ headstart predict {output} {tile}")
+    show_predictions(classifier.predictions([tile]))
+    say()
+    say("Your turn. Type:")
+    for line in _next(output, tiles):
+        say(f"   $ {line}")
+    say("Then sort photos of your own into folders named by what they show, and:")
+    say("   $ headstart train FOLDER -o NAME")
+
+
+def _next(output: Path, tiles: Path) -> list[str]:
+    """What can be typed now, as it must be typed; first of all what makes the shell find headstart."""
+    found = shutil.which("headstart")
+    lines = [f"headstart evaluate {output} {tiles}", f"headstart predict {output} {tiles / 'test'}"]
+    if found is not None and Path(found).parent == Path(sys.executable).parent:
+        return lines
+    folder = Path(sys.prefix)
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    script = shown / ("Scripts\\activate" if os.name == "nt" else "bin/activate")
+    return [f"{script}" if os.name == "nt" else f"source {script}", *lines]
 
 
 def _saved_by_a_demo(folder: Path) -> bool:
@@ -81,7 +100,7 @@ def cut_tiles(photos: dict[str, Path], root: Path) -> None:
         width, height = half // _COLUMNS, picture.height // _ROWS
         for side, left in (("train", 0), ("test", half)):
             target = root / side / name
-            target.mkdir(parents=True)
+            target.mkdir(parents=True, exist_ok=True)
             for i in range(_COLUMNS * _ROWS):
                 x, y = left + i % _COLUMNS * width, i // _COLUMNS * height
                 picture.crop((x, y, x + width, y + height)).save(target / f"{i:02}.png")

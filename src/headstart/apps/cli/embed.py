@@ -17,15 +17,8 @@ from headstart.safety.printable import counted
 if TYPE_CHECKING:
     from headstart.classifier.similar import Similar
 
-_EMBED = """\b
-Example:
-  headstart embed photos -o vectors.npz"""
-_SIMILAR = """\b
-Example:
-  headstart similar cat.jpg photos"""
 
-
-@click.command(cls=Command, epilog=_EMBED)
+@click.command(cls=Command, examples=("embed photos -o vectors.npz",))
 @argument("photos", type=PATH, nargs=-1, required=True, help="Photos, folders of photos, or one CSV file.")
 @option(
     "-o", "--output", group=options.OUTPUT, type=PATH, metavar="FILE", required=True,
@@ -72,7 +65,7 @@ def embed(
         put(f"{counted(len(found.paths), 'vector')} of {loaded.dim:,} dimensions written to {output}, {columns}.")
 
 
-@click.command(cls=Command, epilog=_SIMILAR)
+@click.command(cls=Command, examples=("similar cat.jpg photos",))
 @argument("photo", type=PATH, help="The photo to look for.")
 @argument("photos", type=PATH, nargs=-1, required=True, help="Where to look: folders or photos.")
 @option("--top", group=options.OUTPUT, type=click.IntRange(1), metavar="N", default=10, help="How many to show.")

@@ -2,49 +2,77 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
-from headstart.apps.cli import options
-from headstart.apps.cli.console import Bar, print_json, say, say_skipped
-from headstart.apps.cli.grouping import PATH, Command, argument
+from headstart.apps.cli import options, terminal
+from headstart.apps.cli.console import Bar, print_json, put, say, say_skipped
+from headstart.apps.cli.grouping import PATH, Command, argument, option
+from headstart.safety.printable import counted
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=("evaluate trees more-photos", "evaluate trees more-photos --csv more.csv"),
+)
 @options.model
 @argument("photos", type=PATH, help="Folder of class folders, or a CSV file; its test part if it has one.")
 @options.moved_backbone
 @options.may_fetch
 @options.unpack
+@option(
+    "--csv", group=options.OUTPUT, type=PATH, metavar="FILE",
+    help="Write a table to this file: each photo's true class, predicted class and probabilities.",
+)  # fmt: skip
 @options.as_json
-def evaluate(model: Path, photos: Path, backbone: str, fetch: bool, unpack: bool, as_json: bool) -> None:
+@options.strict
+def evaluate(
+    model: Path,
+    photos: Path,
+    backbone: str,
+    fetch: bool,
+    unpack: bool,
+    csv: Path | None,
+    as_json: bool,
+    strict: bool,
+) -> int:
     """Measure a saved classifier on photos of known classes."""
     from headstart.photos.archives import unpacked
     from headstart.report.text.evaluation import details, summary
 
+    options.check_csv(csv)
     with Bar() as bar:
         classifier = options.open_model(model, backbone, fetch, bar)
         measured = classifier.evaluate(unpacked(photos, bar) if unpack else photos, progress=bar)
+    evaluation = measured.evaluation
     for note in measured.notes:
         say(note)
     if measured.seen:
         say(
-            f"Caution: {measured.seen} of the {measured.evaluation.n:,} photos were trained on; "
+            f"Caution: {measured.seen} of the {evaluation.n:,} photos were trained on; "
             "the figures are optimistic. Measure on other photos."
         )
     say_skipped(measured.photos.skipped)
+    if csv is not None:
+        names = evaluation.classes
+        labels = [names[i] for i in measured.labels]
+        predicted = [names[i] for i in measured.probabilities.argmax(axis=1)]
+        rows = zip(measured.paths, labels, measured.probabilities.tolist(), strict=True)
+        options.write_csv(csv, names, rows, {"predicted": predicted})
+        say(f"{counted(len(labels), 'photo')} written to {csv}.")
     if as_json:
         print_json(
             {
                 "model": str(model),
-                "evaluation": measured.evaluation.to_json(),
+                "evaluation": evaluation.to_json(),
                 "seen_in_training": measured.seen,
                 "photos": measured.photos.to_json(),
                 "notes": list(measured.notes),
             }
         )
     else:
-        print(details(measured.evaluation))
-        print()
-        print(summary(measured.evaluation, measured.seen))
+        put(*details(evaluation, terminal.width(sys.stdout)).split("\n"), "")
+        put(*summary(evaluation, measured.seen).split("\n"))
+    return options.exit_code(measured.photos.skipped, strict)

@@ -1,14 +1,16 @@
-"""Commands whose help lists their options in groups, and groups whose help does not cut what their commands do."""
+"""Commands whose help lists their options in groups and ends with examples, and groups that keep whole sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from headstart.apps.cli.interrupt import INTERRUPTED
+from headstart.report.text.layout import folded
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -18,6 +20,16 @@ argument = click.argument
 #: Columns of the names of options; the text for longer ones starts on the next line.
 _WIDEST = 24
 _FEW = 5
+
+
+class Choice(click.Choice[str]):
+    """One of a few words; a mistyped one gets a suggestion."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Which words there are, and which was probably meant."""
+        near = difflib.get_close_matches(str(value), self.choices, n=1, cutoff=0.5)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        return f"expected {', '.join(self.choices[:-1])} or {self.choices[-1]}, received '{value}'.{hint}"
 
 
 class Option(click.Option):
@@ -44,8 +56,24 @@ def option(*names: str, group: str = "Options", **settings: Any) -> Callable[[De
     return click.option(*names, cls=Option, group=group, **settings)
 
 
+def _write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> None:
+    with formatter.section("Examples" if len(examples) > 1 else "Example"):
+        for example in examples:
+            for line in folded(f"  headstart {example}", formatter.width):
+                formatter.write(f"{line}\n")
+
+
 class Command(click.Command):
-    """A command with groups of options."""
+    """A command with groups of options.
+
+    Args:
+        examples: command lines without the first word.
+        settings: see `click.Command`.
+    """
+
+    def __init__(self, *args: Any, examples: Sequence[str], **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.examples = examples
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each group under its heading, `Options` last; a few options are one group."""
@@ -61,11 +89,24 @@ class Command(click.Command):
                     [(f"{names:{width}}", text) for group, names, text in rows if group == heading or not headings]
                 )
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        _write_examples(self.examples, formatter)
+
 
 class Group(click.Group):
-    """A group of commands."""
+    """A group of commands.
+
+    Args:
+        examples: command lines without the first word.
+        settings: see `click.Group`.
+    """
 
     command_class = Command
+
+    def __init__(self, *args: Any, examples: Sequence[str], **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.examples = examples
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; Ctrl-C ends it with its exit code, and without the empty line that click would print."""
@@ -78,3 +119,7 @@ class Group(click.Group):
         """Write what each command does, wrapped where click would cut it."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, one.get_short_help_str(limit=1000)) for name, one in self.commands.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        _write_examples(self.examples, formatter)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.apps.cli.console import print_json, say
-from headstart.apps.cli.grouping import Command, argument, option
+from headstart.apps.cli import terminal
+from headstart.apps.cli.console import print_json, put, say
+from headstart.apps.cli.grouping import Choice, Command, argument, option
 from headstart.apps.cli.options import as_json as json_option
 from headstart.report.text import models as text
 
 if TYPE_CHECKING:
     from headstart.backbones.catalogue import Best, Model
+    from headstart.backbones.catalogue.usable import Use
 
 LIMIT = 20
 _PARAMETERS = {"": 1.0, "k": 1e-3, "m": 1.0, "b": 1e3, "g": 1e3}
@@ -25,14 +28,14 @@ _KEYS = {"source": "origin", "kind": "returns", "classes": "class_count", "netwo
 _FILTERS, _ORDER = "Filters", "Order and number"
 
 
-_EXAMPLES = """\b
-Examples:
-  headstart models mobilenet_v2 --kind feature_vector
-  headstart models --best --max-params 10M
-  headstart models show imagenet/mobilenet_v2_100_224/feature_vector"""
-
-
-@click.command(cls=Command, epilog=_EXAMPLES)
+@click.command(
+    cls=Command,
+    examples=(
+        "models mobilenet_v2 --kind feature_vector",
+        "models --best --max-params 10M",
+        "models show imagenet/mobilenet_v2_100_224/feature_vector",
+    ),
+)
 @argument(
     "words", nargs=-1,
     help="Words that must all occur in the name, architecture, data set or publisher; case, '-' and '_' are ignored. "
@@ -40,11 +43,11 @@ Examples:
 )  # fmt: skip
 @option("--without", group=_FILTERS, metavar="WORD", multiple=True, help="Leave out models with this word. Repeatable.")
 @option(
-    "--source", group=_FILTERS, type=click.Choice(["builtin", "tfhub", "timm", "claim"]), metavar="SOURCE",
+    "--source", group=_FILTERS, type=Choice(["builtin", "tfhub", "timm", "claim"]), metavar="SOURCE",
     help="Only models from builtin, tfhub, timm, or claim (figures that a paper claims).",
 )  # fmt: skip
 @option(
-    "--kind", group=_FILTERS, type=click.Choice(["feature_vector", "classification", "feature_map"]), metavar="KIND",
+    "--kind", group=_FILTERS, type=Choice(["feature_vector", "classification", "feature_map"]), metavar="KIND",
     help="Only models that return a feature_vector, a classification or a feature_map.",
 )  # fmt: skip
 @option(
@@ -60,8 +63,8 @@ Examples:
     help="Only models with this input size.",
 )  # fmt: skip
 @option(
-    "--sort", group=_ORDER, type=click.Choice(["imagenet", "params", "gmacs", "name"]), metavar="KEY",
-    help="Sort by imagenet (accuracy, the default), params, gmacs or name.",
+    "--sort", group=_ORDER, type=Choice(["imagenet", "params", "gmacs", "name"]), metavar="KEY",
+    help="Sort by imagenet (accuracy), params, gmacs or name; if not given, what can be used at once comes first.",
 )  # fmt: skip
 @option(
     "--limit", group=_ORDER, type=click.IntRange(0), metavar="N",
@@ -87,6 +90,7 @@ def models(
     The catalogue is part of headstart and needs no internet.
     """
     from headstart.backbones import catalogue
+    from headstart.backbones.catalogue.usable import MEANING
 
     limits = {
         "max_params": _amount(max_params, "--max-params", _PARAMETERS),
@@ -119,6 +123,10 @@ def models(
         _best(catalogue.best(**limits, among=[*found, *claims]), query, left_out, as_json)
     else:
         fits = catalogue.within(found, limits["max_params"], limits["max_gmacs"])
+        if sort is None:
+            ranks = list(MEANING)
+            order = {id(model): ranks.index(use) for model, use in zip(fits, _uses(fits), strict=True)}
+            fits.sort(key=lambda model: order[id(model)])
         _table(fits, LIMIT if limit is None else limit or len(fits), query, left_out, len(claims), as_json)
 
 
@@ -128,16 +136,16 @@ def _table(
     shown = fits[:limit]
     if as_json:
         counts = {"total": len(fits), "shown": len(shown), "figure_unknown": left_out}
-        print_json({"query": query, **counts, "models": list(map(_fields, shown)), "sources": _sources_document()})
+        print_json({"query": query, **counts, "models": _documents(shown), "sources": _sources_document()})
         return
     if shown:
-        print("\n".join(text.table(shown)))
+        put(*text.table(shown, _uses(shown), _width()))
     say(f"{len(shown)} of {len(fits)} shown{'; --limit 0 shows all' if len(shown) < len(fits) else ''}.")
     _say_left_out(left_out)
     if query["words"] and claims:
         count = "1 claim of a paper matches" if claims == 1 else f"{claims} claims of papers match"
         say(f"{count} as well: --source claim")
-    for line in text.footnotes(shown):
+    for line in text.footnotes(shown, _uses(shown)):
         say(line)
     _say_sources(shown)
 
@@ -147,15 +155,15 @@ def _best(found: Best, query: dict[str, Any], left_out: dict[str, int], as_json:
         document = {
             "query": query,
             "figure_unknown": left_out,
-            "public": found.public and _fields(found.public),
-            "loadable": found.loadable and _fields(found.loadable),
-            "claimed": list(map(_fields, found.claimed)),
+            "public": found.public and _documents([found.public])[0],
+            "loadable": found.loadable and _documents([found.loadable])[0],
+            "claimed": _documents(found.claimed),
             "caution": list(text.CAUTION),
             "sources": _sources_document(),
         }
         print_json(document)
         return
-    print("\n".join(text.best(found, _sources()["imagenet"])))
+    put(*text.best(found, _sources()["imagenet"], _width()))
     _say_left_out(left_out)
     if query["max_params_m"] is not None or query["max_gmacs"] is not None:
         say("Claims of papers are left out: they state neither parameters nor GMACs.")
@@ -164,9 +172,9 @@ def _best(found: Best, query: dict[str, Any], left_out: dict[str, int], as_json:
 
 def _show(sizes: tuple[Model, ...], as_json: bool) -> None:
     if as_json:
-        print_json({"models": list(map(_fields, sizes)), "sources": _sources_document()})
+        print_json({"models": _documents(sizes), "sources": _sources_document()})
         return
-    print("\n".join(text.show(sizes)))
+    put(*text.show(sizes, _uses(sizes)[0], _width()))
     _say_sources(sizes)
 
 
@@ -222,6 +230,21 @@ def _sources_document() -> dict[str, dict[str, str]]:
     return {name: {_KEYS.get(key, key): value for key, value in one.items()} for name, one in _sources().items()}
 
 
-def _fields(model: Model) -> dict[str, Any]:
-    """The model for a document. Some of its fields have names that mean something else in other documents."""
-    return {_KEYS.get(name, name): value for name, value in asdict(model).items()}
+def _documents(models: Sequence[Model]) -> list[dict[str, Any]]:
+    """The models for a document. Some of their fields have names that mean something else in other documents."""
+    return [
+        {**{_KEYS.get(name, name): value for name, value in asdict(model).items()}, "use": use}
+        for model, use in zip(models, _uses(models), strict=True)
+    ]
+
+
+def _uses(models: Sequence[Model]) -> list[Use]:
+    """What is missing of each model on this machine."""
+    from headstart.backbones import fetch
+    from headstart.backbones.catalogue.usable import uses
+
+    return uses(models, [str(one.handle) for one in fetch.kept()])
+
+
+def _width() -> int:
+    return min(text.WIDTH, terminal.width(sys.stdout))

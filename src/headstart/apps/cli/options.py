@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from headstart.apps.cli.console import Bar, agreed, say
-from headstart.apps.cli.grouping import PATH, argument, option
+from headstart.apps.cli.grouping import PATH, Choice, argument, option
 from headstart.backbones import DEFAULT
+from headstart.disk import atomic
+from headstart.errors import BackboneError, DataError
+from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
     from headstart.backbones import Options
     from headstart.classifier.classifier import Classifier
+    from headstart.features.extraction import Skipped
 
 BACKBONE, MEASURING, OUTPUT = "Backbone", "Training and measuring", "Output"
 HEADS = "Kind of head: logistic, ridge, centroid or knn."
+HEAD = Choice(["logistic", "ridge", "centroid", "knn"])
 _HANDLE = "a name or handle from `headstart models`, a URL, or a path"
 
 
@@ -41,19 +48,19 @@ backbone = option(
     help=f"Pre-trained model: {_HANDLE}.",
 )  # fmt: skip
 backbones = option(
-    "-b", "--backbone", "handles", group=BACKBONE, metavar="HANDLE", multiple=True, required=True,
-    help=f"Pre-trained model: {_HANDLE}. Repeat it for each model.",
+    "-b", "--backbone", "handles", group=BACKBONE, metavar="HANDLE", multiple=True,
+    help=f"Pre-trained model: {_HANDLE}. Repeat it for each; if not given, those on this machine.",
 )  # fmt: skip
 input_range = option(
     "--input-range", group=BACKBONE, metavar="RANGE", default="", show_default=False,
     help="For models that do not declare it: 0..1, -1..1, 0..255 or imagenet; add ',BGR' if blue comes first.",
 )  # fmt: skip
 layers = option(
-    "--layers", group=BACKBONE, type=click.Choice(["last", "several"]), default="last",
+    "--layers", group=BACKBONE, type=Choice(["last", "several"]), default="last",
     help="Take features from the last layer, or from several stages, pooled and joined.",
 )  # fmt: skip
 view = option(
-    "--view", group=BACKBONE, type=click.Choice(["squash", "crop", "pad"]), default="squash",
+    "--view", group=BACKBONE, type=Choice(["squash", "crop", "pad"]), default="squash",
     help="Fit photos to the model's input: squash them, crop their centre, or pad them.",
 )  # fmt: skip
 test = option("--test", group=MEASURING, type=PATH, help="Measure on the photos of this folder or CSV file.")
@@ -82,12 +89,18 @@ logdir = option("--logdir", group=OUTPUT, type=PATH, metavar="FOLDER", help="Wri
 
 # --- all commands ---
 
+strict = option(
+    "--strict", group=OUTPUT, is_flag=True,
+    help="Exit with 1 if a photo was skipped, for scripts. Results are printed and saved all the same.",
+)  # fmt: skip
 as_json = option("--json", "as_json", group=OUTPUT, is_flag=True, help="Print one JSON document (docs/json.md).")
 
 # --- predict and evaluate ---
 
 model = argument("model", type=PATH, metavar="CLASSIFIER", help="Folder of a saved classifier.")
-photos = argument("photos", type=PATH, nargs=-1, required=True, help="Photos, or folders of photos.")
+photos = argument(
+    "photos", type=PATH, nargs=-1, required=True, help="Photos, folders of photos, or a CSV file with a column 'path'."
+)
 moved_backbone = option(
     "-b", "--backbone", group=BACKBONE, metavar="HANDLE", default="", show_default=False,
     help="Where the classifier's backbone is now, if it has moved since the training.",
@@ -102,7 +115,10 @@ def backbone_options(input_range: str, layers: str = "last") -> Options:
     """What the user states about the backbone."""
     from headstart.backbones import Options
 
-    return Options(input_range, layers)  # type: ignore[arg-type]  # click checks the choice
+    try:
+        return Options(input_range, layers)  # type: ignore[arg-type]  # click checks the choice
+    except BackboneError as error:
+        raise click.UsageError(f"--input-range: {error}") from error
 
 
 def open_model(model: Path, backbone: str, fetch: bool, bar: Bar) -> Classifier:
@@ -119,3 +135,49 @@ def open_model(model: Path, backbone: str, fetch: bool, bar: Bar) -> Classifier:
     for note in classifier.notes:
         say(note)
     return classifier
+
+
+def write_csv(
+    path: Path,
+    classes: Sequence[str],
+    rows: Iterable[tuple[str, str, Sequence[float]]],
+    more: Mapping[str, Sequence[str]],
+) -> None:
+    """Write predictions as a CSV; see `photos.spreadsheet.write`.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    from headstart.photos import spreadsheet
+
+    with _writing(path):
+        spreadsheet.write(path, classes, rows, more)
+
+
+def check_csv(path: Path | None) -> None:
+    """Raise now what `write_csv` would raise after the work.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    if path is not None:
+        with _writing(path):
+            atomic.check_writable(path)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise DataError(f"{path} cannot be written: {why}.\nChoose another file with --csv.") from error
+
+
+def exit_code(skipped: Sequence[Skipped], strict: bool, used: int = 1) -> int:
+    """The exit code of a command on photos: 1 if none could be used, or with --strict if one was skipped; said why."""
+    if not used:
+        say("None of the photos could be used.")
+    elif strict and skipped:
+        say(f"Exit code 1 (--strict): {counted(len(skipped), 'photo')} skipped.")
+    return 1 if not used or (strict and skipped) else 0

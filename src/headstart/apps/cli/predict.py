@@ -3,60 +3,101 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from headstart.apps.cli import options
+from headstart.apps.cli import options, sorting, terminal
 from headstart.apps.cli.console import Bar, print_json, put, say, say_skipped
 from headstart.apps.cli.grouping import PATH, Command, option
-from headstart.disk import atomic
-from headstart.errors import DataError
-from headstart.safety.printable import counted, show
+from headstart.report.text.layout import table
+from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
     from headstart.classifier.as_is import Classified
     from headstart.evaluation.results import Predictions
 
+#: What photos below --min-confidence are called.
+UNSURE = "unsure"
+_ANSWER = "What to do with the answers"
 
-@click.command(cls=Command)
+
+@click.command(
+    cls=Command, examples=("predict trees new.jpg", "predict trees inbox --copy-to sorted --min-confidence 0.8")
+)
 @options.model
 @options.photos
 @options.moved_backbone
 @options.may_fetch
 @option(
+    "--min-confidence", "least", group=_ANSWER, type=click.FloatRange(0, 1), metavar="P",
+    help=f"Call photos whose class has a lower probability '{UNSURE}': 0.8, for example.",
+)  # fmt: skip
+@option(
+    "--copy-to", "target", group=_ANSWER, type=PATH, metavar="FOLDER",
+    help="Copy the photos into a folder for each class. Originals stay, and nothing is overwritten.",
+)  # fmt: skip
+@option(
     "--csv", group=options.OUTPUT, type=PATH, metavar="FILE",
     help="Write a table to this file. An apostrophe before =, +, - or @ keeps spreadsheets from running file names.",
 )  # fmt: skip
 @options.as_json
-def predict(model: Path, photos: Sequence[Path], backbone: str, fetch: bool, csv: Path | None, as_json: bool) -> None:
+@options.strict
+def predict(
+    model: Path,
+    photos: Sequence[Path],
+    backbone: str,
+    fetch: bool,
+    least: float | None,
+    target: Path | None,
+    csv: Path | None,
+    as_json: bool,
+    strict: bool,
+) -> int:
     """Predict each photo's class with a saved classifier."""
-    if csv is not None:
-        with _writing(csv):
-            atomic.check_writable(csv)
+    options.check_csv(csv)
+    if target is not None:
+        sorting.check(target, photos)
     with Bar() as bar:
         classifier = options.open_model(model, backbone, fetch, bar)
+        if least is not None and UNSURE in classifier.classes:
+            raise click.UsageError(f"--min-confidence: the classifier has a class '{UNSURE}' of its own.")
         answer = classifier.predictions(photos, bar if len(photos) > 1 or os.path.isdir(photos[0]) else None)
-    say_skipped(answer.skipped)
+        unsure = (answer.probabilities.max(axis=1) < (least or 0)).tolist()
+        say_skipped(answer.skipped)
+        if target is not None:
+            labels = [UNSURE if doubt else label for label, doubt in zip(answer.labels, unsure, strict=True)]
+            result = sorting.copy(answer.paths, labels, target, bar)
+            there = f"; {result.there:,} more were there already" if result.there else ""
+            say(f"{counted(result.copied, 'photo')} copied into {target}{there}.")
     if csv is not None:
-        _write_csv(csv, answer)
+        rows = zip(answer.paths, answer.labels, answer.probabilities.tolist(), strict=True)
+        marks = {UNSURE: ["yes" if doubt else "no" for doubt in unsure]} if least is not None else {}
+        options.write_csv(csv, answer.classes, rows, marks)
         say(f"{counted(len(answer.paths), 'prediction')} written to {csv}.")
+    if least is not None:
+        say(f"{sum(unsure):,} of {counted(len(unsure), 'photo')} below {least:g}: {UNSURE}.")
     if as_json:
-        print_json({"model": str(model), **answer.to_json()})
-    elif csv is None:
-        show_predictions(answer)
+        document = {"model": str(model), **answer.to_json(), "min_confidence": least}
+        for one, doubt in zip(document["predictions"], unsure, strict=True):
+            one[UNSURE] = doubt
+        print_json({**document, "copied_to": None if target is None else str(target)})
+    elif csv is None and target is None:
+        show_predictions(answer, unsure)
+    return options.exit_code(answer.skipped, strict, len(answer.paths))
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=("classify some.jpg --top 3",))
 @options.photos
 @options.backbone
 @options.input_range
 @option("--top", group=options.OUTPUT, type=click.IntRange(1), metavar="N", default=5, help="Guesses for each photo.")
 @options.as_json
-def classify(photos: Sequence[Path], backbone: str, input_range: str, top: int, as_json: bool) -> None:
+@options.strict
+def classify(photos: Sequence[Path], backbone: str, input_range: str, top: int, as_json: bool, strict: bool) -> int:
     """Classify photos with a pre-trained model as it is.
 
     The classes are those it was trained on: ImageNet's 1,000 in most cases.
@@ -70,14 +111,18 @@ def classify(photos: Sequence[Path], backbone: str, input_range: str, top: int, 
         print_json(answer.to_json())
     else:
         show_guesses(answer)
+    return options.exit_code(answer.skipped, strict, len(answer.photos))
 
 
-def show_predictions(answer: Predictions) -> None:
+def show_predictions(answer: Predictions, unsure: Sequence[bool] | None = None) -> None:
     """Print a line for each photo: its class and the probability of that class."""
-    labels = [show(label) for label in answer.labels]
-    width = max(map(len, labels), default=0)
-    for path, label, row in zip(answer.paths, labels, answer.probabilities, strict=True):
-        put(f"{label:{width}}  {100 * row.max():5.1f} %  {path}")
+    doubts = unsure or [False] * len(answer.paths)
+    rows = [
+        [f"{UNSURE} ({label}?)" if doubt else label, f"{100 * row.max():.1f} %", path]
+        for path, label, row, doubt in zip(answer.paths, answer.labels, answer.probabilities, doubts, strict=True)
+    ]
+    if rows:
+        put(*table(rows, terminal.width(sys.stdout), header=False).split("\n"))
 
 
 def show_guesses(answer: Classified) -> None:
@@ -86,21 +131,3 @@ def show_guesses(answer: Classified) -> None:
         put(photo.path)
         for one in photo.guesses:
             put(f"  {100 * one.probability:5.1f} %  {one.label}")
-
-
-def _write_csv(path: Path, answer: Predictions) -> None:
-    from headstart.photos import spreadsheet
-
-    with _writing(path):
-        spreadsheet.write(
-            path, answer.classes, zip(answer.paths, answer.labels, answer.probabilities.tolist(), strict=True)
-        )
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise DataError(f"{path} cannot be written: {why}.\nChoose another file with --csv.") from error

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from headstart.classifier.probe import ProbeResult
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=("backbones probe model.onnx photos",))
 @argument("backbone", metavar="HANDLE", help="Handle or path of the model.")
 @argument("photos", type=PATH, nargs=-1, required=True, help="Photos or folders of photos: 20 or more, varied.")
 @option("--write/--no-write", default=True, help="Keep the result for all later runs.")

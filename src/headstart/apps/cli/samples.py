@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from headstart.photos.samples import Sample
 
 
-@click.group(cls=Group, no_args_is_help=True)
+@click.group(cls=Group, no_args_is_help=True, examples=("samples list",))
 def samples() -> None:
     """List or download public data sets to try headstart on."""
 
 
-@samples.command("list")
+@samples.command("list", examples=("samples list",))
 @json_option
 def list_(as_json: bool) -> None:
     """List the data sets with their sizes and licences."""
@@ -36,7 +36,7 @@ def list_(as_json: bool) -> None:
         say(f"{names}: {licence}.")
 
 
-@samples.command()
+@samples.command(examples=("samples get beans",))
 @argument("name", help="As `headstart samples list` shows it.")
 @argument("folder", type=PATH, metavar="[DIR]", default=Path(), help="Where to put it, as DIR/NAME.")
 @option("--from", "file", type=PATH, metavar="FILE", help="Use this zip or tar.gz file instead of downloading it.")

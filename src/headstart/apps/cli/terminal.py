@@ -5,9 +5,11 @@ from __future__ import annotations
 import faulthandler
 import io
 import os
+import shutil
 import sys
 from typing import TextIO
 
+from headstart.report.text.layout import ENDLESS
 from headstart.safety.printable import show_lines
 
 
@@ -52,6 +54,15 @@ def guard() -> None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 2)
             os.close(nowhere)
+
+
+def width(stream: TextIO) -> int:
+    """Columns of the terminal that the stream goes to; a file or pipe is endless."""
+    if not stream.isatty():
+        return ENDLESS
+    if os.environ.get("COLUMNS"):
+        return shutil.get_terminal_size().columns
+    return os.get_terminal_size(stream.fileno()).columns or shutil.get_terminal_size().columns
 
 
 def _has_descriptor(stream: TextIO) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.apps.cli import options
+from headstart.apps.cli import options, terminal
 from headstart.apps.cli.console import Bar, command_line, print_json, put, say, say_skipped
 from headstart.apps.cli.grouping import PATH, Command, option
 
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
     from headstart.classifier.training import Training
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=("train photos -o trees", "train photos --test more-photos --report trees.html"))
 @options.labelled_photos
 @options.backbone
 @options.input_range
 @options.layers
 @options.view
-@option("--head", group=options.MEASURING, metavar="KIND", default="logistic", help=options.HEADS)
+@option("--head", group=options.MEASURING, type=options.HEAD, metavar="KIND", default="logistic", help=options.HEADS)
 @options.test
 @options.fraction
 @options.seed
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @options.paths
 @options.logdir
 @options.as_json
-@option("--strict", is_flag=True, help="Exit with 1 if a photo was skipped.")
+@options.strict
 def train(
     photos: Path,
     backbone: str,
@@ -80,7 +81,7 @@ def train(
         print_json({**training.to_json(), "tracked": tracked})
     else:
         show(training)
-    return 1 if strict and training.measured.photos.skipped else 0
+    return options.exit_code(training.measured.photos.skipped, strict)
 
 
 def show(training: Training) -> None:
@@ -92,13 +93,11 @@ def show(training: Training) -> None:
         say(skipped_text(photos))
         # Conflicts are named when they are found, before the training.
         say_skipped([one for one in photos.skipped if one.reason != "conflicting labels"], most=5)
-    print(details(evaluation))
-    print()
-    print(summary(evaluation))
+    put(*details(evaluation, terminal.width(sys.stdout)).split("\n"), "", *summary(evaluation).split("\n"))
     head, work = training.classifier.choice, training.work
     chosen = f", l2 {head.l2:.3g} by cross-validation" if head.l2 is not None else ""
     speed = f" at {work.photos_per_second:,.0f} photos/s" if work.photos_per_second else ""
-    print(
+    put(
         f"Head: {head.kind}{chosen}.  {work.computed:,} photos computed{speed}, {work.from_store:,} from the "
         f"store; {training.seconds.total:.1f} s in all."
     )

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from headstart.backbones.catalogue.facts import KINDS, SOURCES, TABLE_OF, Model, everything, sources
 from headstart.backbones.hints import DEFAULT
+from headstart.backbones.pages import handle_of
 from headstart.errors import BackboneError
 
 __all__ = [
@@ -51,7 +52,7 @@ def other_address(handle: str) -> str:
 
 def _address(handle: str) -> str:
     """The one form of all handles that mean the same."""
-    handle = handle.strip().partition("?")[0].rstrip("/").lower()
+    handle = handle_of(handle.strip().partition("?")[0]).rstrip("/").lower()
     handle = re.sub(r"^https?://(www\.)?tfhub\.dev/", "tfhub:", handle)
     return re.sub(r"^tfhub:/+", "tfhub:", handle)
 

@@ -14,6 +14,7 @@ from typing import Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from headstart.backbones.formats import SINGLE_FILES
+from headstart.backbones.pages import handle_of
 from headstart.errors import BackboneError
 
 Service = Literal["hub", "kaggle", "hf"]
@@ -96,7 +97,7 @@ def parse(handle: str) -> Handle:
     Raises:
         BackboneError: it is not a remote handle, or incomplete.
     """
-    text = handle.strip()
+    text = handle_of(handle.strip())
     prefix, _, rest = text.partition(":")
     prefix = prefix.lower()
     if not is_remote(text) or re.search(r"[\x00-\x1f\x7f\\\ud800-\udfff]", text):

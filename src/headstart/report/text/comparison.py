@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from headstart.report.text.evaluation import table
+from headstart.report.text.layout import ENDLESS, table
 from headstart.safety.printable import percent, show
 
 if TYPE_CHECKING:
@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 36
 
 
-def comparison_table(comparison: Comparison) -> str:
-    """The entries, the best first; `*` marks the Pareto front of accuracy and speed."""
+def comparison_table(comparison: Comparison, width: int = ENDLESS) -> str:
+    """The entries, the best first; `*` marks the Pareto front of accuracy and speed.
+
+    Args:
+        comparison: what was measured.
+        width: columns of the terminal.
+    """
     several = len({one.head.kind for one in comparison.entries}) > 1
     rows = [["", "backbone", *(["head"] if several else []), "accuracy", "95 % interval", "behind", "interval", "p"]]
     rows[0] += ["dim", "params", "MB", "photos/s", "seconds"]
@@ -36,10 +41,10 @@ def comparison_table(comparison: Comparison) -> str:
                 f"{one.backbone_seconds + one.head_seconds:.1f}",
             ]
         )
-    parts = [table(rows)]
+    parts = [table(rows, width)]
     if comparison.left_out:
         left = [[_shortened(one.name), one.head.kind, percent(one.accuracy)] for one in comparison.left_out]
-        parts.append("Left out after the quick ranking:\n" + table([["backbone", "head", "accuracy"], *left]))
+        parts.append("Left out after the quick ranking:\n" + table([["backbone", "head", "accuracy"], *left], width))
     return "\n\n".join(parts)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from headstart.safety.printable import counted, percent, show
+from headstart.report.text.layout import ENDLESS, columns, table
+from headstart.safety.printable import counted, percent
 
 if TYPE_CHECKING:
     from headstart.evaluation.learning_curve.curve import LearningCurve
@@ -35,27 +35,45 @@ def summary(evaluation: Evaluation, seen: int = 0) -> str:
     )
 
 
-def details(evaluation: Evaluation) -> str:
-    """Table of the classes, the most frequent confusions, and the most confident mistakes."""
+def details(evaluation: Evaluation, width: int = ENDLESS) -> str:
+    """Table of the classes, confusion matrix (of a few classes), most frequent confusions, most confident mistakes.
+
+    Args:
+        evaluation: what was measured.
+        width: columns of the terminal.
+    """
     rows = [["class", "photos", "precision", "recall", "F1"]]
     for one in evaluation.per_class:
         rows.append([one.name, f"{one.support:,}", *figures_of(one)])
-    parts = [table(rows)]
+    parts = [table(rows, width), *_matrix(evaluation, width)]
     if confusions := evaluation.top_confusions(_SHOWN):
         lines = [["  ", photo_count(one.photos), f"{one.label} taken for {one.predicted}"] for one in confusions]
-        parts.append("Most frequent confusions:\n" + table(lines))
+        parts.append("Most frequent confusions:\n" + table(lines, width, header=False))
     if evaluation.mistakes:
         lines = [
             [f"  {percent(one.probability)}", f"{one.label} taken for {one.predicted}", one.path]
             for one in evaluation.mistakes[:_SHOWN]
         ]
-        parts.append("Most confident mistakes:\n" + table(lines))
+        parts.append("Most confident mistakes:\n" + table(lines, width, header=False))
     return "\n\n".join(parts)
 
 
 def figures_of(one: ClassFigures) -> list[str]:
     """Precision, recall and F1; a dash where no photo of the class was measured on."""
     return [percent(share) if one.support else "–" for share in (one.precision, one.recall, one.f1)]
+
+
+def _matrix(evaluation: Evaluation, width: int) -> list[str]:
+    """The confusion matrix, if there are mistakes and it fits; the columns have the numbers of the rows."""
+    if not evaluation.mistakes or len(evaluation.classes) > _SHOWN:
+        return []
+    rows = [["", *(str(number) for number, _ in enumerate(evaluation.classes, 1))]]
+    for number, (name, counts) in enumerate(zip(evaluation.classes, evaluation.confusion.tolist(), strict=True), 1):
+        rows.append([f"{number} {name}", *map(photo_count, counts)])
+    matrix = table(rows)
+    if max(map(columns, matrix.splitlines())) > width:
+        return []
+    return ["Photos of each true class (rows) predicted as each class (columns):\n" + matrix]
 
 
 def curve_text(curve: LearningCurve) -> str:
@@ -70,25 +88,6 @@ def skipped_text(photos: PhotoCounts) -> str:
     return f"{len(photos.skipped)} of {counted(photos.found, 'file')} {are} not used: {reasons}."
 
 
-def table(rows: list[list[str]]) -> str:
-    """Columns of equal width; figures and their headings are aligned to the right. Cells are made printable."""
-    rows = [[show(cell) for cell in row] for row in rows]
-    columns = list(zip(*rows, strict=True))
-    widths = [max(len(cell) for cell in column) for column in columns]
-    figures = [all(_is_figure(cell) for cell in column[1:] or column) for column in columns]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if figure else cell.ljust(width)
-            for cell, width, figure in zip(row, widths, figures, strict=True)
-        ).rstrip()
-        for row in rows
-    )
-
-
 def photo_count(photos: float) -> str:
     """Whole photos, or with a decimal: in cross-validation a count is a mean over repeats."""
     return f"{photos:.0f}" if photos == round(photos) else f"{photos:.1f}"
-
-
-def _is_figure(cell: str) -> bool:
-    return re.fullmatch(r"–|[<+-]?\d[\d.,]*( ?[%M])?", cell) is not None

@@ -1,13 +1,16 @@
-"""The catalogue as text for people: lines of at most 100 columns; names and addresses are never cut."""
+"""The catalogue as text for people; names and addresses are never cut."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from headstart.backbones.catalogue.usable import MEANING
+from headstart.report.text.layout import hanging
+
 if TYPE_CHECKING:
     from headstart.backbones.catalogue import Best, Model
+    from headstart.backbones.catalogue.usable import Use
 
 WIDTH = 100
 CAUTION = (
@@ -18,44 +21,46 @@ FIGURES = {"params_m": "parameters", "gmacs": "GMACs"}
 UNITS = {"--max-params": "millions", "--max-gmacs": "1e9 multiply-accumulates"}
 _HUB1 = "hub"
 _EXTRA = "pip install 'headstart[tensorflow]'"
-_HEADER = f"{'top-1':>5}  {'param':>5} {'GMACs':>5} {'input':>5} {'dim':>4}  from   name"
+_HEADER = f"{'top-1':>5}  {'param':>5} {'GMACs':>5} {'input':>5} {'dim':>4}  use      name"
 
 
-def table(models: Sequence[Model]) -> list[str]:
-    """A header and a line for each model; a name that is too long for its line follows on the next."""
+def table(models: Sequence[Model], uses: Sequence[Use], width: int = WIDTH) -> list[str]:
+    """A header and a line for each model; a name that is too long for its line follows on the next.
+
+    Args:
+        models: to list. uses: what is missing of each.
+        width: columns of the terminal.
+    """
     lines = [_HEADER]
-    for model in models:
+    for model, use in zip(models, uses, strict=True):
         top1 = f"{_or_dash(model.top1, '.2f'):>5}{'~' if 'top1' in model.derived else ' '}"
         dim = f"{model.dim or '-':>4}{'~' if 'dim' in model.derived else ' '}"
         figures = f"{top1} {_short(model.params_m):>5} {_short(model.gmacs, ''):>5} {model.input_size or '-':>5} {dim}"
-        line = f"{figures} {_origin(model):<5} "
+        line = f"{figures} {use:<8} "
         name = model.name
         if model.source == "claim":
             name += f" ({model.year}; {_status(model)})"
-        lines += [line + name] if len(line + name) <= WIDTH else [line.rstrip(), f"  {name}"]
+        lines += [line + name] if len(line + name) <= width else [line.rstrip(), f"  {name}"]
     return lines
 
 
-def footnotes(models: Sequence[Model]) -> list[str]:
-    """What the marks in the table mean, and how to use a model."""
-    lines = []
+def footnotes(models: Sequence[Model], uses: Sequence[Use]) -> list[str]:
+    """What the words and marks in the table mean, and how to use a model."""
+    lines = [f"{use}: {meaning}." for use, meaning in MEANING.items() if use in uses]
     if any({"top1", "dim"} & set(m.derived) for m in models):
         lines.append("~ from a twin, the same architecture trained on the same data: show NAME names it.")
-    if any(m.format == _HUB1 for m in models):
-        lines.append(f"tf1: a TensorFlow 1 module of TensorFlow Hub, needs {_EXTRA}")
-    if any(m.source == "timm" for m in models):
-        lines.append("timm: the weights are for PyTorch; show NAME explains how to use them.")
     if any(m.handle for m in models):
         lines.append("Use one: headstart train PHOTOS -b NAME. More about one: headstart models show NAME")
     return lines
 
 
-def best(found: Best, source: dict[str, str]) -> list[str]:
+def best(found: Best, source: dict[str, str], width: int = WIDTH) -> list[str]:
     """The best models, with the caution.
 
     Args:
         found: the answers.
         source: where the published accuracies come from, as in `sources.json`.
+        width: columns of the terminal.
     """
     lines = [f"Top-1 on ImageNet-1k, {source['source']},", f"{source['date']}.", "Best with public weights:"]
     lines += _entry(found.public) if found.public else ["  no match has a known accuracy"]
@@ -65,9 +70,8 @@ def best(found: Best, source: dict[str, str]) -> list[str]:
     if found.claimed:
         lines.append("Best as claimed:")
     for claim in found.claimed:
-        lines += _wrapped(
-            f"{claim.name}, {claim.year}: {_status(claim)}; source: {claim.note}", f"  {claim.top1:.2f} %  "
-        )
+        claimed = f"{claim.name}, {claim.year}: {_status(claim)}; source: {claim.note}"
+        lines += hanging(f"  {claim.top1:.2f} %  ", claimed, width)
     return [*lines, "", *CAUTION]
 
 
@@ -80,18 +84,20 @@ def _entry(model: Model) -> list[str]:
     return [*lines, *(f"           {line}" for line in _use(model, short=True))]
 
 
-def show(sizes: Sequence[Model]) -> list[str]:
+def show(sizes: Sequence[Model], use: Use, width: int = WIDTH) -> list[str]:
     """Everything about one model.
 
     Args:
         sizes: the same model, once for each input size it was measured at.
+        use: what is missing on this machine.
+        width: columns of the terminal.
     """
     model = sizes[0]
     lines = [model.name]
 
     def row(label: str, value: str) -> None:
         head = f"  {label:<12} "
-        lines.extend(_wrapped(value, head))
+        lines.extend(hanging(head, value, width))
 
     row("kind", model.kind.replace("_", " "))
     row("source", ", ".join(filter(None, (_source(model), model.publisher, _format(model)))))
@@ -118,8 +124,9 @@ def show(sizes: Sequence[Model]) -> list[str]:
     row("licence", model.licence or "not known")
     if model.note:
         row("note", model.note)
+    row("state", MEANING[use].partition(": headstart")[0])
     for i, line in enumerate(_use(model)):
-        lines.append(f"  {'use it' if not i else '':<12} {line}")
+        lines += hanging(f"  {'use it' if not i else '':<12} ", line, width)
     return lines
 
 
@@ -187,19 +194,6 @@ def _format(model: Model) -> str:
 
 def _address(model: Model) -> str:
     return f"https://huggingface.co/timm/{model.name}" if model.source == "timm" else model.handle
-
-
-def _origin(model: Model) -> str:
-    if model.source == "builtin":
-        return "here"
-    return "tf1" if model.format == _HUB1 else model.source
-
-
-def _wrapped(value: str, head: str) -> list[str]:
-    return textwrap.wrap(
-        value, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False,
-        break_on_hyphens=False,
-    )  # fmt: skip
 
 
 def _or_dash(value: float | None, form: str) -> str:
