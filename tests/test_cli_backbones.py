@@ -127,7 +127,7 @@ def test_an_error_is_one_line_with_the_handle(hub: HubServer) -> None:
     result = run("get", hub.url + "/google/page/1")
     fails(result, hub.url + "/google/page/1", "an HTML page ('Find models')")
     assert len(result.stderr.strip().splitlines()) == 1
-    fails(run("get", "mobilenet"), "'mobilenet' is not a handle that can be fetched")
+    fails(run("get", "mobilenet"), "No backbone is called 'mobilenet'")
 
 
 def test_without_arguments_the_help_is_shown() -> None:

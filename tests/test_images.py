@@ -235,8 +235,18 @@ def test_photos_of_any_shape_fit_into_any_view(fit: images.Fit, size: tuple[int,
 # --- reduced size ---
 
 
-@pytest.mark.parametrize("view", [View(100, 100), View(100, 100, "crop", 0.875), View(64, 100, "pad"), View(100, 64)])
-def test_a_jpeg_decoded_at_reduced_size_looks_like_the_full_one(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("view", "reduced_to"),
+    [
+        (View(100, 100), (200, 150)),
+        (View(100, 100, "crop", 0.875), (200, 150)),
+        (View(64, 100, "pad"), (200, 150)),
+        (View(100, 64), (200, 150)),
+    ],
+)
+def test_a_jpeg_decoded_at_reduced_size_looks_like_the_full_one(
+    view: View, reduced_to: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     photo = Image.fromarray(landscape(1600, 1200))
     sizes: list[tuple[int, int]] = []
     whole = ImageFile.ImageFile.load
@@ -249,8 +259,7 @@ def test_a_jpeg_decoded_at_reduced_size_looks_like_the_full_one(view: View, monk
     full = decode(saved(photo, "BMP"), view)
     reduced = decode(saved(photo, "JPEG", quality=95), view)
     assert sizes[0] == (1600, 1200)
-    assert sizes[-1][0] in {400, 200}, "the JPEG was not decoded at a reduced size"
-    assert min(sizes[-1]) >= min(view.height, view.width)
+    assert sizes[-1] == reduced_to
     difference = np.abs(full.astype(int) - reduced)
     assert difference.mean() < 1.5
     assert difference.max() < 16
@@ -524,7 +533,9 @@ def test_a_photo_that_ends_in_the_middle_is_truncated(kind: str) -> None:
 def test_a_truncated_photo_is_never_used(kind: str, part: float) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8))
     data = saved(noise, kind)
-    assert outcome(data[: int(len(data) * part)]) in {"truncated", "corrupt"}
+    # These libraries do not say of a file that it is cut; of the others ours does.
+    corrupt = kind == "WEBP" or (kind, part) in {("GIF", 0.02), ("AVIF", 0.02)}
+    assert outcome(data[: int(len(data) * part)]) == ("corrupt" if corrupt else "truncated")
 
 
 def test_a_photo_with_damaged_bytes_is_corrupt() -> None:
@@ -906,8 +917,8 @@ def test_an_odd_file_has_the_same_outcome_in_another_view(name: str) -> None:
         with pytest.raises(PhotoError, match=REFUSED[name]):
             load(SHARED / "odd" / name, view)
     else:
-        picture = load(SHARED / "odd" / name, view)
-        assert picture.std() > 1 or name in {"16bit.cropped.tif", "big-height.webp"}, "a picture of one colour"
+        of_one_colour = load(SHARED / "odd" / name, view).std() <= 1
+        assert of_one_colour == (name in {"16bit.cropped.tif", "big-height.webp"})
 
 
 @shared

@@ -89,7 +89,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServe
 def used(tmp_path_factory: pytest.TempPathFactory, graphs: Path) -> tuple[Path, Path, Path]:
     """Photos, a store that has their vectors, and a classifier."""
     root = tmp_path_factory.mktemp("used")
-    write_photos(root / "photos", {"navy": 20, "red": 20, "lime": 20})
+    write_photos(root / "photos", {"navy": 10, "red": 10, "lime": 10})
     (root / "store").mkdir()
     (graphs / "compiled").mkdir(exist_ok=True)
     (root / "store" / "compiled").symlink_to(graphs / "compiled")
@@ -137,21 +137,16 @@ def test_ctrl_c_at_any_moment_ends_every_command_within_two_seconds(
     whole.communicate(timeout=120)
     seconds = time.monotonic() - started
     moments = random.Random(name)
-    codes = []
     for turn in range(1, TIMES + 1):
         child = begin(turn)
-        time.sleep(moments.uniform(0, 0.9) * seconds)
-        late = child.poll() is not None
+        time.sleep(moments.uniform(0, 0.5 if turn == 1 else 0.9) * seconds)
         took, code, error = interrupt(child)
         assert took < 2, f"{took:.1f} s, code {code}: {error}"
         assert "Traceback" not in error
-        if code == 130:
-            assert error.endswith(STOPPED)
-        else:  # it was done, or was just leaving
-            assert code == whole.returncode
+        if turn > 1 and code == whole.returncode:  # so late in its work, it may be done
             assert STOPPED not in error
-        codes.append((code, late))
-    assert (130, False) in codes or TIMES < 20, codes
+        else:
+            assert (code, error[-len(STOPPED) :]) == (130, STOPPED)
 
 
 # --- what can keep a process from ending ---

@@ -104,8 +104,10 @@ def test_the_interval_holds_the_true_difference(only: float, other: float, n: in
         weight = stats.multinomial.pmf([b, c, n - b - c], n, [only, other, 1 - only - other])
         low, high = score_interval(b, c, n) if weight > 1e-6 else (-1.0, 1.0)
         held += weight * (low <= only - other <= high)
-    assert held >= 0.947
-    assert n < 40 or only < 0.1 or held <= 0.975  # photos that one alone gets right come whole: with few it is cautious
+    most = (
+        1.0 if n < 40 or only < 0.1 else 0.975
+    )  # photos that one alone gets right come whole: with few it is cautious
+    assert 0.947 <= held <= most
 
 
 @pytest.mark.parametrize("comparisons", [1, 2, 5, 19])

@@ -16,7 +16,6 @@ import threading
 import zipfile
 from collections import Counter, namedtuple
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -132,7 +131,7 @@ def fails(
 
 
 def nothing_is_left(place: Path) -> None:
-    assert not place.exists() or list(place.iterdir()) == []
+    assert list(place.iterdir()) == []
 
 
 # --- it works ---
@@ -463,7 +462,7 @@ def test_offline_nothing_is_requested(server: HubServer, place: Path, monkeypatc
     monkeypatch.setenv("HEADSTART_OFFLINE", "1")
     fails(place, "HEADSTART_OFFLINE is set", "--from FILE")
     assert server.requests == []
-    nothing_is_left(place)
+    assert not place.exists()
 
 
 def test_offline_an_existing_data_set_is_found(server: HubServer, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -670,12 +669,17 @@ def test_a_zip_with_an_unusual_compression_method_is_refused(tmp_path: Path) -> 
 
 def test_any_damage_to_a_zip_is_a_headstart_error(tmp_path: Path) -> None:
     data = packed({"a/0.jpg": b"photo" * 9, "a/1.jpg": b"x", "b/": b""})
+    harmless = refused = 0
     for at in range(4, len(data)):
         for value in (0xFF, data[at] ^ 1):
             (tmp_path / "zip").write_bytes(data[:at] + bytes([value]) + data[at + 1 :])
-            with suppress(ArchiveError):  # a changed date, for example, does no harm
+            try:
                 unpack.unpack(tmp_path / "zip", tmp_path / "new")
+                harmless += 1  # a changed date, for example
+            except ArchiveError:
+                refused += 1
             shutil.rmtree(tmp_path / "new")
+    assert min(harmless, refused) > 100
 
 
 # --- the file holds something else ---

@@ -174,7 +174,7 @@ def _show(sizes: tuple[Model, ...], as_json: bool) -> None:
     if as_json:
         print_json({"models": _documents(sizes), "sources": _sources_document()})
         return
-    put(*text.show(sizes, _uses(sizes)[0], _width()))
+    put(*text.show(sizes, _uses(sizes)[0], terminal.width(sys.stdout)))
     _say_sources(sizes)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from headstart.backbones.catalogue.usable import MEANING
-from headstart.report.text.layout import hanging
+from headstart.report.text.layout import columns, folded, hanging
 
 if TYPE_CHECKING:
     from headstart.backbones.catalogue import Best, Model
@@ -126,7 +126,9 @@ def show(sizes: Sequence[Model], use: Use, width: int = WIDTH) -> list[str]:
         row("note", model.note)
     row("state", MEANING[use].partition(": headstart")[0])
     for i, line in enumerate(_use(model)):
-        lines += hanging(f"  {'use it' if not i else '':<12} ", line, width)
+        head = f"  {'use it' if not i else '':<12} "
+        fits = columns(head + line) <= width
+        lines += [head + line] if fits else [*([head.rstrip()] if not i else []), *folded(f"    {line}", width)]
     return lines
 
 
