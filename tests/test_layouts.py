@@ -438,7 +438,9 @@ def test_an_interrupted_unpacking_leaves_nothing_and_is_done_again(
         unpacked(made, Silent())
     monkeypatch.setattr(unpack, "_write", write)
     assert [path.name for path in made.parent.iterdir()] == ["photos.zip"]
-    photos.text("../.photos.part/photos/apple/of a process that was killed")
+    left = made.parent / ".photos.part" / "of a process that was killed"
+    left.parent.mkdir()
+    left.write_text("")
     assert len([path for path in unpacked(made, Silent()).rglob("*") if path.is_file() and path.name[0] != "."]) == 18
     assert not (made.parent / ".photos.part").exists()
 
