@@ -388,6 +388,19 @@ def test_an_archive_is_an_error_that_offers_to_unpack_it(photos: Arranged, kind:
 
 
 @pytest.mark.usefixtures("no_extraction")
+def test_a_folder_with_an_archive_or_a_csv_offers_it(photos: Arranged) -> None:
+    made = zipped(photos.classes(".", 0))
+    shutil.rmtree(photos.root)
+    photos.root.mkdir()
+    shutil.move(made, photos.root / "fruit.zip")
+    assert ways(refusal(photos.root)) == [(str(photos.root / "fruit.zip"), "--unpack")]
+    photos.put("images", "apple").text("labels.CSV", "path,label")
+    assert ways(refusal(photos.root)) == [(str(photos.root / "labels.CSV"),)]
+    photos.put("images", "banana").text("images/list.csv")
+    assert ways(refusal(photos.root / "images")) == [(str(photos.root / "images" / "list.csv"),)]
+
+
+@pytest.mark.usefixtures("no_extraction")
 def test_an_archive_of_a_foreign_kind_is_not_offered_to_be_unpacked(tmp_path: Path) -> None:
     (tmp_path / "a.7z").write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(100))
     assert ways(refusal(tmp_path / "a.7z")) == []

@@ -41,7 +41,7 @@ class Folder:
     @cached_property
     def folders(self) -> tuple[Folder, ...]:
         """The folders in it, in alphabetical order."""
-        return tuple(Folder(entry.path) for entry in self._entries if is_folder(entry))
+        return tuple(Folder(str(Path(entry.path))) for entry in self._entries if is_folder(entry))
 
     @cached_property
     def files(self) -> tuple[str, ...]:
@@ -134,6 +134,11 @@ def entries(folder: str | Path) -> list[os.DirEntry[str]]:
     except OSError as error:
         raise DataError(f"The folder {show(folder)} cannot be read: {error.strerror}.") from error
     return sorted(kept, key=lambda entry: entry.name)
+
+
+def is_csv(path: str | Path) -> bool:
+    """Whether a file is a CSV by its name."""
+    return os.fspath(path).lower().endswith(".csv")
 
 
 def is_noise(name: str) -> bool:

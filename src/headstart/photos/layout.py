@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headstart.errors import DataError, LayoutError, Way
-from headstart.photos.folders import Folder, is_noise, tree
+from headstart.photos.archives import is_archive
+from headstart.photos.folders import Folder, is_csv, is_noise, tree
 from headstart.safety.printable import counted, show
 
 #: Names of parts, in the order in which one is chosen to measure on. In a folder's name, `set`, `data` and the like,
@@ -110,7 +111,7 @@ def one_class(path: str, name: str) -> LayoutError:
         f"Expected a folder for each class, such as {_join(path, name, '1.jpg')} and {_join(path, 'other', '1.jpg')}.",
         path,
         tree(root),
-        ways,
+        ways + _instead(root),
     )
 
 
@@ -285,8 +286,17 @@ def _no_classes(here: Folder) -> LayoutError:
         "Expected one sub-folder for each class, such as photos/apple/1.jpg and photos/pear/1.jpg.",
         here.path,
         tree(here) if here.folders or here.files else (),
-        ways,
+        ways + _instead(here),
     )
+
+
+def _instead(here: Folder) -> list[Way]:
+    """What a file in a folder without classes may be good for: a CSV has the classes, an archive the photos."""
+    ways = [Way(f"To read the classes from {show(os.path.basename(one))}", one) for one in here.files if is_csv(one)]
+    if not here.has_photos:
+        archives = filter(is_archive, here.files)
+        ways += [Way(f"To unpack {show(os.path.basename(one))} and use it", one, "--unpack") for one in archives]
+    return ways[:_SHOWN]
 
 
 def _unclear(here: Folder, happened: str, expected: str, ways: Sequence[Way]) -> LayoutError:

@@ -16,7 +16,7 @@ from pathlib import Path
 from headstart.errors import DataError
 from headstart.photos import layout, spreadsheet
 from headstart.photos.archives import is_archive, refusal
-from headstart.photos.folders import entries, files_below
+from headstart.photos.folders import entries, files_below, is_csv
 from headstart.photos.layout import Classes, Layout, part_of
 from headstart.photos.pictures import InMemory, Pictures, listed
 from headstart.photos.splits import stratified_share
@@ -164,7 +164,7 @@ def scan(source: str | Path, known: Collection[str] = ()) -> Source:
         raise DataError(_missing(path))
     if path.is_dir():
         return _source_of(layout.understand(os.fspath(path), known))
-    if path.suffix.lower() == ".csv":
+    if is_csv(path):
         return _scan_csv(path)
     if is_archive(path):
         raise refusal(path)
@@ -213,7 +213,7 @@ def find_files(sources: Pictures) -> list[str]:
             if not below:
                 raise DataError(f"The folder {show(path)} holds no files.\nExpected photos in it or below it.")
             found += below
-        elif path.suffix.lower() == ".csv" and path.is_file():
+        elif is_csv(path) and path.is_file():
             found += [name for _, name, *_ in spreadsheet.photos(path, labelled=False).rows if name]
         elif os.path.lexists(path):
             found.append(source)
