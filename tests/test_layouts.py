@@ -172,8 +172,9 @@ def test_training_and_testing_without_class_folders_are_no_classes(photos: Arran
 
 
 @pytest.mark.usefixtures("no_extraction")
-def test_a_test_folder_of_unlabelled_photos_is_an_error(photos: Arranged) -> None:
-    photos.classes("train").classes("val", 1).put("test", "apple")
+@pytest.mark.parametrize("inner", ["test", "test/test", "test/all/photos"])
+def test_a_test_folder_of_unlabelled_photos_is_an_error(photos: Arranged, inner: str) -> None:
+    photos.classes("train").classes("val", 1).put(inner, "apple")
     error = refusal(photos.root)
     assert f"There are no classes of photos in {photos.root / 'test'}" in error.happened
     assert ways(error) == [(str(photos.root / "train"), "--test", str(photos.root / "val"))]
@@ -191,6 +192,15 @@ def test_two_folders_to_train_on_are_an_error(photos: Arranged) -> None:
     error = refusal(photos.classes("train").classes("training").classes("test").root)
     assert ways(error) == [
         (str(photos.root / name), "--test", str(photos.root / "test")) for name in ("train", "training")
+    ]
+
+
+@pytest.mark.usefixtures("no_extraction")
+def test_two_pairs_of_parts_are_an_error_that_keeps_the_pairs(photos: Arranged) -> None:
+    for name in ("a_train", "a_test", "b_train", "b_test"):
+        photos.classes(name, 0, 1)
+    assert ways(refusal(photos.root)) == [
+        (str(photos.root / f"{name}_train"), "--test", str(photos.root / f"{name}_test")) for name in ("a", "b")
     ]
 
 
@@ -349,6 +359,15 @@ def test_a_folder_without_photos_is_no_class(photos: Arranged) -> None:
     source = scan(photos.classes(".").text("docs/a.txt").text("docs/b.xml").root)
     assert counts(source) == (each(6), None)
     assert source.notes == (f"The folder {photos.root / 'docs'} holds no photos (2 other files): it is not a class.",)
+
+
+def test_of_many_empty_folders_only_some_are_named(photos: Arranged) -> None:
+    photos.classes(".")
+    for number in range(10):
+        (photos.root / f"empty{number}").mkdir()
+    notes = scan(photos.root).notes
+    assert notes[0] == f"The folder {photos.root / 'empty0'} is empty: it is not a class."
+    assert notes[3:] == (f"7 more folders without photos in {photos.root}: no classes.",)
 
 
 def test_photos_without_an_extension_count_and_texts_do_not(photos: Arranged) -> None:

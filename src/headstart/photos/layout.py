@@ -125,7 +125,7 @@ def _split(here: Folder, known: Collection[str]) -> Layout | None:
     if not named or not filled or (known and all(one.name in known for one in filled)):
         return None
     if len(trains) > 1 and (held or not others):
-        ways = [Way(f"To train on {show(one.name)}", one.path, *_tested(held)) for one in trains]
+        ways = [Way(f"To train on {show(one.name)}", one.path, *_tested(held, one)) for one in trains]
         raise _unclear(here, f"has several folders to train on: {_names(trains)}", "only one of them", ways)
     if trains and held:
         return _parts(here, trains[0], held, others)
@@ -153,8 +153,11 @@ def _parts(here: Folder, train: Folder, held: Sequence[Folder], others: Sequence
             f"{_join(test.path, 'apple', '2.jpg')}",
             [_all_of(here, [train, *held, *others])] if others and train.has_photos else [],
         )
-    if not test.inner:
-        ways = [Way("To train without it", train.path, *_tested(held[1:]))]
+    learn = _classes(_innermost(train, ()), ())
+    known = [name for name, _ in learn.train]
+    labelled = _innermost(test, known).inner
+    if not labelled or (len(labelled) == 1 and not labelled[0].inner and labelled[0].name not in known):
+        ways = [Way("To train without it", train.path, *_tested(held[1:], train))]
         why = f"has no classes to measure on. There are no classes of photos in {show(test.path)}"
         raise _unclear(here, why, f"the class folders of {show(train.name)} in {show(test.name)}, too", ways)
     notes = []
@@ -167,8 +170,6 @@ def _parts(here: Folder, train: Folder, held: Sequence[Folder], others: Sequence
             f"{_names(held[1:])} {are} not used: settings are chosen by cross-validation within {show(train.name)}."
         )
     notes += [f"{show(one.path)} is ignored: it is neither train nor the folder measured on." for one in others]
-    learn = _classes(_innermost(train, ()), ())
-    known = [name for name, _ in learn.train]
     tested = _classes(_innermost(test, known), known)
     return Layout(learn.train, tested.train, (*notes, *learn.notes, *tested.notes), test.path)
 
@@ -228,14 +229,14 @@ def _classes(here: Folder, known: Collection[str]) -> Layout:
         why = f"may have its classes in the first or the second level of folders: {_names(deep)} hold the same folders"
         raise _unclear(here, why, "one folder for each class", [way, _all_of(here, filled)])
     notes = []
-    for one in here.folders:
-        if not one.below:
-            notes.append(f"The folder {show(one.path)} is empty: it is not a class.")
-        elif not one.has_photos:
-            notes.append(
-                f"The folder {show(one.path)} holds no photos ({counted(len(one.below), 'other file')}): "
-                "it is not a class."
-            )
+    without = [one for one in here.folders if not one.has_photos]
+    for one in without[:_SHOWN]:
+        is_what = f"holds no photos ({counted(len(one.below), 'other file')})" if one.below else "is empty"
+        notes.append(f"The folder {show(one.path)} {is_what}: it is not a class.")
+    if len(without) > _SHOWN:
+        notes.append(
+            f"{counted(len(without) - _SHOWN, 'more folder')} without photos in {show(here.path)}: no classes."
+        )
     if here.files:
         notes.append(f"{len(here.files)} file(s) directly in {show(here.path)} belong to no class and are ignored.")
     if deep:
@@ -311,9 +312,14 @@ def _all_of(here: Folder, folders: Sequence[Folder]) -> Way:
     return _way(os.path.join(glob.escape(here.path), "*"), sorted(folders, key=lambda one: one.name))
 
 
-def _tested(held: Sequence[Folder]) -> tuple[str, ...]:
-    usable = [one.path for one in held if one.inner]
-    return ("--test", usable[0]) if usable else ()
+def _tested(held: Sequence[Folder], train: Folder) -> tuple[str, ...]:
+    """An option to measure on one of these folders: `pets_test` for `pets_train`."""
+    usable = sorted((one for one in held if one.inner), key=lambda one: _subject(one) != _subject(train))
+    return ("--test", usable[0].path) if usable else ()
+
+
+def _subject(folder: Folder) -> list[str]:
+    return [word for word in re.split(r"[\W_]+", folder.name.casefold()) if not part_of(word)]
 
 
 def _listed(names: Sequence[str]) -> str:
