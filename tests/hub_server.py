@@ -19,6 +19,7 @@ import pytest
 
 from headstart.backbones import fetch as fetching
 from headstart.disk import retry
+from headstart.progress import Silent
 
 Answer = Callable[["Request"], None]
 
@@ -157,7 +158,7 @@ def zeros(claimed: int, unpacked: int) -> bytes:
     return gzip.compress(member.tobuf()) + million * (unpacked // 1_000_000)
 
 
-class Heard:
+class Heard(Silent):
     """A Progress that remembers."""
 
     def __init__(self) -> None:

@@ -51,7 +51,12 @@ def test_the_readmes_commands_run(desk: Path) -> None:
 def test_the_catalogue_commands_in_the_backbones_page_run() -> None:
     page = (ROOT / "docs" / "backbones.md").read_text("utf-8")
     lines = re.findall(r"^\$ headstart models.*$", page, re.MULTILINE)
-    shown = ("eva02_large_patch14_448", "mobilenet_v2_100_224/", "Best with public weights", "dimension    1,280")
+    shown = (
+        "ready    builtin:efficientnet-lite0",
+        "mobilenet_v2_100_224/",
+        "Best with public weights",
+        "dimension    1,280",
+    )
     for line, words in zip(lines, shown, strict=True):
         command = shlex.split(line.removeprefix("$ "), comments=True)
         command[0] = str(Path(sys.executable).with_name("headstart"))

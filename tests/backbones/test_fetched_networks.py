@@ -144,7 +144,7 @@ def test_a_person_is_asked(
     handle, model, photos = absent
     host = hub.url.removeprefix("http://")
     code, out, err = command(monkeypatch, "predict", model, photos, answer=answer)
-    assert f"This classifier wants to download {handle} ({host}). Download it? [y/N]" in err
+    assert f"This classifier wants to download {handle} ({host}). Download it? [y/N]" in " ".join(err.split())
     assert (code, bool(out), bool(hub.requests)) == ((0, True, True) if fetched else (1, False, False))
 
 

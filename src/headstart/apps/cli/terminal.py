@@ -62,7 +62,10 @@ def width(stream: TextIO) -> int:
         return ENDLESS
     if os.environ.get("COLUMNS"):
         return shutil.get_terminal_size().columns
-    return os.get_terminal_size(stream.fileno()).columns or shutil.get_terminal_size().columns
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or shutil.get_terminal_size().columns
+    except OSError:  # a program's own stream that stands for a terminal
+        return shutil.get_terminal_size().columns
 
 
 def _has_descriptor(stream: TextIO) -> bool:
