@@ -62,7 +62,7 @@ def test_train_prints_one_document(tiles: Path, tmp_path: Path) -> None:
     assert set(document["evaluation"]["per_class"]["flower"]) == {"precision", "recall", "f1", "support"}
     assert document["features"]["photos_per_second"] > 0
     assert "flower 12 + 12, temple 12 + 12" in result.stderr
-    assert "48 photos, 48 of them new" in result.stderr
+    assert "48 files, 48 to read" in result.stderr
     assert "\x1b" not in result.stderr, "no bar where stderr is no terminal"
 
 
@@ -153,9 +153,9 @@ def test_a_long_run_says_about_how_long_it_will_take(capsys: pytest.CaptureFixtu
     from headstart.apps.cli.console import Bar
 
     Bar().planned(2_400, 1_200, 12.3)
-    assert capsys.readouterr().err == "2,400 photos, 1,200 of them new, about 12 s.\n"
+    assert capsys.readouterr().err == "2,400 files, 1,200 to read, about 12 s.\n"
     Bar().planned(2_400, 1_200, 0.4)  # no one needs to know
-    assert capsys.readouterr().err == "2,400 photos, 1,200 of them new.\n"
+    assert capsys.readouterr().err == "2,400 files, 1,200 to read.\n"
 
 
 def test_kill_9_costs_next_to_nothing_and_changes_no_vector(tmp_path: Path, home: Path) -> None:
@@ -187,7 +187,7 @@ def test_strict_fails_where_a_photo_was_skipped(tiles: Path, tmp_path: Path) -> 
     (tmp_path / "photos" / "train" / "temple" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     loose = run("train", tmp_path / "photos")
     assert loose.returncode == 0
-    assert "1 of 49 photos is not used" in loose.stderr
+    assert "1 of 49 files is not used" in loose.stderr
     strict = run("train", tmp_path / "photos", "--strict", "--json")
     assert strict.returncode == 1
     assert json.loads(strict.stdout)["photos"]["skipped"] == 1

@@ -148,7 +148,10 @@ def test_of_train_val_and_test_the_test_folder_is_measured_on_and_val_is_left_as
     make(tmp_path, "train/apple/1.jpg", "val/apple/2.jpg", "test/apple/3.jpg")
     source = scan(tmp_path)
     assert listed(tmp_path, source.test) == {"test/apple/3.jpg": "apple"}
-    assert source.notes == (f"{tmp_path / 'val'} is ignored: it is neither train nor the folder measured on.",)
+    assert source.notes == (
+        f"{tmp_path / 'train'} is trained on, {tmp_path / 'test'} is measured on.",
+        "val is not used: settings are chosen by cross-validation within train.",
+    )
 
 
 def test_a_train_folder_alone_is_learnt_from(tmp_path: Path) -> None:
@@ -166,10 +169,10 @@ def test_other_folders_beside_train_are_left_aside_and_said(tmp_path: Path) -> N
 
 
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:
-    make(tmp_path, "train/1.jpg", "train/2.jpg", "plane/1.jpg", "test/1.jpg")
+    make(tmp_path, "train/1.jpg", "train/2.jpg", "plane/1.jpg", "bus/1.jpg")
     source = scan(tmp_path)
-    assert source.train.counts == {"plane": 1, "test": 1, "train": 2}
-    assert source.test is None
+    assert source.train.counts == {"bus": 1, "plane": 1, "train": 2}
+    assert (source.test, source.notes) == (None, ())
 
 
 def test_a_class_of_test_that_training_does_not_know_is_an_error_with_a_near_miss(tmp_path: Path) -> None:
@@ -433,17 +436,20 @@ def test_a_csv_may_name_the_side_of_each_photo(tmp_path: Path, held_out: str) ->
 def test_of_val_and_test_in_a_csv_test_is_measured_on(tmp_path: Path) -> None:
     source = scan(table(tmp_path, "path,label,split\n1.jpg,a,train\n2.jpg,a,val\n3.jpg,a,val\n4.jpg,a,test\n"))
     assert listed(tmp_path, source.test) == {"4.jpg": "a"}
-    assert source.notes == ("2 photos of split val are ignored: split test is measured on.",)
+    assert source.notes == (
+        "2 photos of split validation not used: split test is measured on, and settings are chosen by cross-validation "
+        "within split train.",
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (
-            "file,label\n1.jpg,apple\n",
+            "where,label\n1.jpg,apple\n",
             "has no column 'path'.\nExpected a first line path,label or path,label,split; re",
         ),
-        ("path,class\n1.jpg,apple\n", "received 'path', 'class'."),
+        ("path,colour\n1.jpg,red\n", "received 'path', 'colour'."),
         ("1.jpg,apple\n2.jpg,pear\n", "has no column 'path', 'label'."),
         ("", "received an empty file."),
         ("path,label\n", "names no photos to train on."),
@@ -451,7 +457,7 @@ def test_of_val_and_test_in_a_csv_test_is_measured_on(tmp_path: Path) -> None:
         ("path,label\n1.jpg,apple\n2.jpg,\n", "Line 3 of "),
         ("path,label\n1.jpg,apple\n2.jpg\n", "label ''"),
         ("path,label\n,apple\n", "path ''"),
-        ("path,label,split\n1.jpg,apple,holdout\n", "split 'holdout'.\nExpected a path, a label and as split train"),
+        ("path,label,split\n1.jpg,apple,aside\n", "split 'aside'.\nExpected a path, a label and as split train"),
         ("path,label,split\n1.jpg,apple,train\n2.jpg,aple,test\n", "'aple' looks like 'apple'"),
         (f'path,label\n1.jpg,"{"x" * 200_000}"\n', "cannot be read as CSV: field larger than field limit"),
         ("path,label\ncaf\xe9.jpg,apple\n".encode("latin-1"), "is not UTF-8 (byte 14).\nSave it as 'CSV UTF-8'."),

@@ -55,6 +55,6 @@ def test_nothing_wrong_says_nothing_of_mistakes() -> None:
 def test_numbers_and_words_agree() -> None:
     assert "on 1 photo;" in summary(replace(EVALUATION, n=1))
     one, other = Skipped("a.jpg", "empty"), Skipped("b.jpg", "truncated")
-    assert skipped_text(PhotoCounts(1, (one,))) == "1 of 1 photo is not used: 1 empty."
-    expected = "3 of 1,200 photos are not used: 2 empty, 1 truncated."
+    assert skipped_text(PhotoCounts(1, (one,))) == "1 of 1 file is not used: 1 empty."
+    expected = "3 of 1,200 files are not used: 2 empty, 1 truncated."
     assert skipped_text(PhotoCounts(1200, (other, one, one))) == expected

@@ -215,6 +215,7 @@ def test_one_class_or_one_photo_of_a_class_is_a_clear_error(tiles: Path, tmp_pat
     shutil.rmtree(photos / "temple")
     with pytest.raises(DataError, match="only 'flower'"):
         train(photos)
+    shutil.copytree(tiles / "train" / "temple", photos / "temple")
     for path in (photos / "flower").iterdir():
         path.write_bytes(b"")
     with pytest.raises(DataError, match=r"No photo of 'flower' can be used\. Photos were skipped as: empty"):
@@ -224,7 +225,8 @@ def test_one_class_or_one_photo_of_a_class_is_a_clear_error(tiles: Path, tmp_pat
 def test_a_class_does_not_vanish_in_silence(tiles: Path, tmp_path: Path) -> None:
     photos = one_sided(tiles, tmp_path / "photos")
     (photos / "broken").mkdir()
-    (photos / "broken" / "1.jpg").write_bytes(b"nothing")
+    for name in ("1.jpg", "2.jpg"):
+        (photos / "broken" / name).write_bytes(b"nothing")
     with pytest.raises(DataError, match=r"No photo of 'broken' can be used\. Photos were skipped as: not an image"):
         train(photos)
 

@@ -3,6 +3,7 @@
     HeadstartError
     ├── PhotoError        one photo cannot be used; carries a reason of the fixed list
     ├── DataError         a folder, CSV or list of photos does not make a data set; a ValueError too
+    │   └── LayoutError       a folder can mean several things, or none; shows what is in it and what to type
     ├── BackboneError     a backbone cannot be found, read or run
     │   └── NotFetchedError   a saved classifier's backbone is not here, and downloading is not allowed
     ├── StoreError        the feature store cannot be opened, read or written
@@ -19,6 +20,9 @@ libraries are turned into ours once, where they are called, with `raise ... from
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from headstart.safety.printable import show_lines
 
@@ -59,6 +63,56 @@ class PhotoError(HeadstartError):
 
 class DataError(HeadstartError, ValueError):
     """A folder, CSV or list of photos does not make a data set."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """Something to type instead of what was given.
+
+    Attributes:
+        purpose: what it is for, such as "To train on the classes apple, pear".
+        photos: a path that replaces the one given; empty: it stays.
+        option: an option to add. value: of the option; empty: it has none.
+        without: an option to leave out, with its value.
+    """
+
+    purpose: str
+    photos: str = ""
+    option: str = ""
+    value: str = ""
+    without: str = ""
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """The words to add to a command."""
+        return tuple(filter(None, (self.option, self.value)))
+
+    @property
+    def arguments(self) -> str:
+        """What to change in a call from Python."""
+        arguments = [repr(self.photos)] if self.photos else []
+        if self.option:
+            arguments.append(f"{self.option[2:].replace('-', '_')}={repr(self.value) if self.value else True}")
+        return ", ".join(arguments)
+
+
+class LayoutError(DataError):
+    """Photos that were given can mean several things, or none.
+
+    Attributes:
+        happened, expected: the sentences of the message.
+        given: the path in question.
+        tree: lines that show what is in it.
+        ways: what to type instead.
+    """
+
+    def __init__(
+        self, happened: str, expected: str, given: str = "", tree: Sequence[str] = (), ways: Sequence[Way] = ()
+    ) -> None:
+        advice = [f"{way.purpose}: {way.arguments}" for way in ways if way.arguments]
+        super().__init__("\n".join([happened, *(f"  {line}" for line in tree), expected, *advice]))
+        self.happened, self.expected, self.given = happened, expected, given
+        self.tree, self.ways = tuple(tree), tuple(ways)
 
 
 class BackboneError(HeadstartError):

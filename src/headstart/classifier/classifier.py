@@ -123,7 +123,7 @@ class Classifier:
             DataError: there are classes that training did not know, or no photo can be used.
         """
         report = standard(progress)
-        source = open_source(photos, labels)
+        source = open_source(photos, labels, known=self.classes)
         given = source.train if source.test is None else source.test
         check_classes(self.classes, given.classes, "The set measured on")
         features = vectors_of(self.backbone, given.paths, self.store, report)

@@ -15,11 +15,12 @@ from headstart.classifier import comparison
 from headstart.classifier.comparison import Comparison, ComparisonSeconds, Entry, Failure, QuickRanking
 from headstart.classifier.measuring import vectors_of
 from headstart.classifier.training import Training, TrainingSeconds, Work, name_of
-from headstart.classifier.trial import check_settings, curve_of, learn, prepare, read_source
+from headstart.classifier.trial import Selection, check_settings, curve_of, learn, prepare, read_source
 from headstart.errors import BackboneError, DataError
 from headstart.features.several import Outcome, extract_all
 from headstart.features.store import Store
 from headstart.heads.head import Kind
+from headstart.photos.archives import unpacked
 from headstart.photos.images import Fit
 from headstart.photos.pictures import Pictures
 from headstart.photos.sources import Source
@@ -48,6 +49,8 @@ def compare(
     test: str | Path | None = None,
     fraction: float | None = None,
     seed: int = 0,
+    skip_small_classes: bool = False,
+    unpack: bool = False,
     quick: bool = False,
     curve: bool = False,
     each: Each | None = None,
@@ -71,6 +74,8 @@ def compare(
         test: a folder or CSV to measure on, instead of the source's own test part.
         fraction: train on this share of every class, chosen by `seed`.
         seed: random seed of the share and of the folds.
+        skip_small_classes: leave out classes with fewer than two different photos, instead of raising an error.
+        unpack: if `photos` or `test` is a zip or tar, unpack it beside itself first; never twice.
         quick: rank on a small share first; the best third goes on.
         curve: also follow the best one's accuracy against the number of photos.
         each: called with the training of every backbone and head, as soon as it is measured; its vectors are dropped
@@ -94,13 +99,18 @@ def compare(
     kinds: Sequence[Kind] = [heads] if isinstance(heads, str) else heads
     started = time.perf_counter()
     job = _Job(
-        Store(store), tuple(dict.fromkeys(kinds)), view, options or Options(), seed, fraction, tuple(command), report
-    )
-    opened = job.open([backbones] if isinstance(backbones, str) else backbones)
+        Store(store), tuple(dict.fromkeys(kinds)), view, options or Options(), seed, fraction, skip_small_classes,
+        tuple(command), report,
+    )  # fmt: skip
+    handles = [backbones] if isinstance(backbones, str) else backbones
+    job.check(handles)
+    if unpack:
+        photos, test = unpacked(photos, report), unpacked(test, report)
     clock = time.perf_counter()
-    source = read_source(photos, labels, test, fraction, seed, report)
+    source = read_source(photos, labels, Selection(test, fraction, seed, skip_small_classes), report)
     job.scan_seconds = time.perf_counter() - clock
     name = name_of(photos, len(source.paths))
+    opened = job.open(handles)
     left_out: tuple[Entry, ...] = ()
     ranking: QuickRanking | None = None
     if quick:
@@ -114,7 +124,7 @@ def compare(
     done = time.perf_counter()
     return Comparison(
         source=name,
-        classes=source.train.classes,
+        classes=entries[0].evaluation.classes,
         entries=entries,
         verdict=comparison.verdict(entries),
         failures=tuple(job.failures),
@@ -123,6 +133,7 @@ def compare(
         measured_on=None if test is None else str(test),
         seed=seed,
         fraction=fraction or 1.0,
+        skip_small_classes=skip_small_classes,
         view=view,
         notes=(*source.notes, *job.notes),
         curve=found,
@@ -147,6 +158,7 @@ class _Job:
     options: Options
     seed: int
     fraction: float | None
+    skip_small: bool
     command: tuple[str, ...]
     progress: Progress
     failures: list[Failure] = field(default_factory=list)
@@ -157,12 +169,15 @@ class _Job:
     extract_seconds: float = 0.0
     heads_seconds: float = 0.0
 
-    def open(self, given: Sequence[str | Backbone]) -> list[Backbone]:
-        """Open what can be opened; the same backbone given twice counts once."""
+    def check(self, given: Sequence[str | Backbone]) -> None:
+        """Raise before the work what would otherwise be raised after it."""
         if not given or not self.heads:
             raise BackboneError("There is nothing to compare.\nExpected at least one backbone (-b) and one head.")
         for kind in self.heads:
             check_settings(kind, self.seed)
+
+    def open(self, given: Sequence[str | Backbone]) -> list[Backbone]:
+        """Open what can be opened; the same backbone given twice counts once."""
         found: dict[str, Backbone] = {}
         for one in given:
             handle = one if isinstance(one, str) else one.card.handle
@@ -256,7 +271,7 @@ class _Job:
             None if speed is None else speed.photos_per_second,
             None if speed is None else speed.under_load,
         )
-        data = prepare(source, features, Silent() if self.prepared else self.progress)
+        data = prepare(source, features, Silent() if self.prepared else self.progress, self.skip_small)
         self.prepared = True
         for kind in self.heads:
             trial = learn(backbone, self.store, kind, self.seed, data, self.fraction)
@@ -279,7 +294,9 @@ class _Job:
             return opened, (), None
         small = Source(source.train.share(share, self.seed), None)
         self.progress.message(f"Quick: ranked on {len(small.train):,} photos first.")
+        self.prepared = True  # what is left out of all photos is reported, not of these
         entries = comparison.ranked(self.measure(opened, small, timed=False))
+        self.prepared = False
         order = list(dict.fromkeys(entry.card for entry in entries))
         kept = set(order[:least])
         left_out = tuple(entry for entry in entries if entry.card not in kept)
@@ -300,5 +317,5 @@ class _Job:
 
     def curve(self, backbone: Backbone, best: Entry, source: Source) -> LearningCurve:
         """Follow the best one's accuracy against the number of photos, from the vectors in the store."""
-        data = prepare(source, vectors_of(backbone, source.paths, self.store), Silent())
+        data = prepare(source, vectors_of(backbone, source.paths, self.store), Silent(), self.skip_small)
         return curve_of(data, best.head, best.evaluation, best.answers, self.seed)

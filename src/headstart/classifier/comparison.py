@@ -141,6 +141,7 @@ class Comparison(Reported):
         curve: accuracy against photos per class, of the best; None if it was not asked for.
         seconds: that it took.
         command: how to run it again; empty: from Python.
+        skip_small_classes: whether classes with too few photos were left out.
     """
 
     source: str
@@ -158,6 +159,7 @@ class Comparison(Reported):
     seconds: ComparisonSeconds
     command: tuple[str, ...] = ()
     measured_on: str | None = None
+    skip_small_classes: bool = False
 
     def __repr__(self) -> str:
         best = f"{label(self.best, self.entries)}, {self.best.evaluation.summary}"

@@ -16,12 +16,13 @@ from headstart import backbones
 from headstart.classifier import bundle
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.measuring import vectors_of
-from headstart.classifier.trial import Trial, check_settings, curve_of, learn, prepare, read_source
+from headstart.classifier.trial import Selection, Trial, check_settings, curve_of, learn, prepare, read_source
 from headstart.evaluation.results import Measured
 from headstart.evaluation.shown import Reported, presenter
 from headstart.features.extraction import Skipped
 from headstart.features.store import Store
 from headstart.heads.head import Kind
+from headstart.photos.archives import unpacked
 from headstart.photos.images import Fit
 from headstart.photos.pictures import Pictures
 from headstart.progress import Choice, standard
@@ -180,6 +181,8 @@ def train(
     test: str | Path | None = None,
     fraction: float | None = None,
     seed: int = 0,
+    skip_small_classes: bool = False,
+    unpack: bool = False,
     overwrite: bool = False,
     curve: bool = False,
     store: str | Path | None = None,
@@ -200,6 +203,8 @@ def train(
         test: a folder or CSV to measure on, instead of the source's own test part.
         fraction: train on this share of every class, chosen by `seed`.
         seed: random seed of the share and of the folds.
+        skip_small_classes: leave out classes with fewer than two different photos, instead of raising an error.
+        unpack: if `photos` or `test` is a zip or tar, unpack it beside itself first; never twice.
         overwrite: replace a classifier saved in `output`.
         curve: also follow the accuracy against the number of photos.
         store: folder of the feature store; the user's if not given.
@@ -224,17 +229,20 @@ def train(
         bundle.check_target(output, overwrite)
     check_settings(head, seed)
     kept = Store(store)
-    opened = backbones.load(backbone, folder=kept.compiled, options=options, progress=report).with_fit(view)
+    if unpack:
+        photos, test = unpacked(photos, report), unpacked(test, report)
     clock = time.perf_counter()
-    source = read_source(photos, labels, test, fraction, seed, report)
+    source = read_source(photos, labels, Selection(test, fraction, seed, skip_small_classes), report)
     scanned = time.perf_counter()
+    opened = backbones.load(backbone, folder=kept.compiled, options=options, progress=report).with_fit(view)
+    ready = time.perf_counter()
     features = vectors_of(opened, source.paths, kept, report)
     if features.damaged:
         report.message(f"{counted(features.damaged, 'stored vector')} damaged and computed again.")
     extracted = time.perf_counter()
     rate = features.computed / features.seconds if features.computed else None
     work = Work(features.computed, features.from_store, rate)
-    trial = learn(opened, kept, head, seed, prepare(source, features, report), fraction)
+    trial = learn(opened, kept, head, seed, prepare(source, features, report, skip_small_classes), fraction)
     if output is not None:
         trial.classifier.save(output, overwrite=overwrite)
     saved = time.perf_counter()
@@ -253,7 +261,7 @@ def train(
         work=work,
         seconds=TrainingSeconds(
             scan=scanned - clock,
-            extract=extracted - scanned,
+            extract=extracted - ready,
             head=trial.head_seconds,
             evaluate=trial.evaluate_seconds,
             curve=done - saved if curve else None,

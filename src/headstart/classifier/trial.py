@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import difflib
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +19,23 @@ from headstart.classifier.classifier import Classifier
 from headstart.classifier.measuring import fingerprints, measure
 from headstart.errors import HeadError
 from headstart.evaluation.cross_validation import cross_validate
-from headstart.evaluation.leakage import Clean, check_complete, without_conflicts, without_copies_of
+from headstart.evaluation.leakage import (
+    Clean,
+    check_complete,
+    distinct,
+    without_classes,
+    without_conflicts,
+    without_copies_of,
+)
 from headstart.evaluation.metrics import Evaluation
 from headstart.evaluation.results import Answers, Measured, PhotoCounts, measured_on
 from headstart.features.extraction import Features, Skipped
 from headstart.features.store import Store
 from headstart.heads.head import HeadChoice, Kind
+from headstart.photos.checks import LEAST, too_few, without_small
+from headstart.photos.folders import looks_like_photo
 from headstart.photos.pictures import Pictures
-from headstart.photos.sources import Source, open_source
+from headstart.photos.sources import PhotoSet, Source, open_source
 from headstart.progress import Progress
 from headstart.safety.printable import counted, show
 
@@ -35,6 +46,23 @@ _CONFLICTS_SHOWN = 5
 _CLASSES_SHOWN = 30
 #: Above so many classes the confusion matrix is not saved: it would be hundreds of megabytes of JSON.
 _MOST_SAVED = 1000
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which photos are used.
+
+    Attributes:
+        test: a folder or CSV to measure on, instead of the source's own test part.
+        fraction: train on this share of every class only, chosen by `seed`.
+        seed: of the share.
+        skip_small_classes: leave out classes with too few photos, instead of raising an error.
+    """
+
+    test: str | Path | None = None
+    fraction: float | None = None
+    seed: int = 0
+    skip_small_classes: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,50 +117,64 @@ def check_settings(kind: str, seed: int) -> None:
     if not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise HeadError(f"The seed is {seed!r}.\nExpected a whole number, 0 to 2**32 - 1.")
     if kind not in get_args(Kind):
-        raise HeadError(f"There is no head '{kind}'.\nExpected {', '.join(get_args(Kind))}.")
+        near = difflib.get_close_matches(kind, get_args(Kind), n=1, cutoff=0.5)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise HeadError(f"There is no head '{kind}'.{hint}\nExpected {', '.join(get_args(Kind))}.")
 
 
 def read_source(
     photos: Pictures,
     labels: Iterable[str] | None,
-    test: str | Path | None,
-    fraction: float | None,
-    seed: int,
+    selection: Selection,
     progress: Progress,
 ) -> Source:
-    """Find the photos, take the share that is wanted, and report what there is.
+    """Find the photos, take those that are wanted, and report what there is.
 
     Args:
-        photos, labels, test, fraction, seed: see `training.train`.
+        photos, labels: see `training.train`.
+        selection: which of them.
         progress: receives the classes and counts.
 
     Raises:
-        DataError: see `photos.sources.scan`; the two sides have different classes.
+        DataError: see `photos.sources.open_source` and `photos.checks.without_small`.
     """
-    source = open_source(photos, labels, test, fraction, seed)
+    source = open_source(photos, labels, selection.test, selection.fraction, selection.seed)
     for note in source.notes:
         progress.caution(note)
-    tests = source.test.counts if source.test else {}
+    kept = without_small(source, photos, selection.test, selection.skip_small_classes)
+    for note in kept.notes[len(source.notes) :]:
+        progress.caution(note)
+    counts, others = _photo_counts(kept.train)
+    tests, more_others = _photo_counts(kept.test)
     parts = [
-        f"{show(name)} {count:,}" + (f" + {tests.get(name, 0):,}" if source.test else "")
-        for name, count in source.train.counts.items()
+        f"{show(name)} {counts[name]:,}" + (f" + {tests[name]:,}" if kept.test else "") for name in kept.train.classes
     ]
     more = f" and {len(parts) - _CLASSES_SHOWN} more" if len(parts) > _CLASSES_SHOWN else ""
-    how = "to train + to test" if source.test else "each photo to train and, by cross-validation, to test"
+    how = "to train + to test" if kept.test else "each photo to train and, by cross-validation, to test"
     progress.message(f"{counted(len(parts), 'class')} ({how}): {', '.join(parts[:_CLASSES_SHOWN])}{more}.")
-    return source
+    if others + more_others:
+        progress.message(f"{counted(others + more_others, 'other file')} among them: not counted, no photos.")
+    return kept
 
 
-def prepare(source: Source, features: Features, progress: Progress) -> Data:
+def _photo_counts(photos: PhotoSet | None) -> tuple[Counter[str], int]:
+    """Files of each class that look like photos, and how many do not."""
+    rows = zip(photos.paths, photos.labels, strict=True) if photos else ()
+    counts = Counter(label for path, label in rows if looks_like_photo(path))
+    return counts, len(photos or ()) - counts.total()
+
+
+def prepare(source: Source, features: Features, progress: Progress, skip_small_classes: bool = False) -> Data:
     """Leave out what would make the figures too good, and report it.
 
     Args:
         source: the photos.
         features: of `source.paths`, as far as they could be used.
         progress: receives what is left out.
+        skip_small_classes: leave out classes with fewer than two different photos that can be used.
 
     Raises:
-        DataError: no photo of a class can be used.
+        DataError: too few photos of a class can be used.
     """
     # Over both sides at once: a photo with one label in train and another in test has neither.
     clean = without_conflicts(features, [source.labels[i] for i in features.rows])
@@ -151,7 +193,16 @@ def prepare(source: Source, features: Features, progress: Progress) -> Data:
                 f"{counted(len(copies), 'training photo')} also in the test set: left out of the training."
             )
     skipped = features.skipped + torn + copies
-    check_complete(source.train.classes, train, skipped)
+    counts = distinct(train)
+    few = {name: counts[name] for name in source.train.classes if counts[name] < LEAST}
+    listed = ", ".join(f"'{show(name)}' ({n})" for name, n in few.items())
+    if few and not skip_small_classes:
+        check_complete(source.train.classes, train, skipped)
+        raise too_few(f"{listed}: copies and what cannot be used do not count")
+    if few:
+        progress.message(f"Classes left out, because too few of their photos can be used: {listed}.")
+        train, test = without_classes(train, few), without_classes(test, few)
+        skipped += train.skipped + test.skipped
     return Data(train, None if source.test is None else test, PhotoCounts(len(source.paths), skipped))
 
 

@@ -6,6 +6,7 @@ process is killed, that file stays and is never read.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -55,6 +56,23 @@ def write(path: Path, content: bytes | str, lasting: bool = True) -> None:
     """Write a whole file, text in UTF-8; see `replacing`."""
     with replacing(path, lasting) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def check_writable(path: Path) -> None:
+    """Raise now what writing a file would raise later.
+
+    Raises:
+        OSError: it is a folder, its folder does not exist, or one of them may not be written to.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    if path.exists():
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return
+    new = beside(path)
+    new.touch()
+    new.unlink()
 
 
 def install(new: Path, target: Path) -> None:

@@ -5,7 +5,6 @@ Copies of a photo are always in the same fold.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.errors import DataError
-from headstart.evaluation.leakage import Clean
+from headstart.evaluation.leakage import Clean, distinct
 from headstart.heads.fitting import fit
 from headstart.heads.head import Head, Kind
 from headstart.photos.splits import stratified_folds
@@ -75,7 +74,7 @@ def cross_validate(
     if len(classes) < 2:
         only = f"only '{classes[0]}'" if classes else "none"
         raise DataError(f"A classifier needs at least two classes; received {only}.\nAdd a folder of other photos.")
-    counts = Counter(clean.labels[i] for i in np.unique(clean.groups, return_index=True)[1].tolist())
+    counts = distinct(clean)
     if few := [name for name in classes if counts[name] < 2]:
         raise DataError(
             f"Too few photos of {', '.join(repr(name) for name in few)}: one each, copies not counted.\n"

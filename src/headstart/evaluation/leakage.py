@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -123,6 +124,21 @@ def without_copies_of(train: Clean, test: Clean) -> Clean:
     return replace(train.take(keep), skipped=copies)
 
 
+def distinct(clean: Clean) -> Counter[str]:
+    """The number of photos of each class, copies not counted."""
+    return Counter(clean.labels[i] for i in np.unique(clean.groups, return_index=True)[1].tolist())
+
+
+def without_classes(clean: Clean, left_out: Collection[str]) -> Clean:
+    """The photos without those of some classes; `skipped` lists these."""
+    rows = [i for i, label in enumerate(clean.labels) if label in left_out]
+    skipped = tuple(
+        Skipped(clean.features.paths[i], "small class", f"too few photos of {clean.labels[i]} can be used")
+        for i in rows
+    )
+    return replace(clean.take(sorted({*range(len(clean.labels))} - {*rows})), skipped=skipped)
+
+
 def check_complete(expected: Sequence[str], clean: Clean, skipped: Sequence[Skipped]) -> None:
     """Check that every expected class still has photos.
 
@@ -132,6 +148,8 @@ def check_complete(expected: Sequence[str], clean: Clean, skipped: Sequence[Skip
     if missing := sorted(set(expected) - set(clean.labels)):
         reasons = sorted({one.reason for one in skipped})
         why = f" Photos were skipped as: {', '.join(reasons)}." if reasons else ""
+        if reasons == ["duplicate"]:
+            why = " All of them are also among the photos to measure on."
         raise DataError(
             f"No photo of {', '.join(repr(name) for name in missing)} can be used.{why}\n"
             "Expected at least two of every class. Replace the photos, or remove the folder."

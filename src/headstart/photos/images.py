@@ -35,8 +35,8 @@ from headstart.safety.untrusted import without_waiting
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "REASONS", "Data", "Fit", "Images", "View", "content_hash", "decode", "load"]
 
-#: All outcomes of a file except `used`. `duplicate` and `conflicting labels` come from later steps, which compare
-#: files.
+#: All outcomes of a file except `used`. `duplicate`, `conflicting labels` and `small class` come from later steps,
+#: which compare files.
 REASONS = (
     "not an image",
     "empty",
@@ -47,6 +47,7 @@ REASONS = (
     "unreadable",
     "duplicate",
     "conflicting labels",
+    "small class",
 )
 
 #: Increased whenever this module turns the same bytes into other pixels; part of every card's key.

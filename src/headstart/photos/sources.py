@@ -9,20 +9,18 @@ from __future__ import annotations
 import difflib
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from headstart.disk.unpack import NOISE
 from headstart.errors import DataError
-from headstart.photos import spreadsheet
+from headstart.photos import layout, spreadsheet
+from headstart.photos.archives import is_archive, refusal
+from headstart.photos.folders import entries, files_below, is_csv
+from headstart.photos.layout import Classes, Layout, part_of
 from headstart.photos.pictures import InMemory, Pictures, listed
 from headstart.photos.splits import stratified_share
-from headstart.safety.printable import show, show_all
-
-_TRAIN = {"train"}
-_TEST = {"test"}
-_VALIDATION = {"val", "valid", "validation"}
+from headstart.safety.printable import counted, show, show_all
 
 
 @dataclass(frozen=True)
@@ -104,6 +102,7 @@ def open_source(
     test: str | Path | None = None,
     fraction: float | None = None,
     seed: int = 0,
+    known: Collection[str] = (),
 ) -> Source:
     """Find photos with their classes.
 
@@ -113,6 +112,7 @@ def open_source(
         test: a folder or CSV to measure on, instead of the test part of `photos`.
         fraction: train on this share of every class only, in (0, 1]; a note says so.
         seed: decides which photos the share consists of.
+        known: class names that are expected, as far as they are known.
 
     Raises:
         DataError: see `scan`; labels together with a folder; a list without labels; `test` has classes that `photos`
@@ -125,13 +125,13 @@ def open_source(
             raise DataError(
                 "A folder was given together with labels.\nExpected a folder, or a list of paths and labels."
             )
-        source = scan(photos)
+        source = scan(photos, known)
     elif labels is None:
         raise DataError("Photos were given without labels.\nExpected one class name for each photo.")
     else:
         source = Source(from_lists(photos, labels), None)
     if test is not None:
-        other = scan(test)
+        other = scan(test, source.train.classes)
         held_out = other.train if other.test is None else other.test
         check_classes(source.train.classes, held_out.classes, str(test))
         ignored = ("The source's own test part is ignored: --test is measured on.",) if source.test else ()
@@ -143,22 +143,31 @@ def open_source(
     return source
 
 
-def scan(source: str | Path) -> Source:
-    """Find the photos of a folder or CSV.
+def scan(source: str | Path, known: Collection[str] = ()) -> Source:
+    """Find the photos of a folder, a pattern or a CSV.
 
-    Folders: `<source>/<class>/**` or `<source>/{train,test|val|validation}/<class>/**`; file name extensions do not
-    matter. CSV: columns `path,label[,split]`, paths relative to the CSV's folder.
+    Folders: see docs/folders.md; file name extensions do not matter. A pattern such as `photos/*` matches the class
+    folders themselves. CSV: columns such as `path,label[,split]`, paths relative to the CSV's folder.
+
+    Args:
+        source: a path.
+        known: class names that are expected, as far as they are known.
 
     Raises:
-        DataError: the path is empty, there is no such folder, it has no classes or no photos, or the CSV is malformed.
+        LayoutError: the folder has no class folders, or can mean several things; it is an archive.
+        DataError: the path is empty, there is no such folder, or the CSV is malformed.
     """
     path = named(source)
     if not os.path.exists(path):  # unlike Path.exists, also where the name is too long to be one
+        if "*" in os.fspath(path):
+            return _source_of(layout.matching(os.fspath(path)))
         raise DataError(_missing(path))
     if path.is_dir():
-        return _scan_folder(path)
-    if path.suffix.lower() == ".csv":
+        return _source_of(layout.understand(os.fspath(path), known))
+    if is_csv(path):
         return _scan_csv(path)
+    if is_archive(path):
+        raise refusal(path)
     raise DataError(
         f"{show(path)} is a file.\nExpected a folder with one sub-folder of photos for each class, or a CSV with "
         "the columns path,label."
@@ -200,12 +209,12 @@ def find_files(sources: Pictures) -> list[str]:
             continue
         path = named(source)
         if os.path.isdir(path):
-            below = _files_below(path)
+            below = files_below(os.fspath(path))
             if not below:
                 raise DataError(f"The folder {show(path)} holds no files.\nExpected photos in it or below it.")
             found += below
-        elif path.suffix.lower() == ".csv" and path.is_file():
-            found += [name for _, name, *_ in spreadsheet.photos(path, labelled=False) if name]
+        elif is_csv(path) and path.is_file():
+            found += [name for _, name, *_ in spreadsheet.photos(path, labelled=False).rows if name]
         elif os.path.lexists(path):
             found.append(source)
         else:
@@ -224,127 +233,51 @@ def named(path: str | Path) -> Path:
     return Path(path)
 
 
-def _scan_folder(root: Path) -> Source:
-    folders = {entry.name: entry for entry in _entries(root) if _is_folder(entry)}
-    sides = {name.lower(): entry for name, entry in folders.items()}
-    train = next((sides[name] for name in _TRAIN if name in sides), None)
-    tests = [sides[name] for name in sorted(sides) if name in _TEST]
-    validations = [sides[name] for name in sorted(sides) if name in _VALIDATION]
-    if train is not None and any(_is_folder(entry) for entry in _entries(Path(train.path))):
-        held_out = tests or validations
-        notes = [
-            f"{show(entry.path)} is ignored: it is neither train nor the folder measured on."
-            for name, entry in sorted(folders.items())
-            if entry is not train and entry not in held_out[:1]
-        ]
-        learn, more = _classes_below(Path(train.path))
-        test = None
-        if held_out:
-            test, other = _classes_below(Path(held_out[0].path))
-            check_classes(learn.classes, test.classes, show(held_out[0].path))
-            more += other
-        return Source(learn, test, tuple(notes + more))
-    found, notes = _classes_below(root)
-    return Source(found, None, tuple(notes))
+def _photos_of(classes: Classes) -> PhotoSet:
+    labels = [name for name, folder in classes for _ in folder.below]
+    return PhotoSet(tuple(path for _, folder in classes for path in folder.below), tuple(labels))
 
 
-def _classes_below(root: Path) -> tuple[PhotoSet, list[str]]:
-    paths: list[str] = []
-    labels: list[str] = []
-    notes: list[str] = []
-    loose = 0
-    for entry in _entries(root):
-        if not _is_folder(entry):
-            loose += 1
-            continue
-        files = _files_below(Path(entry.path))
-        if not files:
-            notes.append(f"The folder {show(entry.path)} is empty: it is not a class.")
-        paths += files
-        labels += [entry.name] * len(files)
-    if not paths:
-        beside = f" It holds {loose} file(s) that belong to no class." if loose else " It is empty."
-        raise DataError(
-            f"There are no classes of photos in {show(root)}.{beside}\n"
-            "Expected one sub-folder for each class, such as photos/apple/1.jpg and photos/pear/1.jpg."
-        )
-    if loose:
-        notes.append(f"{loose} file(s) directly in {show(root)} belong to no class and are ignored.")
-    return PhotoSet(tuple(paths), tuple(labels)), notes
-
-
-def _files_below(folder: Path) -> list[str]:
-    """All files below a folder. Links are followed, but each folder is entered only once.
-
-    Links to the folders above are not followed: they would put every class into this one.
-    """
-    found: list[str] = []
-    above = {*folder.absolute().parents, *Path(os.path.realpath(folder)).parents}
-    seen = {_identity(path) for path in above}
-    waiting = [os.fspath(folder)]
-    while waiting:
-        current = waiting.pop()
-        identity = _identity(current)
-        if identity in seen:
-            continue
-        seen.add(identity)
-        entries = _entries(Path(current))
-        found += [entry.path for entry in entries if not _is_folder(entry)]
-        waiting += [entry.path for entry in reversed(entries) if _is_folder(entry)]
-    return sorted(found)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """A broken or circular link, or one without permission, counts as a file, which cannot be read later."""
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def _identity(folder: str | Path) -> tuple[int, int] | str:
-    """Equal for two paths to the same folder; the path itself if the folder cannot be examined."""
-    try:
-        info = os.stat(folder)
-    except OSError:
-        return os.fspath(folder)
-    return info.st_dev, info.st_ino
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            kept = [e for e in entries if not e.name.startswith(".") and e.name.lower() not in NOISE]
-    except OSError as error:
-        raise DataError(f"The folder {show(folder)} cannot be read: {error.strerror}.") from error
-    return sorted(kept, key=lambda entry: entry.name)
+def _source_of(found: Layout) -> Source:
+    train = _photos_of(found.train)
+    if found.test is None:
+        return Source(train, None, found.notes)
+    test = _photos_of(found.test)
+    check_classes(train.classes, test.classes, show(found.tested))
+    return Source(train, test, found.notes)
 
 
 def _scan_csv(path: Path) -> Source:
-    sides: dict[str, tuple[list[str], list[str]]] = {side: ([], []) for side in ("train", "test", "validation")}
-    for line, name, label, split in spreadsheet.photos(path):
-        side = "validation" if split in _VALIDATION else split or "train"
-        if not name or not label or side not in sides:
+    sides: dict[str, tuple[list[str], list[str]]] = {side: ([], []) for side in ("train", "test", "eval", "validation")}
+    table = spreadsheet.photos(path)
+    for line, name, label, split in table.rows:
+        side = part_of(split or "train")
+        if not name or not label or side is None:
             raise DataError(
                 f"Line {line} of {show(path)} is not complete: path '{show(name)}', label '{show(label)}', split "
-                f"'{show(side)}'.\nExpected a path, a label and as split train, test or val (or nothing)."
+                f"'{show(split)}'.\nExpected a path, a label and as split train, test or val (or nothing)."
             )
         sides[side][0].append(name)
         sides[side][1].append(label)
-    sets = {side: PhotoSet(tuple(paths), tuple(labels)) for side, (paths, labels) in sides.items()}
-    if not len(sets["train"]):
+    found = {side: PhotoSet(tuple(paths), tuple(labels)) for side, (paths, labels) in sides.items() if paths}
+    if "train" not in found:
         raise DataError(f"{show(path)} names no photos to train on.\nExpected lines with split train, or no split.")
-    held_out = sets["test"] if len(sets["test"]) else sets["validation"]
-    notes = []
-    if len(sets["test"]) and len(sets["validation"]):
-        notes.append(f"{len(sets['validation'])} photos of split val are ignored: split test is measured on.")
-    if len(held_out):
-        check_classes(sets["train"].classes, held_out.classes, f"The held-out split of {show(path)}")
-    return Source(sets["train"], held_out if len(held_out) else None, tuple(notes))
+    notes = [table.note] if table.note else []
+    train = found.pop("train")
+    if not found:
+        return Source(train, None, tuple(notes))
+    measured, *unused = found
+    for side in unused:
+        notes.append(
+            f"{counted(len(found[side]), 'photo')} of split {side} not used: split {measured} is measured on, and "
+            "settings are chosen by cross-validation within split train."
+        )
+    check_classes(train.classes, found[measured].classes, f"The held-out split of {show(path)}")
+    return Source(train, found[measured], tuple(notes))
 
 
 def _missing(path: Path) -> str:
-    names = [entry.name for entry in _entries(path.parent)] if os.path.isdir(path.parent) else []
+    names = [entry.name for entry in entries(path.parent)] if os.path.isdir(path.parent) else []
     near = difflib.get_close_matches(path.name, names, n=3)
     hint = f" Did you mean {' or '.join(show(path.parent / name) for name in near)}?" if near else ""
     return f"{show(path)} does not exist.{hint}\nExpected a folder of photos, a photo or a CSV."

@@ -13,6 +13,8 @@ import io
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,18 @@ from headstart.safety.printable import show, show_all
 
 #: The first columns of what `headstart predict --csv` writes; a column for each class follows, whatever it is called.
 PREDICTED = ("path", "label", "probability")
+#: What people call the columns, without regard to case and to all that is no letter; the first that is there counts.
+_CALLED = {
+    "path": (
+        "path", "filepath", "filename", "file", "fname", "imagepath", "imagefilepath", "imagefilename", "imagefile",
+        "imagename", "image", "imgpath", "imgname", "img", "photopath", "photoname", "photo", "picturepath", "picture",
+    ),
+    "label": (
+        "label", "labelname", "labels", "class", "classname", "classlabel", "category", "categoryname", "species",
+        "target", "tag",
+    ),
+    "split": ("split", "subset", "partition", "set", "usage"),
+}  # fmt: skip
 _NO_BYTES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _PROBABILITY = re.compile(r"[01]\.\d+")
 
@@ -75,19 +89,30 @@ def _cell(text: str) -> str:
     return safe(_NO_BYTES.sub(lambda match: show(match[0]), text))
 
 
-def photos(path: Path, labelled: bool = True) -> Iterator[tuple[int, str, str, str]]:
-    """The rows of a CSV with columns `path`, `label` and perhaps `split`.
+@dataclass(frozen=True)
+class Table:
+    """The rows of a CSV of photos.
+
+    Attributes:
+        rows: the line's number, the photo's path (joined to the CSV's folder), its label, and its split in small
+            letters; the last three may be empty. They can be iterated over once.
+        note: which columns are used, unless they are called `path` and `label`.
+    """
+
+    rows: Iterator[tuple[int, str, str, str]]
+    note: str
+
+
+def photos(path: Path, labelled: bool = True) -> Table:
+    """Open a CSV with columns for the path, the label and perhaps the split, such as `path,label` or `filename,class`.
 
     Args:
         path: of the file.
         labelled: whether there must be labels; False: only paths are needed.
 
-    Yields:
-        the line's number, the photo's path (joined to the CSV's folder), its label, and its split in small letters;
-        the last three may be empty.
-
     Raises:
-        DataError: it cannot be read, is not UTF-8 (but for names of files that are not), or has no such columns.
+        DataError: it cannot be read, is not UTF-8 (but for names of files that are not), or has no such columns;
+            some of it only when the rows are read.
     """
     try:
         data = path.read_bytes()
@@ -99,44 +124,69 @@ def photos(path: Path, labelled: bool = True) -> Iterator[tuple[int, str, str, s
     except UnicodeDecodeError as error:  # another encoding, or names of files that are not UTF-8: the rows show which
         text = data.decode("utf-8-sig", "surrogateescape")
         strange = DataError(f"{show(path)} is not UTF-8 (byte {error.start}).\nSave it as 'CSV UTF-8'.")
+    with _readable(path):
+        reader, columns = _opened(text)
+    at = _places(columns)
+    needed = PREDICTED[: 2 if labelled else 1]
+    if missing := [name for name in needed if name not in at]:
+        expected = "path,label or path,label,split" if labelled else "path"
+        raise strange or DataError(
+            f"{show(path)} has no column {show_all(missing)}.\nExpected a first line {expected}; received "
+            f"{show_all(columns) or 'an empty file'}. If that is a photo, put the line {','.join(needed)} above it."
+        )
+    used = [columns[at[name]] for name in needed]
+    note = f"{show(path)}: the column '{show(used[0])}' is read as paths, '{show(used[-1])}' as classes."
+    return Table(_rows(path, reader, columns, at, strange), "" if tuple(used) == needed else note)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        yield from _rows(path, text, strange, PREDICTED[: 2 if labelled else 1])
+        yield
     except csv.Error as error:
         raise DataError(f"{show(path)} cannot be read as CSV: {error}.\nSave it anew as 'CSV UTF-8'.") from error
 
 
+def _places(columns: Sequence[str]) -> dict[str, int]:
+    """Where the path, the label and the split are, as far as they are there."""
+    ours = _is_ours(columns)
+    called = list(columns) if ours else [re.sub(r"[\s_.-]", "", column) for column in columns]
+    places = {}
+    for what, names in _CALLED.items():
+        if name := next((name for name in (names[:1] if ours else names) if name in called), None):
+            # A class of ours may be called split: its column comes before.
+            places[what] = called.index(name) if what != "split" else len(called) - 1 - called[::-1].index(name)
+    return places
+
+
+def _is_ours(columns: Sequence[str]) -> bool:
+    return tuple(columns[: len(PREDICTED)]) == PREDICTED
+
+
 def _rows(
-    path: Path, text: str, strange: DataError | None, needed: Sequence[str]
+    path: Path, reader: Any, columns: list[str], at: dict[str, int], strange: DataError | None
 ) -> Iterator[tuple[int, str, str, str]]:
-    """See `photos`; `strange` is raised if what is not UTF-8 are no names of files."""
-    reader, columns = _opened(text)
-    if missing := [name for name in needed if name not in columns]:
-        expected = "path,label or path,label,split" if "label" in needed else "path"
-        raise strange or DataError(
-            f"{show(path)} has no column {show_all(missing)}.\nExpected a first line {expected}; "
-            f"received {show_all(columns) or 'an empty file'}."
-        )
-    ours = tuple(columns[: len(PREDICTED)]) == PREDICTED  # names are as they are, spaces around them too
-    name_at, label_at = columns.index("path"), columns.index("label") if "label" in columns else None
-    split_at = len(columns) - 1 - columns[::-1].index("split") if "split" in columns else None
+    """See `Table`; `strange` is raised if what is not UTF-8 are no names of files."""
+    ours = _is_ours(columns)  # names are as they are, spaces around them too
     joined: dict[str, str] = {}  # rows may name the same photo
     starts: dict[str, str] = {}  # and most are of few folders: pathlib takes its time
-    for row in filter(None, reader):
-        row += [""] * (len(columns) - len(row))
-        name, label = row[name_at], "" if label_at is None else row[label_at]
-        split = "" if split_at is None else row[split_at].strip().lower()
-        if not ours:
-            name, label = name.strip(), label.strip()
-        elif _PROBABILITY.fullmatch(split):  # of a class that is called so
-            split = ""
-        if name not in joined:
-            joined[name] = _joined(path.parent, name, ours, starts)
-        # A file of these very bytes? And a class of them only in what was written from folders' names.
-        if strange is not None and (
-            not (_is_utf8(name) or os.path.lexists(joined[name])) or not (_is_utf8(label) or ours)
-        ):
-            raise strange
-        yield reader.line_num, joined[name], original(label), split
+    with _readable(path):
+        for row in filter(None, reader):
+            row += [""] * (len(columns) - len(row))
+            name, label = row[at["path"]], row[at["label"]] if "label" in at else ""
+            split = row[at["split"]].strip().lower() if "split" in at else ""
+            if not ours:
+                name, label = name.strip(), label.strip()
+            elif _PROBABILITY.fullmatch(split):  # of a class that is called so
+                split = ""
+            if name not in joined:
+                joined[name] = _joined(path.parent, name, ours, starts)
+            # A file of these very bytes? And a class of them only in what was written from folders' names.
+            if strange is not None and (
+                not (_is_utf8(name) or os.path.lexists(joined[name])) or not (_is_utf8(label) or ours)
+            ):
+                raise strange
+            yield reader.line_num, joined[name], original(label), split
 
 
 def _opened(text: str) -> tuple[Any, list[str]]:
@@ -145,7 +195,7 @@ def _opened(text: str) -> tuple[Any, list[str]]:
     for delimiter in (",", ";", "\t", max((",", ";", "\t"), key=first.count)):
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         columns = [name.strip().lower() for name in next(reader, [])]
-        if {"path", "label"} <= set(columns):
+        if {"path", "label"} <= set(_places(columns)):
             break
     return reader, columns
 

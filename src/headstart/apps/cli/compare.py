@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 @options.test
 @options.fraction
 @options.seed
+@options.skip_small_classes
+@options.unpack
 @option(
     "--quick", group=options.MEASURING, is_flag=True,
     help="Rank all on about 20 photos of each class first; only the best third goes on.",
@@ -117,7 +119,8 @@ def show(comparison: Comparison) -> None:
     photos = comparison.best.photos
     if photos.skipped:
         say(skipped_text(photos))
-        say_skipped(photos.skipped, most=5)
+        # Conflicts are named when they are found, before the training.
+        say_skipped([one for one in photos.skipped if one.reason != "conflicting labels"], most=5)
     put(*comparison_table(comparison, terminal.width(sys.stdout)).split("\n"), "", comparison.verdict)
     if comparison.curve is not None:
         put(curve_text(comparison.curve))

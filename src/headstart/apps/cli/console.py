@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
@@ -14,7 +15,7 @@ import click
 
 from headstart.apps.cli import terminal
 from headstart.apps.cli.interrupt import INTERRUPTED
-from headstart.errors import HeadstartError
+from headstart.errors import HeadstartError, LayoutError, Way
 from headstart.report.text.layout import folded
 from headstart.safety.printable import counted, show
 
@@ -51,7 +52,7 @@ def run(app: Callable[..., Any]) -> int:
     except HeadstartError as error:
         if os.environ.get("HEADSTART_DEBUG") == "1":
             raise
-        say(f"Error: {error}")
+        report(error)
         return 1
     except click.exceptions.NoArgsIsHelpError as error:
         error.show(sys.stderr)
@@ -75,6 +76,32 @@ def say(message: str = "") -> None:
     sys.stdout.flush()  # the order of both streams stays, also where they end up in one file
     text = re.sub(r"([.!?:;,]?)\s*\n\s*", lambda end: f"{end[1] or '.'} ", message.rstrip())
     print("\n".join(folded(show(text), terminal.width(sys.stderr))), file=sys.stderr, flush=True)
+
+
+def report(error: HeadstartError) -> None:
+    """Print an error on stderr: one line, and for a folder that is not understood what is in it and what to type."""
+    if not isinstance(error, LayoutError):
+        say(f"Error: {error}")
+        return
+    say(f"Error: {error.happened}")
+    for line in error.tree:
+        say(f"  {line}")
+    say(error.expected)
+    for way in error.ways:
+        say(f"{way.purpose}:")
+        say(f"  {shlex.join(_changed(command_line(), error.given, way))}")
+
+
+def _changed(words: Sequence[str], given: str, way: Way) -> list[str]:
+    """A command line with what an error advises instead."""
+    changed: list[str] = []
+    left_out = False
+    for word in words:
+        name, is_whole, _ = word.partition("=")
+        if not left_out and name != way.without:
+            changed.append(way.photos if way.photos and os.path.normpath(word) == os.path.normpath(given) else word)
+        left_out = not left_out and name == way.without and not is_whole
+    return changed + list(way.added)
 
 
 def put(*lines: str) -> None:
@@ -150,7 +177,7 @@ class Bar:
         """Print how much there is to do, and start the bar."""
         self.close()
         about = f", about {_duration(seconds)}" if seconds >= 1 else ""
-        say(f"{counted(photos, 'photo')}, {new:,} of them new{about}.")
+        say(f"{counted(photos, 'file')}, {new:,} to read{about}.")
         if new and sys.stderr.isatty():
             self._bar = _drawn("Extracting", new, " photos")
 

@@ -21,6 +21,7 @@ from headstart.safety.printable import counted
 @argument("photos", type=PATH, help="Folder of class folders, or a CSV file; its test part if it has one.")
 @options.moved_backbone
 @options.may_fetch
+@options.unpack
 @option(
     "--csv", group=options.OUTPUT, type=PATH, metavar="FILE",
     help="Write a table to this file: each photo's true class, predicted class and probabilities.",
@@ -28,13 +29,23 @@ from headstart.safety.printable import counted
 @options.as_json
 @options.strict
 def evaluate(
-    model: Path, photos: Path, backbone: str, fetch: bool, csv: Path | None, as_json: bool, strict: bool
+    model: Path,
+    photos: Path,
+    backbone: str,
+    fetch: bool,
+    unpack: bool,
+    csv: Path | None,
+    as_json: bool,
+    strict: bool,
 ) -> int:
     """Measure a saved classifier on photos of known classes."""
+    from headstart.photos.archives import unpacked
     from headstart.report.text.evaluation import details, summary
 
+    options.check_csv(csv)
     with Bar() as bar:
-        measured = options.open_model(model, backbone, fetch, bar).evaluate(photos, progress=bar)
+        classifier = options.open_model(model, backbone, fetch, bar)
+        measured = classifier.evaluate(unpacked(photos, bar) if unpack else photos, progress=bar)
     evaluation = measured.evaluation
     for note in measured.notes:
         say(note)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ import click
 from headstart.apps.cli.console import Bar, agreed, say
 from headstart.apps.cli.grouping import PATH, Choice, argument, option
 from headstart.backbones import DEFAULT
-from headstart.errors import BackboneError
+from headstart.disk import atomic
+from headstart.errors import BackboneError, DataError
 from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
@@ -24,12 +26,22 @@ HEADS = "Kind of head: logistic, ridge, centroid or knn."
 HEAD = Choice(["logistic", "ridge", "centroid", "knn"])
 _HANDLE = "a name or handle from `headstart models`, a URL, or a path"
 
+
+def _share(text: str) -> float:
+    """0.1 for `0.1`, `10%` and `10 %`."""
+    try:
+        return float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
+    except ValueError as error:
+        raise click.BadParameter(f"'{text}' is not a share. Expected one such as 0.1 or 10%.") from error
+
+
 # --- train and compare ---
 
 labelled_photos = argument(
     "photos",
     type=PATH,
-    help="Folder of class folders, or of 'train' and 'test' folders with class folders in them, or a CSV file.",
+    help="Folder of class folders, or of 'train' and 'test' folders with class folders in them, or a CSV file, or a "
+    "pattern in quotes such as 'photos/*' that matches the class folders.",
 )
 backbone = option(
     "-b", "--backbone", group=BACKBONE, metavar="HANDLE", default=DEFAULT,
@@ -52,7 +64,17 @@ view = option(
     help="Fit photos to the model's input: squash them, crop their centre, or pad them.",
 )  # fmt: skip
 test = option("--test", group=MEASURING, type=PATH, help="Measure on the photos of this folder or CSV file.")
-fraction = option("--fraction", group=MEASURING, type=float, help="Train on this fraction of each class, such as 0.1.")
+
+
+fraction = option(
+    "--fraction", group=MEASURING, type=_share, metavar="SHARE",
+    help="Train on this share of each class, such as 0.1 or 10%.",
+)  # fmt: skip
+skip_small_classes = option(
+    "--skip-small-classes", group=MEASURING, is_flag=True,
+    help="Leave out classes with fewer than two photos that can be used.",
+)  # fmt: skip
+unpack = option("--unpack", is_flag=True, help="Unpack PHOTOS first if it is a zip or tar, into a folder beside it.")
 seed = option(
     "--seed", group=MEASURING, type=click.IntRange(0, 2**32 - 1), metavar="N", default=0,
     help="Random seed for --fraction and the folds.",
@@ -126,13 +148,30 @@ def write_csv(
     Raises:
         DataError: it cannot be written.
     """
-    from headstart.errors import DataError
     from headstart.photos import spreadsheet
 
-    try:
+    with _writing(path):
         spreadsheet.write(path, classes, rows, more)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}.\nChoose another file with --csv.") from error
+
+
+def check_csv(path: Path | None) -> None:
+    """Raise now what `write_csv` would raise after the work.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    if path is not None:
+        with _writing(path):
+            atomic.check_writable(path)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise DataError(f"{path} cannot be written: {why}.\nChoose another file with --csv.") from error
 
 
 def exit_code(skipped: Sequence[Skipped], strict: bool, used: int = 1) -> int:

@@ -58,6 +58,7 @@ def predict(
     strict: bool,
 ) -> int:
     """Predict each photo's class with a saved classifier."""
+    options.check_csv(csv)
     if target is not None:
         sorting.check(target, photos)
     with Bar() as bar:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 @options.test
 @options.fraction
 @options.seed
+@options.skip_small_classes
+@options.unpack
 @options.learning_curve
 @option("-o", "--output", group=options.OUTPUT, type=PATH, metavar="FOLDER", help="Save the classifier here.")
 @option("--overwrite", group=options.OUTPUT, is_flag=True, help="Replace the classifier that is saved there.")
@@ -89,7 +91,8 @@ def show(training: Training) -> None:
     evaluation, photos = training.measured.evaluation, training.measured.photos
     if photos.skipped:
         say(skipped_text(photos))
-        say_skipped(photos.skipped, most=5)
+        # Conflicts are named when they are found, before the training.
+        say_skipped([one for one in photos.skipped if one.reason != "conflicting labels"], most=5)
     put(*details(evaluation, terminal.width(sys.stdout)).split("\n"), "", *summary(evaluation).split("\n"))
     head, work = training.classifier.choice, training.work
     chosen = f", l2 {head.l2:.3g} by cross-validation" if head.l2 is not None else ""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from headstart.classifier.saved import version_of
 from headstart.classifier.training import Training
 from headstart.report.tensorboard import run
-from headstart.report.text.evaluation import photo_count
+from headstart.report.text.evaluation import figures_of, photo_count
 from headstart.safety.printable import counted, percent, show
 
 _PACKAGES = ("headstart", "numpy", "openvino", "pillow", "tensorboardX")
@@ -24,16 +24,13 @@ def summary(training: Training, notes: Sequence[str]) -> str:
     if evaluation.protocol == "cross-validation":
         how = "cross-validation: each photo was predicted by heads that were not trained on it"
     skipped = ", ".join(f"{count} {reason}" for reason, count in photos.reasons.items())
-    rows = [
-        [one.name, f"{one.support:,}", *map(percent, (one.precision, one.recall, one.f1))]
-        for one in evaluation.per_class
-    ]
+    rows = [[one.name, f"{one.support:,}", *figures_of(one)] for one in evaluation.per_class]
     parts = [
         f"**Accuracy {percent(evaluation.accuracy)}** on {counted(evaluation.n, 'photo')} (95 % interval "
         f"{100 * low:.1f} to {percent(high)}), measured by {how}.",
         f"Balanced accuracy {percent(evaluation.balanced_accuracy)}, log loss {evaluation.log_loss:.3f}, "
         f"calibration error {percent(evaluation.calibration_error)}.",
-        f"Trained on {counted(training.trial.train, 'photo')}; {len(photos.skipped):,} of {photos.found:,} photos were "
+        f"Trained on {counted(training.trial.train, 'photo')}; {len(photos.skipped):,} of {photos.found:,} files were "
         f"not used{f' ({skipped})' if skipped else ''}.",
         "### Classes\n" + _table(["class", "photos", "precision", "recall", "F1"], rows),
     ]

@@ -9,7 +9,7 @@ from headstart.safety.printable import counted, percent
 
 if TYPE_CHECKING:
     from headstart.evaluation.learning_curve.curve import LearningCurve
-    from headstart.evaluation.metrics import Evaluation
+    from headstart.evaluation.metrics import ClassFigures, Evaluation
     from headstart.evaluation.results import PhotoCounts
 
 _SHOWN = 10
@@ -44,7 +44,7 @@ def details(evaluation: Evaluation, width: int = ENDLESS) -> str:
     """
     rows = [["class", "photos", "precision", "recall", "F1"]]
     for one in evaluation.per_class:
-        rows.append([one.name, f"{one.support:,}", *map(percent, (one.precision, one.recall, one.f1))])
+        rows.append([one.name, f"{one.support:,}", *figures_of(one)])
     parts = [table(rows, width), *_matrix(evaluation, width)]
     if confusions := evaluation.top_confusions(_SHOWN):
         lines = [["  ", photo_count(one.photos), f"{one.label} taken for {one.predicted}"] for one in confusions]
@@ -56,6 +56,11 @@ def details(evaluation: Evaluation, width: int = ENDLESS) -> str:
         ]
         parts.append("Most confident mistakes:\n" + table(lines, width, header=False))
     return "\n\n".join(parts)
+
+
+def figures_of(one: ClassFigures) -> list[str]:
+    """Precision, recall and F1; a dash where no photo of the class was measured on."""
+    return [percent(share) if one.support else "–" for share in (one.precision, one.recall, one.f1)]
 
 
 def _matrix(evaluation: Evaluation, width: int) -> list[str]:
@@ -80,7 +85,7 @@ def skipped_text(photos: PhotoCounts) -> str:
     """How many photos were skipped and why."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in photos.reasons.items())
     are = "is" if len(photos.skipped) == 1 else "are"
-    return f"{len(photos.skipped)} of {counted(photos.found, 'photo')} {are} not used: {reasons}."
+    return f"{len(photos.skipped)} of {counted(photos.found, 'file')} {are} not used: {reasons}."
 
 
 def photo_count(photos: float) -> str:

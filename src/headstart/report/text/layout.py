@@ -118,4 +118,4 @@ def table(rows: list[list[str]], width: int = ENDLESS, header: bool = True) -> s
 
 
 def _is_figure(cell: str) -> bool:
-    return re.fullmatch(r"[<+-]?\d[\d.,]*( ?[%M])?", cell) is not None
+    return re.fullmatch(r"–|[<+-]?\d[\d.,]*( ?[%M])?", cell) is not None
