@@ -156,7 +156,7 @@ def _parts(here: Folder, train: Folder, held: Sequence[Folder], others: Sequence
     learn = _classes(_innermost(train, ()), ())
     known = [name for name, _ in learn.train]
     labelled = _innermost(test, known).inner
-    if not labelled or (len(labelled) == 1 and not labelled[0].inner and labelled[0].name not in known):
+    if not labelled or (len(labelled) == 1 and labelled[0].name not in known):
         ways = [Way("To train without it", train.path, *_tested(held[1:], train))]
         why = f"has no classes to measure on. There are no classes of photos in {show(test.path)}"
         raise _unclear(here, why, f"the class folders of {show(train.name)} in {show(test.name)}, too", ways)
