@@ -59,7 +59,7 @@ class Layout:
 
 
 def part_of(name: str) -> str | None:
-    """The part that a folder or a split is by its name: `train`, `test`, `eval` or `validation`; None for other names."""
+    """The part that a folder or split is by its name: `train`, `test`, `eval` or `validation`; None for other names."""
     found = _NAME.fullmatch(_NOT_COUNTED.sub("", name.casefold()))
     return _PART_OF[found[1]] if found else None
 
@@ -234,9 +234,8 @@ def _classes(here: Folder, known: Collection[str]) -> Layout:
         is_what = f"holds no photos ({counted(len(one.below), 'other file')})" if one.below else "is empty"
         notes.append(f"The folder {show(one.path)} {is_what}: it is not a class.")
     if len(without) > _SHOWN:
-        notes.append(
-            f"{counted(len(without) - _SHOWN, 'more folder')} without photos in {show(here.path)}: no classes."
-        )
+        more = counted(len(without) - _SHOWN, "more folder")
+        notes.append(f"Not classes either, because they hold no photos: {more} in {show(here.path)}.")
     if here.files:
         notes.append(f"{len(here.files)} file(s) directly in {show(here.path)} belong to no class and are ignored.")
     if deep:
