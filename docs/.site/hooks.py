@@ -23,9 +23,7 @@ def on_files(files: Files, *, config: Any) -> Files:
     """Add the pages."""
     for source, page in PAGES.items():
         folder = (ROOT / source).parent
-        text = re.sub(
-            r"\]\(([^)#:]+)(#[^)]*)?\)", lambda m, at=folder: _link(m, at), (ROOT / source).read_text("utf-8")
-        )
+        text = re.sub(r"\]\(([^)#:]+)(#[^)]*)?\)", lambda m, at=folder: _link(m, at), (ROOT / source).read_text("utf-8"))
         files.append(File.generated(config, page, content=text))
     return files
 
