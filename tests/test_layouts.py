@@ -367,7 +367,7 @@ def test_of_many_empty_folders_only_some_are_named(photos: Arranged) -> None:
         (photos.root / f"empty{number}").mkdir()
     notes = scan(photos.root).notes
     assert notes[0] == f"The folder {photos.root / 'empty0'} is empty: it is not a class."
-    assert notes[3:] == (f"7 more folders without photos in {photos.root}: no classes.",)
+    assert notes[3:] == (f"Not classes either, because they hold no photos: 7 more folders in {photos.root}.",)
 
 
 def test_photos_without_an_extension_count_and_texts_do_not(photos: Arranged) -> None:
@@ -376,7 +376,7 @@ def test_photos_without_an_extension_count_and_texts_do_not(photos: Arranged) ->
     notes = Notes()
     result = train(photos.root, head="centroid", progress=notes)
     assert "2 classes (each photo to train and, by cross-validation, to test): apple 6, banana 6." in notes.lines
-    assert "2 other files among them: not counted, no photos." in notes.lines
+    assert "Not counted, because they are not photos: 2 files." in notes.lines
     assert (result.trial.train, result.measured.photos.found) == (12, 14)
 
 
@@ -498,7 +498,7 @@ def test_a_hostile_or_damaged_archive_is_an_error_and_leaves_nothing(tmp_path: P
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(link, io.BytesIO())
     for name in ("a.zip", "b.zip", "c.tar"):
-        with pytest.raises(DataError, match=r"cannot be unpacked: it .*\nNothing of it was kept"):
+        with pytest.raises(DataError, match=r"cannot be unpacked: it .*\nNothing was kept"):
             unpacked(tmp_path / name, Silent())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip", "b.zip", "c.tar"]
 
@@ -574,7 +574,7 @@ def test_small_classes_are_left_out_where_that_is_wanted(photos: Arranged) -> No
     assert found.best.photos.used == 10
     shutil.rmtree(photos.root / "train/orange")
     shutil.rmtree(photos.root / "test/orange")
-    with pytest.raises(DataError, match=r"Too few photos of 'twice' \(1\): copies and what cannot be used"):
+    with pytest.raises(DataError, match=r"Too few photos of 'twice' \(1\): copies and files that cannot be used"):
         train(photos.root)
 
 

@@ -3,7 +3,7 @@
     HeadstartError
     ├── PhotoError        one photo cannot be used; carries a reason of the fixed list
     ├── DataError         a folder, CSV or list of photos does not make a data set; a ValueError too
-    │   └── LayoutError       a folder can mean several things, or none; shows what is in it and what to type
+    │   └── LayoutError       a folder can be understood in several ways, or in none; shows what to type
     ├── BackboneError     a backbone cannot be found, read or run
     │   └── NotFetchedError   a saved classifier's backbone is not here, and downloading is not allowed
     ├── StoreError        the feature store cannot be opened, read or written
@@ -97,7 +97,7 @@ class Way:
 
 
 class LayoutError(DataError):
-    """Photos that were given can mean several things, or none.
+    """The photos that were given can be understood in several ways, or in none.
 
     Attributes:
         happened, expected: the sentences of the message.

@@ -153,7 +153,7 @@ def read_source(
     how = "to train + to test" if kept.test else "each photo to train and, by cross-validation, to test"
     progress.message(f"{counted(len(parts), 'class')} ({how}): {', '.join(parts[:_CLASSES_SHOWN])}{more}.")
     if others + more_others:
-        progress.message(f"{counted(others + more_others, 'other file')} among them: not counted, no photos.")
+        progress.message(f"Not counted, because they are not photos: {counted(others + more_others, 'file')}.")
     return kept
 
 
@@ -198,7 +198,7 @@ def prepare(source: Source, features: Features, progress: Progress, skip_small_c
     listed = ", ".join(f"'{show(name)}' ({n})" for name, n in few.items())
     if few and not skip_small_classes:
         check_complete(source.train.classes, train, skipped)
-        raise too_few(f"{listed}: copies and what cannot be used do not count")
+        raise too_few(f"{listed}: copies and files that cannot be used do not count")
     if few:
         progress.message(f"Classes left out, because too few of their photos can be used: {listed}.")
         train, test = without_classes(train, few), without_classes(test, few)

@@ -1,6 +1,6 @@
-"""Photos that come as a zip or tar: unpacked once, beside the archive or, where nothing may be written, in our folder.
+"""Photos in a zip or tar: unpacked once, beside the archive or, if that is not writable, in headstart's own folder.
 
-The folder gets its name only when everything is in it, so it is whole even if the process was killed in between.
+The folder is complete before it gets its name, so a process that is killed leaves no folder that is half unpacked.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def unpacked(photos: Given, progress: Progress) -> Given | Path:
         progress: receives messages.
 
     Raises:
-        DataError: the archive is damaged, too large or holds what is not allowed; something else is in the folder's
+        DataError: the archive is damaged, too large or contains something that is not allowed; another folder is in the
             place; the disk is full or read-only.
     """
     if not isinstance(photos, (str, Path)) or not is_archive(photos):
@@ -84,7 +84,7 @@ def unpacked(photos: Given, progress: Progress) -> Given | Path:
                     progress.message(f"Unpacking {show(file)} to {show(target)}.")
                     _unpack(file, target, mark)
     except ArchiveError as error:
-        raise DataError(f"{show(file)} cannot be unpacked: it {show(str(error))}.\nNothing of it was kept.") from error
+        raise DataError(f"{show(file)} cannot be unpacked: it {show(str(error))}.\nNothing was kept.") from error
     except OSError as error:
         raise DataError(
             f"{show(file)} cannot be unpacked to {show(target)}: {error.strerror or error}.\nExpected a file that can "

@@ -1,4 +1,4 @@
-"""What would spoil the training is found by names alone, before any photo is read."""
+"""Checks of the photos to train on that need only their names: before any photo is read."""
 
 from __future__ import annotations
 

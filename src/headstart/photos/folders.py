@@ -1,4 +1,4 @@
-"""Folders as they are on the disk: what is in them, what is in them and below, and which files look like photos.
+"""Folders on the disk: what is in them, what is in and below them, and which files look like photos.
 
 Hidden files, and files that operating systems and notebooks create, are left out everywhere.
 """

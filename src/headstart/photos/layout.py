@@ -1,7 +1,7 @@
 """What the folders inside a folder mean: classes, parts to train and to measure on, or a folder around everything.
 
 Names alone can mislead: a class of vehicles may be called train. So a name such as `train` makes a part only together
-with what is beside and below it. What can mean two things is an error that shows the folders and what to type.
+with what is beside and below it. A folder that can mean two things is an error that shows the folders and what to type.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PART_OF = {name: part for part, names in _PARTS.items() for name in names}
 _BESIDE = r"(?:images?|imgs?|photos?|pictures?|data|dataset)?"
 _NAME = re.compile(rf"{_BESIDE}({'|'.join(_PART_OF)})(?:set|split|part|folder|{_BESIDE})")
 _NOT_COUNTED = re.compile(r"(?:19|20)\d\d|[\W_]")
-#: Nobody calls a class so: beside classes, such a folder holds other photos.
+#: Never names of classes: such a folder beside classes contains photos to measure on.
 _NEVER_CLASSES = ("test", "testing", "evaluation", "validation", "holdout", "heldout")
 _DATE = re.compile(r"(19|20)\d\d(\D?\d\d?){0,2}")
 _SHOWN = 3
@@ -59,7 +59,7 @@ class Layout:
 
 
 def part_of(name: str) -> str | None:
-    """`train`, `test`, `eval` or `validation` if a folder or a split may be called so for that part, else None."""
+    """The part that a folder or split is by its name: `train`, `test`, `eval` or `validation`; None for other names."""
     found = _NAME.fullmatch(_NOT_COUNTED.sub("", name.casefold()))
     return _PART_OF[found[1]] if found else None
 
@@ -69,10 +69,10 @@ def understand(path: str, known: Collection[str] = ()) -> Layout:
 
     Args:
         path: of the folder.
-        known: class names that are expected, as far as they are known.
+        known: class names that are expected; empty if they are not known.
 
     Raises:
-        LayoutError: it has no class folders, or can mean several things.
+        LayoutError: it has no class folders, or can be understood in several ways.
     """
     root = here = Folder(path)
     while (found := _split(here, known)) is None and (only := _wrapped(here, known)) is not None:
@@ -116,7 +116,7 @@ def one_class(path: str, name: str) -> LayoutError:
 
 
 def _split(here: Folder, known: Collection[str]) -> Layout | None:
-    """The parts to train and to measure on, or None if the folders are no parts."""
+    """The parts to train and to measure on, or None if the folders are not parts."""
     named = _named(here.folders)
     held = sorted((one for one in named if named[one] != "train"), key=lambda one: list(_PARTS).index(named[one]))
     trains = [one for one, part in named.items() if part == "train"]
@@ -156,7 +156,7 @@ def _parts(here: Folder, train: Folder, held: Sequence[Folder], others: Sequence
     learn = _classes(_innermost(train, ()), ())
     known = [name for name, _ in learn.train]
     labelled = _innermost(test, known).inner
-    if not labelled or (len(labelled) == 1 and not labelled[0].inner and labelled[0].name not in known):
+    if not labelled or (len(labelled) == 1 and labelled[0].name not in known):
         ways = [Way("To train without it", train.path, *_tested(held[1:], train))]
         why = f"has no classes to measure on. There are no classes of photos in {show(test.path)}"
         raise _unclear(here, why, f"the class folders of {show(train.name)} in {show(test.name)}, too", ways)
@@ -234,9 +234,8 @@ def _classes(here: Folder, known: Collection[str]) -> Layout:
         is_what = f"holds no photos ({counted(len(one.below), 'other file')})" if one.below else "is empty"
         notes.append(f"The folder {show(one.path)} {is_what}: it is not a class.")
     if len(without) > _SHOWN:
-        notes.append(
-            f"{counted(len(without) - _SHOWN, 'more folder')} without photos in {show(here.path)}: no classes."
-        )
+        more = counted(len(without) - _SHOWN, "more folder")
+        notes.append(f"Not classes either, because they hold no photos: {more} in {show(here.path)}.")
     if here.files:
         notes.append(f"{len(here.files)} file(s) directly in {show(here.path)} belong to no class and are ignored.")
     if deep:
@@ -292,7 +291,7 @@ def _no_classes(here: Folder) -> LayoutError:
 
 
 def _instead(here: Folder) -> list[Way]:
-    """What a file in a folder without classes may be good for: a CSV has the classes, an archive the photos."""
+    """What to use instead of a folder without classes: a CSV in it, which has the classes, or an archive in it."""
     ways = [Way(f"To read the classes from {show(os.path.basename(one))}", one) for one in here.files if is_csv(one)]
     if not here.has_photos:
         archives = filter(is_archive, here.files)

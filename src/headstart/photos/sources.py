@@ -112,7 +112,7 @@ def open_source(
         test: a folder or CSV to measure on, instead of the test part of `photos`.
         fraction: train on this share of every class only, in (0, 1]; a note says so.
         seed: decides which photos the share consists of.
-        known: class names that are expected, as far as they are known.
+        known: class names that are expected; empty if they are not known.
 
     Raises:
         DataError: see `scan`; labels together with a folder; a list without labels; `test` has classes that `photos`
@@ -151,10 +151,10 @@ def scan(source: str | Path, known: Collection[str] = ()) -> Source:
 
     Args:
         source: a path.
-        known: class names that are expected, as far as they are known.
+        known: class names that are expected; empty if they are not known.
 
     Raises:
-        LayoutError: the folder has no class folders, or can mean several things; it is an archive.
+        LayoutError: the folder has no class folders, or can be understood in several ways; it is an archive.
         DataError: the path is empty, there is no such folder, or the CSV is malformed.
     """
     path = named(source)

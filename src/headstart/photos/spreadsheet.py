@@ -23,7 +23,7 @@ from headstart.safety.printable import show, show_all
 
 #: The first columns of what `headstart predict --csv` writes; a column for each class follows, whatever it is called.
 PREDICTED = ("path", "label", "probability")
-#: What people call the columns, without regard to case and to all that is no letter; the first that is there counts.
+#: Usual names of the columns, in lower case and without spaces and punctuation; the first one found is used.
 _CALLED = {
     "path": (
         "path", "filepath", "filename", "file", "fname", "imagepath", "imagefilepath", "imagefilename", "imagefile",
@@ -190,7 +190,7 @@ def _rows(
 
 
 def _opened(text: str) -> tuple[Any, list[str]]:
-    """A reader behind the header, and the columns; parted by what makes a path and a label of the header."""
+    """A reader after the header, and the columns; the separator is the one that gives columns for path and label."""
     first = (text.splitlines() or [""])[0]
     for delimiter in (",", ";", "\t", max((",", ";", "\t"), key=first.count)):
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
