@@ -264,3 +264,23 @@ def test_where_ctrl_c_is_ignored_it_stays_so(tmp_path: Path) -> None:
     _, code, error = interrupt(child)
     assert code == 0
     assert STOPPED not in error
+
+
+def test_a_dropped_ctrl_c_prints_nothing_and_other_dropped_errors_are_reported() -> None:
+    program = """
+import os, signal, sys
+from headstart.apps.cli import interrupt
+interrupt.watch()
+
+class Dropping:
+    def __init__(self, act): self.act = act
+    def __del__(self): self.act()
+
+Dropping(lambda: 1 / 0)
+Dropping(lambda: signal.raise_signal(signal.SIGINT))
+sys.stderr.flush()
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "ZeroDivisionError" in done.stderr
+    assert "KeyboardInterrupt" not in done.stderr

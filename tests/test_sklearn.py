@@ -405,7 +405,7 @@ def test_the_tour_of_the_page_runs_on_real_photos(shared: Path, tmp_path: Path) 
     assert "'backbone': 'builtin:efficientnet-lite0'" in result.stdout
     assert result.stdout.endswith("whole numbers [0 0]\n")
     assert (tmp_path / "confusion.png").stat().st_size > 5000
-    assert result.stderr.count("UserWarning") == 1, "the range of mobilenet.tflite is assumed"
+    assert result.stderr.count("HeadstartWarning") == 1, "the range of mobilenet.tflite is assumed"
 
 
 @pytest.mark.parametrize("module", [photos, vectors])

@@ -447,7 +447,7 @@ def test_a_photo_is_hashed_once_and_nothing_is_measured_that_nobody_reads(
     compare(tiles, backbones=["builtin:efficientnet-lite0"], heads=["logistic", "ridge", "centroid", "knn"])
     assert calls == {"hashed": 48, "cleaned": 1, "evaluated": 4, "averaged": 4, "binned": 4}
     calls.clear()
-    compare(tiles, backbones=["builtin:efficientnet-lite0"], curve=True)
+    compare(tiles, backbones=["builtin:efficientnet-lite0"], learning_curve=True)
     assert calls["evaluated"] == 1, "for the curve nothing is measured again"
 
 

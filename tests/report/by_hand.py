@@ -86,7 +86,7 @@ def comparison(**changes: Any) -> Comparison:
         fraction=1.0,
         view="squash",
         notes=(),
-        curve=None,
+        learning_curve=None,
         seconds=ComparisonSeconds(scan=1.0, extract=79.0, heads=1.2, curve=None, total=81.2),
         command=("headstart", "compare", "my pets"),
     )

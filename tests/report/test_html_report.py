@@ -99,12 +99,13 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     store = tmp_path_factory.mktemp("store")
     backbones = [Sharp(weights="sharp"), Noisy(weights="noisy"), "no-such-network"]
     command = ["headstart", "compare", str(folder), "-b", "a b"]
-    return compare(folder, backbones=backbones, heads=["logistic", "knn"], curve=True, store=store, command=command)
+    heads = ["logistic", "knn"]
+    return compare(folder, backbones=backbones, heads=heads, learning_curve=True, store=store, command=command)
 
 
 @pytest.fixture(scope="module")
 def trained(tiles: Path) -> Training:
-    return train(tiles, curve=True, command=["headstart", "train", "tiles"])
+    return train(tiles, learning_curve=True, command=["headstart", "train", "tiles"])
 
 
 def document(result: Comparison | Training) -> dict[str, Any]:
@@ -179,9 +180,9 @@ def test_what_is_shown_is_rounded_from_what_is_meant(compared: Comparison) -> No
 
 def test_a_comparison_has_all_its_parts(compared: Comparison) -> None:
     page = Page(report.of_comparison(compared, DAY))
-    assert compared.curve is not None
+    assert compared.learning_curve is not None
     assert compared.verdict in page.words
-    assert page.words.count(compared.curve.advice.text) == 1
+    assert page.words.count(compared.learning_curve.advice.text) == 1
     assert "no-such-network" in page.words
     assert "broken.jpg" in page.words
     assert "headstart compare" in page.words
@@ -210,7 +211,7 @@ def test_what_was_not_measured_has_no_part(trained: Training) -> None:
     page = Page(report.of_training(trained, DAY))
     assert "Would more photos help" in page.words
     assert "How to run it again" in page.words
-    page = Page(report.of_training(replace(trained, curve=None, command=()), DAY))
+    page = Page(report.of_training(replace(trained, learning_curve=None, command=()), DAY))
     assert "Would more photos help" not in page.words
     assert "How to run it again" not in page.words
 

@@ -183,7 +183,7 @@ def test_one_of_a_kind_is_not_called_many(count: int) -> None:
     quick = QuickRanking(count, "1 of 3 was left out.")
     point = Point(5, 10, 8, 0.6, (0.5, 0.7))
     shown = comparison(
-        entries=(best, *rest), curve=curve(point, advice=advice), quick=quick, left_out=(rest[1],), failures=()
+        entries=(best, *rest), learning_curve=curve(point, advice=advice), quick=quick, left_out=(rest[1],), failures=()
     )
     html = report.of_comparison(shown, DAY)
     words = Page(html).words
@@ -252,7 +252,7 @@ def test_every_section_has_a_template_and_every_template_a_use() -> None:
 
 
 def test_a_class_of_the_page_is_a_class_of_the_style_sheet() -> None:
-    failing = comparison(failures=(Failure("hf:a/b", "no"),), curve=curve(Point(5, 10, 8, 0.6, (0.5, 0.7))))
+    failing = comparison(failures=(Failure("hf:a/b", "no"),), learning_curve=curve(Point(5, 10, 8, 0.6, (0.5, 0.7))))
     style = (FOLDER / "style.css").read_text("utf-8")
     used = {name for _, attributes in page(failing).elements for name in str(attributes.get("class", "")).split()}
     assert len(used) > 25
@@ -260,16 +260,16 @@ def test_a_class_of_the_page_is_a_class_of_the_style_sheet() -> None:
 
 
 def test_a_curve_of_too_few_photos_says_so_without_a_drawing() -> None:
-    found = page(comparison(curve=curve()))
+    found = page(comparison(learning_curve=curve()))
     assert "There are too few photos for a learning curve." in found.words
     assert not [one for one in found.all("svg") if "curve" in str(one["aria-labelledby"])]
 
 
 def test_only_what_was_not_measured_is_dashed() -> None:
     points = (Point(5, 10, 8, 0.6, (0.5, 0.7)), Point(10, 20, 8, 0.7, (0.5, 0.7)))
-    assert 'class="ahead"' not in report.of_comparison(comparison(curve=curve(*points)), DAY)
+    assert 'class="ahead"' not in report.of_comparison(comparison(learning_curve=curve(*points)), DAY)
     beyond = Point(20, 40, 0, 0.8, (0.6, 0.9))
-    html = report.of_comparison(comparison(curve=curve(*points, ahead=(beyond,))), DAY)
+    html = report.of_comparison(comparison(learning_curve=curve(*points, ahead=(beyond,))), DAY)
     assert html.count('class="ahead"') == 2  # for a desktop and for a phone
     assert html.count('class="ring"') == 2
     assert "not measured, but extrapolated by a power law" in html
@@ -281,7 +281,7 @@ def test_the_advice_is_strong_only_where_it_is_significant() -> None:
     point = Point(5, 10, 8, 0.6, (0.5, 0.7))
     for is_told in (False, True):
         advice = Advice("Take cats.", (ClassWorth("cat", 0.1, (0.05, 0.15)),), 5, is_told)
-        html = report.of_comparison(comparison(curve=curve(point, advice=advice)), DAY)
+        html = report.of_comparison(comparison(learning_curve=curve(point, advice=advice)), DAY)
         assert ("<strong>Take cats.</strong>" in html) == is_told
 
 
@@ -355,7 +355,7 @@ def test_a_wide_confusion_matrix_says_that_it_goes_on() -> None:
         ("/mnt/home/me/pets/1.jpg", "1.jpg"),
         ("/mnt/other/1.jpg: not found, see '/mnt/x y/z.txt'", "1.jpg: not found, see 'x y/z.txt'"),
         ("--test=/mnt/other/", "--test=other/"),
-        ("../shared/pets/1.jpg", "../shared/pets/1.jpg"),
+        ("../photos/pets/1.jpg", "../photos/pets/1.jpg"),
         ("https://tfhub.dev/google/imagenet/x/5", "https://tfhub.dev/google/imagenet/x/5"),
         ("hf:timm/some-net", "hf:timm/some-net"),
         ("90 photos/s, and/or 3 / 4", "90 photos/s, and/or 3 / 4"),
@@ -382,7 +382,7 @@ def test_no_folder_of_this_machine_is_in_a_report_unless_it_is_wanted() -> None:
         entries=(replace(best, card=local, photos=photos, evaluation=measured), second, last),
         failures=(Failure(f"{home}/nets/poor.onnx", f"{home}/nets/poor.onnx is empty."),),
         notes=(f"{home}/pets/.cache is ignored.",),
-        curve=curve(Point(5, 10, 8, 0.6, (0.5, 0.7))),
+        learning_curve=curve(Point(5, 10, 8, 0.6, (0.5, 0.7))),
     )
     html = report.of_comparison(result, DAY)
     assert home not in html.replace("<wbr>", "")
@@ -397,7 +397,7 @@ def test_no_folder_of_this_machine_is_in_a_report_unless_it_is_wanted() -> None:
 
 
 def test_a_report_leaves_its_result_as_it_was_and_is_always_the_same() -> None:
-    result = comparison(curve=curve(Point(5, 10, 8, 0.6, (0.5, 0.7))))
+    result = comparison(learning_curve=curve(Point(5, 10, 8, 0.6, (0.5, 0.7))))
     before = copy.deepcopy(result.to_json())
     assert report.of_comparison(result, DAY) == report.of_comparison(result, DAY)
     assert result.to_json() == before
@@ -469,7 +469,7 @@ def test_every_place_for_a_name_is_a_place_for_text_only(classes: int) -> None:
         notes=("note",),
         quick=QuickRanking(20, "quick"),
         left_out=(last,),
-        curve=curve(Point(5, 10, 8, 0.6, (0.5, 0.7)), advice=advice),
+        learning_curve=curve(Point(5, 10, 8, 0.6, (0.5, 0.7)), advice=advice),
     )
     names = tuple(f"k{i}" for i in range(classes))
     confusion = np.diag(np.full(classes, 9.0)) + np.eye(classes, k=1)

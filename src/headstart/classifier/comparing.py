@@ -52,7 +52,7 @@ def compare(
     skip_small_classes: bool = False,
     unpack: bool = False,
     quick: bool = False,
-    curve: bool = False,
+    learning_curve: bool = False,
     each: Each | None = None,
     store: str | Path | None = None,
     command: Sequence[str] = (),
@@ -77,7 +77,7 @@ def compare(
         skip_small_classes: leave out classes with fewer than two different photos, instead of raising an error.
         unpack: if `photos` or `test` is a zip or tar, unpack it beside itself first; never twice.
         quick: rank on a small share first; the best third goes on.
-        curve: also follow the best one's accuracy against the number of photos.
+        learning_curve: also follow the best one's accuracy against the number of photos.
         each: called with the training of every backbone and head, as soon as it is measured; its vectors are dropped
             afterwards.
         store: folder of the feature store; the user's if not given.
@@ -119,7 +119,7 @@ def compare(
     entries[0].photos.warn(report)
     found: LearningCurve | None = None
     measured = time.perf_counter()
-    if curve:
+    if learning_curve:
         found = job.curve(next(one for one in opened if one.card == entries[0].card), entries[0], source)
     done = time.perf_counter()
     return Comparison(
@@ -136,12 +136,12 @@ def compare(
         skip_small_classes=skip_small_classes,
         view=view,
         notes=(*source.notes, *job.notes),
-        curve=found,
+        learning_curve=found,
         seconds=ComparisonSeconds(
             scan=job.scan_seconds,
             extract=job.extract_seconds,
             heads=job.heads_seconds,
-            curve=done - measured if curve else None,
+            curve=done - measured if learning_curve else None,
             total=done - started,
         ),
         command=tuple(command),

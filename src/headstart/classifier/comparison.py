@@ -138,7 +138,7 @@ class Comparison(Reported):
         measured_on: the folder or CSV given to measure on instead of the source's own test part; None: not given.
         seed: of the share and of the folds. fraction: of the training photos, 0..1. view: of backbones given by handle.
         notes: what the user should know.
-        curve: accuracy against photos per class, of the best; None if it was not asked for.
+        learning_curve: accuracy against photos per class, of the best; None if it was not asked for.
         seconds: that it took.
         command: how to run it again; empty: from Python.
         skip_small_classes: whether classes with too few photos were left out.
@@ -155,7 +155,7 @@ class Comparison(Reported):
     fraction: float
     view: Fit
     notes: tuple[str, ...]
-    curve: LearningCurve | None
+    learning_curve: LearningCurve | None
     seconds: ComparisonSeconds
     command: tuple[str, ...] = ()
     measured_on: str | None = None
@@ -194,7 +194,7 @@ class Comparison(Reported):
             "quick": self.quick and {"photos_per_class": self.quick.per_class, "text": self.quick.text},
             "verdict": self.verdict,
             "notes": list(self.notes),
-            "learning_curve": None if self.curve is None else self.curve.to_json(),
+            "learning_curve": None if self.learning_curve is None else self.learning_curve.to_json(),
             "seconds": self.seconds.to_json(),
         }
 

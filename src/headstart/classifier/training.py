@@ -81,7 +81,7 @@ class Training(Reported):
         model: folder in which it was saved, or None.
         work: where the feature vectors came from.
         seconds: that it took.
-        curve: accuracy against photos per class; None if it was not asked for.
+        learning_curve: accuracy against photos per class; None if it was not asked for.
         command: how to run it again; empty: from Python.
     """
 
@@ -92,7 +92,7 @@ class Training(Reported):
     model: str | None
     work: Work
     seconds: TrainingSeconds
-    curve: LearningCurve | None = None
+    learning_curve: LearningCurve | None = None
     command: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -164,7 +164,7 @@ class Training(Reported):
             "test": self.trial.test,
             "evaluation": self.measured.evaluation.to_json(),
             "features": self.work.to_json(),
-            "learning_curve": None if self.curve is None else self.curve.to_json(),
+            "learning_curve": None if self.learning_curve is None else self.learning_curve.to_json(),
             "seconds": self.seconds.to_json(),
         }
 
@@ -184,7 +184,7 @@ def train(
     skip_small_classes: bool = False,
     unpack: bool = False,
     overwrite: bool = False,
-    curve: bool = False,
+    learning_curve: bool = False,
     store: str | Path | None = None,
     command: Sequence[str] = (),
     progress: Choice = None,
@@ -206,7 +206,7 @@ def train(
         skip_small_classes: leave out classes with fewer than two different photos, instead of raising an error.
         unpack: if `photos` or `test` is a zip or tar, unpack it beside itself first; never twice.
         overwrite: replace a classifier saved in `output`.
-        curve: also follow the accuracy against the number of photos.
+        learning_curve: also follow the accuracy against the number of photos.
         store: folder of the feature store; the user's if not given.
         command: how it was called, for the document.
         progress: None: a bar in a terminal or notebook; False: no bar; or an object that receives messages, downloads
@@ -247,7 +247,7 @@ def train(
         trial.classifier.save(output, overwrite=overwrite)
     saved = time.perf_counter()
     followed = None
-    if curve:
+    if learning_curve:
         found = trial.measured
         followed = curve_of(trial.data, trial.classifier.choice, found.evaluation, found.answers, seed)
     done = time.perf_counter()
@@ -264,10 +264,10 @@ def train(
             extract=extracted - ready,
             head=trial.head_seconds,
             evaluate=trial.evaluate_seconds,
-            curve=done - saved if curve else None,
+            curve=done - saved if learning_curve else None,
             total=done - started,
         ),
-        curve=followed,
+        learning_curve=followed,
         command=tuple(command),
     )
 

@@ -93,7 +93,7 @@ def compare(
             photos,
             backbones=handles,
             options=options.backbone_options(input_range, layers),
-            curve=curve or report is not None,
+            learning_curve=curve or report is not None,
             each=track,
             command=command_line(),
             progress=bar,
@@ -122,8 +122,8 @@ def show(comparison: Comparison) -> None:
         # Conflicts are named when they are found, before the training.
         say_skipped([one for one in photos.skipped if one.reason != "conflicting labels"], most=5)
     put(*comparison_table(comparison, terminal.width(sys.stdout)).split("\n"), "", comparison.verdict)
-    if comparison.curve is not None:
-        put(curve_text(comparison.curve))
+    if comparison.learning_curve is not None:
+        put(curve_text(comparison.learning_curve))
     put(*cautions(comparison).split("\n"))
     if comparison.failures:
         names = ", ".join(failure.backbone for failure in comparison.failures)

@@ -36,6 +36,7 @@ def watch() -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.signal(signal.SIGINT, _raise)
+    sys.unraisablehook = _report
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     threading.Thread(target=_insist, args=(reading,), name="headstart-interrupt", daemon=True).start()
     # Registered first, so run last: from then on Python would let Ctrl-C kill a process that has done its work.
@@ -64,6 +65,12 @@ def _raise(*_: object) -> None:
     if not _pressed and not _leaving:
         _pressed = True
         raise KeyboardInterrupt
+
+
+def _report(dropped: sys.UnraisableHookArgs) -> None:
+    """Where Python drops a Ctrl-C, it would print a traceback."""
+    if not issubclass(dropped.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(dropped)
 
 
 def _insist(reading: int) -> None:

@@ -65,7 +65,7 @@ def train(
             photos,
             backbone=backbone,
             options=options.backbone_options(input_range, layers),
-            curve=curve or report is not None,
+            learning_curve=curve or report is not None,
             command=command_line(),
             progress=bar,
             **settings,
@@ -101,8 +101,8 @@ def show(training: Training) -> None:
         f"Head: {head.kind}{chosen}.  {work.computed:,} photos computed{speed}, {work.from_store:,} from the "
         f"store; {training.seconds.total:.1f} s in all."
     )
-    if training.curve is not None:
-        put(curve_text(training.curve))
+    if training.learning_curve is not None:
+        put(curve_text(training.learning_curve))
     if training.model is None:
         say("Not saved: add -o NAME to keep the classifier.")
     else:

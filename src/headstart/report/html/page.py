@@ -121,7 +121,7 @@ def standing(entries: Sequence[Entry]) -> str:
 
 
 def _page(template: str, result: Training | Comparison, best: _Best, empty: Set[str], day: date, paths: bool) -> str:
-    there = {"learning": result.curve, "skipped": best.photos.skipped, "again": result.command}
+    there = {"learning": result.learning_curve, "skipped": best.photos.skipped, "again": result.command}
     hidden = empty | {key for key, content in there.items() if not content}
     evaluation, bins = best.evaluation, best.evaluation.bins
     photos = sum(one.photos for one in bins)
