@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from conftest import SHARED
 from headstart.apps.cli import terminal
 from headstart.apps.cli.console import run
 from headstart.classifier import comparing, training
@@ -48,9 +49,9 @@ class Notes(Silent):
 @pytest.fixture(scope="session")
 def fruit(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
     """Six photos of each of three kinds: the shared ones or, without them, pictures of one colour."""
-    shared = Path(__file__).resolve().parents[2] / "shared" / "data" / "phone-fruit"
-    if shared.is_dir():
-        return {kind: sorted((shared / kind).iterdir())[:6] for kind in FRUIT}
+    real = SHARED / "phone-fruit"
+    if real.is_dir():
+        return {kind: sorted((real / kind).iterdir())[:6] for kind in FRUIT}
     root = tmp_path_factory.mktemp("fruit")
     for number, kind in enumerate(FRUIT):
         for i in range(6):

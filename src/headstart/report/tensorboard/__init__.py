@@ -95,4 +95,5 @@ def _write(folder: Path, training: Training) -> None:
 
 
 def _unwritable(logdir: str | Path, error: Exception) -> TrackingError:
-    return TrackingError(f"{logdir} cannot be written: {error}.\nExpected a folder for TensorBoard's files.")
+    why = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return TrackingError(f"{logdir} cannot be written: {why}.\nExpected a folder for TensorBoard's files.")

@@ -22,7 +22,8 @@ def comparison_table(comparison: Comparison, width: int = ENDLESS) -> str:
         width: columns of the terminal.
     """
     several = len({one.head.kind for one in comparison.entries}) > 1
-    rows = [["", "backbone", *(["head"] if several else []), "accuracy", "95 % interval", "behind", "interval", "p"]]
+    rows = [["", "backbone", *(["head"] if several else []), "accuracy", "accuracy interval"]]
+    rows[0] += ["behind", "behind interval", "p"]
     rows[0] += ["dim", "params", "MB", "photos/s", "seconds"]
     for one in comparison.entries:
         low, high = one.evaluation.interval
@@ -58,8 +59,8 @@ def cautions(comparison: Comparison) -> str:
     several = len(comparison.entries) - 1
     at_once = f", for {several} comparisons at once" if several > 1 else ""
     lines = [
-        f"{best.evaluation.n:,} photos, {how}. behind: percentage points behind the best; its interval leaves out 0 "
-        f"exactly if p is below 0.05{at_once}. *: no other is both more accurate and faster. "
+        f"{best.evaluation.n:,} photos, {how}. Intervals: 95 %. behind: percentage points behind the best; its interval "
+        f"leaves out 0 exactly if p is below 0.05{at_once}. *: no other is both more accurate and faster. "
         "photos/s: the backbone alone, on this machine."
     ]
     if any(one.work.under_load for one in comparison.entries):

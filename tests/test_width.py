@@ -1,0 +1,113 @@
+"""Every help page and message fits a terminal of 60 columns, and no word is broken."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import sys
+import termios
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from headstart.apps.cli.commands import app
+from headstart.report.text.layout import columns
+
+pytestmark = pytest.mark.slow
+
+HEADSTART = str(Path(sys.executable).with_name("headstart"))
+LITE = "builtin:efficientnet-lite0"
+#: Command lines; TILES, MODEL and WORK stand for folders.
+MESSAGES = (
+    "train TILES",
+    "train TILES/train --learning-curve",
+    "train missing",
+    "train TILES --head rigde",
+    "train TILES/train/flower",
+    "train TILES --test TILES",
+    "trian TILES",
+    f"compare TILES/train -b {LITE} -b nothing-like-it --head logistic --head knn",
+    "evaluate MODEL TILES",
+    "evaluate missing TILES",
+    "predict MODEL TILES/test",
+    "predict MODEL missing.jpg",
+    "classify TILES/test/flower --top 2",
+    "models mobilenet --limit 5",
+    "models --best --max-params 5M",
+    "models show imagenet/mobilenet_v2_100_224/feature_vector",
+    "backbones list",
+    "backbones get mobilenet",
+    "samples list",
+    "cache info",
+    "doctor",
+)
+
+
+def commands(group: click.Group, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, one in group.commands.items():
+        yield (*before, name)
+        if isinstance(one, click.Group):
+            yield from commands(one, (*before, name))
+
+
+def shown(width: int, *words: str) -> list[str]:
+    """What a command shows on a terminal so wide, bars left out."""
+    child, terminal = pty.fork()
+    if child == 0:
+        # Not `execv`: readline may have put COLUMNS into the environment without Python's knowledge.
+        os.execve(HEADSTART, [HEADSTART, *words], {k: v for k, v in os.environ.items() if k != "COLUMNS"})
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+    received = b""
+    while True:
+        try:
+            block = os.read(terminal, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not block:
+            break
+        received += block
+    os.close(terminal)
+    os.waitpid(child, 0)
+    lines = re.split(r"\r*\n", received.decode())
+    return [line for line in lines if "\r" not in line and "%|" not in line]
+
+
+def check(narrow: list[str], wide: list[str]) -> None:
+    """Lines fit, except for a single long word such as a path; and the words are those of a wide terminal."""
+    for line in narrow:
+        words = line.strip().removesuffix(" \\").split()
+        assert columns(line) <= 60 or len(words) == 1, line
+    known = set(" ".join(wide).split())
+    broken = {word for word in " ".join(narrow).split() if word not in known and word != "\\"}
+    assert broken == set()
+
+
+@pytest.mark.parametrize("words", [(), *commands(app)], ids=" ".join)
+def test_every_help_page_fits(words: tuple[str, ...]) -> None:
+    narrow = shown(60, *words, "--help")
+    assert any(line.startswith("Usage: headstart") for line in narrow)
+    check(narrow, shown(400, *words, "--help"))
+
+
+@pytest.mark.parametrize("line", MESSAGES)
+def test_every_message_fits(line: str, tiles: Path, model: Path, tmp_path: Path) -> None:
+    words = [word.replace("TILES", str(tiles)).replace("MODEL", str(model)) for word in line.split()]
+    narrow = shown(60, *words)
+    assert any(narrow)
+    for one in narrow:
+        left = one.strip().removesuffix(" \\")
+        assert columns(one) <= 60 or re.fullmatch(r"(\S* )?\S{45,}\S*", left), one
+
+
+@pytest.fixture(scope="module")
+def model(tiles: Path, graphs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import headstart
+
+    folder = tmp_path_factory.mktemp("width")
+    headstart.train(tiles, output=folder / "model", store=folder / "store")
+    return folder / "model"
