@@ -156,7 +156,7 @@ def comparison(*entries: Entry, **facts: Any) -> Comparison:
             "fraction": 0.1,
             "view": "pad",
             "notes": (),
-            "curve": None,
+            "learning_curve": None,
             "seconds": ComparisonSeconds(0.0, 0.0, 0.0, None, 0.0),
             **facts,
         }

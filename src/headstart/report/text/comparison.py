@@ -59,8 +59,8 @@ def cautions(comparison: Comparison) -> str:
     several = len(comparison.entries) - 1
     at_once = f", for {several} comparisons at once" if several > 1 else ""
     lines = [
-        f"{best.evaluation.n:,} photos, {how}. Intervals: 95 %. behind: percentage points behind the best; its interval "
-        f"leaves out 0 exactly if p is below 0.05{at_once}. *: no other is both more accurate and faster. "
+        f"{best.evaluation.n:,} photos, {how}. Intervals: 95 %. behind: percentage points behind the best; its "
+        f"interval leaves out 0 exactly if p is below 0.05{at_once}. *: no other is both more accurate and faster. "
         "photos/s: the backbone alone, on this machine."
     ]
     if any(one.work.under_load for one in comparison.entries):
