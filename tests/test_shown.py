@@ -116,7 +116,6 @@ def spoilt(tiles: Path, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.filterwarnings("default")
 def test_python_warns_of_what_the_command_line_prints(tiles: Path, tmp_path: Path) -> None:
     folder = spoilt(tiles, tmp_path)
     with pytest.warns(HeadstartWarning) as caught:
@@ -127,8 +126,9 @@ def test_python_warns_of_what_the_command_line_prints(tiles: Path, tmp_path: Pat
     assert re.search(r"\d of \d+ photos not used: .*1 not an image", texts)
     assert {one.filename for one in caught} == {__file__}  # the line that called headstart
     assert len(found.skipped) == 4
-    with pytest.warns(HeadstartWarning, match="were trained on: the figures are optimistic"):
+    with pytest.warns(HeadstartWarning) as caught:
         found.classifier.evaluate(folder / "train")
+    assert "were trained on: the figures are optimistic" in "\n".join(str(one.message) for one in caught)
     with pytest.warns(HeadstartWarning, match="1 of 2 photos not used: 1 not an image"):
         found.classifier.predictions([folder / "train" / "temple" / "text.png", *(tiles / "test").rglob("1*.png")][:2])
 
@@ -190,3 +190,21 @@ def test_a_download_has_a_bar_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Downloading a model" in terminal.text
     assert "0.00/1.00M" in terminal.text
     assert terminal.text.endswith("\r")  # it is wiped out at the end
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: headstart.train("https://example.org/photos"), "internet address"),
+        (lambda: headstart.train(None), "from None"),
+        (lambda: headstart.train(["a.jpg"]), "without labels"),
+        (lambda: headstart.train(["a.jpg", "b.jpg"], ["x", None]), "Label 2 is None"),
+        (lambda: headstart.train(["a.jpg", "b.jpg"], [float("nan"), "x"]), "Label 1 is nan"),
+        (lambda: headstart.train(["a.jpg"], ["x"], fraction="half"), "fraction is 'half'"),
+        (lambda: headstart.train("photos", progress="yes"), "progress is 'yes'"),
+        (lambda: headstart.classify([], top=0), "top is 0"),
+    ],
+)
+def test_what_cannot_be_meant_is_our_error(call: Any, message: str) -> None:
+    with pytest.raises(headstart.HeadstartError, match=message):
+        call()

@@ -6,7 +6,7 @@ import sys
 import warnings
 from typing import Any, Protocol, runtime_checkable
 
-from headstart.errors import HeadstartWarning
+from headstart.errors import DataError, HeadstartWarning
 from headstart.safety.printable import show
 
 
@@ -71,9 +71,17 @@ def standard(progress: Choice) -> Progress:
 
     None (the default) or True: a bar, if there is a terminal or a notebook to show it; False: no bar. In both cases
     cautions become warnings (`HeadstartWarning`). An object receives everything itself.
+
+    Raises:
+        DataError: it is none of these.
     """
     if progress is None or isinstance(progress, bool):
         return Bars(visible=progress is not False)
+    if not isinstance(progress, Progress):
+        raise DataError(
+            f"progress is {progress!r}.\nExpected True, False, None, or an object with the methods of "
+            "headstart.progress.Progress."
+        )
     return progress
 
 

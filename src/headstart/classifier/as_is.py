@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from headstart import backbones
-from headstart.errors import PhotoError
+from headstart.errors import DataError, PhotoError
 from headstart.evaluation.results import PhotoCounts
 from headstart.evaluation.shown import Shown
 from headstart.features.extraction import Skipped, require_all
@@ -121,6 +121,8 @@ def classify_all(
     photos: Pictures, backbone: str, top: int, options: backbones.Options | None, progress: Progress
 ) -> Classified:
     """As `classify`, but one photo is a list of one."""
+    if top < 1:
+        raise DataError(f"top is {top}.\nExpected the number of guesses for each photo, at least 1.")
     paths = find_files(photos)
     opened = backbones.load(backbone, folder=Store().compiled, options=options, progress=progress).with_fit("crop")
     recognised: list[Recognised] = []

@@ -19,6 +19,7 @@ from headstart.photos.images import Fit
 from headstart.photos.pictures import Picture, Pictures, is_one_photo
 from headstart.photos.sources import find_files
 from headstart.progress import Choice, Silent, standard
+from headstart.safety.printable import counted
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Neighbour:
     similarity: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Similar:
     """The photos nearest to a photo.
 
@@ -44,6 +45,9 @@ class Similar:
     backbone: str
     neighbours: tuple[Neighbour, ...]
     photos: PhotoCounts
+
+    def __repr__(self) -> str:
+        return f"Similar({counted(len(self.neighbours), 'photo')} like {self.photo})"
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:

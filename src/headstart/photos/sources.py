@@ -125,8 +125,10 @@ def open_source(
             raise DataError(
                 "A folder was given together with labels.\nExpected a folder, or a list of paths and labels."
             )
-        source = scan(photos, known)
+        (folder,) = listed(photos)  # refuses internet addresses
+        source = scan(folder, known)
     elif labels is None:
+        listed(photos)
         raise DataError("Photos were given without labels.\nExpected one class name for each photo.")
     else:
         source = Source(from_lists(photos, labels), None)
@@ -175,8 +177,16 @@ def scan(source: str | Path, known: Collection[str] = ()) -> Source:
 
 
 def from_lists(paths: Pictures, labels: Iterable[str]) -> PhotoSet:
-    """A `PhotoSet` from photos and their class names, in the order given."""
-    return PhotoSet(tuple(listed(paths)), tuple(str(label) for label in labels))
+    """A `PhotoSet` from photos and their class names, in the order given.
+
+    Raises:
+        DataError: see `pictures.listed`; a label is missing: None or NaN.
+    """
+    names = list(labels)
+    for number, label in enumerate(names, start=1):
+        if label is None or label != label:  # NaN, of a data frame, is not equal to itself
+            raise DataError(f"Label {number} is {label}.\nExpected a class name for each photo.")
+    return PhotoSet(tuple(listed(paths)), tuple(map(str, names)))
 
 
 def check_classes(train: Sequence[str], other: Sequence[str], what: str) -> None:

@@ -39,8 +39,8 @@ def stratified_share(labels: Sequence[str], keys: Sequence[bytes], fraction: flo
     Raises:
         DataError: the fraction is not in (0, 1].
     """
-    if not 0 < fraction <= 1:
-        raise DataError(f"The fraction is {fraction}.\nExpected more than 0 and at most 1, such as 0.1 for 10 %.")
+    if isinstance(fraction, str) or not 0 < fraction <= 1:
+        raise DataError(f"The fraction is {fraction!r}.\nExpected more than 0 and at most 1, such as 0.1 for 10 %.")
     chosen: list[int] = []
     for members in _by_class(np.asarray(labels)):
         ordered = sorted(members, key=lambda i: shuffled_rank(keys[i], seed))
