@@ -172,8 +172,8 @@ def test_kill_9_costs_next_to_nothing_and_changes_no_vector(tmp_path: Path, home
     child.kill()
     assert child.wait() == -signal.SIGKILL, "it was done before it was killed"
     again = json.loads(run("train", photos, "--json").stdout)["features"]
-    assert again["from_store"] >= 64
-    assert again["computed"] + again["from_store"] == 100
+    assert 64 <= again["from_store"] < 100
+    assert again["computed"] == 100 - again["from_store"]
     undisturbed = run("train", photos, "-o", tmp_path / "one", HEADSTART_HOME=str(tmp_path / "fresh"))
     assert undisturbed.returncode == 0
     assert run("train", photos, "-o", tmp_path / "two").returncode == 0
@@ -265,7 +265,7 @@ def test_ctrl_c_keeps_what_was_extracted(tmp_path: Path, tiles: Path, home: Path
     from fakes import write_photos
 
     photos = tmp_path / "photos"
-    write_photos(photos, {"a": 400, "b": 400})
+    write_photos(photos, {"a": 150, "b": 150})
     child = subprocess.Popen(
         [HEADSTART, "train", str(photos)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -280,10 +280,10 @@ def test_ctrl_c_keeps_what_was_extracted(tmp_path: Path, tiles: Path, home: Path
     assert "Finished work is kept" in messages
     assert "Traceback" not in messages
     kept = json.loads(run("cache", "info", "--json").stdout)["vectors"]
-    assert 64 <= kept < 800
+    assert 64 <= kept < 300
     document = json.loads(run("train", photos, "--json").stdout)
     assert document["features"] == {
-        "computed": 800 - kept,
+        "computed": 300 - kept,
         "from_store": kept,
         "photos_per_second": document["features"]["photos_per_second"],
         "under_load": None,

@@ -13,6 +13,7 @@ import tracemalloc
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -383,6 +384,14 @@ SEEDS = {
 }
 
 
+WITH_TENSORFLOW = (
+    pytest.mark.tensorflow,
+    pytest.mark.skipif(
+        find_spec("tensorflow") is None, reason="TensorFlow is not installed: pip install 'headstart[tensorflow]'"
+    ),
+)
+
+
 def files_to_damage(name: str, shared: Path, tmp_path: Path) -> tuple[Path, Path]:
     """A copy of the network, and the file of it to damage."""
     if name.startswith("openvino"):
@@ -411,14 +420,14 @@ def test_a_savedmodel_whose_index_makes_the_engine_crash_is_our_error(shared: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SEEDS)
+@pytest.mark.parametrize("name", [*sorted(SEEDS.keys() - {"keras"}), pytest.param("keras", marks=WITH_TENSORFLOW)])
 def test_a_damaged_model_gives_a_result_or_a_headstart_error(
     name: str, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sandbox, "SECONDS", 30.0)
     network, part = files_to_damage(name, shared, tmp_path)
     good = part.read_bytes()
-    outcomes: list[str] = []
+    refused = 0
     for i in range(ROUNDS):
         part.write_bytes(damaged(good, np.random.default_rng([i, len(name)])))
         try:
@@ -427,8 +436,7 @@ def test_a_damaged_model_gives_a_result_or_a_headstart_error(
             noise = np.random.default_rng(i).integers(0, 256, (2, view.height, view.width, 3), dtype=np.uint8)
             assert np.isfinite(found.embed(noise)).all()
             found.release()
-            outcomes.append("")
-        except BackboneError as error:
-            outcomes.append(str(error))
+        except BackboneError:
+            refused += 1
         shutil.rmtree(tmp_path / "compiled", ignore_errors=True)
-    assert len(outcomes) == ROUNDS
+    assert refused > 0, "no damage was noticed"
