@@ -93,6 +93,18 @@ def test_exit_codes(model: Path, inbox: Path) -> None:
     assert code("classify", inbox / "text.jpg") == 1
 
 
+def test_an_evaluation_has_a_report(model: Path, tiles: Path, tmp_path: Path) -> None:
+    assert run("evaluate", model, tiles, "--report", tmp_path / "more.html")[0] == 0
+    page = (tmp_path / "more.html").read_text("utf-8")
+    measured = headstart.load(model).evaluate(tiles / "train")
+    assert "were trained on" not in page
+    assert "headstart evaluate: model, tiles" in page
+    assert "on 24 photos" in page
+    assert "data:image/jpeg;base64," in page
+    measured.report(tmp_path / "seen.html")
+    assert "24 of them were trained on" in (tmp_path / "seen.html").read_text("utf-8")
+
+
 def test_the_answers_of_an_evaluation_are_a_table(model: Path, tiles: Path, tmp_path: Path) -> None:
     code, _ = run("evaluate", model, tiles, "--csv", tmp_path / "answers.csv")
     assert code == 0

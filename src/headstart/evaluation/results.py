@@ -13,7 +13,7 @@ import numpy.typing as npt
 from headstart.evaluation.intervals import Protocol
 from headstart.evaluation.leakage import Clean
 from headstart.evaluation.metrics import Evaluation, evaluate, mean_of
-from headstart.evaluation.shown import Drawn, Shown
+from headstart.evaluation.shown import Reported, Shown
 from headstart.features.extraction import Skipped
 from headstart.progress import Bars, Progress
 from headstart.safety.printable import counted
@@ -118,7 +118,7 @@ class Answers:
 
 
 @dataclass(frozen=True, repr=False)
-class Measured(Shown, Drawn):
+class Measured(Reported):
     """An evaluation with all predictions that it was made from.
 
     Attributes:

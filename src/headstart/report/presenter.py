@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.classifier.comparison import Comparison
 from headstart.classifier.training import Training
+from headstart.evaluation.results import Measured
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,13 +29,19 @@ def plot(result: Any, ax: Axes | None) -> Axes:
     return axes(result, ax)
 
 
-def report(result: Training | Comparison, path: str | Path, paths: bool) -> None:
+def report(result: Training | Comparison | Measured, path: str | Path, paths: bool) -> None:
     """Write a report, see `html`."""
     from headstart.report import html
 
     html.check(path)
-    made = html.of_training if isinstance(result, Training) else html.of_comparison
-    html.write(path, made(result, paths=paths))  # type: ignore[arg-type]  # each gets its own kind of result
+    match result:
+        case Training():
+            page = html.of_training(result, paths=paths)
+        case Measured():
+            page = html.of_evaluation(result, f"{result.evaluation.n:,} photos")
+        case _:
+            page = html.of_comparison(result, paths=paths)
+    html.write(path, page)
 
 
 def log(result: Training, logdir: str | Path) -> Path:

@@ -15,13 +15,14 @@ from headstart.safety.printable import counted
 
 @click.command(
     cls=Command,
-    examples=("evaluate trees more-photos", "evaluate trees more-photos --csv more.csv"),
+    examples=("evaluate trees more-photos", "evaluate trees more-photos --report more.html"),
 )
 @options.model
 @argument("photos", type=PATH, help="Folder of class folders, or a CSV file; its test part if it has one.")
 @options.moved_backbone
 @options.may_fetch
 @options.unpack
+@options.report
 @option(
     "--csv", group=options.OUTPUT, type=PATH, metavar="FILE",
     help="Write a table to this file: each photo's true class, predicted class and probabilities.",
@@ -34,15 +35,19 @@ def evaluate(
     backbone: str,
     fetch: bool,
     unpack: bool,
+    report: Path | None,
     csv: Path | None,
     as_json: bool,
     strict: bool,
 ) -> int:
     """Measure a saved classifier on photos of known classes."""
     from headstart.photos.archives import unpacked
+    from headstart.report import html
     from headstart.report.text.evaluation import details, summary
 
     options.check_csv(csv)
+    if report is not None:
+        html.check(report)
     with Bar() as bar:
         classifier = options.open_model(model, backbone, fetch, bar)
         measured = classifier.evaluate(unpacked(photos, bar) if unpack else photos, progress=bar)
@@ -62,6 +67,9 @@ def evaluate(
         rows = zip(measured.paths, labels, measured.probabilities.tolist(), strict=True)
         options.write_csv(csv, names, rows, {"predicted": predicted})
         say(f"{counted(len(labels), 'photo')} written to {csv}.")
+    if report is not None:
+        html.write(report, html.of_evaluation(measured, f"{model.name}, {photos.name}"))
+        say(f"Report: {report}")
     if as_json:
         print_json(
             {

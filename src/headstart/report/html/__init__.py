@@ -1,4 +1,4 @@
-"""A training or a comparison as one HTML file that needs nothing else: to read, to print, to send."""
+"""A training, a comparison or an evaluation as one HTML file that needs nothing else: to read, to print, to send."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from headstart.errors import ReportError
 if TYPE_CHECKING:
     from headstart.classifier.comparison import Comparison
     from headstart.classifier.training import Training
+    from headstart.evaluation.results import Measured
 
-__all__ = ["check", "of_comparison", "of_training", "write"]
+__all__ = ["check", "of_comparison", "of_evaluation", "of_training", "write"]
 
 
 def of_training(training: Training, day: date | None = None, *, paths: bool = False) -> str:
@@ -41,6 +42,23 @@ def of_comparison(comparison: Comparison, day: date | None = None, *, paths: boo
     from headstart.report.html import page
 
     return page.comparison(comparison, day or date.today(), paths)
+
+
+def of_evaluation(measured: Measured, title: str, day: date | None = None) -> str:
+    """The report of an evaluation as HTML: figures, confusion matrix, mistakes with their photos.
+
+    Args:
+        measured: what was measured.
+        title: of the page, such as the classifier's and the folder's names.
+        day: when it was measured; today if not given.
+    """
+    from markupsafe import Markup
+
+    from headstart.report.html import notebook, page
+
+    content = Markup(notebook.fragment(measured))
+    template = page.templates().get_template("evaluation.html.j2")
+    return template.render(title=title, day=day or date.today(), content=content)
 
 
 def check(path: str | Path) -> None:
