@@ -74,6 +74,13 @@ def test_the_readmes_python_runs(desk: Path, capsys: pytest.CaptureFixture[str])
     assert "efficientnet-lite0" in printed
 
 
+def test_the_plugin_in_the_backbones_page_runs() -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "backbones.md").read_text("utf-8"), re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(block, "backbones.md", "exec"), names)
+    assert isinstance(names["Mine"], type)
+
+
 def test_the_readmes_set_up_is_the_makefiles() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     targets = re.findall(r"\$ make (\w+)", README)

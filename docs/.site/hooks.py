@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mkdocs.structure.files import File, Files
@@ -24,18 +24,20 @@ _LINK, _OUTSIDE = (re.compile(rf"\]\(({start}[^)#:]+)(#[^)]*)?\)") for start in 
 def on_files(files: Files, *, config: Any) -> Files:
     """Add the pages."""
     for source, page in PAGES.items():
-        text = _LINK.sub(partial(_link, (ROOT / source).parent), (ROOT / source).read_text("utf-8"))
-        files.append(File.generated(config, page, content=text))
+        to_page = partial(_link, (ROOT / source).parent, PurePosixPath())
+        files.append(File.generated(config, page, content=_LINK.sub(to_page, (ROOT / source).read_text("utf-8"))))
     return files
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
-    """Point links that leave docs/ at the pages added."""
-    return _OUTSIDE.sub(partial(_link, ROOT / "docs"), markdown)
+    """Point links that leave the page's folder at pages of the site."""
+    folder = PurePosixPath(page.file.src_uri).parent
+    return _OUTSIDE.sub(partial(_link, ROOT / "docs" / folder, folder), markdown)
 
 
-def _link(folder: Path, match: re.Match[str]) -> str:
+def _link(folder: Path, page_folder: PurePosixPath, match: re.Match[str]) -> str:
     """The same link in the site; one to something that the site does not have stays, and fails the build."""
     target = (folder / match[1]).resolve()
     name = target.relative_to(ROOT).as_posix() if target.is_relative_to(ROOT) else match[1]
-    return f"]({PAGES.get(name, name.removeprefix('docs/'))}{match[2] or ''})"
+    page = PAGES.get(name, name.removeprefix("docs/"))
+    return f"]({'../' * len(page_folder.parts)}{page}{match[2] or ''})"
