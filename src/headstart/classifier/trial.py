@@ -32,10 +32,9 @@ from headstart.evaluation.results import Answers, Measured, PhotoCounts, measure
 from headstart.features.extraction import Features, Skipped
 from headstart.features.store import Store
 from headstart.heads.head import HeadChoice, Kind
-from headstart.photos.checks import LEAST, too_few, without_small
-from headstart.photos.folders import looks_like_photo
+from headstart.photos.checks import LEAST, photo_counts, too_few, without_small
 from headstart.photos.pictures import Pictures
-from headstart.photos.sources import PhotoSet, Source, open_source
+from headstart.photos.sources import Source, open_source
 from headstart.progress import Progress
 from headstart.safety.printable import counted, show
 
@@ -141,27 +140,21 @@ def read_source(
     source = open_source(photos, labels, selection.test, selection.fraction, selection.seed)
     for note in source.notes:
         progress.caution(note)
-    kept = without_small(source, photos, selection.test, selection.skip_small_classes)
+    counts = photo_counts(source.train)
+    kept = without_small(source, counts, photos, selection.test, selection.skip_small_classes)
     for note in kept.notes[len(source.notes) :]:
         progress.caution(note)
-    counts, others = _photo_counts(kept.train)
-    tests, more_others = _photo_counts(kept.test)
+    tests = photo_counts(kept.test) if kept.test else Counter()
+    others = len(kept.paths) - sum(counts[name] for name in kept.train.classes) - tests.total()
     parts = [
         f"{show(name)} {counts[name]:,}" + (f" + {tests[name]:,}" if kept.test else "") for name in kept.train.classes
     ]
     more = f" and {len(parts) - _CLASSES_SHOWN} more" if len(parts) > _CLASSES_SHOWN else ""
     how = "to train + to test" if kept.test else "each photo to train and, by cross-validation, to test"
     progress.message(f"{counted(len(parts), 'class')} ({how}): {', '.join(parts[:_CLASSES_SHOWN])}{more}.")
-    if others + more_others:
-        progress.message(f"Not counted, because they are not photos: {counted(others + more_others, 'file')}.")
+    if others:
+        progress.message(f"Not counted, because they are not photos: {counted(others, 'file')}.")
     return kept
-
-
-def _photo_counts(photos: PhotoSet | None) -> tuple[Counter[str], int]:
-    """Files of each class that look like photos, and how many do not."""
-    rows = zip(photos.paths, photos.labels, strict=True) if photos else ()
-    counts = Counter(label for path, label in rows if looks_like_photo(path))
-    return counts, len(photos or ()) - counts.total()
 
 
 def prepare(source: Source, features: Features, progress: Progress, skip_small_classes: bool = False) -> Data:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +19,20 @@ LEAST = 2
 SKIP = "--skip-small-classes"
 
 
-def without_small(source: Source, given: object, test: str | Path | None, skip: bool) -> Source:
+def photo_counts(photos: PhotoSet) -> Counter[str]:
+    """Files of each class that look like photos; those whose names do not decide it are opened."""
+    pairs = zip(photos.paths, photos.labels, strict=True)
+    return Counter(label for path, label in pairs if looks_like_photo(path))
+
+
+def without_small(
+    source: Source, counts: Mapping[str, int], given: object, test: str | Path | None, skip: bool
+) -> Source:
     """The photos, if a classifier can be trained on them; classes with too few are left out where that is wanted.
 
     Args:
         source: found in `given` and `test`.
+        counts: `photo_counts` of the photos to train on.
         given: where the photos are.
         test: where photos to measure on are, if they are not in `given`.
         skip: leave out classes with fewer than two photos, and note it.
@@ -43,13 +52,10 @@ def without_small(source: Source, given: object, test: str | Path | None, skip: 
         _check_apart(source, place, os.fspath(test))
     if len(source.train.classes) == 1:
         raise _one_class(source, place)
-    photos = Counter(
-        label for path, label in zip(source.train.paths, source.train.labels, strict=True) if looks_like_photo(path)
-    )
-    small = [name for name in source.train.classes if photos[name] < LEAST]
+    small = [name for name in source.train.classes if counts[name] < LEAST]
     if not small:
         return source
-    listed = ", ".join(f"'{show(name)}' ({photos[name]})" for name in small[:10])
+    listed = ", ".join(f"'{show(name)}' ({counts[name]})" for name in small[:10])
     listed += f" and {len(small) - 10} more" if len(small) > 10 else ""
     if len(source.train.classes) - len(small) < LEAST or not skip:
         raise too_few(listed, place, skippable=len(source.train.classes) - len(small) >= LEAST)

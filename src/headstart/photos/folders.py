@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -51,7 +52,7 @@ class Folder:
     @cached_property
     def below(self) -> tuple[str, ...]:
         """Paths of all files in it and below it, in alphabetical order."""
-        return tuple(files_below(self.path))
+        return tuple(sorted(self._walked))
 
     @cached_property
     def photos(self) -> int:
@@ -60,8 +61,8 @@ class Folder:
 
     @cached_property
     def has_photos(self) -> bool:
-        """Whether a file in it or below it looks like a photo."""
-        return any(map(looks_like_photo, self.below))
+        """Whether a file in it or below it looks like a photo; the first one is enough."""
+        return any(map(looks_like_photo, self._walked))
 
     @cached_property
     def inner(self) -> tuple[Folder, ...]:
@@ -69,8 +70,13 @@ class Folder:
         found: dict[object, Folder] = {}
         for one in self.folders:
             if one.has_photos:
-                found.setdefault(_identity(one.path), one)
+                found.setdefault(identity(one.path), one)
         return tuple(found.values())
+
+    @property
+    def _walked(self) -> Iterable[str]:
+        """All files in it and below it; where there is nothing below, the folder is not listed a second time."""
+        return files_below(self.path) if self.folders else self.files
 
     @cached_property
     def _entries(self) -> list[os.DirEntry[str]]:
@@ -98,28 +104,30 @@ def looks_like_photo(path: str) -> bool:
     return True
 
 
-def files_below(folder: str) -> list[str]:
-    """All files below a folder. Links are followed, but each folder is entered only once.
+def files_below(folder: str) -> Iterator[str]:
+    """All files below a folder, folder by folder. Links are followed, but each folder is entered only once.
 
     Links to the folders above are not followed: they would put every class into this one.
 
     Raises:
         DataError: a folder cannot be read.
     """
-    found: list[str] = []
     above = {*Path(folder).absolute().parents, *Path(os.path.realpath(folder)).parents}
-    seen = {_identity(path) for path in above}
+    seen = {identity(path) for path in above}
     waiting = [folder]
     while waiting:
         current = waiting.pop()
-        identity = _identity(current)
-        if identity in seen:
+        itself = identity(current)
+        if itself in seen:
             continue
-        seen.add(identity)
-        inside = entries(current)
-        found += [entry.path for entry in inside if not is_folder(entry)]
-        waiting += [entry.path for entry in reversed(inside) if is_folder(entry)]
-    return sorted(found)
+        seen.add(itself)
+        folders = []
+        for entry in entries(current):
+            if is_folder(entry):
+                folders.append(entry.path)
+            else:
+                yield entry.path
+        waiting += reversed(folders)
 
 
 def entries(folder: str | Path) -> list[os.DirEntry[str]]:
@@ -181,10 +189,10 @@ def _drawn(folder: Folder, name: str, deep: int, wide: int) -> list[tuple[str, s
     return rows
 
 
-def _identity(folder: str | Path) -> tuple[int, int] | str:
-    """Equal for two paths to the same folder; the path itself if the folder cannot be examined."""
+def identity(path: str | Path) -> tuple[int, int] | str:
+    """Equal for two paths to the same file or folder; the path itself if it cannot be examined."""
     try:
-        info = os.stat(folder)
+        info = os.stat(path)
     except OSError:
-        return os.fspath(folder)
+        return os.fspath(path)
     return info.st_dev, info.st_ino

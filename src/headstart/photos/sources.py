@@ -219,7 +219,7 @@ def find_files(sources: Pictures) -> list[str]:
             continue
         path = named(source)
         if os.path.isdir(path):
-            below = files_below(os.fspath(path))
+            below = sorted(files_below(os.fspath(path)))
             if not below:
                 raise DataError(f"The folder {show(path)} holds no files.\nExpected photos in it or below it.")
             found += below
