@@ -157,3 +157,15 @@ def test_the_catalogue_can_be_searched_from_python() -> None:
     assert len(headstart.search("mobilenet_v2 100")) > len(found)
     with pytest.raises(BackboneError, match="kind is 'vector'"):
         headstart.search(kind="vector")
+
+
+def test_a_folder_that_cannot_be_written_is_reported_before_the_work(
+    samples: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(_: Path) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("headstart.features.tables.check_replaceable", read_only)
+    monkeypatch.setattr("headstart.features.embedder.extract", lambda *_: pytest.fail("it began to work"))
+    with pytest.raises(DataError, match=r"v\.npz cannot be written: Read-only file system"):
+        run("embed", *samples.values(), "-o", tmp_path / "v.npz")

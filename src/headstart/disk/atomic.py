@@ -66,10 +66,18 @@ def check_writable(path: Path) -> None:
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder")
-    if path.exists():
-        if not os.access(path, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return
+    if not path.exists():
+        check_replaceable(path)
+    elif not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise now what `replacing` would raise later.
+
+    Raises:
+        OSError: its folder does not exist, or may not be written to.
+    """
     new = beside(path)
     new.touch()
     new.unlink()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from headstart.disk.atomic import replacing
+from headstart.disk.atomic import check_replaceable, replacing
 from headstart.errors import DataError, MissingExtraError
 from headstart.features.extraction import Features
 from headstart.photos.spreadsheet import safe
@@ -23,7 +24,7 @@ def check(path: Path) -> None:
     """Check, before any work, that a file of this name can be written.
 
     Raises:
-        DataError: another extension, a folder, or no such folder.
+        DataError: another extension, a folder, no such folder, or one that cannot be written.
         MissingExtraError: `.parquet` needs pyarrow.
     """
     if path.suffix.lower() not in EXTENSIONS:
@@ -34,6 +35,8 @@ def check(path: Path) -> None:
         raise DataError(f"{show(path)} cannot be written: there is no folder {show(path.parent)}.\nCreate it first.")
     if path.suffix.lower() == ".parquet":
         _pyarrow()
+    with _writing(path):
+        check_replaceable(path)
 
 
 def write(path: Path, found: Features, labels: Sequence[str] | None, backbone: str) -> None:
@@ -55,9 +58,14 @@ def write(path: Path, found: Features, labels: Sequence[str] | None, backbone: s
     """
     check(path)
     how = {".parquet": _parquet, ".npz": _npz, ".csv": _csv}[path.suffix.lower()]
+    with _writing(path), replacing(path) as file:
+        how(file, found, labels, backbone)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
     try:
-        with replacing(path) as file:
-            how(file, found, labels, backbone)
+        yield
     except OSError as error:
         raise DataError(f"{show(path)} cannot be written: {error.strerror or error}.") from error
 

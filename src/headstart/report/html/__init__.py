@@ -72,9 +72,7 @@ def check(path: str | Path) -> None:
         if os.path.lexists(target) and not target.is_file():
             what = "a folder" if target.is_dir() else "not an ordinary file"
             raise ReportError(f"{path} is {what}.\nExpected the name of a file for the report, such as report.html.")
-        new = atomic.beside(target)
-        new.touch()
-        new.unlink()
+        atomic.check_replaceable(target)
     except (OSError, ValueError) as error:
         raise _unwritable(path, error) from error
 
