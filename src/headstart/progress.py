@@ -98,11 +98,8 @@ class Bars(Silent):
         self._name = ""
 
     def caution(self, text: str) -> None:
-        """Warn, on behalf of the line that called headstart."""
-        level, frame = 2, sys._getframe(1)
-        while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "headstart":
-            level, frame = level + 1, frame.f_back
-        warnings.warn(text, HeadstartWarning, stacklevel=level)
+        """Warn, see `warn`."""
+        warn(text)
 
     def downloading(self, name: str, done: int, total: int | None) -> None:
         """Move the bar of a download."""
@@ -138,3 +135,11 @@ class Bars(Silent):
             if done == total:
                 self._bar.close()
                 self._bar = None
+
+
+def warn(text: str) -> None:
+    """Issue a `HeadstartWarning` on behalf of the line that called headstart."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "headstart":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, HeadstartWarning, stacklevel=level)

@@ -6,14 +6,14 @@ import os
 import re
 import shlex
 import stat
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from headstart.backbones.hints import DEFAULT, Layers, Options
 from headstart.backbones.runtimes.openvino import forks
-from headstart.errors import BackboneError, HeadstartWarning, NotFetchedError
+from headstart.errors import BackboneError, NotFetchedError
+from headstart.progress import standard
 
 if TYPE_CHECKING:  # these import numpy and Pillow, which the catalogue's commands do without
     from headstart.backbones.base import Backbone
@@ -120,10 +120,7 @@ def load(
         return load_plugin(located.handle)
     backbone = open_model(_local(located, progress), options, resolved, folder)
     if doubts and backbone.card.doubt:
-        if progress is None:
-            warnings.warn(backbone.card.doubt, HeadstartWarning, stacklevel=2)
-        else:
-            progress.caution(backbone.card.doubt)
+        standard(progress).caution(backbone.card.doubt)
     return backbone
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numbers
-import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +15,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from headstart.classifier.trial import check_settings
-from headstart.errors import DataError, HeadstartWarning
+from headstart.errors import DataError
 from headstart.evaluation.cross_validation import cross_validate
 from headstart.evaluation.leakage import check_complete, without_conflicts
 from headstart.features.extraction import Features
 from headstart.heads.head import Head, Kind, Vectors
+from headstart.progress import warn
 from headstart.safety.printable import counted, show
 
 #: Where the type of labels shows; numbers of all types are one kind.
@@ -91,7 +91,7 @@ class HeadLearner(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         if clean.skipped:
             some = "; ".join(f"{show(one.path)}: {show(one.detail)}" for one in clean.skipped[:_SHOWN])
             left_out = f"{counted(len(clean.skipped), 'photo')} left out of the training, because nobody knows which"
-            warnings.warn(f"{left_out} label is right: {some}", HeadstartWarning, stacklevel=3)
+            warn(f"{left_out} label is right: {some}")
         check_complete(names, clean, clean.skipped)
         fitted = cross_validate(self.head, clean, names, target.seed, measuring=False)
         self.classes_, self.head_, self.strength_ = target.classes, fitted.head, fitted.strength

@@ -6,7 +6,6 @@ Vectors that the store has are read from it, so that the folds of a cross-valida
 from __future__ import annotations
 
 import os
-import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -20,12 +19,13 @@ from headstart import backbones
 from headstart.backbones.base import Backbone, Vectors
 from headstart.backbones.card import Card
 from headstart.classifier.measuring import vectors_of
-from headstart.errors import DataError, HeadstartWarning
+from headstart.errors import DataError
 from headstart.features.extraction import extract, require_all
 from headstart.features.store import Store
 from headstart.heads.head import Kind
 from headstart.photos.images import Fit
 from headstart.photos.pictures import Pictures, is_one, listed
+from headstart.progress import warn
 from headstart.sklearn.learning import HeadLearner
 
 
@@ -232,10 +232,8 @@ def _backbone(estimator: FeatureExtractor | HeadstartClassifier) -> Backbone:
     return backbone
 
 
-@cache
-def _warn_once(message: str) -> None:
-    """Warn once in this process: scikit-learn's searches make Python forget which warnings it has shown."""
-    warnings.warn(message, HeadstartWarning, stacklevel=4)
+#: Warns once in this process: scikit-learn's searches make Python forget which warnings it has shown.
+_warn_once = cache(warn)
 
 
 def _of_photos(tags: Any) -> Any:
