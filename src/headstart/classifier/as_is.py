@@ -73,7 +73,7 @@ class Classified(Shown):
         return {
             "backbone": self.backbone,
             "predictions": [one.to_json() for one in self.photos],
-            "photos": PhotoCounts(len(self.photos) + len(self.skipped), self.skipped).to_json(),
+            "photos": PhotoCounts.of(self.photos, self.skipped).to_json(),
         }
 
 
@@ -113,7 +113,7 @@ def classify(
     if is_one_photo(photos):
         require_all(found.skipped)
         return found.photos[0]
-    PhotoCounts(len(found.photos) + len(found.skipped), found.skipped).warn(report)
+    PhotoCounts.of(found.photos, found.skipped).warn(report)
     return found
 
 

@@ -97,7 +97,7 @@ class Classifier:
         """Predict every photo that can be used, and list the others; arguments as of `predict`."""
         report = standard(progress)
         answer = self._predicted(photos, report)
-        PhotoCounts(len(answer.paths) + len(answer.skipped), answer.skipped).warn(report)
+        PhotoCounts.of(answer.paths, answer.skipped).warn(report)
         return answer
 
     def _all(self, photos: Pictures, progress: Choice) -> Predictions:

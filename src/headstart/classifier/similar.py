@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ from headstart.errors import DataError
 from headstart.evaluation.results import PhotoCounts
 from headstart.features.embedder import load_backbone
 from headstart.features.extraction import Skipped, require_all
+from headstart.photos.folders import identity
 from headstart.photos.images import Fit
-from headstart.photos.pictures import Picture, Pictures, is_one_photo
+from headstart.photos.pictures import InMemory, Picture, Pictures, is_one_photo
 from headstart.photos.sources import find_files
 from headstart.progress import Choice, Silent, standard
 from headstart.safety.printable import counted
@@ -104,7 +104,10 @@ def similar(
     report = standard(progress)
     loaded = load_backbone(backbone, view=view, options=options, store=store, progress=report)
     (wanted,) = find_files(photo)
-    paths = [path for path in find_files(photos) if path is not wanted and not _same_file(path, wanted)]
+    paths = find_files(photos)
+    if not isinstance(wanted, InMemory):
+        itself = identity(wanted)
+        paths = [path for path in paths if isinstance(path, InMemory) or identity(path) != itself]
     sought = vectors_of(loaded.backbone, [wanted], loaded.store, Silent())
     require_all(sought.skipped)
     found = vectors_of(loaded.backbone, paths, loaded.store, report)
@@ -115,8 +118,3 @@ def similar(
     counts = PhotoCounts(len(paths), found.skipped)
     counts.warn(report)
     return Similar(wanted, loaded.card.handle, neighbours, counts)
-
-
-def _same_file(path: str, other: str) -> bool:
-    """Whether two paths lead to one file; a picture in memory is no file."""
-    return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,11 @@ class PhotoCounts:
 
     found: int
     skipped: tuple[Skipped, ...]
+
+    @classmethod
+    def of(cls, used: Sequence[object], skipped: tuple[Skipped, ...]) -> Self:
+        """The counts of photos that were used and others that were not."""
+        return cls(len(used) + len(skipped), skipped)
 
     @property
     def used(self) -> int:
@@ -96,7 +101,7 @@ class Predictions(Shown):
                 }
                 for path, label, row in zip(self.paths, self.labels, self.probabilities, strict=True)
             ],
-            "photos": PhotoCounts(len(self.paths) + len(self.skipped), self.skipped).to_json(),
+            "photos": PhotoCounts.of(self.paths, self.skipped).to_json(),
         }
 
 

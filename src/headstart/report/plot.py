@@ -18,6 +18,7 @@ from headstart.evaluation.learning_curve.curve import LearningCurve, Point
 from headstart.evaluation.metrics import Evaluation
 from headstart.evaluation.results import Measured
 from headstart.report import drawing, geometry
+from headstart.safety.printable import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +90,7 @@ def _confusion(evaluation: Evaluation, ax: Axes) -> None:
     ax.tick_params(length=0)
     ax.set_xlabel("predicted")
     ax.set_ylabel("true")
-    ax.set_title(f"{_percent(evaluation.accuracy)} correct on {evaluation.n:,} photos")
+    ax.set_title(f"{percent(evaluation.accuracy)} correct on {evaluation.n:,} photos")
     if k <= _NUMBERS:
         for i, j in np.argwhere(matrix >= 0.05).tolist():
             shown = f"{matrix[i, j]:.1f}".removesuffix(".0")
@@ -143,8 +144,4 @@ def _curve(curve: LearningCurve, ax: Axes) -> None:
 
 def _share(value: float, _: float) -> str:
     """A tick of an axis of shares."""
-    return _percent(value).replace(".0 ", " ")
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return percent(value).replace(".0 ", " ")

@@ -58,7 +58,7 @@ def embed(
     if as_json:
         from headstart.evaluation.results import PhotoCounts
 
-        counts = PhotoCounts(len(found.paths) + len(found.skipped), found.skipped)
+        counts = PhotoCounts.of(found.paths, found.skipped)
         print_json({"path": str(output), "backbone": loaded.card.handle, "dim": loaded.dim, "photos": counts.to_json()})
     else:
         columns = "with labels" if known is not None else "without labels: PHOTOS has no classes"

@@ -48,10 +48,10 @@ def fragment(result: Training | Comparison | Measured | Classified | Predictions
             sure = result.probabilities.max(axis=1).tolist()
             shown = list(zip(result.paths, result.labels, sure, strict=True))[:_PHOTOS]
             name, content = "predicted", {"counts": Counter(result.labels).most_common(_ROWS), "shown": shown}
-            content["photos"] = PhotoCounts(len(result.paths) + len(result.skipped), result.skipped)
+            content["photos"] = PhotoCounts.of(result.paths, result.skipped)
         case Classified():
             name, content = "classified", {"recognised": result.photos[:_PHOTOS]}
-            content["photos"] = PhotoCounts(len(result.photos) + len(result.skipped), result.skipped)
+            content["photos"] = PhotoCounts.of(result.photos, result.skipped)
     limits = {"most_classes": _CLASSES, "most_photos": _PHOTOS, "most_rows": _ROWS, "side": _SIDE}
     return templates().get_template(f"notebook/{name}.html.j2").render(whisker=_whisker, **limits, **content)
 
