@@ -76,7 +76,7 @@ def standard(progress: Choice) -> Progress:
         DataError: it is none of these.
     """
     if progress is None or isinstance(progress, bool):
-        return Bars(visible=progress is not False)
+        return Standard(wanted=progress is not False)
     if not isinstance(progress, Progress):
         raise DataError(
             f"progress is {progress!r}.\nExpected True, False, None, or an object with the methods of "
@@ -86,55 +86,82 @@ def standard(progress: Choice) -> Progress:
 
 
 class Bars(Silent):
-    """Bars in a terminal or notebook; cautions become warnings of the class `HeadstartWarning`.
+    """Bars of downloads and extractions, where there is something to show them."""
 
-    Args:
-        visible: whether bars are wanted.
-    """
-
-    def __init__(self, visible: bool = True) -> None:
-        self._visible = visible and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+    def __init__(self) -> None:
         self._bar: Any = None
         self._name = ""
 
-    def caution(self, text: str) -> None:
-        """Warn, see `warn`."""
-        warn(text)
+    @property
+    def visible(self) -> bool:
+        """Whether bars are drawn: in a terminal or notebook."""
+        return sys.stderr.isatty() or "ipykernel" in sys.modules
 
     def downloading(self, name: str, done: int, total: int | None) -> None:
         """Move the bar of a download."""
-        if name != self._name or self._bar is None:
+        if name != self._name:
+            self.close()
+        self._name = name
+        if self._bar is None:
             self._start(f"Downloading {show(name)}", total, "B")
-            self._name = name
-        self._advance(done, total)
+        self._move(done, total)
 
     def planned(self, photos: int, new: int, seconds: float) -> None:
         """Start the bar of an extraction."""
+        self.close()
         if new:
             self._start("Extracting", new, " photos")
 
     def advanced(self, done: int) -> None:
         """Move the bar of an extraction."""
         if self._bar is not None:
-            self._advance(done, self._bar.total)
+            self._move(done, self._bar.total)
 
-    def _start(self, label: str, total: int | None, unit: str) -> None:
+    def close(self) -> None:
+        """Stop the bar."""
         if self._bar is not None:
             self._bar.close()
-        if self._visible:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that a notebook lacks ipywidgets: the bar is text then
-                from tqdm.auto import tqdm
+        self._bar = None
 
-                self._bar = tqdm(desc=label, total=total, unit=unit, unit_scale=unit == "B", leave=False)
+    def drawn(self, label: str, total: int | None, unit: str) -> Any:
+        """A new bar of tqdm; in a terminal it is wiped out at its end."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a notebook lacks ipywidgets: the bar is text then
+            from tqdm.auto import tqdm
 
-    def _advance(self, done: int, total: int | None) -> None:
+            return tqdm(desc=label, total=total, unit=unit, unit_scale=unit == "B", leave=False)
+
+    def _start(self, label: str, total: int | None, unit: str) -> None:
+        if self.visible:
+            self._bar = self.drawn(label, total, unit)
+
+    def _move(self, done: int, total: int | None) -> None:
         if self._bar is not None:
             self._bar.total = total
             self._bar.update(done - self._bar.n)
             if done == total:
-                self._bar.close()
-                self._bar = None
+                self.close()
+
+
+class Standard(Bars):
+    """What Python users get: cautions become warnings of the class `HeadstartWarning`.
+
+    Args:
+        wanted: whether bars are wanted.
+    """
+
+    def __init__(self, wanted: bool = True) -> None:
+        super().__init__()
+        self._wanted = wanted
+
+    @property
+    def visible(self) -> bool:
+        """See `Bars.visible`."""
+        return self._wanted and super().visible
+
+    def caution(self, text: str) -> None:
+        """Warn, see `warn`."""
+        warn(text)
 
 
 def warn(text: str) -> None:

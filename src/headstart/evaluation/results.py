@@ -15,7 +15,7 @@ from headstart.evaluation.leakage import Clean
 from headstart.evaluation.metrics import Evaluation, evaluate, mean_of
 from headstart.evaluation.shown import Reported, Shown
 from headstart.features.extraction import Skipped
-from headstart.progress import Bars, Progress
+from headstart.progress import Progress, Standard
 from headstart.safety.printable import counted
 
 
@@ -47,7 +47,7 @@ class PhotoCounts:
 
     def warn(self, progress: Progress) -> None:
         """Warn Python users of photos that were not used; the command line lists them at the end."""
-        if self.skipped and isinstance(progress, Bars):
+        if self.skipped and isinstance(progress, Standard):
             why = ", ".join(f"{count:,} {reason}" for reason, count in self.reasons.items())
             progress.caution(
                 f"{len(self.skipped):,} of {counted(self.found, 'photo')} not used: {why}. "
@@ -149,7 +149,7 @@ class Measured(Reported):
 
     def warn(self, progress: Progress) -> None:
         """Warn Python users of what makes the figures doubtful; the command line prints it with the figures."""
-        if isinstance(progress, Bars):
+        if isinstance(progress, Standard):
             for note in self.notes:
                 progress.caution(note)
             if self.seen:

@@ -16,6 +16,7 @@ import click
 from headstart.apps.cli import terminal
 from headstart.apps.cli.interrupt import INTERRUPTED
 from headstart.errors import HeadstartError, LayoutError, Way
+from headstart.progress import Bars
 from headstart.report.text.layout import folded
 from headstart.safety.printable import counted, show
 
@@ -137,12 +138,13 @@ def command_line() -> list[str]:
     return ["headstart", *sys.argv[1:]]
 
 
-class Bar:
-    """A `headstart.progress.Progress` that prints a line; on a terminal also a bar with rate and time left."""
+class Bar(Bars):
+    """Prints lines; on a terminal also a bar with rate and time left, which stays on the screen."""
 
-    def __init__(self) -> None:
-        self._bar: tqdm[NoReturn] | None = None
-        self._announced = ""
+    @property
+    def visible(self) -> bool:
+        """Whether bars are drawn: in a terminal."""
+        return sys.stderr.isatty()
 
     def message(self, text: str) -> None:
         """Print a message above the bar, if there is one."""
@@ -152,70 +154,40 @@ class Bar:
         if self._bar is not None:
             self._bar.refresh()
 
-    def caution(self, text: str) -> None:
-        """Print a message that should not be missed."""
-        self.message(text)
-
     def downloading(self, name: str, done: int, total: int | None) -> None:
         """Move the bar of a download; without a terminal, print one line when it starts."""
-        if not sys.stderr.isatty():
-            if self._announced != name:
-                say(f"Downloading {name}" + (f" ({total / 1e6:,.1f} MB)" if total else ""))
-            self._announced = name
-            return
-        if self._announced != name:
-            self.close()
-        self._announced = name
-        if self._bar is None:
-            self._bar = _drawn(f"Downloading {show(name)}", total, "B")
-        self._bar.total = total
-        self._bar.update(done - self._bar.n)
-        if done == total:
-            self.close()
+        if not self.visible and self._name != name:
+            say(f"Downloading {name}" + (f" ({total / 1e6:,.1f} MB)" if total else ""))
+        super().downloading(name, done, total)
 
     def planned(self, photos: int, new: int, seconds: float) -> None:
         """Print how much there is to do, and start the bar."""
         self.close()
         about = f", about {_duration(seconds)}" if seconds >= 1 else ""
         say(f"{counted(photos, 'file')}, {new:,} to read{about}.")
-        if new and sys.stderr.isatty():
-            self._bar = _drawn("Extracting", new, " photos")
-
-    def advanced(self, done: int) -> None:
-        """Move the bar."""
-        if self._bar is not None:
-            self._bar.update(done - self._bar.n)
-            if done == self._bar.total:
-                self.close()
+        super().planned(photos, new, seconds)
 
     def copying(self, done: int, total: int) -> None:
         """Move the bar of copies."""
-        if self._bar is None and done < total and sys.stderr.isatty():
-            self._bar = _drawn("Copying", total, " photos")
+        if self._bar is None and done < total:
+            self._start("Copying", total, " photos")
         self.advanced(done)
 
-    def close(self) -> None:
-        """Stop the bar and leave it on the screen as it is."""
-        if self._bar is not None:
-            self._bar.close()
-        self._bar = None
+    def drawn(self, label: str, total: int | None, unit: str) -> tqdm[NoReturn]:
+        """A bar on stderr with rate and time left."""
+        import shutil
+
+        from tqdm import tqdm
+
+        width = shutil.get_terminal_size().columns  # tqdm itself draws nothing on a terminal that reports no width
+        tqdm.monitor_interval = 0  # no thread of its own
+        return tqdm(desc=label, total=total, unit=unit, unit_scale=unit == "B", ncols=width, file=terminal.for_bars())
 
     def __enter__(self) -> Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _drawn(label: str, total: int | None, unit: str) -> tqdm[NoReturn]:
-    """A bar on stderr with rate and time left."""
-    import shutil
-
-    from tqdm import tqdm
-
-    width = shutil.get_terminal_size().columns  # tqdm itself draws nothing on a terminal that reports no width
-    tqdm.monitor_interval = 0  # no thread of its own
-    return tqdm(desc=label, total=total, unit=unit, unit_scale=unit == "B", ncols=width, file=terminal.for_bars())
 
 
 def _duration(seconds: float) -> str:
