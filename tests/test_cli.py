@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import headstart
+from command_line import read_terminal
 
 HEADSTART = str(Path(sys.executable).with_name("headstart"))
 
@@ -300,16 +301,7 @@ def test_a_terminal_gets_a_bar_with_rate_and_time_left(tiles: Path) -> None:
         env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
     )
     os.close(side)
-    seen = b""
-    while True:
-        try:
-            piece = os.read(main, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not piece:
-            break
-        seen += piece
-    os.close(main)
+    seen = read_terminal(main)
     assert child.wait() == 0
     assert b"48/48" in seen
     assert b"photos/s" in seen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import pty
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from command_line import read_terminal
 from headstart.apps.cli.console import Bar
 from hub_server import HubServer, Request, serving, stand_alone, tar
 
@@ -201,20 +201,11 @@ def test_on_a_terminal_a_download_is_a_bar_in_bytes_that_ends_cleanly(net: str, 
         env={**os.environ, "TERM": "xterm", "COLUMNS": "160"},
     )
     os.close(follower)
-    shown = io.BytesIO()
-    while True:
-        try:
-            block = os.read(leader, 4096)
-        except OSError:  # how Linux says that the other end is closed
-            break
-        if not block:
-            break
-        shown.write(block)
-    os.close(leader)
+    shown = read_terminal(leader)
     assert child.wait() == 0
     assert child.stdout is not None
     child.stdout.close()
-    text = shown.getvalue().decode()
+    text = shown.decode()
     assert f"Downloading {net}" in text
     assert "100%" in text
     assert "2.00M/2.00M" in text

@@ -8,24 +8,16 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 
+from command_line import commands
 from headstart.apps.cli.commands import app
 from headstart.disk import home
 from test_embedding import run
 
 HEADSTART = str(Path(sys.executable).with_name("headstart"))
-
-
-def commands(group: click.Group, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    for name, one in group.commands.items():
-        yield (*before, name), one
-        if isinstance(one, click.Group):
-            yield from commands(one, (*before, name))
 
 
 ALL = dict(commands(app))

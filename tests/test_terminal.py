@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from command_line import read_terminal
 from fakes import write_photos
 from headstart.safety.printable import show
 from hub_server import HubServer, Request, serving
@@ -197,16 +198,7 @@ def test_a_name_beside_a_bar_is_no_markup_and_no_control_code() -> None:
         [sys.executable, "-c", code], stderr=follower, env={**os.environ, "TERM": "xterm", "COLUMNS": "250"}
     )
     os.close(follower)
-    drawn = b""
-    while True:
-        try:
-            block = os.read(leader, 4096)
-        except OSError:  # how Linux says that the other end is closed
-            break
-        if not block:
-            break
-        drawn += block
-    os.close(leader)
+    drawn = read_terminal(leader)
     assert child.wait() == 0
     text = drawn.decode()
     assert r"Downloading \x1b[2K\x1b]0;owned\x07\x9b31m\u202e\u2066\u200b[red]{task}\r\nError: forged\nforged" in text

@@ -9,12 +9,11 @@ import re
 import struct
 import sys
 import termios
-from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 
+from command_line import commands, read_terminal
 from headstart.apps.cli.commands import app
 from headstart.report.text.layout import columns
 
@@ -48,13 +47,6 @@ MESSAGES = (
 )
 
 
-def commands(group: click.Group, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    for name, one in group.commands.items():
-        yield (*before, name)
-        if isinstance(one, click.Group):
-            yield from commands(one, (*before, name))
-
-
 def shown(width: int, *words: str) -> list[str]:
     """What a command shows on a terminal so wide, bars left out."""
     child, terminal = pty.fork()
@@ -62,16 +54,7 @@ def shown(width: int, *words: str) -> list[str]:
         # Not `execv`: readline may have put COLUMNS into the environment without Python's knowledge.
         os.execve(HEADSTART, [HEADSTART, *words], {k: v for k, v in os.environ.items() if k != "COLUMNS"})
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
-    received = b""
-    while True:
-        try:
-            block = os.read(terminal, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not block:
-            break
-        received += block
-    os.close(terminal)
+    received = read_terminal(terminal)
     os.waitpid(child, 0)
     lines = re.split(r"\r*\n", received.decode())
     return [line for line in lines if "\r" not in line and "%|" not in line]
@@ -87,7 +70,7 @@ def check(narrow: list[str], wide: list[str]) -> None:
     assert broken == set()
 
 
-@pytest.mark.parametrize("words", [(), *commands(app)], ids=" ".join)
+@pytest.mark.parametrize("words", [(), *(words for words, _ in commands(app))], ids=" ".join)
 def test_every_help_page_fits(words: tuple[str, ...]) -> None:
     narrow = shown(60, *words, "--help")
     assert any(line.startswith("Usage: headstart") for line in narrow)
