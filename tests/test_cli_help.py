@@ -15,6 +15,7 @@ import pytest
 from command_line import commands
 from headstart.apps.cli.commands import app
 from headstart.disk import home
+from headstart.photos.samples import find
 from test_embedding import run
 
 HEADSTART = str(Path(sys.executable).with_name("headstart"))
@@ -33,6 +34,8 @@ def test_every_help_has_examples_that_can_be_typed(words: tuple[str, ...]) -> No
         assert tuple(named)[: len(words)] == words, example
         known = {option for one in ALL[tuple(named)].params for option in one.opts}
         assert {word for word in typed if word.startswith("-")} <= known, example
+        if named == ["samples", "get"]:
+            assert find(typed[2])
 
 
 def test_help_of_a_command_is_its_help() -> None:

@@ -47,6 +47,11 @@ def test_a_command_can_be_copied_from_its_lines() -> None:
     assert max(map(columns, lines)) <= 40
 
 
+def test_what_follows_a_command_is_no_part_of_it() -> None:
+    text = "Copy it here: headstart backbones unpack FILE. Or unset HEADSTART_OFFLINE: another address is known"
+    assert not any(line.endswith("\\") for line in folded(text, 40))
+
+
 def test_a_table_that_does_not_fit_becomes_blocks() -> None:
     rows = [["backbone", "accuracy", "photos/s"], ["a-long-name-of-a-backbone", "95.0 %", "120"], ["b", "9.0 %", "1"]]
     assert len(table(rows).splitlines()) == 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,9 +107,10 @@ def _show(found: Similar) -> None:
 def _labels(photos: Sequence[Path]) -> dict[str, str] | None:
     """Class name of each photo, if the one folder or CSV given has classes."""
     from headstart.errors import DataError
+    from headstart.photos.folders import is_csv
     from headstart.photos.sources import open_source
 
-    if len(photos) != 1 or not (photos[0].is_dir() or os.fspath(photos[0]).lower().endswith(".csv")):
+    if len(photos) != 1 or not (photos[0].is_dir() or is_csv(photos[0])):
         return None
     try:
         source = open_source(photos[0])

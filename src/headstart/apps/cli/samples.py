@@ -36,7 +36,7 @@ def list_(as_json: bool) -> None:
         say(f"{names}: {licence}.")
 
 
-@samples.command(examples=("samples get beans",))
+@samples.command(examples=("samples get flowers",))
 @argument("name", help="As `headstart samples list` shows it.")
 @argument("folder", type=PATH, metavar="[DIR]", default=Path(), help="Where to put it, as DIR/NAME.")
 @option("--from", "file", type=PATH, metavar="FILE", help="Use this zip or tar.gz file instead of downloading it.")

@@ -16,7 +16,7 @@ _LATER_JAMO = range(0x1160, 0x1200)  # the second and third part of a Korean syl
 _SPACES = re.compile(r" +(?!%)")  # "95.0 %" stays together
 #: The words of a command; one in quotes may contain spaces.
 _ARGUMENTS = re.compile(r"(?:'[^']*'|\"[^\"]*\"|[^ ])+")
-_COMMAND = re.compile(r"(?P<before>.*: |)(?P<command>(?:\$ )?(?:headstart|pip) .*[^.])")
+_COMMAND = re.compile(r"(?P<before>.*: |)(?P<command>(?:\$ )?(?:headstart|pip) (?:(?!\. ).)*[^.])")
 
 
 def columns(text: str) -> int:
