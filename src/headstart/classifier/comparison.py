@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from headstart.backbones import catalogue
 from headstart.backbones.base import Backbone
 from headstart.backbones.card import Card, short_name
-from headstart.classifier.training import Work
+from headstart.classifier.training import Seconds, Work
 from headstart.classifier.trial import Trial
 from headstart.evaluation import ranking
 from headstart.evaluation.intervals import Protocol
@@ -111,7 +111,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class ComparisonSeconds:
+class ComparisonSeconds(Seconds):
     """Wall time of each step of a comparison, and in all; `curve` is None if none was asked for."""
 
     scan: float
@@ -119,10 +119,6 @@ class ComparisonSeconds:
     heads: float
     curve: float | None
     total: float
-
-    def to_json(self) -> dict[str, float]:
-        """The `seconds` of a comparison, see docs/json.md."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, repr=False)

@@ -54,7 +54,16 @@ class Work:
 
 
 @dataclass(frozen=True)
-class TrainingSeconds:
+class Seconds:
+    """Wall time of some steps; None for a step that was not asked for."""
+
+    def to_json(self) -> dict[str, float]:
+        """The `seconds` of a document, see docs/json.md."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class TrainingSeconds(Seconds):
     """Wall time of each step of a training, and in all; `curve` is None if none was asked for."""
 
     scan: float
@@ -63,10 +72,6 @@ class TrainingSeconds:
     evaluate: float
     curve: float | None
     total: float
-
-    def to_json(self) -> dict[str, float]:
-        """The `seconds` of a training, see docs/json.md."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, repr=False)
