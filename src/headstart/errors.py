@@ -11,6 +11,7 @@
     ├── BundleError       a saved classifier cannot be written, read or trusted
     ├── TrackingError     a run cannot be written for TensorBoard, or not be shown in it
     ├── ReportError       a report cannot be written
+    ├── ExportError       a classifier cannot be written in a format, or the file does not give its answers
     └── MissingExtraError an optional extra is not installed; an ImportError too
 
     HeadstartWarning      what was left out, or makes figures doubtful; the one class of our warnings
@@ -149,6 +150,10 @@ class TrackingError(HeadstartError):
 
 class ReportError(HeadstartError):
     """A report cannot be written."""
+
+
+class ExportError(HeadstartError):
+    """A classifier cannot be written in a format, or what was written does not give its answers."""
 
 
 class MissingExtraError(HeadstartError, ImportError):

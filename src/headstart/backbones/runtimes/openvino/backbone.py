@@ -60,6 +60,19 @@ class OpenVINOBackbone(Backbone):
             raise BackboneError(f"{self.card.handle} cannot run with the card of another model.")
         return super().with_card(card)
 
+    def graph(self, output: Output) -> Any:
+        """A new `openvino.Model` of what it computes, to build on.
+
+        Returns:
+            a graph with one input, uint8 `(1, height, width, 3)` unless the file fixes another batch size, RGB,
+            0..255, and one output, that of `embed` or `classify`.
+
+        Raises:
+            BackboneError: the file has changed or cannot be read any more.
+        """
+        with shutdown.inside():
+            return self._graphs.prepared(output)
+
     def embed(self, images: Images) -> Vectors:
         """See `Backbone.embed`."""
         return self._run("features", images, self.card.dim)

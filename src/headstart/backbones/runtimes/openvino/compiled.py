@@ -202,12 +202,12 @@ class Graphs:
 
     def _compile(self, output: Output) -> Compiled:
         try:
-            graph = self._prepared(output)
+            graph = self.prepared(output)
             own = graph.inputs[0].get_partial_shape()[0]
             fixed = own.get_length() if own.is_static else 1
             for batch in (*_BATCHES[self._card.precision], fixed):
                 if not _takes(graph, batch):
-                    graph = self._prepared(output)  # a failed change of shape leaves it inconsistent
+                    graph = self.prepared(output)  # a failed change of shape leaves it inconsistent
                     continue
                 model = _engine().compile_model(graph, "CPU", self._settings())
                 if batch == 1 or _rows_are_independent(model, list(graph.inputs[0].get_shape())):
@@ -224,7 +224,7 @@ class Graphs:
         self._keep(output, model, batch)
         return Compiled(model, batch, _requests(model))
 
-    def _prepared(self, output: Output) -> Any:
+    def prepared(self, output: Output) -> Any:
         """The graph from uint8 pictures to one output."""
         ov = engine()
         graph = self._build()

@@ -1,0 +1,80 @@
+"""A classifier as one graph of the engine: from uint8 pictures to probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from headstart.backbones.runtimes.openvino.backbone import OpenVINOBackbone
+from headstart.backbones.runtimes.openvino.compiled import engine
+from headstart.classifier.classifier import Classifier
+from headstart.errors import ExportError
+from headstart.heads.head import Head, LinearHead, NeighbourHead
+
+#: Names of the input and the output in every format that has names.
+INPUT, OUTPUT = "image", "probabilities"
+
+
+def joined(classifier: Classifier) -> Any:
+    """The backbone, the normalisation, the head and the softmax as an `openvino.Model`.
+
+    Returns:
+        a graph with the input `image`, uint8 `(1, height, width, 3)`, RGB, 0..255, and the output `probabilities`,
+        float32 `(1, k)`, in the order of the classifier's classes.
+
+    Raises:
+        ExportError: the backbone comes from a plugin, which has no graph.
+    """
+    backbone = classifier.backbone
+    if not isinstance(backbone, OpenVINOBackbone):
+        raise ExportError(
+            f"{classifier.card.handle} comes from a plugin: headstart does not know what it computes.\n"
+            "Expected a backbone from a model file. The formats of the head alone still work: sklearn, arrays."
+        )
+    ov = engine()
+    op = ov.opset13
+    features = backbone.graph("features")
+    shape = features.inputs[0].get_partial_shape()
+    features.reshape({features.inputs[0]: [1, *(side.get_length() for side in list(shape)[1:])]})
+    vectors = op.convert(features.outputs[0].node.input_value(0), "f32")
+    scores = _scores(_normalised(vectors), classifier.head)
+    probabilities = op.softmax(op.divide(scores, np.float32(classifier.head.temperature)), 1)
+    result = op.result(probabilities)
+    result.output(0).get_tensor().set_names({OUTPUT})
+    model = ov.Model([result], features.get_parameters(), "headstart")
+    model.inputs[0].get_tensor().set_names({INPUT})
+    model.inputs[0].node.set_friendly_name(INPUT)
+    return model
+
+
+def _normalised(vectors: Any) -> Any:
+    """`heads.power.normalise` without a sign, which not every format has."""
+    op = engine().opset13
+    return op.subtract(op.sqrt(op.relu(vectors)), op.sqrt(op.relu(op.negative(vectors))))
+
+
+def _scores(vectors: Any, head: Head) -> Any:
+    op = engine().opset13
+    if isinstance(head, LinearHead):
+        return op.add(op.matmul(vectors, head.weights, False, False), head.bias[None])
+    assert isinstance(head, NeighbourHead)
+    return _votes(vectors, head)
+
+
+def _votes(vectors: Any, head: NeighbourHead) -> Any:
+    """`NeighbourHead.scores`. The photos that vote are those at least as near as the k-th nearest."""
+    op = engine().opset13
+    last = np.array([1])
+    centred = op.subtract(vectors, head.centre[None])
+    length = op.sqrt(op.reduce_sum(op.multiply(centred, centred), last, True))
+    cosines = op.matmul(op.divide(centred, op.maximum(length, np.float32(1e-12))), head.vectors.T.copy(), False, False)
+    most = min(head.n_neighbors, len(head.vectors))
+    nearest = op.topk(cosines, np.int64(most), 1, "max", "value").output(0)
+    votes = op.convert(op.greater_equal(cosines, op.reduce_min(nearest, last, True)), "f32")
+    distances = op.divide(op.subtract(cosines, op.reduce_max(nearest, last, True)), np.float32(0.07))
+    weights = op.multiply(votes, op.exp(op.minimum(distances, np.float32(0))))
+    of_class = np.zeros((len(head.labels), head.classes), np.float32)
+    of_class[np.arange(len(head.labels)), head.labels] = 1
+    shares = op.add(op.matmul(weights, of_class, False, False), np.float32(0.01))
+    return op.log(op.divide(shares, op.reduce_sum(shares, last, True)))

@@ -1,0 +1,61 @@
+"""`Judge`: a written file as its own runtime reads and runs it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+Probabilities = npt.NDArray[np.float32]
+
+
+class Judge(ABC):
+    """Reads a file and answers with it; made in a child process with `Judge(path)`.
+
+    It uses the runtime and NumPy, and none of headstart's code that writes or trains.
+    """
+
+    @abstractmethod
+    def __init__(self, path: Path) -> None:
+        """Read the file or folder that the format's writer made."""
+
+    @abstractmethod
+    def runtime(self) -> str:
+        """Name and version of the runtime, such as `onnxruntime 1.32`."""
+
+    @abstractmethod
+    def classes(self) -> tuple[str, ...] | None:
+        """The class names as they stand in the file; None: the format has no place for them."""
+
+    @abstractmethod
+    def run(self, given: npt.NDArray[Any]) -> Probabilities:
+        """Probabilities for a batch.
+
+        Args:
+            given: uint8 `(n, height, width, 3)`, RGB, 0..255; of formats of the head alone, float32 features
+                `(n, dim)`. Runtimes whose files take one picture at a time are called n times.
+
+        Returns:
+            float32 `(n, k)`.
+        """
+
+    def read(self, photo: Path, height: int, width: int) -> Pixels | None:
+        """A photo as someone reads it who uses this runtime without headstart and follows our recipe.
+
+        Returns:
+            uint8 `(height, width, 3)`; None: the format takes no photos.
+        """
+        return pillow(photo, height, width)
+
+
+def pillow(photo: Path, height: int, width: int) -> Pixels:
+    """The recipe for Python, as in the README of each export, for the whole photo squashed."""
+    from PIL import Image, ImageOps
+
+    with Image.open(photo) as image:
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+        return np.asarray(upright.resize((width, height), Image.Resampling.BICUBIC))

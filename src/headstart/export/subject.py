@@ -1,0 +1,62 @@
+"""`Subject`: what is exported, in the forms that writers need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from headstart.backbones.card import Card
+from headstart.classifier.classifier import Classifier
+from headstart.export.graph.joined import joined
+from headstart.export.graph.layout import channels_last
+from headstart.export.graph.simpler import expanded, narrowed
+from headstart.export.graph.steps import Program
+from headstart.export.graph.translate import translate
+
+Precision = Literal["float32", "float16", "int8"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A classifier to be written, and how.
+
+    Attributes:
+        classifier: what is exported.
+        precision: of the weights: `float16` halves the file; sums are float32 all the same.
+        with_resize: whether photos of any size are taken, and resized inside the file.
+    """
+
+    classifier: Classifier
+    precision: Precision = "float32"
+    with_resize: bool = False
+
+    @property
+    def card(self) -> Card:
+        """Of the backbone."""
+        return self.classifier.card
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the probabilities."""
+        return self.classifier.classes
+
+    @cached_property
+    def raw(self) -> Program:
+        """All steps in float32; rounding is one step (`Quantize`)."""
+        return translate(self.graph())
+
+    @cached_property
+    def first(self) -> Program:
+        """Plain steps, channels first, weights in the precision asked for."""
+        plain = expanded(self.raw)
+        return narrowed(plain) if self.precision == "float16" else plain
+
+    @cached_property
+    def last(self) -> Program:
+        """As `first`, channels last."""
+        return channels_last(self.first)
+
+    def graph(self) -> Any:
+        """A new graph of the engine, see `graph.joined`."""
+        return joined(self.classifier)
