@@ -195,4 +195,3 @@ def fused(program: Program) -> Program:
                 made[step.output.name] = step
         steps.append(step)
     return replace(program, steps=tuple(step for step in steps if step.output.name not in gone))
-

@@ -145,6 +145,10 @@ def _narrow(step: Step) -> Step:
 
 
 def _half(constant: Constant) -> Constant:
-    if constant.array.dtype != np.float32 or constant.array.size < _MANY or np.abs(constant.array).max() >= np.finfo(np.float16).max:
+    if (
+        constant.array.dtype != np.float32
+        or constant.array.size < _MANY
+        or np.abs(constant.array).max() >= np.finfo(np.float16).max
+    ):
         return constant
     return replace(constant, array=constant.array.astype(np.float16))

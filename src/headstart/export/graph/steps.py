@@ -318,4 +318,6 @@ class Program:
     @property
     def quantised(self) -> bool:
         """Whether numbers are rounded on the way: the model was quantised."""
-        return any(isinstance(step, Quantize) or (isinstance(step, Unary) and step.kind == "round") for step in self.steps)
+        return any(
+            isinstance(step, Quantize) or (isinstance(step, Unary) and step.kind == "round") for step in self.steps
+        )
