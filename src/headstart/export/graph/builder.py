@@ -35,7 +35,7 @@ from headstart.export.graph.steps import (
 )
 
 
-class Unwritable(ExportError):
+class UnwritableError(ExportError):
     """A graph has an operation that cannot be expressed in steps.
 
     Attributes:
@@ -91,14 +91,14 @@ class Builder:
         """See `steps.Reduce`."""
         gone = {axis % x.rank for axis in axes}
         if any(x.shape[axis] is None for axis in gone):
-            raise Unwritable("Reduce", "over the pictures of a batch")
+            raise UnwritableError("Reduce", "over the pictures of a batch")
         sizes = [1 if i in gone else size for i, size in enumerate(x.shape) if keep or i not in gone]
         return self.add(Reduce, tuple(sizes), kind, x, tuple(sorted(gone)), keep)
 
     def softmax(self, x: Value, axis: int) -> Value:
         """See `steps.Softmax`."""
         if x.shape[axis] is None:
-            raise Unwritable("Softmax", "over the pictures of a batch")
+            raise UnwritableError("Softmax", "over the pictures of a batch")
         return self.add(Softmax, x.shape, x, axis % x.rank)
 
     def reshape(self, x: Value, sizes: Sequence[int]) -> Value:
@@ -111,7 +111,7 @@ class Builder:
         outside = prod(size for size in x.shape[:batch] if size is not None)
         found = next((i for i in range(len(sizes)) if prod(sizes[:i]) == outside), None)
         if found is None:
-            raise Unwritable("Reshape", "it mixes the pictures of a batch")
+            raise UnwritableError("Reshape", "it mixes the pictures of a batch")
         shape = tuple(None if i == found else int(size) for i, size in enumerate(sizes))
         return x if shape == x.shape else self.add(Reshape, shape, x)
 
@@ -126,7 +126,7 @@ class Builder:
         first = next(part for part in parts if isinstance(part, Value))
         axis %= first.rank
         if first.shape[axis] is None:
-            raise Unwritable("Concat", "of the pictures of a batch")
+            raise UnwritableError("Concat", "of the pictures of a batch")
         values = tuple(part if isinstance(part, Value) else self._repeated(part, first) for part in parts)
         sizes = [value.shape[axis] for value in values]
         total = sum(size for size in sizes if size is not None)
@@ -138,7 +138,7 @@ class Builder:
         if (start, stop) == (0, x.shape[axis]):
             return x
         if x.shape[axis] is None:
-            raise Unwritable("Slice", "of the pictures of a batch")
+            raise UnwritableError("Slice", "of the pictures of a batch")
         return self.add(Slice, (*x.shape[:axis], stop - start, *x.shape[axis + 1 :]), x, axis, start, stop)
 
     def pad(self, x: Value, before: Sequence[int], after: Sequence[int], number: float) -> Value:

@@ -66,8 +66,9 @@ class _Turning:
             case Unary() | Clamp() | Cast() if lasting:
                 self._add_turned(replace(step, x=self.turned(step.x)))
             case Quantize() if lasting:
-                bounds = {name: _turned(getattr(step, name)) for name in ("low", "high", "out_low", "out_high")}
-                self._add_turned(replace(step, x=self.turned(step.x), **bounds))
+                low, high, below, above = map(_turned, (step.low, step.high, step.out_low, step.out_high))
+                x = self.turned(step.x)
+                self._add_turned(replace(step, x=x, low=low, high=high, out_low=below, out_high=above))
             case Binary() if lasting and all(one.rank == 4 or isinstance(one, Constant) for one in step.operands):
                 self._add_turned(replace(step, a=self._operand(step.a), b=self._operand(step.b)))
             case Concat() if lasting:

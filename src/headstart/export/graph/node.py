@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.backbones.runtimes.openvino.compiled import engine
-from headstart.export.graph.builder import Builder, Unwritable
+from headstart.export.graph.builder import Builder, UnwritableError
 from headstart.export.graph.steps import Operand, Value
 
 #: What an operation computes from: a value of the program, or an array that is known already.
@@ -51,22 +51,22 @@ class Node:
         """An input that depends on the picture.
 
         Raises:
-            Unwritable: it does not.
+            UnwritableError: it does not.
         """
         found = self.inputs[index]
         if not isinstance(found, Value):
-            raise Unwritable(self.kind, f"its input {index} is constant")
+            raise UnwritableError(self.kind, f"its input {index} is constant")
         return found
 
     def known(self, index: int) -> npt.NDArray[Any]:
         """An input that is known already.
 
         Raises:
-            Unwritable: it depends on the picture.
+            UnwritableError: it depends on the picture.
         """
         found = self.inputs[index]
         if isinstance(found, Value):
-            raise Unwritable(self.kind, f"its input {index} depends on the picture")
+            raise UnwritableError(self.kind, f"its input {index} depends on the picture")
         return found
 
     def axes(self, index: int, rank: int) -> list[int]:
@@ -82,11 +82,11 @@ class Node:
         """The outputs of an operation whose inputs are all known, by OpenVINO itself.
 
         Raises:
-            Unwritable: OpenVINO cannot.
+            UnwritableError: OpenVINO cannot.
         """
         ov = engine()
         given = [ov.Tensor(np.array(one, order="C")) for one in self.inputs]
         outputs = [ov.Tensor(port.get_element_type(), port.get_shape()) for port in self.op.outputs()]
         if not self.op.evaluate(outputs, given):
-            raise Unwritable(self.kind, "of constants")
+            raise UnwritableError(self.kind, "of constants")
         return [np.array(tensor.data) for tensor in outputs]

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from headstart.export.graph.builder import Builder, Unwritable
+from headstart.export.graph.builder import Builder, UnwritableError
 from headstart.export.graph.node import Node, Source
 from headstart.export.graph.steps import BinaryKind, MatMul, Quantize, TopK, UnaryKind, Value
 
@@ -45,7 +45,7 @@ def _unary(builder: Builder, node: Node) -> Value:
 @operation("Round")
 def _round(builder: Builder, node: Node) -> Value:
     if node.attributes["mode"] != "half_to_even":
-        raise Unwritable("Round", "halves away from zero")
+        raise UnwritableError("Round", "halves away from zero")
     return builder.unary("round", node.value())
 
 
@@ -231,7 +231,7 @@ def _slice(builder: Builder, node: Node) -> Value:
         kept.append(np.unique(np.asarray(chosen)).astype(int).tolist())
     for axis, positions in enumerate(kept):
         if positions != list(range(positions[0], positions[-1] + 1)):
-            raise Unwritable(node.kind, "with steps")
+            raise UnwritableError(node.kind, "with steps")
         if x.shape[axis] is not None:
             x = builder.slice(x, axis, positions[0], positions[-1] + 1)
     return builder.reshape(x, shape)
@@ -247,11 +247,11 @@ def _gather(builder: Builder, node: Node) -> Value:
     (axis,) = node.axes(2, x.rank)
     size = x.shape[axis]
     if size is None:
-        raise Unwritable("Gather", "of the pictures of a batch")
+        raise UnwritableError("Gather", "of the pictures of a batch")
     order = [int(i) % size for i in indices.reshape(-1)]
     breaks = [i for i in range(1, len(order)) if order[i] != order[i - 1] + 1]
     if len(breaks) >= _PIECES:
-        raise Unwritable("Gather", "of indices in no order")
+        raise UnwritableError("Gather", "of indices in no order")
     runs = [order[start:stop] for start, stop in zip([0, *breaks], [*breaks, len(order)], strict=True)]
     pieces = [builder.slice(x, axis, run[0], run[-1] + 1) for run in runs]
     return builder.reshape(builder.concat(pieces, axis) if len(pieces) > 1 else pieces[0], node.shape())
@@ -260,7 +260,7 @@ def _gather(builder: Builder, node: Node) -> Value:
 @operation("Pad")
 def _pad(builder: Builder, node: Node) -> Value:
     if str(node.attributes["pad_mode"]).lower() != "constant" or min(*node.known(1), *node.known(2)) < 0:
-        raise Unwritable("Pad", "other than with a number")
+        raise UnwritableError("Pad", "other than with a number")
     number = float(node.known(3).reshape(-1)[0]) if len(node.inputs) > 3 else 0.0
     return builder.pad(node.value(), node.known(1).tolist(), node.known(2).tolist(), number)
 
@@ -295,13 +295,13 @@ def _matmul(builder: Builder, node: Node) -> Value:
         a = builder.transpose(a, [*range(a.rank - 2), a.rank - 1, a.rank - 2])
     if isinstance(b, Value):
         if a.rank != b.rank:
-            raise Unwritable("MatMul", "of values with different numbers of axes")
+            raise UnwritableError("MatMul", "of values with different numbers of axes")
         width = b.shape[-2 if turn else -1]
         return builder.add(MatMul, (*a.shape[:-1], width), a, b, turn)
     if b.ndim > 2 and b.size == np.prod(b.shape[-2:]):
         b = b.reshape(b.shape[-2:])
     if b.ndim != 2:
-        raise Unwritable("MatMul", "with several matrices of constants")
+        raise UnwritableError("MatMul", "with several matrices of constants")
     weights = builder.constant(np.ascontiguousarray(b.T if turn else b))
     return builder.add(MatMul, (*a.shape[:-1], weights.shape[1]), a, weights)
 
@@ -310,9 +310,9 @@ def _matmul(builder: Builder, node: Node) -> Value:
 def _attention(builder: Builder, node: Node) -> Value:
     q, k, v = node.value(0), node.value(1), node.value(2)
     if len(node.inputs) > 3 and not (isinstance(node.inputs[3], np.ndarray) and not node.inputs[3].any()):
-        raise Unwritable(node.kind, "with a mask")
+        raise UnwritableError(node.kind, "with a mask")
     if node.attributes.get("causal") or q.shape[-1] is None:
-        raise Unwritable(node.kind, "causal")
+        raise UnwritableError(node.kind, "causal")
     scale = float(node.known(4).reshape(-1)[0]) if len(node.inputs) > 4 else float(q.shape[-1]) ** -0.5
     scores = builder.add(MatMul, (*q.shape[:-1], k.shape[-2]), q, k, True)
     weights = builder.softmax(builder.binary("mul", scores, scale), -1)
@@ -323,7 +323,7 @@ def _attention(builder: Builder, node: Node) -> Value:
 def _top(builder: Builder, node: Node) -> list[Any]:
     x, k = node.value(), int(node.known(1))
     if node.attributes["mode"] != "max" or int(node.attributes["axis"]) % x.rank != x.rank - 1:
-        raise Unwritable("TopK", "of the smallest, or along another axis than the last")
+        raise UnwritableError("TopK", "of the smallest, or along another axis than the last")
     return [builder.add(TopK, (*x.shape[:-1], k), x, k)]
 
 

@@ -145,10 +145,7 @@ def _narrow(step: Step) -> Step:
 
 
 def _half(constant: Constant) -> Constant:
-    if (
-        constant.array.dtype != np.float32
-        or constant.array.size < _MANY
-        or np.abs(constant.array).max() >= np.finfo(np.float16).max
-    ):
+    array = constant.array
+    if array.dtype != np.float32 or array.size < _MANY or np.abs(array).max() >= np.finfo(np.float16).max:
         return constant
-    return replace(constant, array=constant.array.astype(np.float16))
+    return replace(constant, array=array.astype(np.float16))

@@ -317,7 +317,7 @@ class Program:
 
     @property
     def quantised(self) -> bool:
-        """Whether numbers are rounded on the way: the model was quantised."""
+        """Whether numbers are rounded on the way: the model was quantised. Only before `simpler.expanded`."""
         return any(
             isinstance(step, Quantize) or (isinstance(step, Unary) and step.kind == "round") for step in self.steps
         )

@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart.backbones.runtimes.openvino.compiled import engine
 from headstart.export.graph import operations, windows
-from headstart.export.graph.builder import Builder, Unwritable, fused
+from headstart.export.graph.builder import Builder, UnwritableError, fused
 from headstart.export.graph.node import Node, Source
 from headstart.export.graph.steps import Cast, Constant, Program, Value
 
@@ -42,7 +42,7 @@ def translate(model: Any) -> Program:
         model: `openvino.Model` with one input, uint8 `(1, height, width, 3)`, and one output `(1, k)`. It is changed.
 
     Raises:
-        Unwritable: an operation cannot be expressed in steps.
+        UnwritableError: an operation cannot be expressed in steps.
     """
     model = simplified(model)
     builder = Builder()
@@ -75,7 +75,7 @@ def _outputs(builder: Builder, node: Node) -> list[Source]:
         return [_converted(builder, node)]
     handler = _HANDLERS.get(node.kind)
     if handler is None:
-        raise Unwritable(node.kind)
+        raise UnwritableError(node.kind)
     made = handler(builder, node)
     return list(made) if isinstance(made, list) else [made]
 
@@ -86,7 +86,7 @@ def _converted(builder: Builder, node: Node) -> Source:
     if isinstance(x, Value) and x.dtype == "uint8":
         return builder.add(Cast, x.shape, x)
     if isinstance(x, Value) and node.output_type not in _FLOATS and not builder.is_whole(x):
-        raise Unwritable("Convert", f"to {node.output_type}")
+        raise UnwritableError("Convert", f"to {node.output_type}")
     return x
 
 

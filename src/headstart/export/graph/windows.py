@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from headstart.export.graph.builder import Builder, Unwritable
+from headstart.export.graph.builder import Builder, UnwritableError
 from headstart.export.graph.node import Node
 from headstart.export.graph.steps import Convolution, Pool, Value
 
@@ -16,7 +16,7 @@ Pair = tuple[int, int]
 
 def _pair(numbers: Sequence[int], kind: str) -> Pair:
     if len(numbers) != 2:
-        raise Unwritable(kind, f"with {len(numbers)} dimensions")
+        raise UnwritableError(kind, f"with {len(numbers)} dimensions")
     return int(numbers[0]), int(numbers[1])
 
 
@@ -45,7 +45,7 @@ def convolution(builder: Builder, node: Node) -> Value:
         groups = weights.shape[0]
         weights = weights.reshape(prod(weights.shape[:2]), *weights.shape[2:])
     if weights.ndim != 4:
-        raise Unwritable(node.kind, f"with {weights.ndim - 2} dimensions")
+        raise UnwritableError(node.kind, f"with {weights.ndim - 2} dimensions")
     strides, dilations = (_pair(node.attributes[name], node.kind) for name in ("strides", "dilations"))
     sizes = [int(size or 1) for size in x.shape[2:]]
     before, after = _borders(node, sizes, _pair(weights.shape[2:], node.kind), strides, dilations)
@@ -60,7 +60,7 @@ def _windows(node: Node) -> tuple[Value, Pair, Pair, Pair, Pair, Pair]:
     kernel, strides = (_pair(node.attributes[name], node.kind) for name in ("kernel", "strides"))
     dilations = node.attributes.get("dilations") or (1, 1)
     if any(int(one) != 1 for one in dilations):
-        raise Unwritable(node.kind, "with dilations")
+        raise UnwritableError(node.kind, "with dilations")
     sizes = [int(size or 1) for size in x.shape[2:]]
     before, after = _borders(node, sizes, kernel, strides, (1, 1))
     # The number of windows may be rounded up: then the last one reaches further than the border.
