@@ -36,15 +36,16 @@ class Written:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """One of the `formats` of `export.json`."""
+        """One of the `exports` of all documents, see docs/json.md."""
         return {
             "format": self.format.name,
-            "path": self.format.path,
-            "precision": self.precision,
-            "bytes": self.bytes,
-            "files": self.files,
+            "file": self.format.path,
+            "weights": self.precision,
+            "export_bytes": self.bytes,
+            "sha256": self.files,
             "proof": None if self.proof is None else self.proof.to_json(),
             "not_proven": self.unproven or None,
+            "faults": [] if self.proof is None else list(self.proof.faults),
             "notes": list(self.notes),
         }
 
@@ -76,8 +77,8 @@ class Exported:
     def to_json(self) -> dict[str, Any]:
         """The document that `headstart export --json` prints, see docs/json.md."""
         return {
-            "folder": str(self.folder),
-            "photos": self.photos,
-            "formats": [one.to_json() for one in self.written],
+            "path": str(self.folder),
+            "proven_on": self.photos,
+            "exports": [one.to_json() for one in self.written],
             "notes": list(self.notes),
         }

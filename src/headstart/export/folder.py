@@ -85,7 +85,7 @@ def describe(folder: Path, exported: Exported, classifier: Classifier, reference
         "classes": list(classifier.classes),
         "noise": reference.noise,
         "quantised": reference.quantised,
-        "formats": [one.to_json() for one in exported.written],
+        "exports": [one.to_json() for one in exported.written],
         "photos": known,
         "notes": list(exported.notes),
         "reference": sha256(folder / REFERENCE),

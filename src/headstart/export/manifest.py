@@ -92,7 +92,7 @@ def _parsed(found: dict[str, Any], packed: bytes) -> Manifest:
         untrusted.number(1e-3, 1.0)(found["view"]["fraction"]),
     )
     names = untrusted.many(untrusted.text(1000), 2, 100_000)(found["classes"])
-    kept = tuple(_kept(one) for one in found["formats"])
+    kept = tuple(_kept(one) for one in found["exports"])
     photos = {str(key): [float(number) for number in row] for key, row in found["photos"].items()}
     if any(len(row) != len(names) for row in photos.values()) or probabilities.shape != (len(pixels), len(names)):
         raise ValueError("its probabilities are not of its classes")
@@ -102,8 +102,8 @@ def _parsed(found: dict[str, Any], packed: bytes) -> Manifest:
 
 def _kept(one: dict[str, Any]) -> Kept:
     format_ = FORMATS[str(one["format"])]
-    precision: Precision = untrusted.one_of(*get_args(Precision))(one["precision"])
-    files = {str(name): str(digest) for name, digest in one["files"].items()}
+    precision: Precision = untrusted.one_of(*get_args(Precision))(one["weights"])
+    files = {str(name): str(digest) for name, digest in one["sha256"].items()}
     if any(Path(name).is_absolute() or ".." in Path(name).parts for name in files):
         raise ValueError("a file lies outside the folder")
     return Kept(format_, precision, files)

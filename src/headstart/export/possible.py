@@ -10,6 +10,8 @@ from headstart.errors import ExportError
 from headstart.export.known import FORMATS, Format
 from headstart.export.subject import Subject
 
+READY = "ready"
+
 
 @dataclass(frozen=True)
 class Possible:
@@ -26,10 +28,18 @@ class Possible:
     note: str
 
     def to_json(self) -> dict[str, Any]:
-        """One of the `formats` of `headstart export CLASSIFIER --json`."""
-        one = self.format
-        facts = {"format": one.name, "title": one.title, "runs_on": one.runs_on, "path": one.path}
-        return {**facts, "precisions": list(one.precisions), "bytes": self.bytes, "note": self.note}
+        """One of the `exports` of all documents, see docs/json.md."""
+        return {
+            "format": self.format.name,
+            "file": self.format.path,
+            "weights": self.format.precisions[0],
+            "export_bytes": self.bytes,
+            "sha256": None,
+            "proof": None,
+            "not_proven": None if self.note == READY else self.note,
+            "faults": [],
+            "notes": [f"{self.format.title}: {self.format.runs_on}"],
+        }
 
 
 def possible(classifier: Classifier) -> list[Possible]:
@@ -42,7 +52,7 @@ def possible(classifier: Classifier) -> list[Possible]:
         except ExportError as error:
             found.append(Possible(one, None, str(error).splitlines()[0]))
             continue
-        found.append(Possible(one, size, one.unwritable or one.unproven or "ready"))
+        found.append(Possible(one, size, one.unwritable or one.unproven or READY))
     return found
 
 

@@ -120,7 +120,8 @@ def _list(model: Path, backbone: str, fetch: bool, as_json: bool) -> int:
         classifier = options.open_model(model, backbone, fetch, bar)
         found = possible(classifier)
     if as_json:
-        print_json({"model": str(model), "formats": [one.to_json() for one in found]})
+        exports = [one.to_json() for one in found]
+        print_json({"path": None, "proven_on": 0, "exports": exports, "notes": []})
         return 0
     rows = [["format", "what it is", "runs on", "size", "proof"]]
     for one in found:

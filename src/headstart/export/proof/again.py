@@ -26,24 +26,36 @@ class Checked:
     """What a second proof of one format found.
 
     Attributes:
-        format: which.
+        kept: which, as it was written.
         proof: what its runtime answered; None: it could not be run here, or its files have changed.
         unproven: why it could not be run; empty if it was.
         faults: what is wrong with it; empty: nothing.
+        bytes: of its files.
     """
 
-    format: Format
+    kept: Kept
     proof: Proof | None
     unproven: str
     faults: tuple[str, ...]
+    bytes: int
+
+    @property
+    def format(self) -> Format:
+        """Which format it is."""
+        return self.kept.format
 
     def to_json(self) -> dict[str, Any]:
-        """One of the `formats` of `headstart export --check --json`."""
+        """One of the `exports` of all documents, see docs/json.md."""
         return {
             "format": self.format.name,
+            "file": self.format.path,
+            "weights": self.kept.precision,
+            "export_bytes": self.bytes,
+            "sha256": self.kept.files,
             "proof": None if self.proof is None else self.proof.to_json(),
             "not_proven": self.unproven or None,
             "faults": list(self.faults),
+            "notes": [],
         }
 
 
@@ -67,8 +79,8 @@ class Checks:
 
     def to_json(self) -> dict[str, Any]:
         """The document that `headstart export --check --json` prints, see docs/json.md."""
-        formats = [one.to_json() for one in self.formats]
-        return {"folder": str(self.folder), "photos": self.photos, "formats": formats}
+        exports = [one.to_json() for one in self.formats]
+        return {"path": str(self.folder), "proven_on": self.photos, "exports": exports, "notes": []}
 
 
 def check(folder: str | Path, photos: Pictures | None = None, progress: Choice = None) -> Checks:
@@ -106,9 +118,10 @@ def _known(kept: Manifest, photos: Pictures | None) -> Photos:
 
 def _again(folder: Path, kept: Manifest, one: Kept, photos: Photos, report: Progress) -> Checked:
     if changed := manifest.changed(folder, one):
-        return Checked(one.format, None, "", tuple(f"{name} is missing or has changed" for name in changed))
+        return Checked(one, None, "", tuple(f"{name} is missing or has changed" for name in changed), 0)
+    size = sum((folder / name).stat().st_size for name in one.files)
     if one.format.unproven:
-        return Checked(one.format, None, one.format.unproven, ())
+        return Checked(one, None, one.format.unproven, (), size)
     whole = one.format.takes == "pixels"
     report.message(f"{one.format.name}: proving it.")
     real = np.array([kept.photos[digest] for digest in photos.hashes]).reshape(-1, len(kept.classes))
@@ -118,4 +131,4 @@ def _again(folder: Path, kept: Manifest, one: Kept, photos: Photos, report: Prog
     answers = ask(one.format, folder / one.format.path, given, photos.paths if whole else (), kept.view)
     limit = limit_for(one.precision, kept.quantised and whole, kept.noise)
     proof = judged(answers, (wanted, nothing, kept.probabilities), kept.classes, limit)
-    return Checked(one.format, proof, "", proof.faults)
+    return Checked(one, proof, "", proof.faults, size)

@@ -59,15 +59,15 @@ class Difference:
     Attributes:
         pictures: compared.
         same_class: of them, that got the same class.
-        largest, mean: difference of a probability.
-        score: largest difference of the logarithm of a probability.
+        largest, mean_difference: of a probability.
+        largest_score: difference of the logarithm of a probability.
     """
 
     pictures: int
     same_class: int
     largest: float
-    mean: float
-    score: float
+    mean_difference: float
+    largest_score: float
 
     @classmethod
     def between(cls, wanted: Numbers, found: Numbers) -> Difference:
@@ -111,8 +111,18 @@ class Proof:
         return max(one.largest for one in (self.photos, self.blends, self.made_up) if one is not None)
 
     def to_json(self) -> dict[str, Any]:
-        """The `proof` of a format in `export.json`."""
-        return {**asdict(self), "faults": list(self.faults)}
+        """The `proof` of all documents, see docs/json.md."""
+        return {
+            "runtime": self.runtime,
+            "limit": self.limit.probability,
+            "limit_for": self.limit.why,
+            "on_photos": None if self.photos is None else asdict(self.photos),
+            "on_blends": None if self.blends is None else asdict(self.blends),
+            "on_made_up": asdict(self.made_up),
+            "own_reading": None if self.own_reading is None else asdict(self.own_reading),
+            "batch_difference": self.batch,
+            "seconds_a_picture": self.seconds,
+        }
 
 
 def judged(answers: Answers, wanted: tuple[Numbers, Numbers, Numbers], classes: tuple[str, ...], limit: Limit) -> Proof:
@@ -157,6 +167,6 @@ def _over(name: str, found: Difference, limit: Limit) -> list[str]:
             f"probabilities of {name} differ by up to {found.largest:.1e} (at most {limit.probability:.1e}; "
             f"{found.same_class:,} of {found.pictures:,} have the same class)"
         )
-    if limit.score is not None and found.score > limit.score:
-        faults.append(f"scores of {name} differ by up to {found.score:.1e} (at most {limit.score:.1e})")
+    if limit.score is not None and found.largest_score > limit.score:
+        faults.append(f"scores of {name} differ by up to {found.largest_score:.1e} (at most {limit.score:.1e})")
     return faults
