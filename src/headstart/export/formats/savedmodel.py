@@ -20,8 +20,8 @@ from headstart.export.graph.steps import Program, Shape
 from headstart.export.subject import Subject
 from headstart.export.wire import data, entry, whole, wholes
 
-#: Of the graph: the oldest that has all its operators, TensorFlow 2.0; one without a version is taken to be older.
-_PRODUCER = 119
+#: Version of the graph: that of TensorFlow 2.12. One without a version is taken for one of 2015.
+_PRODUCER = 1394
 #: The most that a protocol buffer can hold.
 _MOST = 2**31 - 1
 _TYPES = {
