@@ -41,11 +41,12 @@ def _model(graph: Graph, size: int) -> bytes:
         if tensor.array is not None:
             buffers.append(tensor.array.tobytes())
         tensors.append(_tensor(flat, tensor, 0 if tensor.array is None else len(buffers) - 1))
+    operators = [_operator(flat, one, kinds.index((one.kind, one.version))) for one in graph.operators]
     subgraph = flat.table(
         offset(0, flat.offsets(tensors)),
         offset(1, flat.wholes([graph.picture])),
         offset(2, flat.wholes([graph.result])),
-        offset(3, flat.offsets([_operator(flat, one, kinds.index((one.kind, one.version))) for one in graph.operators])),
+        offset(3, flat.offsets(operators)),
         offset(4, flat.text("main")),
     )
     described = flat.table(offset(0, flat.text("TFLITE_METADATA")), (1, "Uint32", 1))

@@ -10,8 +10,10 @@ import zipfile
 
 import numpy as np
 
+from headstart.errors import ExportError
 from headstart.export.formats.tflite.flat import Flat, offset
 from headstart.export.graph.joined import INPUT, OUTPUT
+from headstart.safety.printable import show
 
 #: Name of the file with the class names in the archive at the end of the file.
 LABELS = "labels.txt"
@@ -37,7 +39,17 @@ def metadata() -> bytes:
 
 
 def with_labels(model: bytes, classes: tuple[str, ...]) -> bytes:
-    """A file with a zip archive of the class names behind it, one a line."""
+    """A file with a zip archive of the class names behind it, one a line.
+
+    Raises:
+        ExportError: a class name has a line break.
+    """
+    broken = [name for name in classes if name != "".join(name.splitlines())]
+    if broken:
+        raise ExportError(
+            f"The class name {show(broken[0])} has a line break: a TFLite file holds class names one a line.\n"
+            "Expected names of one line. Rename the class and train again, or use another format."
+        )
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
         file.writestr(zipfile.ZipInfo(LABELS), "\n".join(classes) + "\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -27,7 +26,6 @@ from headstart.export.graph.steps import (
     Program,
     Reduce,
     Reshape,
-    Shape,
     Slice,
     Softmax,
     Step,
@@ -43,8 +41,8 @@ _UNARY = {
 }  # fmt: skip
 _BINARY = {"add": "ADD", "sub": "SUB", "mul": "MUL", "div": "DIV", "max": "MAXIMUM", "min": "MINIMUM", "pow": "POW"}
 _REDUCE = {"mean": "MEAN", "sum": "SUM", "max": "REDUCE_MAX", "min": "REDUCE_MIN"}
-#: The first version of these operators that broadcasts more than four axes, and that takes so many at all.
-_BROADCAST = {"sub": 3, "div": 2, "max": 3, "min": 3}
+#: The first version of these operators that broadcasts more than four axes.
+_BROADCAST: dict[str, int] = {"sub": 3, "div": 2, "max": 3, "min": 3}
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,9 @@ class Graph:
         if array.dtype == np.int32 or array.dtype == np.float32:
             return self._tensor(key, Tensor(name, array.dtype.name, array.shape, None, array))
         # Whole numbers up to 2048 are exact in float16, and LiteRT's fast kernels take weights that are float16.
-        small = self._tensor(f"{key} small", Tensor(f"{name}_small", "float16", array.shape, None, array.astype(np.float16)))
+        small = self._tensor(
+            f"{key} small", Tensor(f"{name}_small", "float16", array.shape, None, array.astype(np.float16))
+        )
         wide = self._tensor(key, Tensor(name, "float32", array.shape))
         self._add("DEQUANTIZE", [small], [wide], 3)
         return wide
@@ -131,9 +131,9 @@ class Graph:
             return self._numbers[operand.name]
         return self._numbers_of(operand.name, operand.array)
 
-    def _wholes(self, numbers: Sequence[int] | int) -> int:
+    def _wholes(self, numbers: npt.ArrayLike) -> int:
         """An input of whole numbers, such as a shape; equal ones are shared."""
-        array = np.array(numbers, np.int32)
+        array = np.asarray(numbers, np.int32)
         return self._numbers_of(f"wholes_{array.tolist()}", array)
 
     def _add(self, kind: str, inputs: list[int], outputs: list[int], version: int = 1, **options: Any) -> None:
@@ -168,17 +168,19 @@ class Graph:
             case Binary():
                 broadcast = rank > 4 and step.a.shape != step.b.shape
                 activation = {"activation": unit.activation} if unit.activation else {}
-                self._add(_BINARY[step.kind], inputs, [out], _BROADCAST.get(step.kind, 1) if broadcast else 1, **activation)
+                self._add(
+                    _BINARY[step.kind], inputs, [out], _BROADCAST.get(step.kind, 1) if broadcast else 1, **activation
+                )
             case Pool():
                 self._add(
                     "MAX_POOL_2D" if step.kind == "max" else "AVERAGE_POOL_2D", inputs, [out],
                     filter_width=step.kernel[1], filter_height=step.kernel[0], **_window(step),
                 )  # fmt: skip
             case Pad():
-                sizes = self._wholes(list(zip(step.before, step.after, strict=True)))
-                number = [self._numbers_of(f"{step.output.name}_number", np.array([step.number], np.float32))]
-                version = 4 if rank > 4 else 1
-                self._add("PADV2" if step.number else "PAD", [*inputs, sizes, *number[: bool(step.number)]], [out], version)
+                inputs.append(self._wholes(np.transpose([step.before, step.after])))
+                if step.number:
+                    inputs.append(self._numbers_of(f"{step.output.name}_number", np.array([step.number], np.float32)))
+                self._add("PADV2" if step.number else "PAD", inputs, [out], 4 if rank > 4 else 1)
             case MatMul():
                 self._add("BATCH_MATMUL", inputs, [out], adj_y=step.turn_b)
             case Reduce():
@@ -229,9 +231,7 @@ class Graph:
         bias = unit.bias or Constant(f"{step.output.name}_bias", np.zeros(weights.shape[1], np.float32))
         turned = self._numbers_of(f"{weights.name}_turned", weights.array.T)
         inputs = [self._operand(step.a), turned, self._operand(bias)]
-        self._add(
-            "FULLY_CONNECTED", inputs, [out], 5 if keep else 1, activation=unit.activation, keep_num_dims=keep
-        )
+        self._add("FULLY_CONNECTED", inputs, [out], 5 if keep else 1, activation=unit.activation, keep_num_dims=keep)
 
 
 def _window(step: Convolution | Pool) -> dict[str, int]:
