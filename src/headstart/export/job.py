@@ -61,12 +61,13 @@ def export(
     temporary = atomic.beside(target)
     try:
         temporary.mkdir()
+        subjects = {subject.precision: subject}  # a model is translated once for each precision
         written = []
         for one in wanted:
-            chosen_precision = precision if precision in one.precisions else one.precisions[0]
-            assert chosen_precision is not None
-            _write(replace(subject, precision=chosen_precision), one, temporary, reference)
-            written.append((one, chosen_precision))
+            weights = precision if precision in one.precisions else one.precisions[0]
+            assert weights is not None
+            _write(subjects.setdefault(weights, replace(subject, precision=weights)), one, temporary, reference)
+            written.append((one, weights))
         proven = tuple(_proven(*one, temporary, reference, classifier, report) for one in written)
         exported = Exported(target, proven, len(found), tuple(notes))
         _refuse(exported)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from headstart.backbones.card import Card
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.exporting import Precision
-from headstart.export.graph.joined import joined
+from headstart.export.graph.joined import features, joined
 from headstart.export.graph.layout import channels_last
 from headstart.export.graph.simpler import expanded, narrowed
 from headstart.export.graph.steps import Program
@@ -26,11 +26,13 @@ class Subject:
         classifier: what is exported.
         precision: of the weights: `float16` halves the file; sums are float32 all the same.
         with_resize: whether photos of any size are taken, and resized inside the file.
+        quantised: the backbone in int8, see `export.int8`; None: as it is.
     """
 
     classifier: Classifier
     precision: Precision = "float32"
     with_resize: bool = False
+    quantised: Any = field(default=None, compare=False, repr=False)
 
     @property
     def card(self) -> Card:
@@ -43,7 +45,7 @@ class Subject:
         return self.classifier.classes
 
     @property
-    def quantised(self) -> bool:
+    def was_quantised(self) -> bool:
         """Whether the model was quantised before it came to headstart."""
         return any(node.get_type_name() == "FakeQuantize" for node in self.graph().get_ops())
 
@@ -65,4 +67,9 @@ class Subject:
 
     def graph(self) -> Any:
         """A new graph of the engine, see `graph.joined`."""
-        return joined(self.classifier)
+        return self._graph.clone()
+
+    @cached_property
+    def _graph(self) -> Any:
+        backbone = features(self.classifier) if self.quantised is None else self.quantised.clone()
+        return joined(backbone, self.classifier.head)

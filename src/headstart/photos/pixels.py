@@ -20,7 +20,8 @@ from headstart.errors import PhotoError
 Images = npt.NDArray[np.uint8]
 Fit = Literal["squash", "crop", "pad"]
 
-_PAD_GREY = 127
+#: Of the border that `pad` adds.
+PAD_GREY = 127
 
 #: Names of profiles that need no transform, in Latin-1 or in the UTF-16 of newer profiles.
 _SRGB = (b"sRGB", "sRGB".encode("utf-16-be"))
@@ -85,7 +86,7 @@ def render(image: Image.Image, view: View, fill: bool = True) -> Images:
     if orientation in _TRANSPOSE:
         rgb = rgb.transpose(_TRANSPOSE[orientation])
     if view.fit == "pad" and fill:  # last, so that no profile changes the grey and no rotation moves an odd pixel
-        canvas = Image.new("RGB", (view.width, view.height), (_PAD_GREY, _PAD_GREY, _PAD_GREY))
+        canvas = Image.new("RGB", (view.width, view.height), (PAD_GREY, PAD_GREY, PAD_GREY))
         canvas.paste(rgb, ((view.width - rgb.width) // 2, (view.height - rgb.height) // 2))
         rgb = canvas
     return np.array(rgb, dtype=np.uint8)

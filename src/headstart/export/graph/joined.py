@@ -16,12 +16,11 @@ from headstart.heads.head import Head, LinearHead, NeighbourHead
 INPUT, OUTPUT = "image", "probabilities"
 
 
-def joined(classifier: Classifier) -> Any:
-    """The backbone, the normalisation, the head and the softmax as an `openvino.Model`.
+def features(classifier: Classifier) -> Any:
+    """The backbone as an `openvino.Model`.
 
     Returns:
-        a graph with the input `image`, uint8 `(1, height, width, 3)`, RGB, 0..255, and the output `probabilities`,
-        float32 `(1, k)`, in the order of the classifier's classes.
+        a graph with one input, uint8 `(1, height, width, 3)`, and one output, `(1, dim)`.
 
     Raises:
         ExportError: the backbone comes from a plugin, which has no graph.
@@ -32,17 +31,31 @@ def joined(classifier: Classifier) -> Any:
             f"{classifier.card.handle} comes from a plugin: headstart does not know what it computes.\n"
             "Expected a backbone from a model file. The formats of the head alone still work: sklearn, arrays."
         )
+    found = backbone.graph("features")
+    shape = found.inputs[0].get_partial_shape()
+    found.reshape({found.inputs[0]: [1, *(side.get_length() for side in list(shape)[1:])]})
+    return found
+
+
+def joined(backbone: Any, head: Head) -> Any:
+    """The backbone, the normalisation, the head and the softmax as an `openvino.Model`.
+
+    Args:
+        backbone: of `features`; it becomes part of the result.
+        head: of the classifier.
+
+    Returns:
+        a graph with the input `image`, uint8 `(1, height, width, 3)`, RGB, 0..255, and the output `probabilities`,
+        float32 `(1, k)`, in the order of the classifier's classes.
+    """
     ov = engine()
     op = ov.opset13
-    features = backbone.graph("features")
-    shape = features.inputs[0].get_partial_shape()
-    features.reshape({features.inputs[0]: [1, *(side.get_length() for side in list(shape)[1:])]})
-    vectors = op.convert(features.outputs[0].node.input_value(0), "f32")
-    scores = _scores(_normalised(vectors), classifier.head)
-    probabilities = op.softmax(op.divide(scores, np.float32(classifier.head.temperature)), 1)
+    vectors = op.convert(backbone.outputs[0].node.input_value(0), "f32")
+    scores = _scores(_normalised(vectors), head)
+    probabilities = op.softmax(op.divide(scores, np.float32(head.temperature)), 1)
     result = op.result(probabilities)
     result.output(0).get_tensor().set_names({OUTPUT})
-    model = ov.Model([result], features.get_parameters(), "headstart")
+    model = ov.Model([result], backbone.get_parameters(), "headstart")
     model.inputs[0].get_tensor().set_names({INPUT})
     model.inputs[0].node.set_friendly_name(INPUT)
     return model

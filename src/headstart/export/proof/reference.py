@@ -73,7 +73,7 @@ def reference_for(subject: Subject, photos: Photos, exported: bool) -> Reference
     if exported and subject.card.precision != "float32":
         wanted = _run(subject, pixels, {})
         rounding = float(np.abs(wanted - own).max())
-    quantised = exported and subject.quantised
+    quantised = exported and subject.was_quantised
     if quantised:
         noise = float(np.abs(_run(subject, pixels, _IN_FLOATS) - wanted).max())
     ends = [len(photos), len(photos) + len(blends)]

@@ -12,7 +12,8 @@ import stat
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -39,12 +40,25 @@ _LINE = 4096  # bytes of the longest line before the data of a kept graph
 _once = threading.Lock()  # for objects that exist only once
 
 
+@contextmanager
+def without_telemetry() -> Iterator[None]:
+    """The telemetry package cannot be imported meanwhile, and what wants it uses its own silent replacement."""
+    absent = object()
+    telemetry = sys.modules.get("openvino_telemetry", absent)
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # documented: makes its import fail
+    try:
+        yield
+    finally:
+        del sys.modules["openvino_telemetry"]
+        if telemetry is not absent:
+            sys.modules["openvino_telemetry"] = telemetry  # type: ignore[assignment]
+
+
 def engine() -> Any:
     """The module `openvino`, imported without its telemetry.
 
     `import openvino` contacts a server (openvino/tools/ovc/__init__.py) and creates a folder in the user's home.
-    headstart promises to stay offline, so the telemetry package cannot be imported meanwhile, and OpenVINO uses its own
-    silent replacement. Nothing else of OpenVINO is affected.
+    headstart promises to stay offline, see `without_telemetry`.
 
     Raises:
         BackboneError: this process was forked from one that has used OpenVINO.
@@ -52,15 +66,8 @@ def engine() -> Any:
     forks.enter()
     with _once:
         if "openvino" not in sys.modules:
-            absent = object()
-            telemetry = sys.modules.get("openvino_telemetry", absent)
-            sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # documented: makes its import fail
-            try:
+            with without_telemetry():
                 import openvino
-            finally:
-                del sys.modules["openvino_telemetry"]
-                if telemetry is not absent:
-                    sys.modules["openvino_telemetry"] = telemetry  # type: ignore[assignment]
     import openvino
 
     return openvino
