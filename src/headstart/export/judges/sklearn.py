@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,7 @@ class Judge(base.Judge):
 
     def runtime(self) -> str:
         """See `base.Judge.runtime`."""
-        import sklearn
-
-        return f"scikit-learn {sklearn.__version__}"
+        return f"scikit-learn {version('scikit-learn')}"
 
     def classes(self) -> tuple[str, ...] | None:
         """See `base.Judge.classes`."""
