@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from headstart.classifier.exporting import export_with
 from headstart.evaluation.shown import present_with
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from headstart.classifier.as_is import classify
     from headstart.classifier.classifier import Classifier
     from headstart.classifier.comparing import compare
+    from headstart.classifier.exporting import Exporter
     from headstart.classifier.similar import similar
     from headstart.classifier.training import train
     from headstart.errors import HeadstartError, HeadstartWarning
@@ -54,7 +56,12 @@ def _presenter() -> Presenter:
     return import_module("headstart.report.presenter")
 
 
+def _exporter() -> Exporter:
+    return import_module("headstart.export.job")
+
+
 present_with(_presenter)
+export_with(_exporter)
 
 
 def load(folder: str | Path, *, backbone: str = "", fetch: bool = False) -> Classifier:

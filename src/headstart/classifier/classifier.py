@@ -13,6 +13,7 @@ from headstart import backbones
 from headstart.backbones.base import Backbone
 from headstart.backbones.card import Card
 from headstart.classifier import saved
+from headstart.classifier.exporting import Exported, Precision, exporter
 from headstart.classifier.measuring import measure, vectors_of
 from headstart.evaluation.leakage import without_conflicts
 from headstart.evaluation.results import Measured, PhotoCounts, Predictions
@@ -145,6 +146,46 @@ class Classifier:
         """
         facts = (self.choice, self.head, self.seed, self.about, self.seen)
         saved.write(folder, saved.Saved(self.card, self.classes, *facts), overwrite)
+
+    def export(
+        self,
+        out: str | Path,
+        formats: str | Iterable[str],
+        *,
+        photos: Pictures | None = None,
+        precision: Precision | None = None,
+        with_resize: bool = False,
+        overwrite: bool = False,
+        progress: Choice = None,
+    ) -> Exported:
+        """Write it for other runtimes, and prove that each file gives its answers; nothing else stays in place.
+
+        Args:
+            out: folder to be made.
+            formats: one or more of `openvino`, `onnx`, `tflite`, `savedmodel`, `keras`, `tfjs`, `page`, `coreml`,
+                `sklearn`, `arrays`.
+            photos: to prove on, at most 200 of them; if not given, those it was measured on, if they are still there.
+            precision: of the weights: `float32`, `float16` or `int8`; if not given, the usual one of each format.
+            with_resize: take photos of any size, and resize them inside the file (`openvino`, `onnx`).
+            overwrite: replace an export that is there.
+            progress: see `headstart.train`.
+
+        Returns:
+            what was written, and what each file answered.
+
+        Raises:
+            ExportError: a format is not known, cannot express the model or needs a package; the folder exists or
+                cannot be written; or a file does not give the classifier's answers.
+
+        Examples:
+            >>> import headstart
+            >>> trees = headstart.train("photos").classifier
+            >>> trees.export("out", "arrays", photos="photos")
+            Exported(...out: arrays)
+        """
+        settings = {"photos": photos, "precision": precision, "with_resize": with_resize}
+        exported: Exported = exporter().export(self, out, formats, **settings, overwrite=overwrite, progress=progress)
+        return exported
 
     @classmethod
     def load(

@@ -16,6 +16,7 @@ from headstart import backbones
 from headstart.classifier import bundle
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.measuring import vectors_of
+from headstart.classifier.remembered import remember
 from headstart.classifier.trial import Selection, Trial, check_settings, curve_of, learn, prepare, read_source
 from headstart.evaluation.results import Measured
 from headstart.evaluation.shown import Reported, presenter
@@ -248,6 +249,7 @@ def train(
     rate = features.computed / features.seconds if features.computed else None
     work = Work(features.computed, features.from_store, rate)
     trial = learn(opened, kept, head, seed, prepare(source, features, report, skip_small_classes), fraction)
+    remember(trial.classifier, trial.measured.answers.paths)
     if output is not None:
         trial.classifier.save(output, overwrite=overwrite)
     saved = time.perf_counter()

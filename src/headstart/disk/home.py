@@ -18,6 +18,7 @@ PARTS = {
     "tried": "what was found in models' files",
     "feeds": "input ranges that were found out",
     "samples": "locks of downloads",
+    "measured": "which photos classifiers were measured on",
     "unpacked": "photos unpacked from archives",
 }
 

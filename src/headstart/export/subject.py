@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from headstart.backbones.card import Card
 from headstart.classifier.classifier import Classifier
+from headstart.classifier.exporting import Precision
 from headstart.export.graph.joined import joined
 from headstart.export.graph.layout import channels_last
 from headstart.export.graph.simpler import expanded, narrowed
 from headstart.export.graph.steps import Program
 from headstart.export.graph.translate import translate
 
-Precision = Literal["float32", "float16", "int8"]
+__all__ = ["Precision", "Subject"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Subject:
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the probabilities."""
         return self.classifier.classes
+
+    @property
+    def quantised(self) -> bool:
+        """Whether the model was quantised before it came to headstart."""
+        return any(node.get_type_name() == "FakeQuantize" for node in self.graph().get_ops())
 
     @cached_property
     def raw(self) -> Program:

@@ -43,6 +43,10 @@ class Judge(ABC):
             float32 `(n, k)`.
         """
 
+    def close(self) -> None:
+        """End what it has started, such as a browser."""
+        return
+
     def read(self, photo: Path, height: int, width: int) -> Pixels | None:
         """A photo as someone reads it who uses this runtime without headstart and follows our recipe.
 
@@ -52,10 +56,21 @@ class Judge(ABC):
         return pillow(photo, height, width)
 
 
-def pillow(photo: Path, height: int, width: int) -> Pixels:
-    """The recipe for Python, as in the README of each export, for the whole photo squashed."""
+def pillow(photo: Path, height: int, width: int, fit: str = "squash", fraction: float = 1.0) -> Pixels:
+    """The recipe for Python that stands in the README of each export; arguments as those of `photos.pixels.View`."""
     from PIL import Image, ImageOps
 
     with Image.open(photo) as image:
         upright = ImageOps.exif_transpose(image).convert("RGB")
-        return np.asarray(upright.resize((width, height), Image.Resampling.BICUBIC))
+    if fit == "crop":
+        scale = min(upright.width / width, upright.height / height) * fraction
+        left, top = (upright.width - width * scale) / 2, (upright.height - height * scale) / 2
+        box = (left, top, left + width * scale, top + height * scale)
+        return np.asarray(upright.resize((width, height), Image.Resampling.BICUBIC, box=box))
+    if fit == "pad":
+        scale = min(width / upright.width, height / upright.height)
+        size = max(round(upright.width * scale), 1), max(round(upright.height * scale), 1)
+        canvas = Image.new("RGB", (width, height), (127, 127, 127))
+        canvas.paste(upright.resize(size, Image.Resampling.BICUBIC), ((width - size[0]) // 2, (height - size[1]) // 2))
+        return np.asarray(canvas)
+    return np.asarray(upright.resize((width, height), Image.Resampling.BICUBIC))

@@ -1,0 +1,176 @@
+"""`export`: writes a classifier in the formats asked for, and proves each before any of it stays in place."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from headstart.classifier.classifier import Classifier
+from headstart.classifier.exporting import Precision
+from headstart.disk import atomic
+from headstart.errors import ExportError
+from headstart.export import folder
+from headstart.export.exported import Exported, Written
+from headstart.export.graph.builder import UnwritableError
+from headstart.export.known import FORMATS, Format, chosen
+from headstart.export.proof.child import ask
+from headstart.export.proof.pictures import photos_for
+from headstart.export.proof.reference import Reference, reference_for
+from headstart.export.proof.verdict import judged, limit_for
+from headstart.export.subject import Subject
+from headstart.photos.pictures import Pictures
+from headstart.progress import Choice, Progress, standard
+from headstart.safety.printable import counted
+
+
+def export(
+    classifier: Classifier,
+    out: str | Path,
+    formats: str | Iterable[str],
+    *,
+    photos: Pictures | None = None,
+    precision: Precision | None = None,
+    with_resize: bool = False,
+    overwrite: bool = False,
+    progress: Choice = None,
+) -> Exported:
+    """Write a classifier for other runtimes, and prove that each file gives its answers; see `Classifier.export`."""
+    report = standard(progress)
+    wanted = chosen([formats] if isinstance(formats, str) else list(formats))
+    _check(wanted, precision, with_resize)
+    target = folder.check_target(out, overwrite)
+    subject = Subject(classifier, with_resize=with_resize)
+    found = photos_for(classifier, photos)
+    notes = []
+    if not len(found):
+        notes.append(
+            "No photos were given, and those that the classifier was measured on are not known or no longer there: "
+            "proven on made-up pictures only. Better: --photos FOLDER (in Python: photos=...)."
+        )
+        report.caution(notes[0])
+    whole = [one for one in wanted if one.takes == "pixels"]
+    reference = reference_for(subject, found, exported=bool(whole))
+    if reference.rounding:
+        notes.append(
+            f"The classifier runs in {classifier.card.precision} in headstart. The files run in float32 and are "
+            f"compared with float32; that alone changes probabilities by up to {reference.rounding:.1e}."
+        )
+        report.message(notes[-1])
+    temporary = atomic.beside(target)
+    try:
+        temporary.mkdir()
+        written = []
+        for one in wanted:
+            chosen_precision = precision if precision in one.precisions else one.precisions[0]
+            assert chosen_precision is not None
+            _write(replace(subject, precision=chosen_precision), one, temporary, reference)
+            written.append((one, chosen_precision))
+        proven = tuple(_proven(*one, temporary, reference, classifier, report) for one in written)
+        exported = Exported(target, proven, len(found), tuple(notes))
+        _refuse(exported)
+        folder.describe(temporary, exported, classifier, reference)
+        atomic.install(temporary, target)
+    except OSError as error:
+        raise ExportError(f"{out} cannot be written: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return exported
+
+
+def _check(wanted: list[Format], precision: Precision | None, with_resize: bool) -> None:
+    """Refuse before the work what would be refused after it.
+
+    Raises:
+        ExportError: a format lacks the precision, cannot carry the resizing, or needs a package to be written.
+    """
+    for one in wanted:
+        if one.unwritable:
+            raise ExportError(f"{one.name} cannot be written here: it needs another package.\n{one.unwritable}")
+        if with_resize and not one.resizes:
+            able = ", ".join(name for name, other in FORMATS.items() if other.resizes)
+            raise ExportError(f"{one.name} cannot carry the resizing of photos.\nExpected --with-resize with: {able}.")
+        if precision is not None and precision not in one.precisions and one.takes == "pixels":
+            able = ", ".join(name for name, other in FORMATS.items() if precision in other.precisions)
+            raise ExportError(f"{one.name} cannot be written in {precision}.\nFormats that can: {able}.")
+
+
+def _write(subject: Subject, one: Format, into: Path, reference: Reference) -> None:
+    """Write a format.
+
+    Raises:
+        ExportError: the model has an operation that the format lacks; the message names the formats that still work.
+    """
+    target = into / one.path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if one.checks:
+            one.write(subject, target, checks=reference.examples)
+        else:
+            one.write(subject, target)
+    except UnwritableError as error:
+        able = [other.name for other in FORMATS.values() if other is not one and _writable(subject, other, into)]
+        raise ExportError(f"{error}\nNot in {one.name}. Formats that still work: {', '.join(able)}.") from error
+
+
+def _writable(subject: Subject, one: Format, into: Path) -> bool:
+    """Whether a format can be written, found out by writing it."""
+    trial = into / "trial"
+    target = trial / one.path
+    if one.unwritable:
+        return False
+    try:
+        target.parent.mkdir(parents=True)
+        one.write(replace(subject, precision=one.precisions[0]), target)
+    except UnwritableError:
+        return False
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)
+    return True
+
+
+def _proven(
+    one: Format,
+    precision: Precision,
+    into: Path,
+    reference: Reference,
+    classifier: Classifier,
+    report: Progress,
+) -> Written:
+    files = folder.hashes(into, one)
+    size = sum((into / name).stat().st_size for name in files)
+    missing = one.unproven
+    if missing:
+        report.caution(f"{one.name}: {missing}")
+        return Written(one, precision, files, size, None, missing)
+    report.message(f"{one.name}: written ({size / 1e6:,.1f} MB), proving it on {_pictures(reference)}.")
+    photos = reference.photos.paths if one.takes == "pixels" else ()
+    answers = ask(one, into / one.path, reference.given_to(one), photos, classifier.card.view)
+    limit = limit_for(precision, reference.quantised and one.takes == "pixels", reference.noise)
+    proof = judged(answers, reference.answers, classifier.classes, limit)
+    return Written(one, precision, files, size, proof, "")
+
+
+def _pictures(reference: Reference) -> str:
+    photos, blends, made_up = (len(one) for one in reference.answers)
+    if not photos:
+        return f"{made_up} made-up pictures"
+    return f"{counted(photos, 'photo')}, {blends} blends of two and {made_up} made-up pictures"
+
+
+def _refuse(exported: Exported) -> None:
+    """Let nothing stay in place if a file does not give the classifier's answers.
+
+    Raises:
+        ExportError: which, and by how much.
+    """
+    wrong = [one for one in exported.written if one.proof is not None and one.proof.faults]
+    if wrong:
+        lines = [f"{one.format.name}: {fault}." for one in wrong for fault in one.proof.faults]  # type: ignore[union-attr]
+        names = ", ".join(one.format.name for one in wrong)
+        raise ExportError(
+            f"Not exported: {names} does not give the classifier's answers.\n"
+            + "\n".join(lines)
+            + "\nNothing was kept. The other formats can be exported without it; please report this as a bug."
+        )

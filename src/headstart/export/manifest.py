@@ -1,0 +1,116 @@
+"""`export.json` and `reference.npz`, read back: what an export is, and what its files have to answer."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from headstart.classifier.exporting import Precision
+from headstart.disk.hashes import sha256
+from headstart.errors import ExportError
+from headstart.export.exported import FORMAT
+from headstart.export.known import FORMATS, Format
+from headstart.photos.images import Fit, View
+from headstart.safety import untrusted
+
+MANIFEST, REFERENCE = "export.json", "reference.npz"
+#: Bytes of each; ours have a megabyte.
+_MOST = 2**28
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One format as `export.json` has it."""
+
+    format: Format
+    precision: Precision
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `export.json` and `reference.npz` say.
+
+    Attributes:
+        classes: class names, in the order of the probabilities.
+        view: how photos are fitted to the input.
+        formats: what there is. noise, quantised: of the model, see `Reference`.
+        photos: probabilities of photos by their SHA-256 (hex).
+        pixels, features, probabilities: of the made-up pictures.
+    """
+
+    classes: tuple[str, ...]
+    view: View
+    formats: tuple[Kept, ...]
+    noise: float
+    quantised: bool
+    photos: dict[str, list[float]]
+    pixels: npt.NDArray[np.uint8]
+    features: npt.NDArray[np.float32]
+    probabilities: npt.NDArray[np.float32]
+
+
+def read(folder: Path) -> Manifest:
+    """Read an export back; its files may come from anyone, and none of them is run here.
+
+    Raises:
+        ExportError: it is no export, or is not as it was written.
+    """
+    try:
+        text = untrusted.read_bytes(folder / MANIFEST, _MOST)
+        packed = untrusted.read_bytes(folder / REFERENCE, _MOST)
+    except FileNotFoundError as error:
+        raise ExportError(f"{folder} is not an export.\nExpected a folder that headstart export wrote.") from error
+    except (OSError, ValueError) as error:
+        raise ExportError(
+            f"{folder} cannot be read: {error}.\nExpected a folder that headstart export wrote."
+        ) from error
+    try:
+        return _parsed(json.loads(text), packed)
+    except (KeyError, ValueError, TypeError, AttributeError, OSError, RecursionError, EOFError) as error:
+        raise ExportError(f"{folder} is not as it was written: {error}.\nExport the classifier again.") from error
+
+
+def _parsed(found: dict[str, Any], packed: bytes) -> Manifest:
+    if untrusted.whole(1, 10**9)(found["format"]) > FORMAT:
+        raise ValueError("a newer version of headstart wrote it")
+    if hashlib.sha256(packed).hexdigest() != found["reference"]:
+        raise ValueError(f"{REFERENCE} has changed")
+    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+        pixels, features, probabilities = (arrays[name] for name in ("pixels", "features", "probabilities"))
+    view = View(
+        untrusted.whole(1, 4096)(found["view"]["height"]),
+        untrusted.whole(1, 4096)(found["view"]["width"]),
+        untrusted.one_of(*get_args(Fit))(found["view"]["fit"]),
+        untrusted.number(1e-3, 1.0)(found["view"]["fraction"]),
+    )
+    names = untrusted.many(untrusted.text(1000), 2, 100_000)(found["classes"])
+    kept = tuple(_kept(one) for one in found["formats"])
+    photos = {str(key): [float(number) for number in row] for key, row in found["photos"].items()}
+    if any(len(row) != len(names) for row in photos.values()) or probabilities.shape != (len(pixels), len(names)):
+        raise ValueError("its probabilities are not of its classes")
+    noise = untrusted.number(0.0, 1.0)(found["noise"])
+    return Manifest(tuple(names), view, kept, noise, bool(found["quantised"]), photos, pixels, features, probabilities)
+
+
+def _kept(one: dict[str, Any]) -> Kept:
+    format_ = FORMATS[str(one["format"])]
+    precision: Precision = untrusted.one_of(*get_args(Precision))(one["precision"])
+    files = {str(name): str(digest) for name, digest in one["files"].items()}
+    if any(Path(name).is_absolute() or ".." in Path(name).parts for name in files):
+        raise ValueError("a file lies outside the folder")
+    return Kept(format_, precision, files)
+
+
+def changed(folder: Path, kept: Kept) -> list[str]:
+    """The files of a format that are missing or not as they were written."""
+    return [
+        name for name, digest in kept.files.items() if not (folder / name).is_file() or sha256(folder / name) != digest
+    ]

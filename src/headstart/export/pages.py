@@ -1,0 +1,73 @@
+"""README.md and proof.html of an export: for whoever receives the folder."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from headstart.classifier.classifier import Classifier
+from headstart.classifier.saved import version_of
+from headstart.export.exported import Exported, Written
+from headstart.export.proof.verdict import Difference
+from headstart.export.recipe import recipe
+from headstart.report.html import page
+from headstart.safety.printable import counted, show
+
+_HERE = Path(__file__).parent / "templates"
+
+
+def readme(exported: Exported, classifier: Classifier) -> str:
+    """README.md: what it is, input, output, how photos get in, proof, licences."""
+    template = _texts().get_template("README.md.j2")
+    return template.render(exported=exported, classifier=classifier, recipe=recipe(classifier.card), version=_version())
+
+
+def proof(exported: Exported, classifier: Classifier) -> str:
+    """proof.html: the figures of every format, in the style of the report."""
+    environment = page.templates().overlay(loader=FileSystemLoader(_HERE))
+    environment.filters |= {"apart": apart, "share": share}
+    template = environment.get_template("proof.html.j2")
+    unproven = [one for one in exported.written if one.proof is None]
+    return template.render(
+        exported=exported, classifier=classifier, unproven=unproven, day=date.today(), version=_version()
+    )
+
+
+def share(found: Difference | None) -> str:
+    """How many pictures got the same class: `200 of 200`."""
+    return "–" if found is None else f"{found.same_class:,} of {found.pictures:,}"
+
+
+def apart(number: float | None) -> str:
+    """A difference of probabilities for people: `2.5e-07`; 0 where there is none."""
+    if number is None:
+        return "any"
+    return "0" if number == 0 else f"{number:.1e}"
+
+
+def size(one: Written) -> str:
+    """Of a format's files: `13.4 MB`."""
+    return f"{one.bytes / 1e6:,.1f} MB"
+
+
+def _version() -> str:
+    return version_of("headstart")
+
+
+@cache
+def _texts() -> Environment:
+    """Templates of plain text: names are made printable, and nothing is escaped, as Markdown has no safe way to."""
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )  # fmt: skip
+    environment.filters |= {"apart": apart, "share": share, "size": size, "show": show}
+    environment.globals |= {"counted": counted}
+    return environment
+
+
+__all__ = ["Markup", "apart", "proof", "readme", "share", "size"]

@@ -1,0 +1,54 @@
+"""Which formats a classifier can be written in here, how large they become, and what each needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from headstart.classifier.classifier import Classifier
+from headstart.errors import ExportError
+from headstart.export.known import FORMATS, Format
+from headstart.export.subject import Subject
+
+
+@dataclass(frozen=True)
+class Possible:
+    """A format for one classifier.
+
+    Attributes:
+        format: which.
+        bytes: its files will have about this size; None: it cannot be written.
+        note: what it needs, or why it cannot be written; or that it is ready.
+    """
+
+    format: Format
+    bytes: int | None
+    note: str
+
+    def to_json(self) -> dict[str, Any]:
+        """One of the `formats` of `headstart export CLASSIFIER --json`."""
+        one = self.format
+        facts = {"format": one.name, "title": one.title, "runs_on": one.runs_on, "path": one.path}
+        return {**facts, "precisions": list(one.precisions), "bytes": self.bytes, "note": self.note}
+
+
+def possible(classifier: Classifier) -> list[Possible]:
+    """All formats, each with its size for this classifier; the model is translated, and nothing is written."""
+    head = sum(array.nbytes for array in classifier.head.arrays().values())
+    found = []
+    for one in FORMATS.values():
+        try:
+            size = head if one.takes == "features" else _size(classifier, one)
+        except ExportError as error:
+            found.append(Possible(one, None, str(error).splitlines()[0]))
+            continue
+        found.append(Possible(one, size, one.unwritable or one.unproven or "ready"))
+    return found
+
+
+def _size(classifier: Classifier, one: Format) -> int:
+    subject = Subject(classifier, one.precisions[0])
+    if one.name == "openvino":  # needs no translation
+        constants = (node for node in subject.graph().get_ops() if node.get_type_name() == "Constant")
+        return sum(node.get_byte_size() for node in constants)
+    return subject.first.bytes

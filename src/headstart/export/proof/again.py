@@ -1,0 +1,121 @@
+"""An export proven again, here or on another machine: `headstart export --check`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.errors import ExportError
+from headstart.export import manifest
+from headstart.export.known import Format
+from headstart.export.manifest import Kept, Manifest
+from headstart.export.proof.child import ask
+from headstart.export.proof.pictures import Photos, read
+from headstart.export.proof.verdict import Proof, judged, limit_for
+from headstart.photos.pictures import Pictures
+from headstart.photos.sources import find_files
+from headstart.progress import Choice, Progress, standard
+from headstart.safety.printable import counted
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a second proof of one format found.
+
+    Attributes:
+        format: which.
+        proof: what its runtime answered; None: it could not be run here, or its files have changed.
+        unproven: why it could not be run; empty if it was.
+        faults: what is wrong with it; empty: nothing.
+    """
+
+    format: Format
+    proof: Proof | None
+    unproven: str
+    faults: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """One of the `formats` of `headstart export --check --json`."""
+        return {
+            "format": self.format.name,
+            "proof": None if self.proof is None else self.proof.to_json(),
+            "not_proven": self.unproven or None,
+            "faults": list(self.faults),
+        }
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What a second proof found.
+
+    Attributes:
+        folder: of the export.
+        formats: each of them. photos: real photos they were run on.
+    """
+
+    folder: Path
+    formats: tuple[Checked, ...]
+    photos: int
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Everything that is wrong."""
+        return tuple(f"{one.format.name}: {fault}" for one in self.formats for fault in one.faults)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that `headstart export --check --json` prints, see docs/json.md."""
+        formats = [one.to_json() for one in self.formats]
+        return {"folder": str(self.folder), "photos": self.photos, "formats": formats}
+
+
+def check(folder: str | Path, photos: Pictures | None = None, progress: Choice = None) -> Checks:
+    """Prove an export again: its files are as they were written, and their runtimes give headstart's answers.
+
+    The classifier is not needed: `export.json` has its answers for the made-up pictures and, by the SHA-256 of their
+    files, for the photos that the export was proven on.
+
+    Args:
+        folder: that `headstart export` wrote.
+        photos: the photos it was proven on, wherever they are now; others are left out.
+        progress: see `headstart.train`.
+
+    Raises:
+        ExportError: it is no export; or photos are given, and it was proven on none of them.
+    """
+    report, path = standard(progress), Path(folder)
+    kept = manifest.read(path)
+    found = _known(kept, photos)
+    return Checks(path, tuple(_again(path, kept, one, found, report) for one in kept.formats), len(found))
+
+
+def _known(kept: Manifest, photos: Pictures | None) -> Photos:
+    if photos is None:
+        return read([], kept.view)
+    every = read(find_files(photos), kept.view)
+    rows = [i for i, digest in enumerate(every.hashes) if digest in kept.photos]
+    if not rows:
+        raise ExportError(
+            f"None of the {counted(len(every), 'photo')} is one that the export was proven on.\nExpected some of "
+            f"those {len(kept.photos)}; leave the photos out to prove it on made-up pictures."
+        )
+    return every.only(rows)
+
+
+def _again(folder: Path, kept: Manifest, one: Kept, photos: Photos, report: Progress) -> Checked:
+    if changed := manifest.changed(folder, one):
+        return Checked(one.format, None, "", tuple(f"{name} is missing or has changed" for name in changed))
+    if one.format.unproven:
+        return Checked(one.format, None, one.format.unproven, ())
+    whole = one.format.takes == "pixels"
+    report.message(f"{one.format.name}: proving it.")
+    real = np.array([kept.photos[digest] for digest in photos.hashes]).reshape(-1, len(kept.classes))
+    nothing = kept.probabilities[:0]
+    pixels = np.concatenate([photos.pixels, kept.pixels])
+    given, wanted = (pixels, real) if whole else (kept.features, nothing)
+    answers = ask(one.format, folder / one.format.path, given, photos.paths if whole else (), kept.view)
+    limit = limit_for(one.precision, kept.quantised and whole, kept.noise)
+    proof = judged(answers, (wanted, nothing, kept.probabilities), kept.classes, limit)
+    return Checked(one.format, proof, "", proof.faults)

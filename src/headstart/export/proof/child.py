@@ -1,0 +1,119 @@
+"""A file run by its own runtime in a process of its own. `ask` is called here, `answer` runs there."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from headstart.errors import ExportError
+from headstart.export.judges.base import Judge, pillow
+from headstart.export.known import FORMATS, Format
+from headstart.photos.images import View
+from headstart.safety import child
+
+#: Seconds and megabytes that a runtime may take. TensorFlow reserves gigabytes.
+_SECONDS, _MEGABYTES = 1800.0, 16_000
+#: Pictures in a batch, and how many are answered again in such batches.
+BATCH, AGAIN = 3, 9
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a file answered.
+
+    Attributes:
+        runtime: name and version.
+        classes: class names in the file, in its order; None: the format has no place for them.
+        alone: float32 `(n, k)`, of pictures given one at a time.
+        together: float32 `(m, k)`, of the last m of them, last first, in batches of three.
+        photos: float32 `(p, k)`, of photos that the runtime read itself; None: it takes no photos.
+        seconds: to answer one picture.
+    """
+
+    runtime: str
+    classes: tuple[str, ...] | None
+    alone: npt.NDArray[np.float32]
+    together: npt.NDArray[np.float32]
+    photos: npt.NDArray[np.float32] | None
+    seconds: float
+
+
+def ask(format_: Format, path: Path, given: npt.NDArray[Any], photos: tuple[str, ...], view: View) -> Answers:
+    """Run a file in a process of its own.
+
+    Args:
+        format_: of the file.
+        path: of the file.
+        given: what its runtime takes: uint8 `(n, height, width, 3)`, or float32 features `(n, dim)`.
+        photos: paths, to be read in the runtime's own way.
+        view: how they are fitted to the input.
+
+    Raises:
+        ExportError: the runtime cannot read or run it.
+    """
+    with tempfile.TemporaryDirectory(prefix="headstart-") as folder:
+        pixels = Path(folder) / "given.npy"
+        np.save(pixels, given)
+        request = {
+            "format": format_.name,
+            "path": str(path.absolute()),
+            "given": str(pixels),
+            "photos": list(photos),
+            "view": asdict(view),
+        }
+        try:
+            reply = child.call(
+                "headstart.export.proof.child:answer",
+                json.dumps(request).encode(),
+                seconds=_SECONDS,
+                megabytes=_MEGABYTES,
+            )
+        except child.ChildError as error:
+            raise ExportError(f"{format_.path} cannot be run by its own runtime: {error}.") from error
+    with np.load(io.BytesIO(reply), allow_pickle=False) as found:
+        facts = json.loads(found["facts"].tobytes())
+        classes = None if facts["classes"] is None else tuple(facts["classes"])
+        own = found["photos"] if len(found["photos"]) else None
+        return Answers(facts["runtime"], classes, found["alone"], found["together"], own, facts["seconds"])
+
+
+def answer(data: bytes) -> bytes:
+    """In the child process: read the file, run it, return what it answered as an `.npz`."""
+    asked = json.loads(data)
+    given = np.load(asked["given"])
+    judge: Judge = FORMATS[asked["format"]].judge(Path(asked["path"]))
+    try:
+        started = time.perf_counter()
+        alone = np.concatenate([judge.run(given[i : i + 1]) for i in range(len(given))])
+        seconds = (time.perf_counter() - started) / len(given)
+        last = np.ascontiguousarray(given[::-1][:AGAIN])
+        together = np.concatenate([judge.run(last[i : i + BATCH]) for i in range(0, len(last), BATCH)])
+        own = [_read(judge, Path(photo), View(**asked["view"])) for photo in asked["photos"]]
+        photos = [judge.run(np.ascontiguousarray(one[None])) for one in own if one is not None]
+        facts = {"runtime": judge.runtime(), "classes": judge.classes(), "seconds": seconds}
+    finally:
+        judge.close()
+    packed = io.BytesIO()
+    np.savez(
+        packed,
+        facts=np.frombuffer(json.dumps(facts).encode(), np.uint8),
+        alone=alone,
+        together=together,
+        photos=np.concatenate(photos) if photos else alone[:0],
+    )
+    return packed.getvalue()
+
+
+def _read(judge: Judge, photo: Path, view: View) -> npt.NDArray[np.uint8] | None:
+    """A photo as the runtime's users read it; what is cut off or added by the view is up to the recipe."""
+    if view.fit == "squash":
+        return judge.read(photo, view.height, view.width)
+    return pillow(photo, view.height, view.width, view.fit, view.fraction)

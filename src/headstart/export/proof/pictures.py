@@ -1,0 +1,102 @@
+"""What files are proven on: the user's photos, blends of them, and made-up pictures that may be passed on."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headstart.classifier.classifier import Classifier
+from headstart.classifier.remembered import MOST, recall, spread
+from headstart.errors import ExportError, PhotoError
+from headstart.photos import images
+from headstart.photos.images import Images, View
+from headstart.photos.pictures import Pictures
+from headstart.photos.sources import find_files
+
+#: Pictures that are made up, and those mixed from neighbours.
+MADE_UP, BLENDS = 8, 50
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Photos in a classifier's view.
+
+    Attributes:
+        paths: n of them, in the order given. hashes: SHA-256 (hex) of each file.
+        labels: the class that the folder of each is named after; None if it is not named after one.
+        pixels: uint8 `(n, height, width, 3)`.
+    """
+
+    paths: tuple[str, ...]
+    hashes: tuple[str, ...]
+    labels: tuple[str | None, ...]
+    pixels: Images
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def only(self, rows: Sequence[int]) -> Photos:
+        """Some of them."""
+        paths, hashes = (tuple(of[i] for i in rows) for of in (self.paths, self.hashes))
+        return Photos(paths, hashes, tuple(self.labels[i] for i in rows), self.pixels[list(rows)])
+
+    def blends(self) -> Images:
+        """Means of neighbouring photos: they lie between classes, where differences show most."""
+        count = min(len(self) - 1, BLENDS)
+        if count < 1:
+            return self.pixels[:0]
+        pairs = self.pixels[: count + 1].astype(np.uint16)
+        return ((pairs[:-1] + pairs[1:]) // 2).astype(np.uint8)
+
+
+def photos_for(classifier: Classifier, given: Pictures | None) -> Photos:
+    """The photos to prove on: those given, else those that it was measured on, if they are still there; at most 200.
+
+    Raises:
+        ExportError: photos are given, and none of them can be used.
+        DataError: a path does not exist.
+    """
+    files = recall(classifier) if given is None else find_files(given)
+    found = read([files[i] for i in spread(len(files), MOST)], classifier.card.view, classifier.classes)
+    if given is not None and not len(found):
+        raise ExportError("None of the photos to prove on can be used.\nExpected at least one photo.")
+    return found
+
+
+def read(files: Sequence[str], view: View, classes: Sequence[str] = ()) -> Photos:
+    """The photos among these files that can be used."""
+    paths, hashes, pixels = [], [], []
+    for file in files:
+        try:
+            data = images.read(file)
+            pixels.append(images.decode(data, view))
+        except PhotoError:
+            continue
+        paths.append(file)
+        hashes.append(images.content_hash(data).hex())
+    folders = [os.path.basename(os.path.dirname(os.path.abspath(path))) for path in paths]
+    labels = tuple(folder if folder in classes else None for folder in folders)
+    stacked = np.stack(pixels) if pixels else np.zeros((0, view.height, view.width, 3), np.uint8)
+    return Photos(tuple(paths), tuple(hashes), labels, stacked)
+
+
+def made_up(view: View, count: int = MADE_UP) -> Images:
+    """Pictures that show nothing: soft blots of colour, the same ones every time. They compress well.
+
+    Returns:
+        uint8 `(count, height, width, 3)`, 0 and 255 among its numbers.
+    """
+    from PIL import Image
+
+    found = []
+    for i in range(count):
+        sides = 2 + 2 * (i % 4), 3 + 2 * (i % 3)
+        digits = hashlib.shake_256(f"headstart {i}".encode()).digest(sides[0] * sides[1] * 3)
+        small = np.frombuffer(digits, np.uint8).reshape(*sides, 3)
+        large = Image.fromarray(small).resize((view.width, view.height), Image.Resampling.BICUBIC)
+        found.append(np.asarray(large))
+    return np.stack(found)

@@ -1,0 +1,91 @@
+"""Headstart's own answers, with which files are compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from headstart.backbones.runtimes.openvino.compiled import engine
+from headstart.errors import BackboneError
+from headstart.export.known import Format
+from headstart.export.proof.pictures import Photos, made_up
+from headstart.export.subject import Subject
+from headstart.heads import power
+from headstart.photos.images import Images
+
+Probabilities = npt.NDArray[np.float64]
+#: OpenVINO's setting that keeps it from computing quantised models with whole numbers; a test holds it.
+_IN_FLOATS = {"LP_TRANSFORMS_MODE": "NO"}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Pictures and headstart's answers.
+
+    Attributes:
+        photos: real ones, maybe none.
+        pixels: uint8 `(n, height, width, 3)`: of the photos, of blends of them, made-up ones.
+        features: float32 `(n, dim)`, what the backbone gives for them.
+        answers: float64, of the photos `(p, k)`, the blends `(b, k)` and the made-up ones `(m, k)`.
+        quantised: whether the model was quantised before it came to headstart.
+        noise: of a quantised model, the largest difference of a probability between two ways of running it; else 0.
+        rounding: largest difference between the classifier's own precision (bfloat16) and float32; 0 in float32.
+    """
+
+    photos: Photos
+    pixels: Images
+    features: npt.NDArray[np.float32]
+    answers: tuple[Probabilities, Probabilities, Probabilities]
+    quantised: bool
+    noise: float
+    rounding: float
+
+    def given_to(self, format_: Format) -> npt.NDArray[np.float32] | Images:
+        """What a format's runtime takes."""
+        return self.pixels if format_.takes == "pixels" else self.features
+
+    @property
+    def examples(self) -> list[tuple[Images, npt.NDArray[np.float32]]]:
+        """The made-up pictures with their answers, to be put into files that check themselves."""
+        count = len(self.answers[2])
+        return list(zip(self.pixels[-count:], self.answers[2].astype(np.float32), strict=True))
+
+
+def reference_for(subject: Subject, photos: Photos, exported: bool) -> Reference:
+    """Headstart's answers for photos, blends and made-up pictures.
+
+    Args:
+        subject: what is exported.
+        photos: to prove on.
+        exported: whether a format with the whole model is written: then a model in bfloat16, or a quantised one, is
+            also run in another way.
+    """
+    classifier = subject.classifier
+    blends, examples = photos.blends(), made_up(subject.card.view)
+    pixels = np.concatenate([photos.pixels, blends, examples])
+    features = classifier.backbone.embed(pixels)
+    vectors = features.copy()
+    power.normalise(vectors)
+    own = classifier.head.predict_proba(vectors)
+    wanted, noise, rounding = own, 0.0, 0.0
+    if exported and subject.card.precision != "float32":
+        wanted = _run(subject, pixels, {})
+        rounding = float(np.abs(wanted - own).max())
+    quantised = exported and subject.quantised
+    if quantised:
+        noise = float(np.abs(_run(subject, pixels, _IN_FLOATS) - wanted).max())
+    ends = [len(photos), len(photos) + len(blends)]
+    first, second, third = np.split(wanted, ends)
+    return Reference(photos, pixels, features, (first, second, third), quantised, noise, rounding)
+
+
+def _run(subject: Subject, pixels: Images, settings: dict[str, str]) -> Probabilities:
+    """What the engine answers in float32, with further settings."""
+    ov = engine()
+    try:
+        model = ov.Core().compile_model(subject.graph(), "CPU", {"INFERENCE_PRECISION_HINT": "f32", **settings})
+        return np.concatenate([np.array(model(one[None])[0], np.float64) for one in pixels])
+    except RuntimeError as error:
+        raise BackboneError(f"{subject.card.handle} cannot be run in float32: {error}.") from error

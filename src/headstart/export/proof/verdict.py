@@ -1,0 +1,162 @@
+"""What a proof found: how far a file's answers are from headstart's, how far they may be, and what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from headstart.classifier.exporting import Precision
+from headstart.export.proof.child import Answers
+
+#: How far a probability may be from headstart's, by the precision of the weights, and the same for scores (natural
+#: logarithms of probabilities), which show more where probabilities are close to 0 or 1.
+LIMITS: dict[Precision, tuple[float, float]] = {"float32": (1e-5, 1e-3), "float16": (1e-2, 0.25)}
+#: For models that were quantised before: each engine rounds a few numbers the other way, see `engine_noise`.
+QUANTISED = 2e-2
+#: Scores are compared where the probability is at least this: smaller ones are not normal float32 numbers.
+_TINY = 1e-30
+Numbers = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How far answers may be apart.
+
+    Attributes:
+        probability, score: largest difference; None: any.
+        why: in words, for people.
+    """
+
+    probability: float | None
+    score: float | None
+    why: str
+
+
+def limit_for(precision: Precision, quantised: bool, noise: float = 0.0) -> Limit:
+    """The limit for a file.
+
+    Args:
+        precision: of its weights. int8 has none: its price was accepted before.
+        quantised: whether the model itself was quantised before.
+        noise: how far two ways of running a quantised model are apart, see `engine_noise`.
+    """
+    if precision == "int8":
+        return Limit(None, None, "quantised on request: see its price")
+    probability, score = LIMITS[precision]
+    if not quantised:
+        return Limit(probability, score, precision)
+    why = f"a quantised model, whose answers differ by {noise:.1e} between two ways of running it in headstart"
+    return Limit(max(QUANTISED, probability) + 2 * noise, None, why)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far answers are from headstart's.
+
+    Attributes:
+        pictures: compared.
+        same_class: of them, that got the same class.
+        largest, mean: difference of a probability.
+        score: largest difference of the logarithm of a probability.
+    """
+
+    pictures: int
+    same_class: int
+    largest: float
+    mean: float
+    score: float
+
+    @classmethod
+    def between(cls, wanted: Numbers, found: Numbers) -> Difference:
+        """The difference of two `(n, k)` arrays of probabilities."""
+        gap = np.abs(wanted - found)
+        logarithms = [np.log(np.maximum(one, _TINY)) for one in (wanted.astype(np.float64), found.astype(np.float64))]
+        same = int((wanted.argmax(axis=1) == found.argmax(axis=1)).sum())
+        score = float(np.abs(logarithms[0] - logarithms[1]).max(initial=0.0))
+        return cls(len(gap), same, float(gap.max(initial=0.0)), float(gap.mean()) if gap.size else 0.0, score)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What its own runtime answered for one file.
+
+    Attributes:
+        runtime: name and version.
+        limit: how far it may be from headstart.
+        photos: on real photos, with headstart's pixels; None: there were none.
+        blends: on means of two photos; None: there were none.
+        made_up: on made-up pictures.
+        batch: largest difference between pictures alone and in batches of three, in another order.
+        own_reading: on the photos as the runtime's users read them; None: it takes none. It has no limit.
+        seconds: for one picture.
+        faults: what is wrong, in words; empty: it gives headstart's answers.
+    """
+
+    runtime: str
+    limit: Limit
+    photos: Difference | None
+    blends: Difference | None
+    made_up: Difference
+    batch: float
+    own_reading: Difference | None
+    seconds: float
+    faults: tuple[str, ...]
+
+    @property
+    def largest(self) -> float:
+        """Largest difference of a probability on all pictures with headstart's pixels."""
+        return max(one.largest for one in (self.photos, self.blends, self.made_up) if one is not None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The `proof` of a format in `export.json`."""
+        return {**asdict(self), "faults": list(self.faults)}
+
+
+def judged(answers: Answers, wanted: tuple[Numbers, Numbers, Numbers], classes: tuple[str, ...], limit: Limit) -> Proof:
+    """Compare what a file answered with headstart's answers.
+
+    Args:
+        answers: of photos, blends and made-up pictures, in this order.
+        wanted: headstart's answers for each of the three, `(n, k)`.
+        classes: class names in headstart's order.
+        limit: how far they may be apart.
+    """
+    whole = np.concatenate(wanted)
+    faults = []
+    if answers.classes is not None and answers.classes != classes:
+        faults.append(f"the class names in the file are {list(answers.classes)[:5]}, not {list(classes)[:5]}")
+    if answers.alone.shape != whole.shape or not np.isfinite(answers.alone).all():
+        shape = f"answers of shape {answers.alone.shape} that may not be finite; expected {whole.shape}"
+        nothing = Difference(0, 0, float("nan"), float("nan"), float("nan"))
+        return Proof(answers.runtime, limit, None, None, nothing, 0.0, None, answers.seconds, (*faults, shape))
+    ends = np.cumsum([len(one) for one in wanted])
+    parts = [answers.alone[: ends[0]], answers.alone[ends[0] : ends[1]], answers.alone[ends[1] :]]
+    photos, blends, made_up = (
+        Difference.between(one, part) if len(one) else None for one, part in zip(wanted, parts, strict=True)
+    )
+    for name, one in (("photos", photos), ("blends of photos", blends), ("made-up pictures", made_up)):
+        if one is not None:
+            faults += _over(name, one, limit)
+    again = answers.alone[::-1][: len(answers.together)]
+    batch = float(np.abs(again - answers.together).max(initial=0.0))
+    if batch > max(limit.probability or 0.0, LIMITS["float32"][0]):
+        faults.append(f"a picture's probabilities change by {batch:.1e} with the pictures beside it")
+    own = None if answers.photos is None else Difference.between(wanted[0], answers.photos)
+    assert made_up is not None
+    return Proof(answers.runtime, limit, photos, blends, made_up, batch, own, answers.seconds, tuple(faults))
+
+
+def _over(name: str, found: Difference, limit: Limit) -> list[str]:
+    """What is over the limit. A class may differ only where two were so close that the limit allows it."""
+    faults = []
+    if limit.probability is not None and found.largest > limit.probability:
+        faults.append(
+            f"probabilities of {name} differ by up to {found.largest:.1e} (at most {limit.probability:.1e}; "
+            f"{found.same_class:,} of {found.pictures:,} have the same class)"
+        )
+    if limit.score is not None and found.score > limit.score:
+        faults.append(f"scores of {name} differ by up to {found.score:.1e} (at most {limit.score:.1e})")
+    return faults
