@@ -23,7 +23,7 @@ from headstart.heads.head import Head
 from test_heads import KINDS, clouds
 
 CLASSES = ("apple", "crème brûlée", "pear <ripe>", 'a "quoted" one')
-TARGETS = {"arrays": "arrays.npz", "sklearn": "sklearn"}
+TARGETS = {"arrays": "arrays.npz", "sklearn": "pipeline.py"}
 
 
 def subject(kind: str, k: int = 3) -> tuple[Subject, np.ndarray, Head]:
@@ -68,14 +68,14 @@ def test_the_arrays_explain_themselves(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["logistic", "knn"])
 def test_the_pipeline_works_without_headstart(kind: str, tmp_path: Path) -> None:
     what, features, head = subject(kind)
-    sklearn.write(what, tmp_path / "sklearn")
+    sklearn.write(what, tmp_path / "pipeline.py")
     np.save(tmp_path / "features.npy", features)
     program = """
 import sys, numpy as np
 sys.modules["headstart"] = None
 from pipeline import load
 pipeline = load()
-features = np.load("../features.npy")
+features = np.load("features.npy")
 labels = pipeline.predict(features)
 assert (labels == pipeline.classes_[pipeline.predict_proba(features).argmax(axis=1)]).all()
 assert pipeline.score(features, labels) == 1
@@ -83,7 +83,7 @@ print(*labels, sep="\\n")
 """
     printed = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
-        cwd=tmp_path / "sklearn", capture_output=True, text=True, check=False,
+        cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert printed.returncode == 0, printed.stderr
     vectors = features.copy()
@@ -94,7 +94,7 @@ print(*labels, sep="\\n")
 def test_a_changed_pipeline_is_not_run(tmp_path: Path) -> None:
     what, *_ = subject("logistic")
     judged("sklearn", what, tmp_path)
-    with (tmp_path / "sklearn" / "pipeline.py").open("a") as file:
+    with (tmp_path / "pipeline.py").open("a") as file:
         file.write("print('anything')\n")
     with pytest.raises(ExportError, match="it could do anything"):
-        importlib.import_module("headstart.export.judges.sklearn").Judge(tmp_path / "sklearn")
+        importlib.import_module("headstart.export.judges.sklearn").Judge(tmp_path / "pipeline.py")

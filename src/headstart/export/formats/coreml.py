@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from headstart.backbones.runtimes.openvino.compiled import engine
 from headstart.disk import atomic
 from headstart.export.graph.builder import UnwritableError
 from headstart.export.graph.joined import INPUT
@@ -45,6 +45,8 @@ from headstart.export.graph.steps import (
 )
 from headstart.export.subject import Subject
 from headstart.export.wire import data, entry, whole, wholes
+from headstart.heads.head import Vectors
+from headstart.photos.images import Images
 
 #: Version of the file format and the set of operators that came with iOS 16.
 _VERSION, OPSET = 7, "CoreML6"
@@ -68,17 +70,25 @@ _PARTS = {
 }
 
 
-def write(subject: Subject, target: Path) -> None:
-    """Write the folder `target`: `model.mlpackage`, and `check.py` and `reference.npz` to try it on a Mac."""
+def write(subject: Subject, target: Path, checks: Sequence[tuple[Images, Vectors]] = ()) -> None:
+    """Write the folder `target` (`.mlpackage`), and beside it `check.py` and `reference.npz`, to try it on a Mac.
+
+    Args:
+        subject: what is written.
+        target: its folder exists.
+        checks: pictures and their probabilities, for `reference.npz`.
+    """
     made = _Program(subject.first, subject.classes)
-    inside = target / "model.mlpackage" / "Data" / "com.apple.CoreML"
-    (inside / "weights").mkdir(parents=True, exist_ok=True)
-    licence = "" if subject.classifier is None else subject.card.licence
-    atomic.write(inside / "model.mlmodel", made.model(licence))
+    inside = target / "Data" / "com.apple.CoreML"
+    (inside / "weights").mkdir(parents=True)
+    atomic.write(inside / "model.mlmodel", made.model())
     atomic.write(inside / "weights" / "weight.bin", made.weights())
-    atomic.write(target / "model.mlpackage" / "Manifest.json", json.dumps(_manifest(), indent=4))
-    atomic.write(target / "check.py", _CHECK.read_text("utf-8"))
-    atomic.write(target / "reference.npz", _reference(subject))
+    atomic.write(target / "Manifest.json", json.dumps(_manifest(), indent=4))
+    atomic.write(target.parent / "check.py", _CHECK.read_text("utf-8"))
+    pixels, probabilities = ([pair[i] for pair in checks] for i in (0, 1))
+    content = io.BytesIO()
+    np.savez_compressed(content, pixels=pixels, probabilities=probabilities, classes=np.array(subject.classes))
+    atomic.write(target.parent / "reference.npz", content.getvalue())
 
 
 def _manifest() -> dict[str, Any]:
@@ -87,22 +97,6 @@ def _manifest() -> dict[str, Any]:
         for key, (name, about) in _PARTS.items()
     }
     return {"fileFormatVersion": "1.0.0", "itemInfoEntries": items, "rootModelIdentifier": next(iter(_PARTS))}
-
-
-def _reference(subject: Subject) -> bytes:
-    """Pictures of coloured patches, and the engine's answers: an `.npz` with pixels, probabilities and classes."""
-    model = engine().Core().compile_model(subject.graph(), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    _, height, width, _ = model.input(0).shape
-    rng = np.random.default_rng(0)
-    pixels = np.empty((6, height, width, 3), np.uint8)
-    for i, picture in enumerate(pixels):
-        patches = rng.integers(0, 256, (2 + 2 * i, 2 + 2 * i, 3), dtype=np.uint8)
-        rows, columns = (np.arange(size) * len(patches) // size for size in (height, width))
-        picture[:] = patches[rows][:, columns]
-    probabilities = np.concatenate([np.array(model(one[None])[0]) for one in pixels])
-    content = io.BytesIO()
-    np.savez_compressed(content, pixels=pixels, probabilities=probabilities, classes=np.array(subject.classes))
-    return content.getvalue()
 
 
 class _Program:
@@ -127,12 +121,12 @@ class _Program:
         """The file of weights: how many there are, and each with a header."""
         return struct.pack("<II56x", len(self._blobs), 2) + b"".join(self._blobs)
 
-    def model(self, licence: str) -> bytes:
+    def model(self) -> bytes:
         """A Model: its description and the program."""
         _, _, height, width = self._picture
         image = data(4, whole(1, width) + whole(2, height) + whole(3, 20))
         about = f"Classifies a picture as one of {len(self._classes)} classes."
-        metadata = data(1, about) + data(3, "headstart") + data(4, licence)
+        metadata = data(1, about) + data(3, "headstart")
         description = data(1, data(1, INPUT) + data(2, "RGB, resized as README.md describes") + data(3, image))
         description += data(10, data(1, LABEL) + data(3, data(3, b"")))
         description += data(10, data(1, PROBABILITIES) + data(3, data(6, data(2, b""))))

@@ -1,4 +1,4 @@
-"""The head as a scikit-learn pipeline: a folder with `head.npz` and `pipeline.py`, which makes the pipeline of it."""
+"""The head as a scikit-learn pipeline: `pipeline.py`, which makes it of `head.npz` beside it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ TEMPLATE = Path(__file__).with_name("templates") / "pipeline.py.txt"
 
 
 def write(subject: Subject, target: Path) -> None:
-    """Write the folder `target`."""
-    target.mkdir(exist_ok=True)
-    arrays.write(subject, target / "head.npz")
-    atomic.write(target / "pipeline.py", TEMPLATE.read_text("utf-8"))
+    """Write `target`, a file `.py`, and `head.npz` beside it."""
+    arrays.write(subject, target.with_name("head.npz"))
+    atomic.write(target, TEMPLATE.read_text("utf-8"))

@@ -19,13 +19,12 @@ class Judge(base.Judge):
     """See `base.Judge`."""
 
     def __init__(self, path: Path) -> None:
-        program = path / "pipeline.py"
-        if program.read_bytes() != TEMPLATE.read_bytes():
+        if path.read_bytes() != TEMPLATE.read_bytes():
             raise ExportError(
-                f"{program} is not what this version of headstart writes, so it was not run: it could do anything.\n"
+                f"{path} is not what this version of headstart writes, so it was not run: it could do anything.\n"
                 "Expected an unchanged export. Export the classifier again, or read the file and run it yourself."
             )
-        self._pipeline = runpy.run_path(str(program))["load"]()
+        self._pipeline = runpy.run_path(str(path))["load"]()
 
     def runtime(self) -> str:
         """See `base.Judge.runtime`."""
