@@ -1,0 +1,63 @@
+"""SavedModels in TensorFlow answer as OpenVINO does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import toy_exports
+from headstart.errors import ExportError
+from headstart.export.formats import savedmodel as writer
+from headstart.export.judges import savedmodel as judge
+
+
+def written(tmp_path: Path, name: str, precision: str = "float32") -> judge.Judge:
+    target = tmp_path / "savedmodel"
+    writer.write(toy_exports.subject(name, precision), target)
+    return judge.Judge(target)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", toy_exports.NAMES)
+def test_every_kind_of_step_gives_the_same_answers(name: str, tmp_path: Path) -> None:
+    found = written(tmp_path, name).run(toy_exports.pictures())
+    assert np.abs(found - toy_exports.answers(name)).max() < 1e-5
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", toy_exports.NAMES)
+def test_a_picture_does_not_depend_on_its_batch(name: str, tmp_path: Path) -> None:
+    found = written(tmp_path, name)
+    alone = np.concatenate([found.run(one[None]) for one in toy_exports.pictures()])
+    assert np.abs(found.run(toy_exports.pictures()[:3]) - alone[:3]).max() < 1e-6
+
+
+@pytest.mark.tensorflow
+def test_weights_of_half_the_size_are_read(tmp_path: Path) -> None:
+    found = written(tmp_path, "attention", "float16").run(toy_exports.pictures())
+    assert 0 < np.abs(found - toy_exports.answers("attention")).max() < 1e-2
+
+
+@pytest.mark.tensorflow
+def test_class_names_are_in_the_folder_wherever_it_is(tmp_path: Path) -> None:
+    writer.write(toy_exports.subject("pools"), tmp_path / "made")
+    (tmp_path / "made").rename(tmp_path / "moved")
+    assert judge.Judge(tmp_path / "moved").classes() == toy_exports.CLASSES
+
+
+@pytest.mark.tensorflow
+def test_keras_takes_the_folder_as_a_layer(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    writer.write(toy_exports.subject("pools"), tmp_path / "model")
+    layer = keras.layers.TFSMLayer(str(tmp_path / "model"), call_endpoint="serving_default")
+    found = np.asarray(layer(toy_exports.pictures())["probabilities"])
+    assert np.abs(found - toy_exports.answers("pools")).max() < 1e-5
+
+
+def test_a_graph_that_tensorflow_cannot_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_MOST", 1000)
+    with pytest.raises(ExportError, match=r"a SavedModel can have 2\.1 GB"):
+        writer.write(toy_exports.subject("pools"), tmp_path / "model")
+    assert not (tmp_path / "model").exists()
