@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -46,6 +47,7 @@ class Chromium:
     """A browser with one empty tab and a profile of its own.
 
     Attributes:
+        version: such as `Chrome/150.0.7871.100`.
         requests: address of everything that the tab asked for, in order, `data:` and `blob:` included.
         console: errors and warnings that the tab reported.
     """
@@ -67,18 +69,20 @@ class Chromium:
         self._number = 0
         self._unread = b""
         self._session: str | None = None
-        self._profile = tempfile.TemporaryDirectory(prefix="headstart-chromium-", ignore_cleanup_errors=True)
+        profile = tempfile.mkdtemp(prefix="headstart-chromium-")
         theirs_in, self._to = os.pipe()
         self._from, theirs_out = os.pipe()
         root = ["--no-sandbox"] if os.geteuid() == 0 else []
-        command = [path, *_FLAGS, *root, *flags, f"--user-data-dir={self._profile.name}", "about:blank"]
-        self._process = subprocess.Popen(
+        command = [path, *_FLAGS, *root, *flags, f"--user-data-dir={profile}", "about:blank"]
+        process = subprocess.Popen(
             [sys.executable, "-c", _START, str(theirs_in), str(theirs_out), *command],
             pass_fds=(theirs_in, theirs_out), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         os.close(theirs_in)
         os.close(theirs_out)
+        #: Ends the browser and removes its profile; at the end of the process at the latest.
+        self.close = weakref.finalize(self, _end, process, (self._to, self._from), profile)
         self.version = str(self.call("Browser.getVersion")["product"])
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -136,15 +140,6 @@ class Chromium:
             time.sleep(0.05)
         raise ExportError(f"The page was not ready after {seconds:.0f} s: {script}")
 
-    def close(self) -> None:
-        """End the browser and remove its profile."""
-        for end in (self._to, self._from):
-            os.close(end)
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._profile.cleanup()
-
     def _message(self, until: float) -> dict[str, Any]:
         while b"\0" not in self._unread:
             ready, _, _ = select.select([self._from], [], [], max(until - time.monotonic(), 0))
@@ -162,3 +157,12 @@ class Chromium:
             case "Runtime.exceptionThrown", event:
                 self.console.append(event["exceptionDetails"].get("exception", {}).get("description", "error"))
         return message
+
+
+def _end(process: subprocess.Popen[bytes], ends: tuple[int, int], profile: str) -> None:
+    for end in ends:
+        os.close(end)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    shutil.rmtree(profile, ignore_errors=True)
