@@ -16,21 +16,25 @@ from headstart.export.judges.chromium import Chromium
 
 
 class Judge(base.Judge):
-    """See `base.Judge`."""
+    """See `base.Judge`.
+
+    Attributes:
+        browser: that runs the model.
+    """
 
     def __init__(self, path: Path) -> None:
         self._description = json.loads((path / "model.json").read_text("utf-8"))
         files = [name for group in self._description["weightsManifest"] for name in group["paths"]]
         weights = b"".join((path / name).read_bytes() for name in files)
-        self._browser = Chromium()
+        self.browser = Chromium()
         for script in web.scripts():
-            self._browser.evaluate(f"{script};0")
+            self.browser.evaluate(f"{script};0")
         arguments = f"{_bytes(web.wasm())}, {json.dumps(self._description)}, {_bytes(weights)}"
-        self._browser.evaluate(f"model.open({arguments})")
+        self.browser.evaluate(f"model.open({arguments})")
 
     def runtime(self) -> str:
         """See `base.Judge.runtime`."""
-        return f"TensorFlow.js {web.VERSION} in {self._browser.version.replace('/', ' ')}"
+        return f"TensorFlow.js {web.VERSION} in {self.browser.version.replace('/', ' ')}"
 
     def classes(self) -> tuple[str, ...] | None:
         """See `base.Judge.classes`."""
@@ -39,7 +43,7 @@ class Judge(base.Judge):
     def run(self, given: npt.NDArray[Any]) -> base.Probabilities:
         """See `base.Judge.run`."""
         height, width = given.shape[1:3]
-        found = self._browser.evaluate(f"model.predict({_bytes(given.tobytes())}, {height}, {width})")
+        found = self.browser.evaluate(f"model.predict({_bytes(given.tobytes())}, {height}, {width})")
         return np.array(found, np.float32)
 
 

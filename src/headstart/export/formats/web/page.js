@@ -200,7 +200,10 @@
     const line = at("check");
     line.textContent = words[word];
     line.className = good ? "good" : "bad";
-    if (!good) document.querySelector("header").after(line);
+    if (!good) { // where nobody overlooks it
+      line.setAttribute("role", "alert");
+      document.querySelector("header").after(line);
+    }
     at("file").disabled = at("another").disabled = at("camera").disabled = !good;
     return good;
   }
