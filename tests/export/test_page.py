@@ -1,4 +1,4 @@
-"""The page: opened from disk in Chromium it gives headstart's answers, requests nothing, and knows when it is damaged."""
+"""The page, opened from disk in Chromium, gives headstart's answers, requests nothing, and knows when it is damaged."""
 
 from __future__ import annotations
 
@@ -148,9 +148,7 @@ def test_photos_are_fitted_as_headstart_does_it(
 
 
 @pytest.mark.parametrize("turned", range(1, 9))
-def test_photos_are_turned(
-    turned: int, target: Path, tmp_path: Path, browser: chromium.Chromium, opened: Callable[[Path], judge.Judge]
-) -> None:
+def test_photos_are_turned(turned: int, target: Path, tmp_path: Path, browser: chromium.Chromium) -> None:
     assert shown(browser, target)
     found = judge.Judge.__new__(judge.Judge)
     found.browser = browser
@@ -160,9 +158,7 @@ def test_photos_are_turned(
     assert np.abs(pixels.astype(int) - base.pillow(path, VIEW.height, VIEW.width)).max() <= 1
 
 
-def test_what_is_transparent_is_white(
-    target: Path, tmp_path: Path, browser: chromium.Chromium, opened: Callable[[Path], judge.Judge]
-) -> None:
+def test_what_is_transparent_is_white(target: Path, tmp_path: Path, opened: Callable[[Path], judge.Judge]) -> None:
     Image.new("RGBA", (40, 40), (255, 0, 0, 0)).save(tmp_path / "empty.png")
     pixels = opened(target).read(tmp_path / "empty.png", VIEW.height, VIEW.width)
     assert pixels is not None

@@ -62,7 +62,8 @@ class Chromium:
         if path is None or os.name == "nt":
             raise ExportError(
                 "No Chromium was found, which shows web pages.\n"
-                f"Expected one of {', '.join(_NAMES)} on the PATH of Linux or macOS. Install it: apt-get install chromium"
+                f"Expected one of {', '.join(_NAMES)} on the PATH of Linux or macOS.\n"
+                "Install it: apt-get install chromium"
             )
         self.requests: list[str] = []
         self.console: list[str] = []
