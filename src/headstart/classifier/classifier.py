@@ -155,6 +155,7 @@ class Classifier:
         photos: Pictures | None = None,
         precision: Precision | None = None,
         with_resize: bool = False,
+        max_loss: float | None = None,
         overwrite: bool = False,
         progress: Choice = None,
     ) -> Exported:
@@ -167,6 +168,8 @@ class Classifier:
             photos: to prove on, at most 200 of them; if not given, those it was measured on, if they are still there.
             precision: of the weights: `float32`, `float16` or `int8`; if not given, the usual one of each format.
             with_resize: take photos of any size, and resize them inside the file (`openvino`, `onnx`).
+            max_loss: percentage points that int8 may lose: of accuracy if the photos lie in folders named after their
+                classes, else of agreement; if not given, 2 of accuracy or 5 of agreement.
             overwrite: replace an export that is there.
             progress: see `headstart.train`.
 
@@ -183,7 +186,7 @@ class Classifier:
             >>> trees.export("out", "arrays", photos="photos")
             Exported(...out: arrays)
         """
-        settings = {"photos": photos, "precision": precision, "with_resize": with_resize}
+        settings = {"photos": photos, "precision": precision, "with_resize": with_resize, "max_loss": max_loss}
         exported: Exported = exporter().export(self, out, formats, **settings, overwrite=overwrite, progress=progress)
         return exported
 

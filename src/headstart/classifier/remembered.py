@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from headstart.classifier.classifier import Classifier
 
 #: At most this many photos are remembered, spread evenly over all.
-MOST = 200
+MOST = 500
 
 
 def spread(count: int, most: int = MOST) -> list[int]:

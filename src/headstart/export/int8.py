@@ -136,7 +136,12 @@ def quantised(subject: Subject, pixels: Pixels) -> Subject:
             nncf.Dataset([pixels[i : i + 1] for i in chosen]),
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(chosen),
-            advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                overflow_fix=nncf.OverflowFix.ENABLE,
+                activations_quantization_params=nncf.quantization.advanced_parameters.QuantizationParameters(
+                    per_channel=False  # ONNX Runtime has no whole numbers with a scale for each channel
+                ),
+            ),
         )
     return replace(subject, precision="int8", quantised=found)
 

@@ -11,18 +11,21 @@ from headstart.classifier.classifier import Classifier
 from headstart.classifier.exporting import Precision
 from headstart.disk import atomic
 from headstart.errors import ExportError
-from headstart.export import folder
+from headstart.export import folder, int8
 from headstart.export.exported import Exported, Written
 from headstart.export.graph.builder import UnwritableError
 from headstart.export.known import FORMATS, Format, chosen
 from headstart.export.proof.child import ask
-from headstart.export.proof.pictures import photos_for
+from headstart.export.proof.pictures import Photos, framed, photos_for, split_for_int8
 from headstart.export.proof.reference import Reference, reference_for
 from headstart.export.proof.verdict import judged, limit_for
 from headstart.export.subject import Subject
 from headstart.photos.pictures import Pictures
 from headstart.progress import Choice, Progress, standard
 from headstart.safety.printable import counted
+
+#: Photos, at most, that a file resizes itself in the proof: whole photos take seconds each.
+_WHOLE = 20
 
 
 def export(
@@ -33,6 +36,7 @@ def export(
     photos: Pictures | None = None,
     precision: Precision | None = None,
     with_resize: bool = False,
+    max_loss: float | None = None,
     overwrite: bool = False,
     progress: Choice = None,
 ) -> Exported:
@@ -42,8 +46,13 @@ def export(
     _check(wanted, precision, with_resize)
     target = folder.check_target(out, overwrite)
     subject = Subject(classifier, with_resize=with_resize)
-    found = photos_for(classifier, photos)
-    notes = []
+    notes: list[str] = []
+    if precision == "int8":
+        calibration, found = split_for_int8(classifier, photos)
+        subject = int8.quantised(subject, calibration.pixels)
+        notes += _price(subject, calibration, found, max_loss, report)
+    else:
+        found = photos_for(classifier, photos)
     if not len(found):
         notes.append(
             "No photos were given, and those that the classifier was measured on are not known or no longer there: "
@@ -68,7 +77,7 @@ def export(
             assert weights is not None
             _write(subjects.setdefault(weights, replace(subject, precision=weights)), one, temporary, reference)
             written.append((one, weights))
-        proven = tuple(_proven(*one, temporary, reference, classifier, report) for one in written)
+        proven = tuple(_proven(*one, temporary, reference, classifier, with_resize, report) for one in written)
         exported = Exported(target, proven, len(found), tuple(notes))
         _refuse(exported)
         folder.describe(temporary, exported, classifier, reference)
@@ -78,6 +87,22 @@ def export(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return exported
+
+
+def _price(subject: Subject, calibration: Photos, found: Photos, max_loss: float | None, report: Progress) -> list[str]:
+    """What int8 costs, reported before it is kept.
+
+    Raises:
+        ExportError: more than is allowed.
+    """
+    labels = [label for label in found.labels if label is not None]
+    whole = Subject(subject.classifier)
+    price = int8.price(whole, subject, found.pixels, labels if len(labels) == len(found) else None)
+    lines = [f"int8, quantised with {counted(len(calibration), 'photo')}: {price.lines[0]}.", *price.lines[1:]]
+    for line in lines:
+        report.message(line)
+    int8.check(price, max_loss)
+    return lines
 
 
 def _check(wanted: list[Format], precision: Precision | None, with_resize: bool) -> None:
@@ -137,6 +162,7 @@ def _proven(
     into: Path,
     reference: Reference,
     classifier: Classifier,
+    with_resize: bool,
     report: Progress,
 ) -> Written:
     files = folder.hashes(into, one)
@@ -146,10 +172,14 @@ def _proven(
         report.caution(f"{one.name}: {missing}")
         return Written(one, precision, files, size, None, missing)
     report.message(f"{one.name}: written ({size / 1e6:,.1f} MB), proving it on {_pictures(reference)}.")
-    photos = reference.photos.paths if one.takes == "pixels" else ()
-    answers = ask(one, into / one.path, reference.given_to(one), photos, classifier.card.view)
+    given, photos, view = reference.given_to(one), reference.photos.paths, classifier.card.view
+    if one.takes == "features":
+        photos = ()
+    elif with_resize:
+        given, photos = framed(reference.pixels, view), photos[:_WHOLE]
+    answers = ask(one, into / one.path, given, photos, view, with_resize)
     limit = limit_for(precision, reference.quantised and one.takes == "pixels", reference.noise)
-    proof = judged(answers, reference.answers, classifier.classes, limit)
+    proof = judged(answers, reference.answers, classifier.classes, limit, with_resize)
     return Written(one, precision, files, size, proof, "")
 
 

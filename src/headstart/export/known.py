@@ -104,7 +104,7 @@ _FORMATS = (
            "tensorflow"),
     Format("keras", "Keras", "Keras with any backend", "model.keras", "keras", "keras", writing="keras",
            precisions=("float32",)),
-    Format("tfjs", "TensorFlow.js graph model", "web pages and Node.js", "tfjs/model.json", precisions=_SMALL),
+    Format("tfjs", "TensorFlow.js graph model", "web pages and Node.js", "tfjs", precisions=_SMALL),
     Format("page", "one HTML file", "any browser, offline, with webcam", "page.html", precisions=_SMALL,
            checks=True),
     Format("coreml", "Core ML", "iPhone, iPad, Mac", "coreml/model.mlpackage", judged=False, checks=True),

@@ -39,6 +39,10 @@ _PROOF = "Proof"
     "--precision", type=Choice(["float32", "float16", "int8"]), default=None,
     help="Of the weights. float16 halves the files; page and tfjs use it unless told otherwise.",
 )  # fmt: skip
+@option(
+    "--max-loss", type=click.FloatRange(0, 100), metavar="POINTS",
+    help="Refuse int8 if it loses more: points of accuracy [2], or of agreement if photos have no class [5].",
+)  # fmt: skip
 @option("--with-resize", is_flag=True, help="Take photos of any size and resize them inside (openvino, onnx).")
 @option(
     "--photos", group=_PROOF, type=PATH, multiple=True, metavar="PHOTOS",
@@ -54,6 +58,7 @@ def export(
     output: Path | None,
     overwrite: bool,
     precision: Any,
+    max_loss: float | None,
     with_resize: bool,
     photos: Sequence[Path],
     folder: Path | None,
@@ -86,7 +91,7 @@ def export(
         classifier = options.open_model(model, backbone, fetch, bar)
         exported = run(
             classifier, output, names, photos=list(photos) or None, precision=precision, with_resize=with_resize,
-            overwrite=overwrite, progress=bar,
+            max_loss=max_loss, overwrite=overwrite, progress=bar,
         )  # fmt: skip
     if as_json:
         print_json(exported.to_json())

@@ -58,19 +58,26 @@ class Judge(ABC):
 
 def pillow(photo: Path, height: int, width: int, fit: str = "squash", fraction: float = 1.0) -> Pixels:
     """The recipe for Python that stands in the README of each export; arguments as those of `photos.pixels.View`."""
+    from PIL import Image
+
+    whole = Image.fromarray(upright(photo))
+    if fit == "crop":
+        scale = min(whole.width / width, whole.height / height) * fraction
+        left, top = (whole.width - width * scale) / 2, (whole.height - height * scale) / 2
+        box = (left, top, left + width * scale, top + height * scale)
+        return np.asarray(whole.resize((width, height), Image.Resampling.BICUBIC, box=box))
+    if fit == "pad":
+        scale = min(width / whole.width, height / whole.height)
+        size = max(round(whole.width * scale), 1), max(round(whole.height * scale), 1)
+        canvas = Image.new("RGB", (width, height), (127, 127, 127))
+        canvas.paste(whole.resize(size, Image.Resampling.BICUBIC), ((width - size[0]) // 2, (height - size[1]) // 2))
+        return np.asarray(canvas)
+    return np.asarray(whole.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def upright(photo: Path) -> Pixels:
+    """A whole photo, turned as its EXIF says: uint8 `(its height, its width, 3)`."""
     from PIL import Image, ImageOps
 
     with Image.open(photo) as image:
-        upright = ImageOps.exif_transpose(image).convert("RGB")
-    if fit == "crop":
-        scale = min(upright.width / width, upright.height / height) * fraction
-        left, top = (upright.width - width * scale) / 2, (upright.height - height * scale) / 2
-        box = (left, top, left + width * scale, top + height * scale)
-        return np.asarray(upright.resize((width, height), Image.Resampling.BICUBIC, box=box))
-    if fit == "pad":
-        scale = min(width / upright.width, height / upright.height)
-        size = max(round(upright.width * scale), 1), max(round(upright.height * scale), 1)
-        canvas = Image.new("RGB", (width, height), (127, 127, 127))
-        canvas.paste(upright.resize(size, Image.Resampling.BICUBIC), ((width - size[0]) // 2, (height - size[1]) // 2))
-        return np.asarray(canvas)
-    return np.asarray(upright.resize((width, height), Image.Resampling.BICUBIC))
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))

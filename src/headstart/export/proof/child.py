@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.errors import ExportError
-from headstart.export.judges.base import Judge, pillow
+from headstart.export.judges.base import Judge, pillow, upright
 from headstart.export.known import FORMATS, Format
 from headstart.photos.images import View
 from headstart.safety import child
@@ -46,7 +46,14 @@ class Answers:
     seconds: float
 
 
-def ask(format_: Format, path: Path, given: npt.NDArray[Any], photos: tuple[str, ...], view: View) -> Answers:
+def ask(
+    format_: Format,
+    path: Path,
+    given: npt.NDArray[Any],
+    photos: tuple[str, ...],
+    view: View,
+    with_resize: bool = False,
+) -> Answers:
     """Run a file in a process of its own.
 
     Args:
@@ -55,6 +62,7 @@ def ask(format_: Format, path: Path, given: npt.NDArray[Any], photos: tuple[str,
         given: what its runtime takes: uint8 `(n, height, width, 3)`, or float32 features `(n, dim)`.
         photos: paths, to be read in the runtime's own way.
         view: how they are fitted to the input.
+        with_resize: whether the file does that itself, for one photo at a time.
 
     Raises:
         ExportError: the runtime cannot read or run it.
@@ -68,6 +76,7 @@ def ask(format_: Format, path: Path, given: npt.NDArray[Any], photos: tuple[str,
             "given": str(pixels),
             "photos": list(photos),
             "view": asdict(view),
+            "with_resize": with_resize,
         }
         try:
             reply = child.call(
@@ -95,8 +104,10 @@ def answer(data: bytes) -> bytes:
         alone = np.concatenate([judge.run(given[i : i + 1]) for i in range(len(given))])
         seconds = (time.perf_counter() - started) / len(given)
         last = np.ascontiguousarray(given[::-1][:AGAIN])
-        together = np.concatenate([judge.run(last[i : i + BATCH]) for i in range(0, len(last), BATCH)])
-        own = [_read(judge, Path(photo), View(**asked["view"])) for photo in asked["photos"]]
+        batch = 1 if asked["with_resize"] else BATCH
+        together = np.concatenate([judge.run(last[i : i + batch]) for i in range(0, len(last), batch)])
+        view = None if asked["with_resize"] else View(**asked["view"])
+        own = [_read(judge, Path(photo), view) for photo in asked["photos"]]
         photos = [judge.run(np.ascontiguousarray(one[None])) for one in own if one is not None]
         facts = {"runtime": judge.runtime(), "classes": judge.classes(), "seconds": seconds}
     finally:
@@ -112,8 +123,10 @@ def answer(data: bytes) -> bytes:
     return packed.getvalue()
 
 
-def _read(judge: Judge, photo: Path, view: View) -> npt.NDArray[np.uint8] | None:
-    """A photo as the runtime's users read it; what is cut off or added by the view is up to the recipe."""
+def _read(judge: Judge, photo: Path, view: View | None) -> npt.NDArray[np.uint8] | None:
+    """A photo as the runtime's users read it; whole, if the file fits it to the input itself."""
+    if view is None:
+        return upright(photo)
     if view.fit == "squash":
         return judge.read(photo, view.height, view.width)
     return pillow(photo, view.height, view.width, view.fit, view.fraction)

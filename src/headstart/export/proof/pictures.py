@@ -10,15 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from headstart.classifier.classifier import Classifier
-from headstart.classifier.remembered import MOST, recall, spread
+from headstart.classifier.remembered import recall, spread
 from headstart.errors import ExportError, PhotoError
 from headstart.photos import images
 from headstart.photos.images import Images, View
 from headstart.photos.pictures import Pictures
 from headstart.photos.sources import find_files
 
-#: Pictures that are made up, and those mixed from neighbours.
-MADE_UP, BLENDS = 8, 50
+#: Photos, at most; pictures that are made up; pictures mixed from neighbours, at most.
+PHOTOS, MADE_UP, BLENDS = 200, 8, 50
+#: Photos to quantise a model with: at most, and so many that proof and calibration need not share them.
+CALIBRATION, FEW = 300, 50
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,38 @@ def photos_for(classifier: Classifier, given: Pictures | None) -> Photos:
         ExportError: photos are given, and none of them can be used.
         DataError: a path does not exist.
     """
-    files = recall(classifier) if given is None else find_files(given)
-    found = read([files[i] for i in spread(len(files), MOST)], classifier.card.view, classifier.classes)
+    files = _files(classifier, given)
+    found = read([files[i] for i in spread(len(files), PHOTOS)], classifier.card.view, classifier.classes)
     if given is not None and not len(found):
         raise ExportError("None of the photos to prove on can be used.\nExpected at least one photo.")
     return found
+
+
+def split_for_int8(classifier: Classifier, given: Pictures | None) -> tuple[Photos, Photos]:
+    """Photos to quantise with, and others to measure the price on; of a few, every second one is used for each.
+
+    Raises:
+        ExportError: fewer than two can be used.
+    """
+    files = _files(classifier, given)
+    proof = spread(len(files), PHOTOS)
+    rest = sorted(set(range(len(files))) - set(proof))
+    if len(rest) < FEW:
+        proof, rest = list(range(0, len(files), 2)), list(range(1, len(files), 2))
+    rest = [rest[i] for i in spread(len(rest), CALIBRATION)]
+    calibration, price = (
+        read([files[i] for i in rows], classifier.card.view, classifier.classes) for rows in (rest, proof[:PHOTOS])
+    )
+    if not len(calibration) or not len(price):
+        raise ExportError(
+            "int8 needs photos to quantise with, and others to measure what it costs.\nExpected at least two, better "
+            "some hundred: --photos FOLDER (in Python: photos=...)."
+        )
+    return calibration, price
+
+
+def _files(classifier: Classifier, given: Pictures | None) -> list[str]:
+    return recall(classifier) if given is None else find_files(given)
 
 
 def read(files: Sequence[str], view: View, classes: Sequence[str] = ()) -> Photos:
@@ -82,6 +111,14 @@ def read(files: Sequence[str], view: View, classes: Sequence[str] = ()) -> Photo
     labels = tuple(folder if folder in classes else None for folder in folders)
     stacked = np.stack(pixels) if pixels else np.zeros((0, view.height, view.width, 3), np.uint8)
     return Photos(tuple(paths), tuple(hashes), labels, stacked)
+
+
+def framed(pixels: Images, view: View) -> Images:
+    """Pictures in a frame that a file with the view inside cuts off again; only `crop` cuts anything off."""
+    if view.fit != "crop":
+        return pixels
+    tall, wide = (round((side / view.fraction - side) / 2) for side in (view.height, view.width))
+    return np.pad(pixels, ((0, 0), (tall, tall), (wide, wide), (0, 0)))
 
 
 def made_up(view: View, count: int = MADE_UP) -> Images:

@@ -57,7 +57,7 @@ def reference_for(subject: Subject, photos: Photos, exported: bool) -> Reference
     """Headstart's answers for photos, blends and made-up pictures.
 
     Args:
-        subject: what is exported.
+        subject: what is exported; of one in int8, its own answers are what files are compared with.
         photos: to prove on.
         exported: whether a format with the whole model is written: then a model in bfloat16, or a quantised one, is
             also run in another way.
@@ -70,7 +70,9 @@ def reference_for(subject: Subject, photos: Photos, exported: bool) -> Reference
     power.normalise(vectors)
     own = classifier.head.predict_proba(vectors)
     wanted, noise, rounding = own, 0.0, 0.0
-    if exported and subject.card.precision != "float32":
+    if subject.quantised is not None:
+        wanted = _run(subject, pixels, {})
+    elif exported and subject.card.precision != "float32":
         wanted = _run(subject, pixels, {})
         rounding = float(np.abs(wanted - own).max())
     quantised = exported and subject.was_quantised

@@ -16,6 +16,8 @@ from headstart.export.proof.child import Answers
 LIMITS: dict[Precision, tuple[float, float]] = {"float32": (1e-5, 1e-3), "float16": (1e-2, 0.25)}
 #: For models that were quantised before: each engine rounds a few numbers the other way, see `engine_noise`.
 QUANTISED = 2e-2
+#: For photos that a file resizes itself: headstart reads large JPEGs at a half, a quarter or an eighth of their size.
+RESIZED = 0.1
 #: Scores are compared where the probability is at least this: smaller ones are not normal float32 numbers.
 _TINY = 1e-30
 Numbers = npt.NDArray[Any]
@@ -39,13 +41,12 @@ def limit_for(precision: Precision, quantised: bool, noise: float = 0.0) -> Limi
     """The limit for a file.
 
     Args:
-        precision: of its weights. int8 has none: its price was accepted before.
-        quantised: whether the model itself was quantised before.
+        precision: of its weights.
+        quantised: whether the model is quantised, by its maker or on request: then files are compared with the
+            quantised model in headstart.
         noise: how far two ways of running a quantised model are apart, see `engine_noise`.
     """
-    if precision == "int8":
-        return Limit(None, None, "quantised on request: see its price")
-    probability, score = LIMITS[precision]
+    probability, score = LIMITS["float32" if precision == "int8" else precision]
     if not quantised:
         return Limit(probability, score, precision)
     why = f"a quantised model, whose answers differ by {noise:.1e} between two ways of running it in headstart"
@@ -133,6 +134,7 @@ def judged(answers: Answers, wanted: tuple[Numbers, Numbers, Numbers], classes: 
         wanted: headstart's answers for each of the three, `(n, k)`.
         classes: class names in headstart's order.
         limit: how far they may be apart.
+        with_resize: whether the file fits photos to the input itself: then that is proven, too.
     """
     whole = np.concatenate(wanted)
     faults = []
@@ -154,7 +156,9 @@ def judged(answers: Answers, wanted: tuple[Numbers, Numbers, Numbers], classes: 
     batch = float(np.abs(again - answers.together).max(initial=0.0))
     if batch > max(limit.probability or 0.0, LIMITS["float32"][0]):
         faults.append(f"a picture's probabilities change by {batch:.1e} with the pictures beside it")
-    own = None if answers.photos is None else Difference.between(wanted[0], answers.photos)
+    own = None if answers.photos is None else Difference.between(wanted[0][: len(answers.photos)], answers.photos)
+    if with_resize and own is not None and own.largest > RESIZED:
+        faults.append(f"probabilities of whole photos differ by up to {own.largest:.1e} (at most {RESIZED:.1e})")
     assert made_up is not None
     return Proof(answers.runtime, limit, photos, blends, made_up, batch, own, answers.seconds, tuple(faults))
 
