@@ -126,7 +126,13 @@ class Proof:
         }
 
 
-def judged(answers: Answers, wanted: tuple[Numbers, Numbers, Numbers], classes: tuple[str, ...], limit: Limit) -> Proof:
+def judged(
+    answers: Answers,
+    wanted: tuple[Numbers, Numbers, Numbers],
+    classes: tuple[str, ...],
+    limit: Limit,
+    with_resize: bool = False,
+) -> Proof:
     """Compare what a file answered with headstart's answers.
 
     Args:
