@@ -76,8 +76,8 @@ def test_weights_in_float16_halve_the_file(tmp_path: Path) -> None:
 def test_numbers_start_at_multiples_of_16_bytes(name: str) -> None:
     program = toy_exports.subject(name).last
     content = writer.encoded(program, ())
-    arrays = [one.array for one in Graph(program).tensors if one.array is not None and one.array.nbytes >= 16]
-    assert {content.index(array.tobytes()) % 16 for array in arrays} == {0}
+    stored = [one.array.tobytes() for one in Graph(program).tensors if one.array is not None and one.array.any()]
+    assert {content.index(one) % 16 for one in stored if content.count(one) == 1} == {0}
 
 
 def test_input_and_output_have_names_and_a_free_batch(tmp_path: Path) -> None:
