@@ -33,6 +33,7 @@ from headstart.export.graph.steps import (
     Value,
 )
 from headstart.export.judges import tflite as judge
+from toys import ov
 
 interpreters = pytest.importorskip("ai_edge_litert.interpreter")
 
@@ -58,6 +59,13 @@ def test_a_picture_does_not_depend_on_its_batch(name: str, tmp_path: Path) -> No
     found = written(tmp_path, name)
     alone = np.concatenate([found.run(one[None]) for one in toy_exports.pictures()])
     assert np.abs(found.run(toy_exports.pictures()[:3]) - alone[:3]).max() < 1e-6
+
+
+@pytest.mark.parametrize("name", toy_exports.NAMES)
+def test_openvino_reads_the_file_too(name: str, tmp_path: Path) -> None:
+    written(tmp_path, name)
+    model = ov.Core().compile_model(str(tmp_path / "model.tflite"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    assert np.abs(model(toy_exports.pictures())[0] - toy_exports.answers(name)).max() < 1e-5
 
 
 @pytest.mark.parametrize("name", toy_exports.NAMES)

@@ -179,7 +179,7 @@ class Graph:
             case Pad():
                 inputs.append(self._wholes(np.transpose([step.before, step.after])))
                 if step.number:
-                    inputs.append(self._numbers_of(f"{step.output.name}_number", np.array([step.number], np.float32)))
+                    inputs.append(self._numbers_of(f"{step.output.name}_number", np.array(step.number, np.float32)))
                 self._add("PADV2" if step.number else "PAD", inputs, [out], 4 if rank > 4 else 1)
             case MatMul():
                 self._add("BATCH_MATMUL", inputs, [out], adj_y=step.turn_b)
