@@ -17,6 +17,7 @@ from headstart.backbones.ranges.feeds import Feed
 from headstart.errors import ExportError
 from headstart.export.formats import tflite as writer
 from headstart.export.formats.tflite.operators import Graph
+from headstart.export.graph.builder import UnwritableError
 from headstart.export.graph.steps import (
     Binary,
     Cast,
@@ -173,6 +174,11 @@ def test_operators_have_the_oldest_version_that_can_do_it() -> None:
     assert {one.version for one in found["grouped"] if one.kind == "CONV_2D"} == {1, 6}
     assert {one.version for one in found["shapes"] if one.kind == "TRANSPOSE"} == {1, 4, 6}
     assert {one.version for one in found["convolutions"]} == {1}
+
+
+def test_seven_axes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnwritableError, match="Reshape .LiteRT takes at most 6 axes"):
+        answered(tmp_path, lambda x: [Reshape(Value("y", (None, 4, 4, 4, 2, 2, 3)), x)])
 
 
 def test_erf_is_good_to_a_millionth(tmp_path: Path) -> None:
