@@ -177,7 +177,7 @@ def test_operators_have_the_oldest_version_that_can_do_it() -> None:
 
 
 def test_seven_axes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnwritableError, match="Reshape .LiteRT takes at most 6 axes"):
+    with pytest.raises(UnwritableError, match=r"Reshape .*at most 6 axes"):
         answered(tmp_path, lambda x: [Reshape(Value("y", (None, 4, 4, 4, 2, 2, 3)), x)])
 
 

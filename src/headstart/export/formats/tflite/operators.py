@@ -85,7 +85,7 @@ class Graph:
     def __init__(self, program: Program) -> None:
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}  # of the tensors, by what they are made from
         self._names = {program.picture.name: INPUT, program.result.name: OUTPUT}
         self._batch: dict[str, int] = {}  # size of the axis that depends on the batch, for one picture
         self.picture = self._value(program.picture, 1)
@@ -170,11 +170,9 @@ class Graph:
                 self._add("GREATER_EQUAL", inputs, [truth])
                 self._add("CAST", [truth], [out], from_type=TYPES["bool"], to_type=TYPES["float32"])
             case Binary():
-                broadcast = rank > 4 and step.a.shape != step.b.shape
-                activation = {"activation": unit.activation} if unit.activation else {}
-                self._add(
-                    _BINARY[step.kind], inputs, [out], _BROADCAST.get(step.kind, 1) if broadcast else 1, **activation
-                )
+                version = _BROADCAST.get(step.kind, 1) if rank > 4 and step.a.shape != step.b.shape else 1
+                options = {"activation": unit.activation} if unit.activation else {}
+                self._add(_BINARY[step.kind], inputs, [out], version, **options)
             case Pool():
                 self._add(
                     "MAX_POOL_2D" if step.kind == "max" else "AVERAGE_POOL_2D", inputs, [out],

@@ -8,7 +8,7 @@ from __future__ import annotations
 from headstart.export.formats.tflite.flat import Kind
 
 #: Numbers of types, by NumPy's names.
-TYPES = {"float32": 0, "float16": 1, "int32": 2, "uint8": 3, "bool": 6, "int16": 7, "int8": 9}
+TYPES = {"float32": 0, "float16": 1, "int32": 2, "uint8": 3, "bool": 6}
 
 #: Tables of options: their number, and number and kind of the fields that are used.
 Options = tuple[int, dict[str, tuple[int, Kind]]]
