@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from headstart.backbones.ranges.feeds import Feed
 from headstart.errors import ExportError
 from headstart.export.formats import tflite as writer
 from headstart.export.formats.tflite.operators import Graph
+from headstart.export.graph.builder import UnwritableError
 from headstart.export.graph.steps import (
     Binary,
     Cast,
@@ -23,6 +25,7 @@ from headstart.export.graph.steps import (
     Constant,
     Convolution,
     MatMul,
+    Pool,
     Program,
     Reshape,
     Softmax,
@@ -31,6 +34,7 @@ from headstart.export.graph.steps import (
     Value,
 )
 from headstart.export.judges import tflite as judge
+from toys import ov
 
 interpreters = pytest.importorskip("ai_edge_litert.interpreter")
 
@@ -59,6 +63,13 @@ def test_a_picture_does_not_depend_on_its_batch(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", toy_exports.NAMES)
+def test_openvino_reads_the_file_too(name: str, tmp_path: Path) -> None:
+    written(tmp_path, name)
+    model = ov.Core().compile_model(str(tmp_path / "model.tflite"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    assert np.abs(model(toy_exports.pictures())[0] - toy_exports.answers(name)).max() < 1e-5
+
+
+@pytest.mark.parametrize("name", toy_exports.NAMES)
 def test_weights_in_float16_change_answers_little(name: str, tmp_path: Path) -> None:
     found = written(tmp_path, name, "float16").run(toy_exports.pictures())
     assert np.abs(found - toy_exports.answers(name)).max() < 1e-3
@@ -68,6 +79,14 @@ def test_weights_in_float16_halve_the_file(tmp_path: Path) -> None:
     wide, half = (writer.encoded(toy_exports.subject("attention", one).last, ()) for one in ("float32", "float16"))
     program = toy_exports.subject("attention").last
     assert len(wide) - len(half) > 0.3 * program.bytes
+
+
+@pytest.mark.parametrize("name", toy_exports.NAMES)
+def test_numbers_start_at_multiples_of_16_bytes(name: str) -> None:
+    program = toy_exports.subject(name).last
+    content = writer.encoded(program, ())
+    stored = [one.array.tobytes() for one in Graph(program).tensors if one.array is not None and one.array.any()]
+    assert {content.index(one) % 16 for one in stored if content.count(one) == 1} == {0}
 
 
 def test_input_and_output_have_names_and_a_free_batch(tmp_path: Path) -> None:
@@ -157,35 +176,70 @@ def test_operators_have_the_oldest_version_that_can_do_it() -> None:
     assert {one.version for one in found["convolutions"]} == {1}
 
 
+def test_seven_axes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnwritableError, match=r"Reshape .*at most 6 axes"):
+        answered(tmp_path, lambda x: [Reshape(Value("y", (None, 4, 4, 4, 2, 2, 3)), x)])
+
+
 def test_erf_is_good_to_a_millionth(tmp_path: Path) -> None:
-    found = answered(tmp_path, lambda output, x: Unary(output, "erf", x))
+    found = answered(tmp_path, lambda x: [Unary(Value("y", x.shape), "erf", x)])
     expected = np.array([math.erf(one) for one in GIVEN.ravel()])
     assert np.abs(found - expected).max() < 1e-6
 
 
 def test_softmax_may_be_over_any_axis(tmp_path: Path) -> None:
-    found = answered(tmp_path, lambda output, x: Softmax(output, x, 1))
-    powers = np.exp(GIVEN.reshape(16, 16, 3))
+    found = answered(tmp_path, lambda x: [Softmax(Value("y", x.shape), x, 1)])
+    powers = np.exp(GIVEN)
     assert np.abs(found - (powers / powers.sum(axis=0)).ravel()).max() < 1e-6
 
 
-#: What `answered` computes from: -4..4.
-PICTURE = np.arange(256).repeat(3).reshape(1, 16, 16, 3).astype(np.uint8)
-GIVEN = (PICTURE.ravel() / np.float32(32) - np.float32(4)).astype(np.float32)
+@pytest.mark.parametrize(("low", "high"), [(0, 6), (-1, 1), (0, math.inf), (-math.inf, 3), (-2, 2.5)])
+def test_bounds_are_kept_as_part_of_another_operator_and_alone(low: float, high: float, tmp_path: Path) -> None:
+    def doubled(x: Value) -> list[Step]:
+        y = Value("y", x.shape)
+        return [Binary(y, "add", x, x), Clamp(Value("z", x.shape), y, low, high)]
+
+    assert np.array_equal(answered(tmp_path, doubled), np.clip(2 * GIVEN, low, high).ravel())
+    alone = answered(tmp_path, lambda x: [Clamp(Value("y", x.shape), x, low, high)])
+    assert np.array_equal(alone, np.clip(GIVEN, low, high).ravel())
 
 
-def answered(tmp_path: Path, build: Any) -> np.ndarray:
-    """What a single step makes of `GIVEN`."""
-    names = ("picture", "wide", "scaled", "x", "y", "result")
-    picture, wide, scaled, x, y, result = (Value(name, (None, 16, 16, 3)) for name in names)
-    picture, result = Value("picture", picture.shape, "uint8"), Value("result", (None, 768))
-    steps = (
+def test_one_number_added_to_all_is_no_bias(tmp_path: Path) -> None:
+    weights = np.eye(3, 2, dtype=np.float32)
+
+    def moved(x: Value) -> list[Step]:
+        y = Value("y", (None, 16, 16, 2))
+        number = Constant("number", np.array([1], np.float32))
+        return [MatMul(y, x, Constant("weights", weights)), Binary(Value("z", y.shape), "add", y, number)]
+
+    assert np.array_equal(answered(tmp_path, moved), (GIVEN @ weights + 1).ravel())
+
+
+@pytest.mark.parametrize("kind", ["max", "mean"])
+def test_windows_may_be_wider_than_high(kind: Any, tmp_path: Path) -> None:
+    found = answered(tmp_path, lambda x: [Pool(Value("y", (None, 8, 4, 3)), kind, x, (2, 4), (2, 4))])
+    windows = GIVEN.reshape(8, 2, 4, 4, 3)
+    assert np.abs(found - getattr(windows, kind)(axis=(1, 3)).ravel()).max() < 1e-6
+
+
+#: What `answered` is given, -4..4, and the picture that it is made of.
+PICTURE = np.random.default_rng(0).permutation(np.arange(256).repeat(3)).reshape(1, 16, 16, 3).astype(np.uint8)
+GIVEN = PICTURE[0] / np.float32(32) - np.float32(4)
+
+
+def answered(tmp_path: Path, build: Callable[[Value], list[Step]]) -> np.ndarray:
+    """All numbers that a few steps make of `GIVEN`, in one row."""
+    shape = (None, *GIVEN.shape)
+    picture, wide, scaled, x = Value("picture", shape, "uint8"), *(Value(name, shape) for name in ("a", "b", "x"))
+    first = [
         Cast(wide, picture),
         Binary(scaled, "div", wide, Constant("size", np.array(32, np.float32))),
         Binary(x, "sub", scaled, Constant("middle", np.array(4, np.float32))),
-        build(y, x),
-        Reshape(result, y),
-    )
+    ]
+    steps = build(x)
+    made = steps[-1].output
+    result = Value("result", (None, math.prod(made.shape[1:])))
+    program = Program(picture, (*first, *steps, Reshape(result, made)), result, "NHWC")
     target = tmp_path / "model.tflite"
-    target.write_bytes(writer.encoded(Program(picture, steps, result, "NHWC"), toy_exports.CLASSES))
+    target.write_bytes(writer.encoded(program, toy_exports.CLASSES))
     return judge.Judge(target).run(PICTURE)[0]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from headstart.export.formats.tflite.plainer import ACTIVATIONS, Unit, bounds, is_dense, units
 from headstart.export.formats.tflite.schema import SAME, TYPES, VALID
+from headstart.export.graph.builder import UnwritableError
 from headstart.export.graph.joined import INPUT, OUTPUT
 from headstart.export.graph.steps import (
     Binary,
@@ -84,7 +85,7 @@ class Graph:
     def __init__(self, program: Program) -> None:
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}  # of the tensors, by what they are made from
         self._names = {program.picture.name: INPUT, program.result.name: OUTPUT}
         self._batch: dict[str, int] = {}  # size of the axis that depends on the batch, for one picture
         self.picture = self._value(program.picture, 1)
@@ -118,10 +119,10 @@ class Graph:
             return self._numbers[key]
         if array.dtype == np.int32 or array.dtype == np.float32:
             return self._tensor(key, Tensor(name, array.dtype.name, array.shape, None, array))
-        # Whole numbers up to 2048 are exact in float16, and LiteRT's fast kernels take weights that are float16.
-        small = self._tensor(
-            f"{key} small", Tensor(f"{name}_small", "float16", array.shape, None, array.astype(np.float16))
-        )
+        # Whole numbers up to 2048 are exact in float16. LiteRT's fast kernels take weights that are float16, but none
+        # that are int8 and cast: a MobileNet V2 then takes 2.4 times as long.
+        half = Tensor(f"{name}_half", "float16", array.shape, None, array.astype(np.float16))
+        small = self._tensor(f"{key} half", half)
         wide = self._tensor(key, Tensor(name, "float32", array.shape))
         self._add("DEQUANTIZE", [small], [wide], 3)
         return wide
@@ -144,6 +145,9 @@ class Graph:
         step = unit.step
         out = self._value(step.output, self._batch_of(step))
         rank = step.output.rank
+        most = 5 if isinstance(step, Pad) else 6
+        if rank > most:
+            raise UnwritableError(type(step).__name__, f"LiteRT takes at most {most} axes")
         match step:
             case Convolution():
                 self._convolution(step, unit.activation, out)
@@ -166,11 +170,9 @@ class Graph:
                 self._add("GREATER_EQUAL", inputs, [truth])
                 self._add("CAST", [truth], [out], from_type=TYPES["bool"], to_type=TYPES["float32"])
             case Binary():
-                broadcast = rank > 4 and step.a.shape != step.b.shape
-                activation = {"activation": unit.activation} if unit.activation else {}
-                self._add(
-                    _BINARY[step.kind], inputs, [out], _BROADCAST.get(step.kind, 1) if broadcast else 1, **activation
-                )
+                version = _BROADCAST.get(step.kind, 1) if rank > 4 and step.a.shape != step.b.shape else 1
+                options = {"activation": unit.activation} if unit.activation else {}
+                self._add(_BINARY[step.kind], inputs, [out], version, **options)
             case Pool():
                 self._add(
                     "MAX_POOL_2D" if step.kind == "max" else "AVERAGE_POOL_2D", inputs, [out],
@@ -179,7 +181,7 @@ class Graph:
             case Pad():
                 inputs.append(self._wholes(np.transpose([step.before, step.after])))
                 if step.number:
-                    inputs.append(self._numbers_of(f"{step.output.name}_number", np.array([step.number], np.float32)))
+                    inputs.append(self._numbers_of(f"{step.output.name}_number", np.array(step.number, np.float32)))
                 self._add("PADV2" if step.number else "PAD", inputs, [out], 4 if rank > 4 else 1)
             case MatMul():
                 self._add("BATCH_MATMUL", inputs, [out], adj_y=step.turn_b)

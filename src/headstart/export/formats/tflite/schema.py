@@ -8,7 +8,7 @@ from __future__ import annotations
 from headstart.export.formats.tflite.flat import Kind
 
 #: Numbers of types, by NumPy's names.
-TYPES = {"float32": 0, "float16": 1, "int32": 2, "uint8": 3, "bool": 6, "int16": 7, "int8": 9}
+TYPES = {"float32": 0, "float16": 1, "int32": 2, "uint8": 3, "bool": 6}
 
 #: Tables of options: their number, and number and kind of the fields that are used.
 Options = tuple[int, dict[str, tuple[int, Kind]]]
@@ -16,6 +16,13 @@ _WINDOW: dict[str, tuple[int, Kind]] = {"padding": (0, "Int8"), "stride_w": (1, 
 _ACTIVATION: dict[str, tuple[int, Kind]] = {"activation": (0, "Int8")}
 _NONE: Options = (0, {})
 _REDUCER: Options = (27, {"keep_dims": (0, "Bool")})
+_CONVOLUTION: Options = (
+    1, {**_WINDOW, "activation": (3, "Int8"), "dilation_w": (4, "Int32"), "dilation_h": (5, "Int32")}
+)  # fmt: skip
+_DEPTHWISE: Options = (
+    2, {**_WINDOW, "multiplier": (3, "Int32"), "activation": (4, "Int8"), "dilation_w": (5, "Int32"),
+        "dilation_h": (6, "Int32")}
+)  # fmt: skip
 _POOL: Options = (5, {**_WINDOW, "filter_width": (3, "Int32"), "filter_height": (4, "Int32")})
 
 #: Operators: their number, and their options.
@@ -26,23 +33,8 @@ OPERATORS: dict[str, tuple[int, Options]] = {
     "BATCH_MATMUL": (126, (101, {"adj_y": (1, "Bool")})),
     "CAST": (53, (37, {"from_type": (0, "Int8"), "to_type": (1, "Int8")})),
     "CONCATENATION": (2, (10, {"axis": (0, "Int32")})),
-    "CONV_2D": (
-        3,
-        (1, {**_WINDOW, "activation": (3, "Int8"), "dilation_w": (4, "Int32"), "dilation_h": (5, "Int32")}),
-    ),
-    "DEPTHWISE_CONV_2D": (
-        4,
-        (
-            2,
-            {
-                **_WINDOW,
-                "multiplier": (3, "Int32"),
-                "activation": (4, "Int8"),
-                "dilation_w": (5, "Int32"),
-                "dilation_h": (6, "Int32"),
-            },
-        ),
-    ),
+    "CONV_2D": (3, _CONVOLUTION),
+    "DEPTHWISE_CONV_2D": (4, _DEPTHWISE),
     "DEQUANTIZE": (6, (38, {})),
     "DIV": (42, (29, _ACTIVATION)),
     "EXP": (47, (33, {})),
@@ -77,4 +69,6 @@ OPERATORS: dict[str, tuple[int, Options]] = {
     "TOPK_V2": (48, (35, {})),
     "TRANSPOSE": (39, (26, {})),
 }
+
+#: Numbers of the kinds of padding.
 SAME, VALID = 0, 1
