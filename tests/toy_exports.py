@@ -57,11 +57,13 @@ def convolutions(x: Any) -> Any:
 
 
 def grouped(x: Any) -> Any:
-    """Two groups; each channel by itself; two outputs for each channel."""
+    """Two groups; each channel by itself, also with dilation and with two strides; two outputs for each channel."""
     x = conv(x, _weights(8, 3, 1, 1))
     x = op.group_convolution(x, _weights(2, 4, 4, 3, 3), [1, 1], [1, 1], [1, 1], [1, 1])
     x = op.group_convolution(x, _weights(8, 1, 1, 3, 3), [2, 2], [0, 0], [1, 1], [1, 1])
     x = op.add(x, numbers(1, 8, 1, 1))
+    x = op.group_convolution(x, _weights(8, 1, 1, 3, 3, seed=1), [1, 1], [2, 2], [2, 2], [2, 2])
+    x = op.group_convolution(x, _weights(8, 1, 1, 3, 2), [2, 1], [1, 0], [1, 1], [1, 1])
     return op.group_convolution(x, _weights(8, 2, 1, 3, 3), [1, 1], [1, 1], [1, 1], [1, 1])
 
 
