@@ -46,6 +46,17 @@ def test_a_picture_does_not_depend_on_its_batch(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.tensorflow
+def test_the_signature_describes_its_input(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    writer.write(toy_exports.subject("pools"), tmp_path / "model")
+    loaded = tf.saved_model.load(str(tmp_path / "model"), tags=["serve"])
+    _, inputs = loaded.signatures["serving_default"].structured_input_signature
+    size = toy_exports.SIZE
+    assert inputs == {"image": tf.TensorSpec((None, size, size, 3), tf.uint8, "image")}
+
+
+@pytest.mark.tensorflow
 def test_weights_of_half_the_size_are_read(tmp_path: Path) -> None:
     found = written(tmp_path, "attention", "float16").run(toy_exports.pictures())
     assert 0 < np.abs(found - toy_exports.answers("attention")).max() < 1e-2
