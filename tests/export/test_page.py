@@ -207,7 +207,7 @@ def test_a_changed_script_does_not_run(target: Path, tmp_path: Path, browser: ch
 
 def test_wrong_answers_are_seen(target: Path, tmp_path: Path, browser: chromium.Chromium) -> None:
     subject = toy()
-    pixels, found = writer.drawn(subject)[0]
+    ((pixels, found),) = writer.steadiest(subject, [toy_exports.pictures()[0]])
     writer.write(subject, tmp_path / "page.html", [(pixels, found[::-1].copy())])
     assert shown(browser, tmp_path / "page.html") is False
     assert text(browser, "check").startswith("This browser computes other answers")
@@ -281,6 +281,8 @@ def test_everything_works_with_the_keyboard_alone(target: Path, browser: chromiu
         press(browser, "Tab", 9)
         order.append(browser.evaluate("document.activeElement.id || document.activeElement.tagName"))
     assert order == ["file", "camera", "SUMMARY"]
+    browser.evaluate("document.activeElement.blur()")
+    assert browser.evaluate("getComputedStyle(frame).outlineStyle") == "none"
     browser.evaluate("file.focus()")
     assert browser.evaluate("getComputedStyle(frame).outlineStyle") == "solid"
     browser.evaluate("camera.focus()")
