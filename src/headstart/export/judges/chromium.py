@@ -27,6 +27,8 @@ _FLAGS = (
     "--headless", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run", "--no-default-browser-check",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
 )  # fmt: skip
+#: Pictures that are sent at once: memory of a tab is limited.
+BATCH = 16
 #: Seconds that one answer may take: a large model on a slow machine.
 _PATIENCE = 300.0
 #: Gives the browser its two pipes as 3 and 4, whatever numbers they have here.

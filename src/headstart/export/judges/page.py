@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from headstart.errors import ExportError
 from headstart.export.judges import base
-from headstart.export.judges.chromium import Chromium
+from headstart.export.judges.chromium import BATCH, Chromium
 
 
 class Judge(base.Judge):
@@ -49,7 +49,9 @@ class Judge(base.Judge):
 
     def run(self, given: npt.NDArray[Any]) -> base.Probabilities:
         """See `base.Judge.run`."""
-        return np.array(self.browser.evaluate(f"headstart.predict({_text(given.tobytes())})"), np.float32)
+        parts = [_text(given[start : start + BATCH].tobytes()) for start in range(0, len(given), BATCH)]
+        found = [self.browser.evaluate(f"headstart.predict({one})") for one in parts]
+        return np.concatenate([np.array(one, np.float32) for one in found])
 
     def read(self, photo: Path, height: int, width: int) -> base.Pixels | None:
         """As the page reads it: decoded by the browser, resized by the page's own script."""

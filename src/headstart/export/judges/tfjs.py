@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from headstart.export.formats import web
 from headstart.export.judges import base
-from headstart.export.judges.chromium import Chromium
+from headstart.export.judges.chromium import BATCH, Chromium
 
 
 class Judge(base.Judge):
@@ -43,8 +43,9 @@ class Judge(base.Judge):
     def run(self, given: npt.NDArray[Any]) -> base.Probabilities:
         """See `base.Judge.run`."""
         height, width = given.shape[1:3]
-        found = self.browser.evaluate(f"model.predict({_bytes(given.tobytes())}, {height}, {width})")
-        return np.array(found, np.float32)
+        parts = [_bytes(given[start : start + BATCH].tobytes()) for start in range(0, len(given), BATCH)]
+        found = [self.browser.evaluate(f"model.predict({one}, {height}, {width})") for one in parts]
+        return np.concatenate([np.array(one, np.float32) for one in found])
 
 
 def _bytes(content: bytes) -> str:

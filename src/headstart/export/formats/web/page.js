@@ -2,7 +2,7 @@
 /* What a person sees and does: photos and the camera in, answers out. `window.headstart` is for programs. */
 
 (() => {
-  const AT_MOST = 10; // bars
+  const BARS = 6, NAMES = 12; // at most, if there are many classes
   const SIDE = 1024; // pixels of the photo that is shown
   const STEADY = 3; // pictures of the camera with the same answer before it is spoken
   const at = (id) => document.getElementById(id);
@@ -17,8 +17,9 @@
   // Answers
 
   function percent(p) {
-    if (p >= 0.9995) return words.most;
-    return p < 0.0005 ? words.least : fill(words.percent, { number: (100 * p).toFixed(1) });
+    const number = Math.round(100 * p);
+    if (number === 100) return words.most;
+    return number === 0 ? words.least : fill(words.percent, { number });
   }
 
   function element(name, className, ...content) {
@@ -28,12 +29,17 @@
     return found;
   }
 
+  /** How many classes are shown: the others are at least two, or none. */
+  const limit = (most) => (classes.length <= most + 1 ? classes.length : most);
+
   /** The class names alone, as long as there is no photo. */
   function showNames() {
+    const count = limit(NAMES);
+    at("heading").textContent = words.knows;
     at("bars").className = "empty";
-    at("bars").replaceChildren(...classes.slice(0, AT_MOST).map((one) => element("li", "", element("bdi", "", one))));
-    at("rest").hidden = classes.length <= AT_MOST;
-    at("rest").textContent = fill(words.more, { count: classes.length - AT_MOST });
+    at("bars").replaceChildren(...classes.slice(0, count).map((one) => element("li", "", element("bdi", "", one))));
+    at("rest").hidden = count === classes.length;
+    at("rest").textContent = fill(words.more, { count: classes.length - count });
   }
 
   function bar(name, p, best) {
@@ -53,8 +59,8 @@
     at("answer").className = sure ? "" : "unsure";
     at("sure").textContent = fill(sure ? words.sure : words.unsure, { percent: percent(p) });
     at("bars").className = "";
-    at("bars").replaceChildren(...order.slice(0, AT_MOST).map((i) => bar(classes[i], probabilities[i], i === best)));
-    const others = order.slice(AT_MOST);
+    const first = order.slice(0, limit(BARS)), others = order.slice(limit(BARS));
+    at("bars").replaceChildren(...first.map((i) => bar(classes[i], probabilities[i], i === best)));
     const rest = others.reduce((sum, i) => sum + probabilities[i], 0);
     at("rest").hidden = !others.length;
     at("rest").textContent = `${fill(words.rest, { count: others.length })}: ${percent(rest)}`;
@@ -65,7 +71,6 @@
 
   function trouble(text) {
     at("answer").hidden = at("sure").hidden = true;
-    at("heading").textContent = words.knows;
     showNames();
     at("trouble").textContent = text;
     at("trouble").hidden = false;
@@ -203,6 +208,7 @@
     if (!good) { // where nobody overlooks it
       line.setAttribute("role", "alert");
       document.querySelector("header").after(line);
+      document.querySelector(".desk").hidden = true;
     }
     at("file").disabled = at("another").disabled = at("camera").disabled = !good;
     return good;
