@@ -31,7 +31,9 @@ def resizing(graph: Nodes, view: View) -> str:
     else:
         there = fit("Slice", fit("Shape", photo), fit.known([2]), fit.known([4]))
         scales = fit("Div", fit.reals(there), fit.known(sides.astype(np.float64)))
-        result = _cut(fit, photo, there, scales, view) if view.fit == "crop" else _padded(fit, photo, there, scales, view)
+        result = (
+            _cut(fit, photo, there, scales, view) if view.fit == "crop" else _padded(fit, photo, there, scales, view)
+        )
     whole = fit("Reshape", result, fit.known([1, 3, view.height, view.width]))
     return graph.node("Transpose", [whole], _PICTURE, perm=(0, 2, 3, 1))
 

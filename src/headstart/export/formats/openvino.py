@@ -43,4 +43,3 @@ def _batched(subject: Subject) -> Any:
         if model.outputs[0].get_partial_shape()[0].is_dynamic:
             return model
     return subject.graph()  # a failed change of shape leaves it inconsistent
-

@@ -21,7 +21,7 @@ from headstart.export.subject import Subject
 from headstart.export.wire import data, entry, whole, wholes
 
 #: Version of the graph: that of TensorFlow 2.12. One without a version is taken for one of 2015.
-_PRODUCER = 1394
+PRODUCER = 1394
 #: The most that a protocol buffer can hold.
 _MOST = 2**31 - 1
 _TYPES = {
@@ -52,7 +52,7 @@ def write(subject: Subject, target: Path) -> None:
 
 def encoded(program: Program) -> bytes:
     """The bytes of `saved_model.pb` (a SavedModel)."""
-    graph = b"".join(data(1, _node(node)) for node in nodes(program)) + data(1, _path()) + data(4, whole(1, _PRODUCER))
+    graph = b"".join(data(1, _node(node)) for node in nodes(program)) + data(1, _path()) + data(4, whole(1, PRODUCER))
     picture, result = program.picture.shape, program.result.shape
     signature = entry(1, INPUT, _described(INPUT, np.dtype(np.uint8), picture))
     signature += entry(2, OUTPUT, _described(OUTPUT, FLOAT, result)) + data(3, "tensorflow/serving/predict")
