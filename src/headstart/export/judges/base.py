@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from headstart.export.recipe import for_view
+from headstart.photos.images import Fit, View
 
 Pixels = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float32]
@@ -56,23 +61,18 @@ class Judge(ABC):
         return pillow(photo, height, width)
 
 
-def pillow(photo: Path, height: int, width: int, fit: str = "squash", fraction: float = 1.0) -> Pixels:
-    """The recipe for Python that stands in the README of each export; arguments as those of `photos.pixels.View`."""
-    from PIL import Image
+def pillow(photo: Path, height: int, width: int, fit: Fit = "squash", fraction: float = 1.0) -> Pixels:
+    """The recipe for Python, run as it stands in the README of each export; arguments as those of `View`."""
+    found: Pixels = _program(View(height, width, fit, fraction))(photo)[0]
+    return found
 
-    whole = Image.fromarray(upright(photo))
-    if fit == "crop":
-        scale = min(whole.width / width, whole.height / height) * fraction
-        left, top = (whole.width - width * scale) / 2, (whole.height - height * scale) / 2
-        box = (left, top, left + width * scale, top + height * scale)
-        return np.asarray(whole.resize((width, height), Image.Resampling.BICUBIC, box=box))
-    if fit == "pad":
-        scale = min(width / whole.width, height / whole.height)
-        size = max(round(whole.width * scale), 1), max(round(whole.height * scale), 1)
-        canvas = Image.new("RGB", (width, height), (127, 127, 127))
-        canvas.paste(whole.resize(size, Image.Resampling.BICUBIC), ((width - size[0]) // 2, (height - size[1]) // 2))
-        return np.asarray(canvas)
-    return np.asarray(whole.resize((width, height), Image.Resampling.BICUBIC))
+
+@cache
+def _program(view: View) -> Callable[[Path], Pixels]:
+    names: dict[str, Any] = {}
+    exec(for_view(view).python, names)
+    program: Callable[[Path], Pixels] = names["read"]
+    return program
 
 
 def upright(photo: Path) -> Pixels:
