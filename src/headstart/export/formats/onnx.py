@@ -1,7 +1,8 @@
 """ONNX: opset 13, a free batch, class names in the metadata; opset 18 with the resizing inside.
 
-The backbone in int8 is computed with whole numbers, see `onnx_whole`. Models that were quantised before are not: their
-8-bit weights are more exact with sums in float32 (largest differences 0.02 against 0.04, 0.06 against 0.08). Field numbers: onnx/onnx.proto of https://github.com/onnx/onnx.
+The backbone in int8 is computed with whole numbers, see `onnx_whole`. Models that were quantised before are not: they
+have weights of a whole 8 bits, and sums in float32 are more exact (largest differences 0.02 instead of 0.04, and 0.06
+instead of 0.08). Field numbers: onnx/onnx.proto of https://github.com/onnx/onnx.
 """
 
 from __future__ import annotations

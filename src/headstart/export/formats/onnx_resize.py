@@ -65,7 +65,7 @@ class _Fit:
         return self("Cast", self("Round", x), to=TYPES["int64"])
 
     def resized(self, x: str, sides: str) -> str:
-        """Antialiased bicubic: uint8 `(1, 3, height, width)`. Given uint8, ONNX Runtime gives the very pixels of Pillow."""
+        """Antialiased bicubic, uint8 `(1, 3, height, width)`. Given uint8, ONNX Runtime rounds as Pillow does."""
         sizes = self("Concat", self.known([1, 3]), sides, axis=0)
         return self(
             "Resize", x, "", "", sizes, mode="cubic", cubic_coeff_a=-0.5, antialias=1, exclude_outside=1,
