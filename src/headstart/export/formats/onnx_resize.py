@@ -60,21 +60,17 @@ class _Fit:
         """Whole numbers as float64, in which headstart computes sizes."""
         return self("Cast", x, to=TYPES["float64"])
 
-    def pixels(self, x: str, most: str) -> str:
-        """Rounded to whole numbers, 1 to `most`."""
-        rounded = self("Cast", self("Round", x), to=TYPES["int64"])
-        return self("Min", self("Max", rounded, self.known([1])), most)
+    def whole(self, x: str) -> str:
+        """Rounded, as int64."""
+        return self("Cast", self("Round", x), to=TYPES["int64"])
 
     def resized(self, x: str, sides: str) -> str:
-        """Antialiased bicubic, rounded and clipped as Pillow does it; uint8 `(1, 3, height, width)`."""
+        """Antialiased bicubic, uint8 `(1, 3, height, width)`. Given uint8, ONNX Runtime rounds as Pillow does."""
         sizes = self("Concat", self.known([1, 3]), sides, axis=0)
-        numbers = self("Cast", x, to=TYPES["float32"])
-        smooth = self(
-            "Resize", numbers, "", "", sizes, mode="cubic", cubic_coeff_a=-0.5, antialias=1, exclude_outside=1,
+        return self(
+            "Resize", x, "", "", sizes, mode="cubic", cubic_coeff_a=-0.5, antialias=1, exclude_outside=1,
             coordinate_transformation_mode="half_pixel",
         )  # fmt: skip
-        limits = [self.known(np.array(limit, np.float32)) for limit in (0, 255)]
-        return self("Cast", self("Round", self("Clip", smooth, *limits)), to=TYPES["uint8"])
 
     def halved(self, x: str) -> str:
         """Whole numbers divided by 2, rounded down."""
@@ -82,18 +78,20 @@ class _Fit:
 
 
 def _cut(fit: _Fit, photo: str, there: str, scales: str, view: View) -> str:
-    scale = fit("Mul", fit("ReduceMin", scales, keepdims=1), fit.known(np.array([view.fraction])))
+    """Whole pixels are cut off, as many on one side as on the other; headstart cuts fractions of pixels, too."""
     sides = np.array([view.height, view.width])
-    kept = fit.pixels(fit("Mul", scale, fit.known(sides.astype(np.float64))), there)
-    start = fit.halved(fit("Sub", there, kept))
-    cut = fit("Slice", photo, start, fit("Add", start, kept), fit.known([2, 3]))
+    scale = fit("ReduceMin", scales, keepdims=1)
+    kept = fit("Mul", scale, fit.known(sides * view.fraction))
+    start = fit.whole(fit("Div", fit("Sub", fit.reals(there), kept), fit.known(np.array(2.0))))
+    start = fit("Min", start, fit.halved(fit("Sub", there, fit.known([1]))))
+    cut = fit("Slice", photo, start, fit("Sub", there, start), fit.known([2, 3]))
     return fit.resized(cut, fit.known(sides))
 
 
 def _padded(fit: _Fit, photo: str, there: str, scales: str, view: View) -> str:
     scale = fit("ReduceMax", scales, keepdims=1)
     sides = fit.known([view.height, view.width])
-    inner = fit.pixels(fit("Div", fit.reals(there), scale), sides)
+    inner = fit("Max", fit.whole(fit("Div", fit.reals(there), scale)), fit.known([1]))
     small = fit.resized(photo, inner)
     before = fit.halved(fit("Sub", sides, inner))
     after = fit("Sub", fit("Sub", sides, inner), before)

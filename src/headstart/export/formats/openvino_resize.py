@@ -43,14 +43,14 @@ def _fitted(photo: Any, view: View) -> Any:
         return _resized(photo, op.constant(sides))
     there = op.gather(op.shape_of(photo), _AXES, np.array(0))
     scales = op.divide(op.convert(there, "f32"), sides.astype(np.float32))
-    if view.fit == "crop":
-        scale = op.multiply(op.reduce_min(scales, np.array(0), True), np.float32(view.fraction))
-        kept = _whole(op.multiply(sides.astype(np.float32), scale), there)
-        start = op.divide(op.subtract(there, kept), np.array(2))
-        cut = op.slice(photo, start, op.add(start, kept), np.array([1, 1]), _AXES)
+    if view.fit == "crop":  # whole pixels; headstart cuts fractions of pixels, too
+        kept = op.multiply(op.reduce_min(scales, np.array(0), True), (sides * view.fraction).astype(np.float32))
+        start = _whole(op.divide(op.subtract(op.convert(there, "f32"), kept), np.float32(2)))
+        start = op.minimum(start, op.divide(op.subtract(there, np.array(1)), np.array(2)))
+        cut = op.slice(photo, start, op.subtract(there, start), np.array([1, 1]), _AXES)
         return _resized(cut, op.constant(sides))
     scale = op.reduce_max(scales, np.array(0), True)
-    inner = _whole(op.divide(op.convert(there, "f32"), scale), sides)
+    inner = op.maximum(_whole(op.divide(op.convert(there, "f32"), scale)), np.array(1))
     small = _resized(photo, inner)
     before = op.divide(op.subtract(sides, inner), np.array(2))
     after = op.subtract(op.subtract(sides, inner), before)
@@ -58,11 +58,9 @@ def _fitted(photo: Any, view: View) -> Any:
     return op.pad(small, *ends, "constant", op.constant(np.array(PAD_GREY, np.uint8)))
 
 
-def _whole(numbers: Any, most: Any) -> Any:
-    """Numbers of pixels, 1 to `most`."""
+def _whole(numbers: Any) -> Any:
     op = engine().opset13
-    rounded = op.convert(op.round(numbers, "half_to_even"), "i64")
-    return op.minimum(op.maximum(rounded, np.array(1)), most)
+    return op.convert(op.round(numbers, "half_to_even"), "i64")
 
 
 def _resized(x: Any, sides: Any) -> Any:
