@@ -34,7 +34,7 @@ from headstart.export.graph.steps import (
 from headstart.export.proof import pictures
 from headstart.export.proof.again import check
 from headstart.export.proof.child import Answers
-from headstart.export.proof.verdict import Difference, judged, limit_for
+from headstart.export.proof.verdict import Difference, Proof, judged, limit_for
 from headstart.export.subject import Subject
 from headstart.photos.images import View
 from toys import channels_first, conv, model, numbers, op, pooled, save
@@ -228,6 +228,11 @@ PARTS = (RIGHT[:2], RIGHT[2:3], RIGHT[3:])
 FLOAT32 = limit_for("float32", quantised=False)
 
 
+def verdict(found: Answers, parts: tuple[np.ndarray, ...], gaps: object = np.inf) -> Proof:
+    first, second, third = parts
+    return judged(found, (first, second, third), ("a", "b"), FLOAT32, np.broadcast_to(np.asarray(gaps), (4,)))
+
+
 def test_differences_are_those_of_the_arrays() -> None:
     found = Difference.between(RIGHT, RIGHT + np.array([[0, 0], [0.7, -0.7], [0, 0], [0, 0]]))
     assert (found.pictures, found.same_class) == (4, 3)
@@ -237,14 +242,14 @@ def test_differences_are_those_of_the_arrays() -> None:
 
 
 def test_equal_answers_have_no_faults() -> None:
-    assert judged(answers(RIGHT), PARTS, ("a", "b"), FLOAT32).faults == ()
+    assert verdict(answers(RIGHT), PARTS).faults == ()
 
 
 @pytest.mark.parametrize("row", range(4))
 def test_a_difference_on_any_picture_counts(row: int) -> None:
     other = RIGHT.copy()
     other[row] += [2e-5, -2e-5]
-    (fault,) = judged(answers(other), PARTS, ("a", "b"), FLOAT32).faults
+    (fault,) = verdict(answers(other), PARTS).faults
     assert fault.startswith(
         f"probabilities of {('photos', 'photos', 'blends of photos', 'made-up pictures')[row]} differ"
     )
@@ -254,17 +259,27 @@ def test_saturated_probabilities_are_compared_by_their_scores() -> None:
     sure = np.array([[1.0, 1e-12]] * 4)
     other = np.array([[1.0, 2e-12]] * 4)
     parts = (sure[:2], sure[2:3], sure[3:])
-    assert any("scores of photos" in fault for fault in judged(answers(other), parts, ("a", "b"), FLOAT32).faults)
+    assert any("scores of photos" in fault for fault in verdict(answers(other), parts).faults)
 
 
 def test_answers_that_depend_on_the_batch_are_a_fault() -> None:
-    (fault,) = judged(answers(RIGHT, RIGHT[::-1] + 1e-3), PARTS, ("a", "b"), FLOAT32).faults
+    (fault,) = verdict(answers(RIGHT, RIGHT[::-1] + 1e-3), PARTS).faults
     assert "with the pictures beside it" in fault
 
 
 def test_answers_that_are_not_numbers_are_a_fault() -> None:
-    assert judged(answers(RIGHT * np.nan), PARTS, ("a", "b"), FLOAT32).faults
-    assert judged(answers(RIGHT[:3]), PARTS, ("a", "b"), FLOAT32).faults
+    assert verdict(answers(RIGHT * np.nan), PARTS).faults
+    assert verdict(answers(RIGHT[:3]), PARTS).faults
+
+
+def test_a_picture_whose_voters_a_rounding_decides_is_counted_and_left_out() -> None:
+    other = RIGHT.copy()
+    other[1] = [0.8, 0.2]
+    found = verdict(answers(other), PARTS, [np.inf, 1e-7, 1, 1])
+    assert (found.faults, found.ties) == ((), 1)
+    assert found.photos is not None
+    assert found.photos.pictures == 1
+    assert verdict(answers(other), PARTS, [np.inf, 1e-3, 1, 1]).faults
 
 
 def test_limits_follow_the_precision() -> None:
@@ -326,7 +341,7 @@ def test_other_photos_than_those_of_the_proof_are_refused(classifier: Classifier
         lambda found: found["view"].update(height=10**9),
         lambda found: found["exports"][0].update(format="pickle"),
         lambda found: found["exports"][0].update(sha256={"../other": "0"}),
-        lambda found: found.update(photos={"0": [1.0]}),
+        lambda found: found.update(photos={"0": {"gap": None, "probabilities": [1.0]}}),
         lambda found: found.update(reference="0"),
     ],
 )

@@ -66,12 +66,13 @@ def describe(folder: Path, exported: Exported, classifier: Classifier, reference
         packed,
         pixels=reference.pixels[-count:],
         features=reference.features[-count:],
+        gaps=reference.gaps[-count:],
         probabilities=reference.answers[2].astype(np.float32),
     )
     (folder / REFERENCE).write_bytes(packed.getvalue())
     known = {
-        hash_: [round(float(one), 9) for one in row]
-        for hash_, row in zip(photos.hashes, reference.answers[0], strict=True)
+        digest: {"gap": float(gap) if np.isfinite(gap) else None, "probabilities": [float(one) for one in row]}
+        for digest, row, gap in zip(photos.hashes, reference.answers[0], reference.gaps, strict=False)
     }
     manifest = {
         "format": FORMAT,

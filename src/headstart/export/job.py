@@ -179,7 +179,7 @@ def _proven(
         given, photos = framed(reference.pixels, view), photos[:_WHOLE]
     answers = ask(one, into / one.path, given, photos, view, with_resize)
     limit = limit_for(precision, reference.quantised and one.takes == "pixels", reference.noise)
-    proof = judged(answers, reference.answers, classifier.classes, limit, with_resize)
+    proof = judged(answers, reference.answers, classifier.classes, limit, reference.gaps, with_resize)
     return Written(one, precision, files, size, proof, "")
 
 

@@ -35,6 +35,14 @@ class Kept:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """Headstart's answer for a photo: probabilities, and its gap, see `Reference.gaps`."""
+
+    probabilities: tuple[float, ...]
+    gap: float
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What `export.json` and `reference.npz` say.
 
@@ -42,8 +50,8 @@ class Manifest:
         classes: class names, in the order of the probabilities.
         view: how photos are fitted to the input.
         formats: what there is. noise, quantised: of the model, see `Reference`.
-        photos: probabilities of photos by their SHA-256 (hex).
-        pixels, features, probabilities: of the made-up pictures.
+        photos: answers for photos by their SHA-256 (hex).
+        pixels, features, gaps, probabilities: of the made-up pictures, see `Reference`.
     """
 
     classes: tuple[str, ...]
@@ -51,9 +59,10 @@ class Manifest:
     formats: tuple[Kept, ...]
     noise: float
     quantised: bool
-    photos: dict[str, list[float]]
+    photos: dict[str, Answer]
     pixels: npt.NDArray[np.uint8]
     features: npt.NDArray[np.float32]
+    gaps: npt.NDArray[np.float32]
     probabilities: npt.NDArray[np.float32]
 
 
@@ -84,7 +93,9 @@ def _parsed(found: dict[str, Any], packed: bytes) -> Manifest:
     if hashlib.sha256(packed).hexdigest() != found["reference"]:
         raise ValueError(f"{REFERENCE} has changed")
     with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-        pixels, features, probabilities = (arrays[name] for name in ("pixels", "features", "probabilities"))
+        pixels, features, gaps, probabilities = (
+            arrays[name] for name in ("pixels", "features", "gaps", "probabilities")
+        )
     view = View(
         untrusted.whole(1, 4096)(found["view"]["height"]),
         untrusted.whole(1, 4096)(found["view"]["width"]),
@@ -93,11 +104,21 @@ def _parsed(found: dict[str, Any], packed: bytes) -> Manifest:
     )
     names = untrusted.many(untrusted.text(1000), 2, 100_000)(found["classes"])
     kept = tuple(_kept(one) for one in found["exports"])
-    photos = {str(key): [float(number) for number in row] for key, row in found["photos"].items()}
-    if any(len(row) != len(names) for row in photos.values()) or probabilities.shape != (len(pixels), len(names)):
+    photos = {str(key): _answer(one) for key, one in found["photos"].items()}
+    if any(len(one.probabilities) != len(names) for one in photos.values()) or probabilities.shape != (
+        len(pixels),
+        len(names),
+    ):
         raise ValueError("its probabilities are not of its classes")
     noise = untrusted.number(0.0, 1.0)(found["noise"])
-    return Manifest(tuple(names), view, kept, noise, bool(found["quantised"]), photos, pixels, features, probabilities)
+    return Manifest(
+        tuple(names), view, kept, noise, bool(found["quantised"]), photos, pixels, features, gaps, probabilities
+    )
+
+
+def _answer(one: dict[str, Any]) -> Answer:
+    gap = np.inf if one["gap"] is None else untrusted.number(0.0, 10.0)(one["gap"])
+    return Answer(tuple(untrusted.number(0.0, 1.0)(number) for number in one["probabilities"]), gap)
 
 
 def _kept(one: dict[str, Any]) -> Kept:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from headstart.errors import ExportError
 from headstart.export import manifest
@@ -103,6 +104,12 @@ def check(folder: str | Path, photos: Pictures | None = None, progress: Choice =
     return Checks(path, tuple(_again(path, kept, one, found, report) for one in kept.formats), len(found))
 
 
+def _gaps(kept: Manifest, photos: Photos, whole: bool) -> npt.NDArray[np.float32]:
+    """How near a tie each picture is, as it was when the export was proven first."""
+    real = [kept.photos[digest].gap for digest in photos.hashes] if whole else []
+    return np.array([*real, *kept.gaps], np.float32)
+
+
 def _known(kept: Manifest, photos: Pictures | None) -> Photos:
     if photos is None:
         return read([], kept.view)
@@ -124,11 +131,11 @@ def _again(folder: Path, kept: Manifest, one: Kept, photos: Photos, report: Prog
         return Checked(one, None, one.format.unproven, (), size)
     whole = one.format.takes == "pixels"
     report.message(f"{one.format.name}: proving it.")
-    real = np.array([kept.photos[digest] for digest in photos.hashes]).reshape(-1, len(kept.classes))
+    real = np.array([kept.photos[digest].probabilities for digest in photos.hashes]).reshape(-1, len(kept.classes))
     nothing = kept.probabilities[:0]
     pixels = np.concatenate([photos.pixels, kept.pixels])
     given, wanted = (pixels, real) if whole else (kept.features, nothing)
     answers = ask(one.format, folder / one.format.path, given, photos.paths if whole else (), kept.view)
     limit = limit_for(one.precision, kept.quantised and whole, kept.noise)
-    proof = judged(answers, (wanted, nothing, kept.probabilities), kept.classes, limit)
+    proof = judged(answers, (wanted, nothing, kept.probabilities), kept.classes, limit, _gaps(kept, photos, whole))
     return Checked(one, proof, "", proof.faults, size)

@@ -13,6 +13,7 @@ from headstart.export.known import Format
 from headstart.export.proof.pictures import Photos, made_up
 from headstart.export.subject import Subject
 from headstart.heads import power
+from headstart.heads.head import Head, NeighbourHead, unit_length
 from headstart.photos.images import Images
 
 Probabilities = npt.NDArray[np.float64]
@@ -31,6 +32,8 @@ class Reference:
         answers: float64, of the photos `(p, k)`, the blends `(b, k)` and the made-up ones `(m, k)`.
         quantised: whether the model was quantised before it came to headstart.
         noise: of a quantised model, the largest difference of a probability between two ways of running it; else 0.
+        gaps: float32 `(n,)`, how much nearer the last photo that votes is than the next one (cosine); infinite for
+            heads without votes. Where it is tiny, a rounding decides who votes, and the answer jumps.
         rounding: largest difference between the classifier's own precision (bfloat16) and float32; 0 in float32.
     """
 
@@ -40,6 +43,7 @@ class Reference:
     answers: tuple[Probabilities, Probabilities, Probabilities]
     quantised: bool
     noise: float
+    gaps: npt.NDArray[np.float32]
     rounding: float
 
     def given_to(self, format_: Format) -> npt.NDArray[np.float32] | Images:
@@ -80,7 +84,18 @@ def reference_for(subject: Subject, photos: Photos, exported: bool) -> Reference
         noise = float(np.abs(_run(subject, pixels, _IN_FLOATS) - wanted).max())
     ends = [len(photos), len(photos) + len(blends)]
     first, second, third = np.split(wanted, ends)
-    return Reference(photos, pixels, features, (first, second, third), quantised, noise, rounding)
+    return Reference(
+        photos, pixels, features, (first, second, third), quantised, noise, _gaps(classifier.head, vectors), rounding
+    )
+
+
+def _gaps(head: Head, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    if not isinstance(head, NeighbourHead) or head.n_neighbors >= len(head.vectors):
+        return np.full(len(vectors), np.inf, np.float32)
+    cosines = unit_length(vectors - head.centre) @ head.vectors.T
+    nearest = -np.sort(-cosines, axis=1)
+    gaps: npt.NDArray[np.float32] = nearest[:, head.n_neighbors - 1] - nearest[:, head.n_neighbors]
+    return gaps
 
 
 def _run(subject: Subject, pixels: Images, settings: dict[str, str]) -> Probabilities:

@@ -18,6 +18,8 @@ LIMITS: dict[Precision, tuple[float, float]] = {"float32": (1e-5, 1e-3), "float1
 QUANTISED = 2e-2
 #: For photos that a file resizes itself: headstart reads large JPEGs at a half, a quarter or an eighth of their size.
 RESIZED = 0.1
+#: How far cosines of nearest neighbours may move by rounding; measured: 1e-6 in float32, 2e-3 in float16.
+_GAPS: dict[Precision, float] = {"float32": 1e-5, "float16": 5e-3}
 #: Scores are compared where the probability is at least this: smaller ones are not normal float32 numbers.
 _TINY = 1e-30
 Numbers = npt.NDArray[Any]
@@ -29,11 +31,13 @@ class Limit:
 
     Attributes:
         probability, score: largest difference; None: any.
+        gap: pictures whose `Reference.gaps` are at most this are left out.
         why: in words, for people.
     """
 
     probability: float | None
     score: float | None
+    gap: float
     why: str
 
 
@@ -48,9 +52,9 @@ def limit_for(precision: Precision, quantised: bool, noise: float = 0.0) -> Limi
     """
     probability, score = LIMITS["float32" if precision == "int8" else precision]
     if not quantised:
-        return Limit(probability, score, precision)
+        return Limit(probability, score, _GAPS["float32" if precision == "int8" else precision], precision)
     why = f"a quantised model, whose answers differ by {noise:.1e} between two ways of running it in headstart"
-    return Limit(max(QUANTISED, probability) + 2 * noise, None, why)
+    return Limit(max(QUANTISED, probability) + 2 * noise, None, _GAPS["float16"], why)
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ class Proof:
         batch: largest difference between pictures alone and in batches of three, in another order.
         own_reading: on the photos as the runtime's users read them; None: it takes none. It has no limit.
         seconds: for one picture.
+        ties: pictures left out of all this, because a rounding decides which photos vote (`knn`).
         faults: what is wrong, in words; empty: it gives headstart's answers.
     """
 
@@ -104,6 +109,7 @@ class Proof:
     batch: float
     own_reading: Difference | None
     seconds: float
+    ties: int
     faults: tuple[str, ...]
 
     @property
@@ -121,6 +127,7 @@ class Proof:
             "on_blends": None if self.blends is None else asdict(self.blends),
             "on_made_up": asdict(self.made_up),
             "own_reading": None if self.own_reading is None else asdict(self.own_reading),
+            "near_ties": self.ties,
             "batch_difference": self.batch,
             "seconds_a_picture": self.seconds,
         }
@@ -131,6 +138,7 @@ def judged(
     wanted: tuple[Numbers, Numbers, Numbers],
     classes: tuple[str, ...],
     limit: Limit,
+    gaps: Numbers,
     with_resize: bool = False,
 ) -> Proof:
     """Compare what a file answered with headstart's answers.
@@ -140,6 +148,7 @@ def judged(
         wanted: headstart's answers for each of the three, `(n, k)`.
         classes: class names in headstart's order.
         limit: how far they may be apart.
+        gaps: `(n,)`, see `Reference.gaps`.
         with_resize: whether the file fits photos to the input itself: then that is proven, too.
     """
     whole = np.concatenate(wanted)
@@ -149,24 +158,27 @@ def judged(
     if answers.alone.shape != whole.shape or not np.isfinite(answers.alone).all():
         shape = f"answers of shape {answers.alone.shape} that may not be finite; expected {whole.shape}"
         nothing = Difference(0, 0, float("nan"), float("nan"), float("nan"))
-        return Proof(answers.runtime, limit, None, None, nothing, 0.0, None, answers.seconds, (*faults, shape))
-    ends = np.cumsum([len(one) for one in wanted])
-    parts = [answers.alone[: ends[0]], answers.alone[ends[0] : ends[1]], answers.alone[ends[1] :]]
+        return Proof(answers.runtime, limit, None, None, nothing, 0.0, None, answers.seconds, 0, (*faults, shape))
+    ends = np.cumsum([len(one) for one in wanted])[:2]
+    clear = np.split(gaps > limit.gap, ends)
     photos, blends, made_up = (
-        Difference.between(one, part) if len(one) else None for one, part in zip(wanted, parts, strict=True)
+        Difference.between(one[rows], part[rows]) if len(one) else None
+        for one, part, rows in zip(wanted, np.split(answers.alone, ends), clear, strict=True)
     )
     for name, one in (("photos", photos), ("blends of photos", blends), ("made-up pictures", made_up)):
         if one is not None:
             faults += _over(name, one, limit)
     again = answers.alone[::-1][: len(answers.together)]
-    batch = float(np.abs(again - answers.together).max(initial=0.0))
+    sure = (gaps > limit.gap)[::-1][: len(again)]
+    batch = float(np.abs(again - answers.together)[sure].max(initial=0.0))
     if batch > max(limit.probability or 0.0, LIMITS["float32"][0]):
         faults.append(f"a picture's probabilities change by {batch:.1e} with the pictures beside it")
     own = None if answers.photos is None else Difference.between(wanted[0][: len(answers.photos)], answers.photos)
     if with_resize and own is not None and own.largest > RESIZED:
         faults.append(f"probabilities of whole photos differ by up to {own.largest:.1e} (at most {RESIZED:.1e})")
     assert made_up is not None
-    return Proof(answers.runtime, limit, photos, blends, made_up, batch, own, answers.seconds, tuple(faults))
+    ties = len(gaps) - int(np.concatenate(clear).sum())
+    return Proof(answers.runtime, limit, photos, blends, made_up, batch, own, answers.seconds, ties, tuple(faults))
 
 
 def _over(name: str, found: Difference, limit: Limit) -> list[str]:
