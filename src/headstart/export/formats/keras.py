@@ -112,7 +112,7 @@ def encoded(program: Program) -> bytes:
     calls = _Calls(program)
     made = {"shape": program.picture.shape[1:], "calls": [asdict(call) for call in calls.found]}
     file = io.BytesIO()
-    np.savez(file, **calls.arrays, allow_pickle=False, calls=np.frombuffer(json.dumps(made).encode(), np.uint8))
+    np.savez(file, **calls.arrays, calls=np.frombuffer(json.dumps(made).encode(), np.uint8))
     return file.getvalue()
 
 
