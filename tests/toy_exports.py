@@ -57,11 +57,13 @@ def convolutions(x: Any) -> Any:
 
 
 def grouped(x: Any) -> Any:
-    """Two groups; each channel by itself; two outputs for each channel."""
+    """Two groups; each channel by itself, also with dilation and with two strides; two outputs for each channel."""
     x = conv(x, _weights(8, 3, 1, 1))
     x = op.group_convolution(x, _weights(2, 4, 4, 3, 3), [1, 1], [1, 1], [1, 1], [1, 1])
     x = op.group_convolution(x, _weights(8, 1, 1, 3, 3), [2, 2], [0, 0], [1, 1], [1, 1])
     x = op.add(x, numbers(1, 8, 1, 1))
+    x = op.group_convolution(x, _weights(8, 1, 1, 3, 3, seed=1), [1, 1], [2, 2], [2, 2], [2, 2])
+    x = op.group_convolution(x, _weights(8, 1, 1, 3, 2), [2, 1], [1, 0], [1, 1], [1, 1])
     return op.group_convolution(x, _weights(8, 2, 1, 3, 3), [1, 1], [1, 1], [1, 1], [1, 1])
 
 
@@ -80,10 +82,13 @@ def activations(x: Any) -> Any:
     """Every function of a single number."""
     x = op.subtract(x, np.float32(1.0))
     positive = op.add(op.abs(x), np.float32(0.1))
+    wide, far = op.multiply(x, np.float32(3)), op.multiply(x, np.float32(6))
+    apart = op.subtract(op.gelu(wide, "erf"), op.gelu(wide, "tanh"))  # by 5e-4 at most
     found = [
-        op.relu(x), op.sigmoid(x), op.tanh(x), op.exp(x), op.erf(x), op.floor(op.multiply(x, np.float32(3))),
-        op.log(positive), op.sqrt(positive), op.negative(x), op.clamp(x, -0.5, 0.25), op.swish(x), op.hswish(x),
-        op.hsigmoid(x), op.softplus(x), op.mish(x), op.elu(x, 0.7), op.gelu(x, "erf"), op.gelu(x, "tanh"),
+        op.relu(x), op.sigmoid(x), op.tanh(x), op.exp(x), op.erf(x), op.floor(wide),
+        op.log(positive), op.sqrt(positive), op.negative(x), op.clamp(x, -0.5, 0.25), op.swish(x), op.hswish(far),
+        op.hsigmoid(far), op.softplus(x), op.mish(x), op.elu(x, 0.7), op.gelu(x, "erf"), op.gelu(x, "tanh"),
+        op.multiply(apart, np.float32(100)),
         op.prelu(x, numbers(3)), op.round(op.multiply(x, np.float32(2.5)), "half_to_even"),
         op.hard_sigmoid(x, np.float32(0.2), np.float32(0.5)), op.power(positive, np.float32(1.7)),
         op.power(positive, np.float32(-0.5)),

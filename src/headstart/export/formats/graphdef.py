@@ -197,7 +197,7 @@ class _Graph:
         strides, dilations, weights, array = step.strides, step.dilations, step.weights.name, step.weights.array
         single = step.depthwise and strides[0] == strides[1]
         if max(dilations) > 1 and (single or max(strides) > 1):
-            weights, array, dilations = f"{weights}_wide", _widened(array, dilations), (1, 1)
+            weights, array, dilations = f"{weights}_wide", widened(array, dilations), (1, 1)
         x, padding = self._bordered(step, x, out)
         raw = f"{out}_raw" if step.bias is not None else out
         attributes: dict[str, Attribute] = {
@@ -235,21 +235,12 @@ class _Graph:
         self._float(out, op, [x], padding=padding, data_format="NHWC", **sizes)
 
     def _bordered(self, step: Convolution | Pool, x: str, out: str) -> tuple[str, str]:
-        """The value with its border, and the word for the padding that is left to the operator.
-
-        `SAME` adds as much as makes `size / stride` windows, rounded up, half of it before.
-        """
+        """The value with its border, and the word for the padding that is left to the operator."""
         if not any((*step.before, *step.after)):
             return x, "VALID"
-        dilations, number = (step.dilations, 0.0) if isinstance(step, Convolution) else ((1, 1), -np.inf)
-        same = []
-        for axis, (before, after) in enumerate(zip(step.before, step.after, strict=True)):
-            size, stride = int(step.x.shape[1 + axis] or 0), step.strides[axis]
-            reach = (step.kernel[axis] - 1) * dilations[axis] + 1
-            total = max((-(-size // stride) - 1) * stride + reach - size, 0)
-            same.append((before, after) == (total // 2, total - total // 2))
-        if all(same):
+        if is_same(step):
             return x, "SAME"
+        number = -np.inf if isinstance(step, Pool) else 0.0
         return self._pad(step, x, f"{out}_padded", (0, *step.before, 0), (0, *step.after, 0), number), "VALID"
 
     def _pad(self, step: Step, x: str, out: str, before: tuple[int, ...], after: tuple[int, ...], number: float) -> str:
@@ -296,7 +287,22 @@ class _Graph:
         self._float(out, "Mul", [x, f"{out}_h"])
 
 
-def _widened(weights: npt.NDArray[Any], dilations: tuple[int, int]) -> npt.NDArray[Any]:
+def is_same(step: Convolution | Pool) -> bool:
+    """Whether TensorFlow's padding `SAME` makes the borders of a step with channels last.
+
+    It adds as much as makes `size / stride` windows, rounded up: half of it before, or one less.
+    """
+    dilations = step.dilations if isinstance(step, Convolution) else (1, 1)
+    for axis, borders in enumerate(zip(step.before, step.after, strict=True)):
+        size, stride = int(step.x.shape[1 + axis] or 0), step.strides[axis]
+        reach = (step.kernel[axis] - 1) * dilations[axis] + 1
+        total = max((-(-size // stride) - 1) * stride + reach - size, 0)
+        if borders != (total // 2, total - total // 2):
+            return False
+    return True
+
+
+def widened(weights: npt.NDArray[Any], dilations: tuple[int, int]) -> npt.NDArray[Any]:
     """Weights `(out, in, height, width)` with zeros between them, as many as dilations leave out."""
     *channels, height, width = weights.shape
     high, wide = dilations

@@ -20,13 +20,11 @@ from headstart.export.graph.steps import Program, Shape
 from headstart.export.subject import Subject
 from headstart.export.wire import data, entry, whole, wholes
 
-#: Of the graph: the oldest that has all its operators, TensorFlow 2.0; one without a version is taken to be older.
-PRODUCER = 119
+#: Version of the graph: that of TensorFlow 2.12. One without a version is taken for one of 2015.
+PRODUCER = 1394
 #: The most that a protocol buffer can hold.
 _MOST = 2**31 - 1
-_TYPES = {
-    "float32": 1, "int32": 3, "uint8": 4, "int16": 5, "int8": 6, "bool": 10, "float16": 19,
-}  # fmt: skip
+_TYPES = {"float32": 1, "int32": 3, "uint8": 4, "int16": 5, "int8": 6, "bool": 10, "float16": 19}
 _STRING = 7
 _CLASSES = "classes.txt"
 _FILE = "classes_file"
@@ -41,7 +39,7 @@ def write(subject: Subject, target: Path) -> None:
     content = encoded(subject.last)
     if len(content) > _MOST:
         raise ExportError(
-            f"The model takes {len(content) / 1e9:.1f} GB, and a SavedModel can have 2.1 GB.\n"
+            f"The model takes {len(content) / 1e9:.1f} GB, but TensorFlow reads at most 2.1 GB in one SavedModel.\n"
             "Choose float16, which halves it, or the format openvino."
         )
     for folder in ("variables", "assets"):  # the first is expected by some readers even when it is empty
