@@ -111,8 +111,9 @@ def encoded(program: Program) -> bytes:
     """Calls and constants of a program with channels last, for `built`: an `.npz`."""
     calls = _Calls(program)
     made = {"shape": program.picture.shape[1:], "calls": [asdict(call) for call in calls.found]}
+    arrays: dict[str, Any] = {**calls.arrays, "calls": np.frombuffer(json.dumps(made).encode(), np.uint8)}
     file = io.BytesIO()
-    np.savez(file, **calls.arrays, allow_pickle=False, calls=np.frombuffer(json.dumps(made).encode(), np.uint8))
+    np.savez(file, **arrays)
     return file.getvalue()
 
 
