@@ -29,8 +29,8 @@ from toys import op, ov
 
 FORMATS = ["onnx", "openvino"]
 VIEWS = [View(24, 16), View(24, 16, "crop", 0.8), View(16, 24, "pad")]
-#: Height and width of photos that headstart resizes in one step, and cuts between pixels: smaller than the view, as large
-#: as the view, wide, tall.
+#: Height and width of photos that headstart resizes in one step, and cuts between pixels: smaller than the view, as
+#: large, wide, tall.
 NEAR = {
     "squash": [(9, 11), (24, 16), (70, 20), (25, 48)],
     "crop": [(60, 40), (60, 56), (80, 40)],
