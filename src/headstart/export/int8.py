@@ -124,7 +124,7 @@ def quantised(subject: Subject, pixels: Pixels) -> Subject:
         MissingExtraError: NNCF is not installed.
     """
     graph = features(subject.classifier)
-    if any(node.get_type_name() == "FakeQuantize" for node in graph.get_ops()) or subject.raw.quantised:
+    if any(node.get_type_name() == "FakeQuantize" for node in graph.get_ops()):
         raise ExportError(
             f"{subject.card.handle} is quantised already, and stays so in float32 files.\nExpected no --precision int8."
         )

@@ -18,7 +18,8 @@ from headstart.export.graph.simpler import expanded, whole_weights
 from headstart.export.graph.steps import Constant, Convolution, Pool, Program, Quantize, Reshape, Step, Transpose
 from headstart.photos.pixels import View
 
-#: Sums of larger int8 weights overflow on processors without VNNI; uint8 is computed in 16 bits there.
+#: Pairs of products with larger int8 weights overflow on processors without VNNI, except in depthwise convolutions;
+#: uint8 is computed in 16 bits there.
 _SEVEN_BITS = 64
 _NEAR = 1e-2
 
@@ -86,7 +87,7 @@ class WholeGraph(Graph):
         least, most = min(int(whole.min()), 0), max(int(whole.max()), 0)
         if most - least > 255:
             return []
-        small = max(-least, most) < _SEVEN_BITS
+        small = max(-least, most) <= (127 if step.depthwise else _SEVEN_BITS)
         zero = 0 if small else 128 if least >= -128 and most < 128 else -least
         stored = (whole.astype(np.int16) + zero).astype(np.int8 if small else np.uint8)
         inputs = [self.name(step.x), self._dequantised(step.weights, stored, scales, zero)]
