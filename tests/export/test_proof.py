@@ -317,6 +317,17 @@ def test_an_export_is_proven_again_without_the_classifier(classifier: Classifier
     assert again.photos == len(pictures.photos_for(classifier, tiles / "test"))
 
 
+def test_photos_that_the_runtime_itself_cannot_open_are_left_out_of_its_own_reading(
+    classifier: Classifier, shared: Path, tmp_path: Path
+) -> None:
+    for name in ("pug.heic", "hopper_gray.jpg", "hopper.webp"):
+        (tmp_path / name).write_bytes((shared / "odd" / name).read_bytes())
+    found = job.export(classifier, tmp_path / "out", "onnx", photos=tmp_path, progress=False)
+    proof = found.written[0].proof
+    assert proof is not None
+    assert (proof.photos.pictures, proof.own_reading.pictures) == (3, 2)  # type: ignore[union-attr]
+
+
 def test_a_changed_file_is_seen(classifier: Classifier, tiles: Path, tmp_path: Path) -> None:
     exported(classifier, tiles, tmp_path / "out")
     file = tmp_path / "out" / "model.onnx"

@@ -34,7 +34,7 @@ class Answers:
         classes: class names in the file, in its order; None: the format has no place for them.
         alone: float32 `(n, k)`, of pictures given one at a time.
         together: float32 `(m, k)`, of the last m of them, last first, in batches of three.
-        photos: float32 `(p, k)`, of photos that the runtime read itself; None: it takes no photos.
+        photos: float32 `(p, k)`, of photos that the runtime read itself, NaN where it cannot; None: it takes none.
         seconds: to answer one picture.
     """
 
@@ -107,8 +107,7 @@ def answer(data: bytes) -> bytes:
         batch = 1 if asked["with_resize"] else BATCH
         together = np.concatenate([judge.run(last[i : i + batch]) for i in range(0, len(last), batch)])
         view = None if asked["with_resize"] else View(**asked["view"])
-        own = [_read(judge, Path(photo), view) for photo in asked["photos"]]
-        photos = [judge.run(np.ascontiguousarray(one[None])) for one in own if one is not None]
+        photos = [_own(judge, Path(photo), view, alone[:1]) for photo in asked["photos"]]
         facts = {"runtime": judge.runtime(), "classes": judge.classes(), "seconds": seconds}
     finally:
         judge.close()
@@ -121,6 +120,16 @@ def answer(data: bytes) -> bytes:
         photos=np.concatenate(photos) if photos else alone[:0],
     )
     return packed.getvalue()
+
+
+def _own(judge: Judge, photo: Path, view: View | None, like: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Probabilities of a photo that the runtime read itself, float32 `(1, k)`; NaN if it cannot open it."""
+    try:
+        pixels = _read(judge, photo, view)
+        assert pixels is not None
+    except Exception:  # each runtime has errors of its own for a HEIC, and headstart reads more formats than any
+        return np.full_like(like, np.nan)
+    return judge.run(np.ascontiguousarray(pixels[None]))
 
 
 def _read(judge: Judge, photo: Path, view: View | None) -> npt.NDArray[np.uint8] | None:

@@ -95,7 +95,8 @@ class Proof:
         blends: on means of two photos; None: there were none.
         made_up: on made-up pictures.
         batch: largest difference between pictures alone and in batches of three, in another order.
-        own_reading: on the photos as the runtime's users read them; None: it takes none. It has no limit.
+        own_reading: on the photos as the runtime's users read them, those that it can open; None: there are none. It
+            has no limit.
         seconds: for one picture.
         ties: pictures left out of all this, because a rounding decides which photos vote (`knn`).
         faults: what is wrong, in words; empty: it gives headstart's answers.
@@ -173,12 +174,18 @@ def judged(
     batch = float(np.abs(again - answers.together)[sure].max(initial=0.0))
     if batch > max(limit.probability or 0.0, LIMITS["float32"][0]):
         faults.append(f"a picture's probabilities change by {batch:.1e} with the pictures beside it")
-    own = None if answers.photos is None else Difference.between(wanted[0][: len(answers.photos)], answers.photos)
+    own = None if answers.photos is None else _of_those_read(wanted[0], answers.photos)
     if with_resize and own is not None and own.largest > RESIZED:
         faults.append(f"probabilities of whole photos differ by up to {own.largest:.1e} (at most {RESIZED:.1e})")
     assert made_up is not None
     ties = len(gaps) - int(np.concatenate(clear).sum())
     return Proof(answers.runtime, limit, photos, blends, made_up, batch, own, answers.seconds, ties, tuple(faults))
+
+
+def _of_those_read(wanted: Numbers, found: Numbers) -> Difference | None:
+    """The difference on the photos that the runtime could open, the others are NaN; None: it could open none."""
+    rows = np.isfinite(found).all(axis=1)
+    return Difference.between(wanted[rows], found[rows]) if rows.any() else None
 
 
 def _over(name: str, found: Difference, limit: Limit) -> list[str]:
