@@ -41,7 +41,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 $(VENV)-tensorflow/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-tensorflow
-	$(VENV)-tensorflow/bin/python -m pip install --quiet --editable '.[test,tensorflow]'
+	$(VENV)-tensorflow/bin/python -m pip install --quiet --editable '.[test-tensorflow]'
 	touch $@
 
 clean:

@@ -22,7 +22,7 @@ from headstart.export.proof.verdict import judged, limit_for
 from headstart.export.subject import Subject
 from headstart.photos.pictures import Pictures
 from headstart.progress import Choice, Progress, standard
-from headstart.safety.printable import counted
+from headstart.safety.printable import counted, file_size
 
 #: Photos, at most, that a file resizes itself in the proof: whole photos take seconds each.
 _WHOLE = 20
@@ -171,7 +171,7 @@ def _proven(
     if missing:
         report.caution(f"{one.name}: {missing}")
         return Written(one, precision, files, size, None, missing)
-    report.message(f"{one.name}: written ({size / 1e6:,.1f} MB), proving it on {_pictures(reference)}.")
+    report.message(f"{one.name}: written ({file_size(size)}), proving it on {_pictures(reference)}.")
     given, photos, view = reference.given_to(one), reference.photos.paths, classifier.card.view
     if one.takes == "features":
         photos = ()

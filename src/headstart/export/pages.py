@@ -7,15 +7,14 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.saved import version_of
-from headstart.export.exported import Exported, Written
+from headstart.export.exported import Exported
 from headstart.export.proof.verdict import Difference
 from headstart.export.recipe import recipe
 from headstart.report.html import page
-from headstart.safety.printable import counted, show
+from headstart.safety.printable import counted, file_size, show
 
 _HERE = Path(__file__).parent / "templates"
 
@@ -29,7 +28,7 @@ def readme(exported: Exported, classifier: Classifier) -> str:
 def proof(exported: Exported, classifier: Classifier) -> str:
     """proof.html: the figures of every format, in the style of the report."""
     environment = page.templates().overlay(loader=FileSystemLoader(_HERE))
-    environment.filters |= {"apart": apart, "share": share}
+    environment.filters |= {"apart": apart, "file_size": file_size, "share": share}
     template = environment.get_template("proof.html.j2")
     unproven = [one for one in exported.written if one.proof is None]
     return template.render(
@@ -49,11 +48,6 @@ def apart(number: float | None) -> str:
     return "0" if number == 0 else f"{number:.1e}"
 
 
-def size(one: Written) -> str:
-    """Of a format's files: `13.4 MB`."""
-    return f"{one.bytes / 1e6:,.1f} MB"
-
-
 def _version() -> str:
     return version_of("headstart")
 
@@ -65,9 +59,6 @@ def _texts() -> Environment:
         loader=FileSystemLoader(_HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters |= {"apart": apart, "share": share, "size": size, "show": show}
+    environment.filters |= {"apart": apart, "share": share, "file_size": file_size, "show": show}
     environment.globals |= {"counted": counted}
     return environment
-
-
-__all__ = ["Markup", "apart", "proof", "readme", "share", "size"]

@@ -50,6 +50,11 @@ def show(text: str | os.PathLike[str]) -> str:
     return _LOOSE.sub(lambda match: _spelled(match[1]) if match[1] else match[0], text)
 
 
+def file_size(count: int) -> str:
+    """Bytes for people: `13.4 MB`, `2.1 kB`."""
+    return f"{count / 1e6:,.1f} MB" if count >= 50_000 else f"{count / 1e3:,.1f} kB"
+
+
 def show_lines(text: str) -> str:
     """As `show`, but line breaks stay."""
     return "\n".join(map(show, text.split("\n")))

@@ -13,6 +13,7 @@ from headstart.apps.cli import options, terminal
 from headstart.apps.cli.console import Bar, print_json, put, say
 from headstart.apps.cli.grouping import PATH, Choice, Command, argument, option
 from headstart.report.text.layout import table
+from headstart.safety.printable import file_size
 
 if TYPE_CHECKING:
     from headstart.export.proof.verdict import Proof
@@ -98,8 +99,8 @@ def export(
         return 0
     rows = [["format", "file", "size", "proof"]]
     for one in exported.written:
-        size = f"{one.bytes / 1e6:,.1f} MB"
-        rows.append([one.format.name, one.format.path, size, _summary(one.proof) if one.proof else one.unproven])
+        told = _summary(one.proof) if one.proof else one.unproven
+        rows.append([one.format.name, one.format.path, file_size(one.bytes), told])
     put(*table(rows, terminal.width(sys.stdout)).split("\n"))
     for one in exported.written:
         for note in one.notes:
@@ -130,7 +131,7 @@ def _list(model: Path, backbone: str, fetch: bool, as_json: bool) -> int:
         return 0
     rows = [["format", "what it is", "runs on", "size", "proof"]]
     for one in found:
-        size = "–" if one.bytes is None else f"{one.bytes / 1e6:,.1f} MB"
+        size = "–" if one.bytes is None else file_size(one.bytes)
         rows.append([one.format.name, one.format.title, one.format.runs_on, size, one.note])
     put(*table(rows, terminal.width(sys.stdout)).split("\n"))
     put("", f"Write one or more: headstart export {model} --to onnx,page -o out")

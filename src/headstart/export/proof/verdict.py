@@ -31,12 +31,14 @@ class Limit:
 
     Attributes:
         probability, score: largest difference; None: any.
+        mean: mean difference of a probability; None: any.
         gap: pictures whose `Reference.gaps` are at most this are left out.
         why: in words, for people.
     """
 
     probability: float | None
     score: float | None
+    mean: float | None
     gap: float
     why: str
 
@@ -52,9 +54,9 @@ def limit_for(precision: Precision, quantised: bool, noise: float = 0.0) -> Limi
     """
     probability, score = LIMITS["float32" if precision == "int8" else precision]
     if not quantised:
-        return Limit(probability, score, _GAPS["float32" if precision == "int8" else precision], precision)
+        return Limit(probability, score, None, _GAPS["float32" if precision == "int8" else precision], precision)
     why = f"a quantised model, whose answers differ by {noise:.1e} between two ways of running it in headstart"
-    return Limit(max(QUANTISED, probability) + 2 * noise, None, _GAPS["float16"], why)
+    return Limit(max(QUANTISED, probability) + 2 * noise, None, QUANTISED, _GAPS["float16"], why)
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,10 @@ def _over(name: str, found: Difference, limit: Limit) -> list[str]:
         faults.append(
             f"probabilities of {name} differ by up to {found.largest:.1e} (at most {limit.probability:.1e}; "
             f"{found.same_class:,} of {found.pictures:,} have the same class)"
+        )
+    if limit.mean is not None and found.mean_difference > limit.mean:
+        faults.append(
+            f"probabilities of {name} differ by {found.mean_difference:.1e} on average (at most {limit.mean:.1e})"
         )
     if limit.score is not None and found.largest_score > limit.score:
         faults.append(f"scores of {name} differ by up to {found.largest_score:.1e} (at most {limit.score:.1e})")
