@@ -185,9 +185,9 @@ def judged(
 
 
 def _of_those_read(wanted: Numbers, found: Numbers) -> Difference | None:
-    """The difference on the photos that the runtime could open, the others are NaN; None: it could open none."""
+    """The difference on the first photos, of those that the runtime could open; the others are NaN."""
     rows = np.isfinite(found).all(axis=1)
-    return Difference.between(wanted[rows], found[rows]) if rows.any() else None
+    return Difference.between(wanted[: len(found)][rows], found[rows]) if rows.any() else None
 
 
 def _over(name: str, found: Difference, limit: Limit) -> list[str]:
