@@ -267,6 +267,15 @@ def test_answers_that_depend_on_the_batch_are_a_fault() -> None:
     assert "with the pictures beside it" in fault
 
 
+def test_own_reading_counts_the_photos_that_were_read() -> None:
+    missing = np.full((1, 2), np.nan)
+    for read, count in ((RIGHT[:2], 2), (RIGHT[:1], 1), (np.concatenate([missing, RIGHT[1:2]]), 1)):
+        own = verdict(replace(answers(RIGHT), photos=read), PARTS).own_reading
+        assert own is not None
+        assert (own.pictures, own.same_class, own.largest) == (count, count, 0)
+    assert verdict(replace(answers(RIGHT), photos=missing), PARTS).own_reading is None
+
+
 def test_answers_that_are_not_numbers_are_a_fault() -> None:
     assert verdict(answers(RIGHT * np.nan), PARTS).faults
     assert verdict(answers(RIGHT[:3]), PARTS).faults
