@@ -161,6 +161,19 @@ def test_onnx_runtime_computes_with_whole_numbers(small: Subject, pixels: np.nda
     assert kinds.count("QLinearConv") == convolutions
 
 
+def test_int8_goes_with_the_resizing(small: Subject, pixels: np.ndarray, tmp_path: Path) -> None:
+    """Pictures of the backbone's size are left as they are."""
+    pytest.importorskip("onnxruntime")
+    both = replace(small, with_resize=True)
+    openvino_writer.write(both, tmp_path / "openvino" / "model.xml")
+    onnx_writer.write(both, tmp_path / "model.onnx")
+    wanted = answers(small, pixels[:3])
+    assert np.abs(OpenVINOJudge(tmp_path / "openvino" / "model.xml").run(pixels[:3]) - wanted).max() < 1e-5
+    judge = OnnxJudge(tmp_path / "model.onnx")
+    found = np.concatenate([judge.run(one[None]) for one in pixels[:3]])
+    assert np.abs(found - wanted).max() < 6e-2
+
+
 @pytest.mark.parametrize("size", [64, 100, 127, 200])
 def test_weights_of_any_size_are_the_same_numbers_in_onnx(size: int, tmp_path: Path) -> None:
     """int8, uint8 around 128, and uint8 around another zero."""
