@@ -32,15 +32,14 @@ class Scale:
     zero: int
 
 
-def scale_of(step: Quantize) -> Scale | None:
-    """The scale of activations rounded to uint8; None if they have several, or are rounded in another way."""
-    same = np.array_equal(step.low.array, step.out_low.array) and np.array_equal(step.high.array, step.out_high.array)
-    if not same or step.low.array.size > 1 or step.high.array.size > 1 or step.levels != 256:
+def scale_of(low: Constant, high: Constant, levels: int) -> Scale | None:
+    """The scale that spreads uint8 from `low` to `high`; None if there are several, or it is not of 8 bits."""
+    if low.array.size > 1 or high.array.size > 1 or levels != 256:
         return None
-    low, high = (float(one.array.reshape(-1)[0]) for one in (step.low, step.high))
-    scale = (high - low) / (step.levels - 1)
-    zero = round(-low / scale)
-    if not 0 <= zero < step.levels or abs(-low / scale - zero) > _NEAR:
+    least, most = float(low.array.reshape(-1)[0]), float(high.array.reshape(-1)[0])
+    scale = (most - least) / (levels - 1)
+    zero = round(-least / scale)
+    if not 0 <= zero < levels or abs(-least / scale - zero) > _NEAR:
         return None
     return Scale(scale, zero)
 
@@ -67,16 +66,20 @@ class WholeGraph(Graph):
                 super().step(step)
 
     def _quantise(self, step: Quantize) -> None:
-        scale = scale_of(step)
-        if scale is None:
+        given = scale_of(step.low, step.high, step.levels)
+        found = scale_of(step.out_low, step.out_high, step.levels)
+        if given is None or found is None:
             for one in expanded(replace(self.program, steps=(step,), result=step.output)).steps:
                 super().step(one)
             return
-        self._scales[step.output.name] = scale
+        self._scales[step.output.name] = found
         out = self.name(step.output)
-        known = self._scaling(out, np.array(scale.scale, np.float32), np.array(scale.zero, np.uint8))
-        self.node("QuantizeLinear", [self.name(step.x), *known], f"{out}_whole")
-        self.node("DequantizeLinear", [f"{out}_whole", *known], out)
+        for kind, scale, before, after in (
+            ("Quantize", given, self.name(step.x), f"{out}_whole"),
+            ("Dequantize", found, f"{out}_whole", out),
+        ):
+            numbers = np.array(scale.scale, np.float32), np.array(scale.zero, np.uint8)
+            self.node(f"{kind}Linear", [before, *self._scaling(after, *numbers)], after)
 
     def _whole(self, step: Convolution) -> list[str]:
         """Add the weights and the bias; returns all inputs, none if the weights are not of 8 bits."""
