@@ -94,8 +94,8 @@ def _packages() -> tuple[dict[str, str], dict[str, bool]]:
     extras: dict[str, bool] = {}
     for line in requires("headstart") or ():
         name = re.match(r"[\w.-]+", line)[0]  # type: ignore[index]  # a requirement begins with a name
-        extra = re.search(r"extra == ['\"](\w+)['\"]", line)
-        if name == "headstart" or (extra and extra[1] in ("dev", "test")):
+        extra = re.search(r"extra == ['\"]([\w-]+)['\"]", line)
+        if name == "headstart" or (extra and extra[1] in ("dev", "test", "test-tensorflow")):
             continue
         version = version_of(name)
         if version != "unknown":
