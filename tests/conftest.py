@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 import socket
 from pathlib import Path
@@ -15,6 +15,12 @@ from headstart.safety import child
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared"
 SHARED = BESIDE / "data"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests that need TensorFlow run in an environment of their own, see the Makefile."""
+    if item.get_closest_marker("tensorflow") and importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("TensorFlow is not installed: make test-tensorflow")
 
 
 @pytest.fixture(scope="session")

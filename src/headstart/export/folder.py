@@ -18,6 +18,7 @@ from headstart.export import pages
 from headstart.export.exported import FORMAT, Exported
 from headstart.export.known import FORMATS, Format
 from headstart.export.manifest import MANIFEST, REFERENCE
+from headstart.export.proof.pictures import MADE_UP
 from headstart.export.proof.reference import Reference
 
 CLASSES, README, PROOF = "classes.txt", "README.md", "proof.html"
@@ -57,22 +58,22 @@ def hashes(folder: Path, one: Format) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256(path) for path in paths}
 
 
-def describe(folder: Path, exported: Exported, classifier: Classifier, reference: Reference) -> None:
+def describe(folder: Path, exported: Exported, classifier: Classifier, reference: Reference, with_resize: bool) -> None:
     """Write what stands beside the files: README.md, classes.txt, export.json, proof.html, reference.npz."""
     card, photos = classifier.card, reference.photos
-    count = len(reference.answers[2])
     packed = io.BytesIO()
     np.savez_compressed(
         packed,
-        pixels=reference.pixels[-count:],
-        features=reference.features[-count:],
-        gaps=reference.gaps[-count:],
-        probabilities=reference.answers[2].astype(np.float32),
+        pixels=reference.pixels[-MADE_UP:],
+        features=reference.features[-MADE_UP:],
+        gaps=reference.gaps[-MADE_UP:],
+        probabilities=reference.wanted[-MADE_UP:].astype(np.float32),
+        own=reference.own[-MADE_UP:].astype(np.float32),
     )
     (folder / REFERENCE).write_bytes(packed.getvalue())
     known = {
         digest: {"gap": float(gap) if np.isfinite(gap) else None, "probabilities": [float(one) for one in row]}
-        for digest, row, gap in zip(photos.hashes, reference.answers[0], reference.gaps, strict=False)
+        for digest, row, gap in zip(photos.hashes, reference.wanted, reference.gaps, strict=False)
     }
     manifest = {
         "format": FORMAT,
@@ -84,6 +85,7 @@ def describe(folder: Path, exported: Exported, classifier: Classifier, reference
                  "width": card.view.width},
         "head": classifier.choice.to_json(),
         "classes": list(classifier.classes),
+        "with_resize": with_resize,
         "noise": reference.noise,
         "quantised": reference.quantised,
         "exports": [one.to_json() for one in exported.written],

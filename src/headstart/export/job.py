@@ -16,16 +16,13 @@ from headstart.export.exported import Exported, Written
 from headstart.export.graph.builder import UnwritableError
 from headstart.export.known import FORMATS, Format, chosen
 from headstart.export.proof.child import ask
-from headstart.export.proof.pictures import Photos, framed, photos_for, split_for_int8
+from headstart.export.proof.pictures import MADE_UP, WHOLE, Photos, framed, photos_for, split_for_int8
 from headstart.export.proof.reference import Reference, reference_for
 from headstart.export.proof.verdict import judged, limit_for
 from headstart.export.subject import Subject
 from headstart.photos.pictures import Pictures
 from headstart.progress import Choice, Progress, standard
 from headstart.safety.printable import counted, file_size
-
-#: Photos, at most, that a file resizes itself in the proof: whole photos take seconds each.
-_WHOLE = 20
 
 
 def export(
@@ -47,10 +44,11 @@ def export(
     target = folder.check_target(out, overwrite)
     subject = Subject(classifier, with_resize=with_resize)
     notes: list[str] = []
+    price: tuple[str, ...] = ()
     if precision == "int8":
         calibration, found = split_for_int8(classifier, photos)
         subject = int8.quantised(subject, calibration.pixels)
-        notes += _price(subject, calibration, found, max_loss, report)
+        price = _price(subject, calibration, found, max_loss, report)
     else:
         found = photos_for(classifier, photos)
     if not len(found):
@@ -78,9 +76,10 @@ def export(
             _write(subjects.setdefault(weights, replace(subject, precision=weights)), one, temporary, reference)
             written.append((one, weights))
         proven = tuple(_proven(*one, temporary, reference, classifier, with_resize, report) for one in written)
+        proven = tuple(replace(one, notes=price) if one.precision == "int8" else one for one in proven)
         exported = Exported(target, proven, len(found), tuple(notes))
         _refuse(exported)
-        folder.describe(temporary, exported, classifier, reference)
+        folder.describe(temporary, exported, classifier, reference, with_resize)
         atomic.install(temporary, target)
     except OSError as error:
         raise ExportError(f"{out} cannot be written: {error.strerror or error}.") from error
@@ -89,7 +88,9 @@ def export(
     return exported
 
 
-def _price(subject: Subject, calibration: Photos, found: Photos, max_loss: float | None, report: Progress) -> list[str]:
+def _price(
+    subject: Subject, calibration: Photos, found: Photos, max_loss: float | None, report: Progress
+) -> tuple[str, ...]:
     """What int8 costs, reported before it is kept.
 
     Raises:
@@ -98,7 +99,7 @@ def _price(subject: Subject, calibration: Photos, found: Photos, max_loss: float
     labels = [label for label in found.labels if label is not None]
     whole = Subject(subject.classifier)
     price = int8.price(whole, subject, found.pixels, labels if len(labels) == len(found) else None)
-    lines = [f"int8, quantised with {counted(len(calibration), 'photo')}: {price.lines[0]}.", *price.lines[1:]]
+    lines = (f"int8, quantised with {counted(len(calibration), 'photo')}: {price.lines[0]}.", *price.lines[1:])
     for line in lines:
         report.message(line)
     int8.check(price, max_loss)
@@ -176,18 +177,18 @@ def _proven(
     if one.takes == "features":
         photos = ()
     elif with_resize:
-        given, photos = framed(reference.pixels, view), photos[:_WHOLE]
-    answers = ask(one, into / one.path, given, photos, view, with_resize)
+        given, photos = framed(reference.pixels, view), photos[:WHOLE]
+    answers = ask(one, into / one.path, given, photos, view, with_resize and one.resizes)
     limit = limit_for(precision, reference.quantised and one.takes == "pixels", reference.noise)
-    proof = judged(answers, reference.answers, classifier.classes, limit, reference.gaps, with_resize)
+    proof = judged(answers, reference.answers_of(one), classifier.classes, limit, reference.gaps, with_resize)
     return Written(one, precision, files, size, proof, "")
 
 
 def _pictures(reference: Reference) -> str:
-    photos, blends, made_up = (len(one) for one in reference.answers)
+    photos, blends = len(reference.photos), len(reference.pixels) - len(reference.photos) - MADE_UP
     if not photos:
-        return f"{made_up} made-up pictures"
-    return f"{counted(photos, 'photo')}, {blends} blends of two and {made_up} made-up pictures"
+        return f"{MADE_UP} made-up pictures"
+    return f"{counted(photos, 'photo')}, {blends} blends of two and {MADE_UP} made-up pictures"
 
 
 def _refuse(exported: Exported) -> None:

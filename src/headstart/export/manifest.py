@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -23,6 +24,9 @@ from headstart.safety import untrusted
 MANIFEST, REFERENCE = "export.json", "reference.npz"
 #: Bytes of each; ours have a megabyte.
 _MOST = 2**28
+_UNREADABLE = (
+    KeyError, ValueError, TypeError, AttributeError, OSError, RecursionError, EOFError, zipfile.BadZipFile,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,27 +47,42 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class MadeUp:
+    """Made-up pictures with headstart's answers.
+
+    Attributes:
+        pixels: uint8 `(n, height, width, 3)`. features: float32 `(n, dim)`, of the backbone.
+        gaps: float32 `(n,)`, see `Reference.gaps`.
+        probabilities: `(n, k)`, of the exported model. own: `(n, k)`, of the classifier; other than those in int8.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    features: npt.NDArray[np.float32]
+    gaps: npt.NDArray[np.float32]
+    probabilities: npt.NDArray[np.float32]
+    own: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What `export.json` and `reference.npz` say.
 
     Attributes:
         classes: class names, in the order of the probabilities.
-        view: how photos are fitted to the input.
+        view: how photos are fitted to the input. with_resize: whether the files do that themselves.
         formats: what there is. noise, quantised: of the model, see `Reference`.
         photos: answers for photos by their SHA-256 (hex).
-        pixels, features, gaps, probabilities: of the made-up pictures, see `Reference`.
+        made_up: pictures that show nothing.
     """
 
     classes: tuple[str, ...]
     view: View
+    with_resize: bool
     formats: tuple[Kept, ...]
     noise: float
     quantised: bool
     photos: dict[str, Answer]
-    pixels: npt.NDArray[np.uint8]
-    features: npt.NDArray[np.float32]
-    gaps: npt.NDArray[np.float32]
-    probabilities: npt.NDArray[np.float32]
+    made_up: MadeUp
 
 
 def read(folder: Path) -> Manifest:
@@ -83,7 +102,7 @@ def read(folder: Path) -> Manifest:
         ) from error
     try:
         return _parsed(json.loads(text), packed)
-    except (KeyError, ValueError, TypeError, AttributeError, OSError, RecursionError, EOFError) as error:
+    except _UNREADABLE as error:
         raise ExportError(f"{folder} is not as it was written: {error}.\nExport the classifier again.") from error
 
 
@@ -92,10 +111,7 @@ def _parsed(found: dict[str, Any], packed: bytes) -> Manifest:
         raise ValueError("a newer version of headstart wrote it")
     if hashlib.sha256(packed).hexdigest() != found["reference"]:
         raise ValueError(f"{REFERENCE} has changed")
-    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-        pixels, features, gaps, probabilities = (
-            arrays[name] for name in ("pixels", "features", "gaps", "probabilities")
-        )
+    made_up = _made_up(packed)
     view = View(
         untrusted.whole(1, 4096)(found["view"]["height"]),
         untrusted.whole(1, 4096)(found["view"]["width"]),
@@ -103,17 +119,29 @@ def _parsed(found: dict[str, Any], packed: bytes) -> Manifest:
         untrusted.number(1e-3, 1.0)(found["view"]["fraction"]),
     )
     names = untrusted.many(untrusted.text(1000), 2, 100_000)(found["classes"])
-    kept = tuple(_kept(one) for one in found["exports"])
     photos = {str(key): _answer(one) for key, one in found["photos"].items()}
-    if any(len(one.probabilities) != len(names) for one in photos.values()) or probabilities.shape != (
-        len(pixels),
-        len(names),
-    ):
+    shape = (len(made_up.pixels), len(names))
+    complete = all(len(one.probabilities) == len(names) for one in photos.values())
+    if not complete or made_up.probabilities.shape != shape or made_up.own.shape != shape:
         raise ValueError("its probabilities are not of its classes")
-    noise = untrusted.number(0.0, 1.0)(found["noise"])
     return Manifest(
-        tuple(names), view, kept, noise, bool(found["quantised"]), photos, pixels, features, gaps, probabilities
+        tuple(names),
+        view,
+        untrusted.one_of(True, False)(found["with_resize"]),
+        tuple(_kept(one) for one in found["exports"]),
+        untrusted.number(0.0, 1.0)(found["noise"]),
+        untrusted.one_of(True, False)(found["quantised"]),
+        photos,
+        made_up,
     )
+
+
+def _made_up(packed: bytes) -> MadeUp:
+    with zipfile.ZipFile(io.BytesIO(packed)) as opened:
+        if sum(one.file_size for one in opened.infolist()) > _MOST:
+            raise ValueError(f"{REFERENCE} is too large")
+    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+        return MadeUp(**{name: arrays[name] for name in MadeUp.__dataclass_fields__})
 
 
 def _answer(one: dict[str, Any]) -> Answer:

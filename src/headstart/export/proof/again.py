@@ -14,7 +14,7 @@ from headstart.export import manifest
 from headstart.export.known import Format
 from headstart.export.manifest import Kept, Manifest
 from headstart.export.proof.child import ask
-from headstart.export.proof.pictures import Photos, read
+from headstart.export.proof.pictures import WHOLE, Photos, framed, read
 from headstart.export.proof.verdict import Proof, judged, limit_for
 from headstart.photos.pictures import Pictures
 from headstart.photos.sources import find_files
@@ -107,7 +107,7 @@ def check(folder: str | Path, photos: Pictures | None = None, progress: Choice =
 def _gaps(kept: Manifest, photos: Photos, whole: bool) -> npt.NDArray[np.float32]:
     """How near a tie each picture is, as it was when the export was proven first."""
     real = [kept.photos[digest].gap for digest in photos.hashes] if whole else []
-    return np.array([*real, *kept.gaps], np.float32)
+    return np.array([*real, *kept.made_up.gaps], np.float32)
 
 
 def _known(kept: Manifest, photos: Pictures | None) -> Photos:
@@ -129,13 +129,20 @@ def _again(folder: Path, kept: Manifest, one: Kept, photos: Photos, report: Prog
     size = sum((folder / name).stat().st_size for name in one.files)
     if one.format.unproven:
         return Checked(one, None, one.format.unproven, (), size)
-    whole = one.format.takes == "pixels"
+    whole, made_up = one.format.takes == "pixels", kept.made_up
     report.message(f"{one.format.name}: proving it.")
     real = np.array([kept.photos[digest].probabilities for digest in photos.hashes]).reshape(-1, len(kept.classes))
-    nothing = kept.probabilities[:0]
-    pixels = np.concatenate([photos.pixels, kept.pixels])
-    given, wanted = (pixels, real) if whole else (kept.features, nothing)
-    answers = ask(one.format, folder / one.format.path, given, photos.paths if whole else (), kept.view)
+    nothing = made_up.probabilities[:0]
+    if whole:
+        given, paths = np.concatenate([photos.pixels, made_up.pixels]), photos.paths
+        wanted = real, nothing, made_up.probabilities
+    else:
+        given, paths = made_up.features, ()
+        wanted = nothing, nothing, made_up.own
+    resizing = whole and kept.with_resize
+    if resizing:
+        given, paths = framed(given, kept.view), paths[:WHOLE]
+    answers = ask(one.format, folder / one.format.path, given, paths, kept.view, resizing)
     limit = limit_for(one.precision, kept.quantised and whole, kept.noise)
-    proof = judged(answers, (wanted, nothing, kept.probabilities), kept.classes, limit, _gaps(kept, photos, whole))
+    proof = judged(answers, wanted, kept.classes, limit, _gaps(kept, photos, whole), resizing)
     return Checked(one, proof, "", proof.faults, size)

@@ -19,6 +19,8 @@ from headstart.photos.sources import find_files
 
 #: Photos, at most; pictures that are made up; pictures mixed from neighbours, at most.
 PHOTOS, MADE_UP, BLENDS = 200, 8, 50
+#: Photos, at most, that a file resizes itself in a proof: whole photos take up to a second each.
+WHOLE = 20
 #: Photos to quantise a model with: at most, and so many that proof and calibration need not share them.
 CALIBRATION, FEW = 300, 50
 

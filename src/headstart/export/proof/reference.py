@@ -10,7 +10,7 @@ import numpy.typing as npt
 from headstart.backbones.runtimes.openvino.compiled import engine
 from headstart.errors import BackboneError
 from headstart.export.known import Format
-from headstart.export.proof.pictures import Photos, made_up
+from headstart.export.proof.pictures import MADE_UP, Photos, made_up
 from headstart.export.subject import Subject
 from headstart.heads import power
 from headstart.heads.head import Head, NeighbourHead, unit_length
@@ -29,7 +29,8 @@ class Reference:
         photos: real ones, maybe none.
         pixels: uint8 `(n, height, width, 3)`: of the photos, of blends of them, made-up ones.
         features: float32 `(n, dim)`, what the backbone gives for them.
-        answers: float64, of the photos `(p, k)`, the blends `(b, k)` and the made-up ones `(m, k)`.
+        own: what the classifier answers for them, float64 `(n, k)`.
+        wanted: what the exported model has to answer, float64 `(n, k)`: the same but for int8 and bfloat16.
         quantised: whether the model was quantised before it came to headstart.
         noise: of a quantised model, the largest difference of a probability between two ways of running it; else 0.
         gaps: float32 `(n,)`, how much nearer the last photo that votes is than the next one (cosine); infinite for
@@ -40,7 +41,8 @@ class Reference:
     photos: Photos
     pixels: Images
     features: npt.NDArray[np.float32]
-    answers: tuple[Probabilities, Probabilities, Probabilities]
+    own: Probabilities
+    wanted: Probabilities
     quantised: bool
     noise: float
     gaps: npt.NDArray[np.float32]
@@ -50,11 +52,16 @@ class Reference:
         """What a format's runtime takes."""
         return self.pixels if format_.takes == "pixels" else self.features
 
+    def answers_of(self, format_: Format) -> tuple[Probabilities, Probabilities, Probabilities]:
+        """What a format has to answer for the photos, the blends and the made-up pictures."""
+        ends = [len(self.photos), len(self.pixels) - MADE_UP]
+        photos, blends, pictures = np.split(self.wanted if format_.takes == "pixels" else self.own, ends)
+        return photos, blends, pictures
+
     @property
     def examples(self) -> list[tuple[Images, npt.NDArray[np.float32]]]:
         """The made-up pictures with their answers, to be put into files that check themselves."""
-        count = len(self.answers[2])
-        return list(zip(self.pixels[-count:], self.answers[2].astype(np.float32), strict=True))
+        return list(zip(self.pixels[-MADE_UP:], self.wanted[-MADE_UP:].astype(np.float32), strict=True))
 
 
 def reference_for(subject: Subject, photos: Photos, exported: bool) -> Reference:
@@ -82,11 +89,7 @@ def reference_for(subject: Subject, photos: Photos, exported: bool) -> Reference
     quantised = exported and subject.was_quantised
     if quantised:
         noise = float(np.abs(_run(subject, pixels, _IN_FLOATS) - wanted).max())
-    ends = [len(photos), len(photos) + len(blends)]
-    first, second, third = np.split(wanted, ends)
-    return Reference(
-        photos, pixels, features, (first, second, third), quantised, noise, _gaps(classifier.head, vectors), rounding
-    )
+    return Reference(photos, pixels, features, own, wanted, quantised, noise, _gaps(classifier.head, vectors), rounding)
 
 
 def _gaps(head: Head, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

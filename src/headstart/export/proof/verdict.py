@@ -17,7 +17,7 @@ LIMITS: dict[Precision, tuple[float, float]] = {"float32": (1e-5, 1e-3), "float1
 #: For models that were quantised before: each engine rounds a few numbers the other way, see `engine_noise`.
 QUANTISED = 2e-2
 #: For photos that a file resizes itself: headstart reads large JPEGs at a half, a quarter or an eighth of their size.
-RESIZED = 0.1
+RESIZED = 0.25
 #: How far cosines of nearest neighbours may move by rounding; measured: 1e-6 in float32, 2e-3 in float16.
 _GAPS: dict[Precision, float] = {"float32": 1e-5, "float16": 5e-3}
 #: Scores are compared where the probability is at least this: smaller ones are not normal float32 numbers.
