@@ -1,7 +1,7 @@
 """A graph that takes one photo of any size, and fits it to its view as `photos.pixels` does.
 
 OpenVINO has Pillow's way to resize (`Interpolate` 11, `bicubic_pillow`), but 2026.4 takes seconds to prepare it for
-each new size of photo (15 for 1600 x 900, instead of 0.2). So both axes are resized by a product with a matrix of
+photos of each new size (15 for 1600 x 900, instead of 0.2). So both axes are resized by a product with a matrix of
 weights: those of Keys 1981 (IEEE Transactions on Acoustics, Speech, and Signal Processing 29:1153) with a = -1/2,
 spread over as many pixels as become one.
 """
