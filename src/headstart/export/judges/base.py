@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import runpy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -63,16 +63,11 @@ class Judge(ABC):
 
 def pillow(photo: Path, height: int, width: int, fit: Fit = "squash", fraction: float = 1.0) -> Pixels:
     """The recipe for Python, run as it stands in the README of each export; arguments as those of `View`."""
-    found: Pixels = _program(View(height, width, fit, fraction))(photo)[0]
+    with TemporaryDirectory() as folder:
+        program = Path(folder) / "read.py"
+        program.write_text(for_view(View(height, width, fit, fraction)).python, "utf-8")
+        found: Pixels = runpy.run_path(str(program))["read"](photo)[0]
     return found
-
-
-@cache
-def _program(view: View) -> Callable[[Path], Pixels]:
-    names: dict[str, Any] = {}
-    exec(for_view(view).python, names)
-    program: Callable[[Path], Pixels] = names["read"]
-    return program
 
 
 def upright(photo: Path) -> Pixels:
