@@ -13,6 +13,7 @@ from PIL import Image
 
 import headstart
 from headstart.export.judges import chromium
+from headstart.export.judges.base import pillow
 from headstart.export.recipe import for_view, recipe
 from headstart.photos.images import View, decode, read
 
@@ -44,7 +45,9 @@ def test_pillow_gives_the_same_pixels(view: View, shared: Path) -> None:
     photos += sorted((shared / "two-trees").rglob("*.jpg"))[::5]
     assert len(photos) == 9
     for photo in photos:
-        assert np.array_equal(by_python(view, photo), decode(read(photo), view)), photo
+        expected = decode(read(photo), view)
+        assert np.array_equal(by_python(view, photo), expected), photo
+        assert np.array_equal(pillow(photo, view.height, view.width, view.fit, view.fraction), expected), photo
 
 
 @pytest.mark.parametrize("name", ["Landscape_6.jpg", "Portrait_5.jpg", "icc_profile_big.jpg"])

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from functools import cache
+from contextlib import suppress
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from headstart.export.recipe import for_view
-from headstart.photos.images import Fit, View
+from headstart.photos.images import Fit
 
 Pixels = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float32]
@@ -62,17 +62,32 @@ class Judge(ABC):
 
 
 def pillow(photo: Path, height: int, width: int, fit: Fit = "squash", fraction: float = 1.0) -> Pixels:
-    """The recipe for Python, run as it stands in the README of each export; arguments as those of `View`."""
-    found: Pixels = _program(View(height, width, fit, fraction))(photo)[0]
-    return found
+    """What the recipe for Python in the README of each export does; arguments as those of `View`."""
+    from PIL import Image, ImageCms, ImageOps
 
-
-@cache
-def _program(view: View) -> Callable[[Path], Pixels]:
-    names: dict[str, Any] = {}
-    exec(for_view(view).python, names)
-    program: Callable[[Path], Pixels] = names["read"]
-    return program
+    with Image.open(photo) as image:
+        profile = image.info.get("icc_profile") if image.mode == "RGB" else None
+        side = ceil(max(width, height) / (fraction if fit == "crop" else 1))
+        if fit == "pad":
+            side = max(side * min(image.size) // max(image.size), 1)
+        image.draft(None, (side, side))
+        whole = ImageOps.exif_transpose(image).convert("RGB")
+    size, box = (width, height), (0.0, 0.0, float(whole.width), float(whole.height))
+    if fit == "crop":
+        scale = min(whole.width / width, whole.height / height) * fraction
+        left, top = (whole.width - width * scale) / 2, (whole.height - height * scale) / 2
+        box = (left, top, left + width * scale, top + height * scale)
+    if fit == "pad":
+        scale = min(width / whole.width, height / whole.height)
+        size = max(round(whole.width * scale), 1), max(round(whole.height * scale), 1)
+    small = whole.resize(size, Image.Resampling.BICUBIC, box=box)
+    if profile:
+        with suppress(ImageCms.PyCMSError):
+            srgb = ImageCms.createProfile("sRGB")
+            small = ImageCms.profileToProfile(small, io.BytesIO(profile), srgb) or small
+    canvas = Image.new("RGB", (width, height), (127, 127, 127))
+    canvas.paste(small, ((width - size[0]) // 2, (height - size[1]) // 2))
+    return np.asarray(canvas)
 
 
 def upright(photo: Path) -> Pixels:
