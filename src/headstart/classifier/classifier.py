@@ -184,7 +184,7 @@ class Classifier:
             >>> import headstart
             >>> trees = headstart.train("photos").classifier
             >>> trees.export("out", "arrays", photos="photos")
-            Exported(...out: arrays)
+            Exported(out: arrays)
         """
         settings = {"photos": photos, "precision": precision, "with_resize": with_resize, "max_loss": max_loss}
         exported: Exported = exporter().export(self, out, formats, **settings, overwrite=overwrite, progress=progress)

@@ -77,7 +77,7 @@ def export(
             written.append((one, weights))
         proven = tuple(_proven(*one, temporary, reference, classifier, with_resize, report) for one in written)
         proven = tuple(replace(one, notes=price) if one.precision == "int8" else one for one in proven)
-        exported = Exported(target, proven, len(found), tuple(notes))
+        exported = Exported(Path(out), proven, len(found), tuple(notes))
         _refuse(exported)
         folder.describe(temporary, exported, classifier, reference, with_resize)
         atomic.install(temporary, target)
