@@ -294,7 +294,7 @@ def test_a_picture_whose_voters_a_rounding_decides_is_counted_and_left_out() -> 
 def test_limits_follow_the_precision() -> None:
     assert limit_for("float32", quantised=False).probability == 1e-5
     assert limit_for("float16", quantised=False).probability == 1e-2
-    assert limit_for("float32", quantised=True, noise=0.01).probability == pytest.approx(0.04)
+    assert limit_for("float32", quantised=True, noise=(0.01, 0.001)).probability == pytest.approx(0.04)
 
 
 # --- pictures ---

@@ -86,7 +86,7 @@ def describe(folder: Path, exported: Exported, classifier: Classifier, reference
         "head": classifier.choice.to_json(),
         "classes": list(classifier.classes),
         "with_resize": with_resize,
-        "noise": reference.noise,
+        "noise": list(reference.noise),
         "quantised": reference.quantised,
         "exports": [one.to_json() for one in exported.written],
         "photos": known,

@@ -79,7 +79,7 @@ class Manifest:
     view: View
     with_resize: bool
     formats: tuple[Kept, ...]
-    noise: float
+    noise: tuple[float, float]
     quantised: bool
     photos: dict[str, Answer]
     made_up: MadeUp
@@ -118,6 +118,7 @@ def _parsed(found: dict[str, Any], packed: bytes) -> Manifest:
         untrusted.one_of(*get_args(Fit))(found["view"]["fit"]),
         untrusted.number(1e-3, 1.0)(found["view"]["fraction"]),
     )
+    largest, mean = untrusted.many(untrusted.number(0.0, 1.0), 2, 2)(found["noise"])
     names = untrusted.many(untrusted.text(1000), 2, 100_000)(found["classes"])
     photos = {str(key): _answer(one) for key, one in found["photos"].items()}
     shape = (len(made_up.pixels), len(names))
@@ -129,7 +130,7 @@ def _parsed(found: dict[str, Any], packed: bytes) -> Manifest:
         view,
         untrusted.one_of(True, False)(found["with_resize"]),
         tuple(_kept(one) for one in found["exports"]),
-        untrusted.number(0.0, 1.0)(found["noise"]),
+        (largest, mean),
         untrusted.one_of(True, False)(found["quantised"]),
         photos,
         made_up,

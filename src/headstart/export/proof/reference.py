@@ -32,7 +32,8 @@ class Reference:
         own: what the classifier answers for them, float64 `(n, k)`.
         wanted: what the exported model has to answer, float64 `(n, k)`: the same but for int8 and bfloat16.
         quantised: whether the model was quantised before it came to headstart.
-        noise: of a quantised model, the largest difference of a probability between two ways of running it; else 0.
+        noise: of a quantised model, largest and mean difference of a probability between two ways of running it; else
+            0 and 0.
         gaps: float32 `(n,)`, how much nearer the last photo that votes is than the next one (cosine); infinite for
             heads without votes. Where it is tiny, a rounding decides who votes, and the answer jumps.
         rounding: largest difference between the classifier's own precision (bfloat16) and float32; 0 in float32.
@@ -44,7 +45,7 @@ class Reference:
     own: Probabilities
     wanted: Probabilities
     quantised: bool
-    noise: float
+    noise: tuple[float, float]
     gaps: npt.NDArray[np.float32]
     rounding: float
 
@@ -80,7 +81,7 @@ def reference_for(subject: Subject, photos: Photos, exported: bool) -> Reference
     vectors = features.copy()
     power.normalise(vectors)
     own = classifier.head.predict_proba(vectors)
-    wanted, noise, rounding = own, 0.0, 0.0
+    wanted, noise, rounding = own, (0.0, 0.0), 0.0
     if subject.quantised is not None:
         wanted = _run(subject, pixels, {})
     elif exported and subject.card.precision != "float32":
@@ -88,7 +89,8 @@ def reference_for(subject: Subject, photos: Photos, exported: bool) -> Reference
         rounding = float(np.abs(wanted - own).max())
     quantised = exported and subject.was_quantised
     if quantised:
-        noise = float(np.abs(_run(subject, pixels, _IN_FLOATS) - wanted).max())
+        gap = np.abs(_run(subject, pixels, _IN_FLOATS) - wanted)
+        noise = float(gap.max()), float(gap.mean())
     return Reference(photos, pixels, features, own, wanted, quantised, noise, _gaps(classifier.head, vectors), rounding)
 
 

@@ -14,7 +14,7 @@ from headstart.export.proof.child import Answers
 #: How far a probability may be from headstart's, by the precision of the weights, and the same for scores (natural
 #: logarithms of probabilities), which show more where probabilities are close to 0 or 1.
 LIMITS: dict[Precision, tuple[float, float]] = {"float32": (1e-5, 1e-3), "float16": (1e-2, 0.25)}
-#: For models that were quantised before: each engine rounds a few numbers the other way, see `engine_noise`.
+#: For models that were quantised before: each engine rounds a few numbers the other way, see `Reference.noise`.
 QUANTISED = 2e-2
 #: For photos that a file resizes itself: headstart reads large JPEGs at a half, a quarter or an eighth of their size.
 RESIZED = 0.25
@@ -43,20 +43,20 @@ class Limit:
     why: str
 
 
-def limit_for(precision: Precision, quantised: bool, noise: float = 0.0) -> Limit:
+def limit_for(precision: Precision, quantised: bool, noise: tuple[float, float] = (0.0, 0.0)) -> Limit:
     """The limit for a file.
 
     Args:
         precision: of its weights.
         quantised: whether the model is quantised, by its maker or on request: then files are compared with the
             quantised model in headstart.
-        noise: how far two ways of running a quantised model are apart, see `engine_noise`.
+        noise: how far two ways of running a quantised model are apart, see `Reference.noise`.
     """
     probability, score = LIMITS["float32" if precision == "int8" else precision]
     if not quantised:
         return Limit(probability, score, None, _GAPS["float32" if precision == "int8" else precision], precision)
-    why = f"a quantised model, whose answers differ by {noise:.1e} between two ways of running it in headstart"
-    return Limit(max(QUANTISED, probability) + 2 * noise, None, QUANTISED, _GAPS["float16"], why)
+    why = f"a quantised model, whose answers differ by up to {noise[0]:.1e} between two ways of running it in headstart"
+    return Limit(max(QUANTISED, probability) + 2 * noise[0], None, QUANTISED + 2 * noise[1], _GAPS["float16"], why)
 
 
 @dataclass(frozen=True)
