@@ -11,6 +11,8 @@ from headstart.export.known import FORMATS, Format
 from headstart.export.subject import Subject
 
 READY = "ready"
+#: Bytes of the runtime and of everything else that a page holds.
+_RUNTIME = 2_100_000
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,21 @@ def possible(classifier: Classifier) -> list[Possible]:
         except ExportError as error:
             found.append(Possible(one, None, str(error).splitlines()[0]))
             continue
-        found.append(Possible(one, size, one.unwritable or one.unproven or READY))
+        found.append(Possible(one, size, _note(one)))
     return found
+
+
+def _note(one: Format) -> str:
+    """What has to be installed for it, or that it is ready."""
+    if one.unwritable:
+        return f"needs: {one.unwritable}"
+    return one.unproven.replace("not proven:", "ready; to prove it:") or READY
 
 
 def _size(classifier: Classifier, one: Format) -> int:
     subject = Subject(classifier, one.precisions[0])
+    if one.name == "page":  # text holds three bytes in four letters; the runtime comes on top
+        return subject.first.bytes * 4 // 3 + _RUNTIME
     if one.name == "openvino":  # needs no translation
         constants = (node for node in subject.graph().get_ops() if node.get_type_name() == "Constant")
         return sum(node.get_byte_size() for node in constants)
