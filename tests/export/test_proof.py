@@ -386,8 +386,12 @@ def test_a_manifest_of_a_stranger_is_checked(
         ("onx", {}, "There is no format 'onx'. Did you mean 'onnx'"),
         ([], {}, "No format is given"),
         ("onnx", {"photos": "/nowhere"}, "nowhere"),
-        ("tflite", {"with_resize": True}, "cannot carry the resizing"),
+        ("tflite", {"with_resize": True}, "tflite cannot carry .* --with-resize with: openvino, onnx"),
+        ("page", {"with_resize": True}, "page cannot carry"),
         ("keras", {"precision": "float16"}, "keras cannot be written in float16"),
+        ("onnx", {"precision": "int4"}, "There is no precision 'int4'.\nExpected float32, float16, int8"),
+        ("onnx", {"max_loss": 3.0}, "--max-loss is a limit for int8"),
+        ("arrays", {"precision": "int8"}, "arrays: the head alone stays in float32"),
     ],
 )
 def test_what_cannot_be_done_is_refused(
@@ -395,6 +399,14 @@ def test_what_cannot_be_done_is_refused(
 ) -> None:
     with pytest.raises((ExportError, DataError), match=message):
         classifier.export(tmp_path / "out", formats, progress=False, **settings)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["onnx", "savedmodel", "arrays"])
+def test_a_class_name_of_two_lines_is_refused(name: str, classifier: Classifier, tiles: Path, tmp_path: Path) -> None:
+    two = replace(classifier, classes=("tem\nple", "flower"))
+    with pytest.raises(ExportError, match=r"The class name 'tem\\nple' has a line break"):
+        two.export(tmp_path / "out", name, photos=tiles / "test", progress=False)
     assert not list(tmp_path.iterdir())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,6 +59,11 @@ def hashes(folder: Path, one: Format) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256(path) for path in paths}
 
 
+def class_list(classes: Sequence[str]) -> str:
+    """The content of classes.txt."""
+    return "".join(f"{name}\n" for name in classes)
+
+
 def describe(folder: Path, exported: Exported, classifier: Classifier, reference: Reference, with_resize: bool) -> None:
     """Write what stands beside the files: README.md, classes.txt, export.json, proof.html, reference.npz."""
     card, photos = classifier.card, reference.photos
@@ -93,7 +99,7 @@ def describe(folder: Path, exported: Exported, classifier: Classifier, reference
         "notes": list(exported.notes),
         "reference": sha256(folder / REFERENCE),
     }  # fmt: skip
-    (folder / CLASSES).write_text("".join(f"{' '.join(name.splitlines())}\n" for name in classifier.classes), "utf-8")
+    (folder / CLASSES).write_text(class_list(classifier.classes), "utf-8")
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", "utf-8")
     (folder / README).write_text(pages.readme(exported, classifier), "utf-8")
     (folder / PROOF).write_text(pages.proof(exported, classifier), "utf-8")

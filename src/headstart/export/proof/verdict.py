@@ -14,7 +14,7 @@ from headstart.export.proof.child import Answers
 #: How far a probability may be from headstart's, by the precision of the weights, and the same for scores (natural
 #: logarithms of probabilities), which show more where probabilities are close to 0 or 1.
 LIMITS: dict[Precision, tuple[float, float]] = {"float32": (1e-5, 1e-3), "float16": (1e-2, 0.25)}
-#: For models that were quantised before: each engine rounds a few numbers the other way, see `engine_noise`.
+#: For models that were quantised before: each engine rounds a few numbers the other way, see `Reference.noise`.
 QUANTISED = 2e-2
 #: For photos that a file resizes itself: headstart reads large JPEGs at a half, a quarter or an eighth of their size.
 RESIZED = 0.25
@@ -50,7 +50,7 @@ def limit_for(precision: Precision, quantised: bool, noise: float = 0.0) -> Limi
         precision: of its weights.
         quantised: whether the model is quantised, by its maker or on request: then files are compared with the
             quantised model in headstart.
-        noise: how far two ways of running a quantised model are apart, see `engine_noise`.
+        noise: how far two ways of running a quantised model are apart, see `Reference.noise`.
     """
     probability, score = LIMITS["float32" if precision == "int8" else precision]
     if not quantised:
