@@ -36,7 +36,7 @@ from headstart.export.proof.again import check
 from headstart.export.proof.child import Answers
 from headstart.export.proof.verdict import Difference, Proof, judged, limit_for
 from headstart.export.subject import Subject
-from headstart.photos.images import View
+from headstart.photos.images import Fit, View
 from toys import channels_first, conv, model, numbers, op, pooled, save
 from toys import pictures as picture
 
@@ -326,6 +326,21 @@ def test_an_export_is_proven_again_without_the_classifier(classifier: Classifier
     assert again.photos == len(pictures.photos_for(classifier, tiles / "test"))
 
 
+@pytest.mark.parametrize("fit", ["squash", "crop", "pad"])
+def test_an_export_that_resizes_is_described_and_proven_as_such(
+    fit: Fit, classifier: Classifier, tiles: Path, tmp_path: Path
+) -> None:
+    fitted = replace(classifier, backbone=classifier.backbone.with_fit(fit))
+    photos = tiles / "test"
+    for with_resize, shape in ((True, "(1, height, width, 3)"), (False, "(n, 32, 32, 3)")):
+        out = tmp_path / f"out-{with_resize}"
+        fitted.export(out, "onnx", photos=photos, with_resize=with_resize, progress=False)
+        readme = (out / "README.md").read_text("utf-8")
+        assert f"- Input `image`: uint8, shape {shape}" in readme
+        assert ("Resize" in readme) != with_resize
+        assert check(out, photos, progress=False).faults == ()
+
+
 def test_photos_that_the_runtime_itself_cannot_open_are_left_out_of_its_own_reading(
     classifier: Classifier, shared: Path, tmp_path: Path
 ) -> None:
@@ -386,7 +401,11 @@ def test_a_manifest_of_a_stranger_is_checked(
         ("onx", {}, "There is no format 'onx'. Did you mean 'onnx'"),
         ([], {}, "No format is given"),
         ("onnx", {"photos": "/nowhere"}, "nowhere"),
-        ("tflite", {"with_resize": True}, "tflite cannot carry .* --with-resize with: openvino, onnx"),
+        (
+            "tflite",
+            {"with_resize": True},
+            "tflite cannot carry the resizing of photos.\nExpected --with-resize with: openvino, onnx",
+        ),
         ("page", {"with_resize": True}, "page cannot carry"),
         ("keras", {"precision": "float16"}, "keras cannot be written in float16"),
         ("onnx", {"precision": "int4"}, "There is no precision 'int4'.\nExpected float32, float16, int8"),

@@ -101,5 +101,5 @@ def describe(folder: Path, exported: Exported, classifier: Classifier, reference
     }  # fmt: skip
     (folder / CLASSES).write_text(class_list(classifier.classes), "utf-8")
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", "utf-8")
-    (folder / README).write_text(pages.readme(exported, classifier), "utf-8")
+    (folder / README).write_text(pages.readme(exported, classifier, with_resize), "utf-8")
     (folder / PROOF).write_text(pages.proof(exported, classifier), "utf-8")
