@@ -361,6 +361,16 @@ def test_a_changed_file_is_seen(classifier: Classifier, tiles: Path, tmp_path: P
     assert check(tmp_path / "out", progress=False).faults == ("onnx: model.onnx is missing or has changed",)
 
 
+def test_class_names_in_another_order_are_seen(classifier: Classifier, tiles: Path, tmp_path: Path) -> None:
+    exported(classifier, tiles, tmp_path / "out")
+    (tmp_path / "out" / "classes.txt").write_text("temple\nflower\n", "utf-8")
+    found = check(tmp_path / "out", progress=False)
+    assert found.faults == ("classes.txt is missing or has changed",)
+    assert found.to_json()["notes"] == list(found.faults)
+    (tmp_path / "out" / "classes.txt").unlink()
+    assert check(tmp_path / "out", progress=False).faults == found.faults
+
+
 def test_other_photos_than_those_of_the_proof_are_refused(classifier: Classifier, tiles: Path, tmp_path: Path) -> None:
     exported(classifier, tiles, tmp_path / "out")
     with pytest.raises(ExportError, match=r"None of the .* is one that the export was proven on"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,11 +17,11 @@ from headstart.errors import ExportError
 from headstart.export import pages
 from headstart.export.exported import FORMAT, Exported
 from headstart.export.known import FORMATS, Format
-from headstart.export.manifest import MANIFEST, REFERENCE
+from headstart.export.manifest import CLASSES, MANIFEST, REFERENCE, class_list
 from headstart.export.proof.pictures import MADE_UP
 from headstart.export.proof.reference import Reference
 
-CLASSES, README, PROOF = "classes.txt", "README.md", "proof.html"
+README, PROOF = "README.md", "proof.html"
 _BESIDE = (MANIFEST, CLASSES, README, PROOF, REFERENCE)
 
 
@@ -57,11 +56,6 @@ def hashes(folder: Path, one: Format) -> dict[str, str]:
     top = folder / one.folder
     paths = sorted(path for path in top.rglob("*") if path.is_file()) if top.is_dir() else [top]
     return {path.relative_to(folder).as_posix(): sha256(path) for path in paths}
-
-
-def class_list(classes: Sequence[str]) -> str:
-    """The content of classes.txt."""
-    return "".join(f"{name}\n" for name in classes)
 
 
 def describe(folder: Path, exported: Exported, classifier: Classifier, reference: Reference, with_resize: bool) -> None:
