@@ -31,6 +31,7 @@ from headstart.export.graph.steps import (
     Unary,
     Value,
 )
+from headstart.export.proof import child as proof_child
 from headstart.export.proof import pictures
 from headstart.export.proof.again import check
 from headstart.export.proof.child import Answers
@@ -480,6 +481,18 @@ def test_an_operation_without_a_step_is_one_line(tiles: Path, tmp_path: Path) ->
         "Not in onnx. Formats that still work: openvino, sklearn, arrays.",
     ]
     assert not (tmp_path / "out").exists()
+
+
+def test_a_full_folder_for_temporary_files_is_named(
+    classifier: Classifier, tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(proof_child.np, "save", full)
+    with pytest.raises(ExportError, match=r"temporary files cannot be written: No space left on device.\nMake room in"):
+        exported(classifier, tiles, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_leaves_nothing(
