@@ -31,12 +31,13 @@ from headstart.export.graph.steps import (
     Unary,
     Value,
 )
+from headstart.export.proof import child as proof_child
 from headstart.export.proof import pictures
 from headstart.export.proof.again import check
 from headstart.export.proof.child import Answers
 from headstart.export.proof.verdict import Difference, Proof, judged, limit_for
 from headstart.export.subject import Subject
-from headstart.photos.images import View
+from headstart.photos.images import Fit, View
 from toys import channels_first, conv, model, numbers, op, pooled, save
 from toys import pictures as picture
 
@@ -326,6 +327,21 @@ def test_an_export_is_proven_again_without_the_classifier(classifier: Classifier
     assert again.photos == len(pictures.photos_for(classifier, tiles / "test"))
 
 
+@pytest.mark.parametrize("fit", ["squash", "crop", "pad"])
+def test_an_export_that_resizes_is_described_and_proven_as_such(
+    fit: Fit, classifier: Classifier, tiles: Path, tmp_path: Path
+) -> None:
+    fitted = replace(classifier, backbone=classifier.backbone.with_fit(fit))
+    photos = tiles / "test"
+    for with_resize, shape in ((True, "(1, height, width, 3)"), (False, "(n, 32, 32, 3)")):
+        out = tmp_path / f"out-{with_resize}"
+        fitted.export(out, "onnx", photos=photos, with_resize=with_resize, progress=False)
+        readme = (out / "README.md").read_text("utf-8")
+        assert f"- Input `image`: uint8, shape {shape}" in readme
+        assert ("Resize" in readme) != with_resize
+        assert check(out, photos, progress=False).faults == ()
+
+
 def test_photos_that_the_runtime_itself_cannot_open_are_left_out_of_its_own_reading(
     classifier: Classifier, shared: Path, tmp_path: Path
 ) -> None:
@@ -344,6 +360,16 @@ def test_a_changed_file_is_seen(classifier: Classifier, tiles: Path, tmp_path: P
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     assert check(tmp_path / "out", progress=False).faults == ("onnx: model.onnx is missing or has changed",)
+
+
+def test_class_names_in_another_order_are_seen(classifier: Classifier, tiles: Path, tmp_path: Path) -> None:
+    exported(classifier, tiles, tmp_path / "out")
+    (tmp_path / "out" / "classes.txt").write_text("temple\nflower\n", "utf-8")
+    found = check(tmp_path / "out", progress=False)
+    assert found.faults == ("classes.txt is missing or has changed",)
+    assert found.to_json()["notes"] == list(found.faults)
+    (tmp_path / "out" / "classes.txt").unlink()
+    assert check(tmp_path / "out", progress=False).faults == found.faults
 
 
 def test_other_photos_than_those_of_the_proof_are_refused(classifier: Classifier, tiles: Path, tmp_path: Path) -> None:
@@ -386,8 +412,16 @@ def test_a_manifest_of_a_stranger_is_checked(
         ("onx", {}, "There is no format 'onx'. Did you mean 'onnx'"),
         ([], {}, "No format is given"),
         ("onnx", {"photos": "/nowhere"}, "nowhere"),
-        ("tflite", {"with_resize": True}, "cannot carry the resizing"),
+        (
+            "tflite",
+            {"with_resize": True},
+            "tflite cannot carry the resizing of photos.\nExpected --with-resize with: openvino, onnx",
+        ),
+        ("page", {"with_resize": True}, "page cannot carry"),
         ("keras", {"precision": "float16"}, "keras cannot be written in float16"),
+        ("onnx", {"precision": "int4"}, "There is no precision 'int4'.\nExpected float32, float16, int8"),
+        ("onnx", {"max_loss": 3.0}, "--max-loss is a limit for int8"),
+        ("arrays", {"precision": "int8"}, "arrays: the head alone stays in float32"),
     ],
 )
 def test_what_cannot_be_done_is_refused(
@@ -395,6 +429,14 @@ def test_what_cannot_be_done_is_refused(
 ) -> None:
     with pytest.raises((ExportError, DataError), match=message):
         classifier.export(tmp_path / "out", formats, progress=False, **settings)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["onnx", "savedmodel", "arrays"])
+def test_a_class_name_of_two_lines_is_refused(name: str, classifier: Classifier, tiles: Path, tmp_path: Path) -> None:
+    two = replace(classifier, classes=("tem\nple", "flower"))
+    with pytest.raises(ExportError, match=r"The class name 'tem\\nple' has a line break"):
+        two.export(tmp_path / "out", name, photos=tiles / "test", progress=False)
     assert not list(tmp_path.iterdir())
 
 
@@ -439,6 +481,18 @@ def test_an_operation_without_a_step_is_one_line(tiles: Path, tmp_path: Path) ->
         "Not in onnx. Formats that still work: openvino, sklearn, arrays.",
     ]
     assert not (tmp_path / "out").exists()
+
+
+def test_a_full_folder_for_temporary_files_is_named(
+    classifier: Classifier, tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(proof_child.np, "save", full)
+    with pytest.raises(ExportError, match=r"temporary files cannot be written: No space left on device.\nMake room in"):
+        exported(classifier, tiles, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_leaves_nothing(

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.exporting import Precision
@@ -22,7 +23,7 @@ from headstart.export.proof.verdict import judged, limit_for
 from headstart.export.subject import Subject
 from headstart.photos.pictures import Pictures
 from headstart.progress import Choice, Progress, standard
-from headstart.safety.printable import counted, file_size
+from headstart.safety.printable import counted, file_size, show
 
 
 def export(
@@ -40,7 +41,8 @@ def export(
     """Write a classifier for other runtimes, and prove that each file gives its answers; see `Classifier.export`."""
     report = standard(progress)
     wanted = chosen([formats] if isinstance(formats, str) else list(formats))
-    _check(wanted, precision, with_resize)
+    _check(wanted, precision, with_resize, max_loss)
+    _check_names(classifier.classes)
     target = folder.check_target(out, overwrite)
     subject = Subject(classifier, with_resize=with_resize)
     notes: list[str] = []
@@ -106,12 +108,22 @@ def _price(
     return lines
 
 
-def _check(wanted: list[Format], precision: Precision | None, with_resize: bool) -> None:
-    """Refuse before the work what would be refused after it.
+def _check(wanted: list[Format], precision: Precision | None, with_resize: bool, max_loss: float | None) -> None:
+    """Refuse before the work what would be refused after it, and settings without effect.
 
     Raises:
-        ExportError: a format lacks the precision, cannot carry the resizing, or needs a package to be written.
+        ExportError: a format lacks the precision, cannot carry the resizing, or needs a package to be written; or a
+            setting is not one of those expected.
     """
+    if precision is not None and precision not in get_args(Precision):
+        raise ExportError(f"There is no precision {precision!r}.\nExpected {', '.join(get_args(Precision))}.")
+    if max_loss is not None and precision != "int8":
+        raise ExportError(
+            "--max-loss is a limit for int8.\nExpected --precision int8 with it (in Python: precision='int8')."
+        )
+    if precision not in (None, "float32") and all(one.takes == "features" for one in wanted):
+        names = ", ".join(one.name for one in wanted)
+        raise ExportError(f"{names}: the head alone stays in float32.\nExpected no --precision {precision}.")
     for one in wanted:
         if one.unwritable:
             raise ExportError(f"{one.name} cannot be written here: it needs another package.\n{one.unwritable}")
@@ -121,6 +133,20 @@ def _check(wanted: list[Format], precision: Precision | None, with_resize: bool)
         if precision is not None and precision not in one.precisions and one.takes == "pixels":
             able = ", ".join(name for name, other in FORMATS.items() if precision in other.precisions)
             raise ExportError(f"{one.name} cannot be written in {precision}.\nFormats that can: {able}.")
+
+
+def _check_names(classes: tuple[str, ...]) -> None:
+    """Refuse names that take several lines: `classes.txt`, and the files of some formats, hold one a line.
+
+    Raises:
+        ExportError: there is one.
+    """
+    broken = [name for name in classes if name != "".join(name.splitlines())]
+    if broken:
+        raise ExportError(
+            f"The class name '{show(broken[0])}' has a line break, but exports hold class names one a line.\n"
+            "Expected names of one line. Rename the class and train again."
+        )
 
 
 def _write(subject: Subject, one: Format, into: Path, reference: Reference) -> None:

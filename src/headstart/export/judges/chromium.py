@@ -41,8 +41,8 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 def found() -> str | None:
-    """Path of Chromium or Chrome on this machine."""
-    return next(filter(None, map(shutil.which, _NAMES)), None)
+    """Path of Chromium or Chrome on this machine; None: there is none that can be driven here."""
+    return None if os.name == "nt" else next(filter(None, map(shutil.which, _NAMES)), None)
 
 
 class Chromium:
@@ -61,7 +61,7 @@ class Chromium:
             ExportError: there is no Chromium here, or it does not start.
         """
         path = found()
-        if path is None or os.name == "nt":
+        if path is None:
             raise ExportError(
                 "No Chromium was found, which shows web pages.\n"
                 f"Expected one of {', '.join(_NAMES)} on the PATH of Linux or macOS.\n"
