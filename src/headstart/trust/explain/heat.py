@@ -1,0 +1,113 @@
+"""How much each place of a picture speaks for a class: what the class loses when the place is taken away.
+
+The loss is measured in log odds, `ln(p / (1 - p))`: the same for all kinds of heads, unlike probabilities it still
+changes where the model is certain, and it compares the class with all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from headstart.backbones.base import Backbone, Maps, Vectors
+from headstart.heads import power
+from headstart.heads.head import Head, NeighbourHead
+from headstart.photos.images import Images
+from headstart.photos.pixels import PAD_GREY
+
+Heat = npt.NDArray[np.float32]
+#: Sides of the patches, as shares of the picture's sides; each scale counts the same.
+SCALES = (1 / 3, 1 / 5, 1 / 8)
+
+
+def log_odds(head: Head, vectors: Vectors, number: int) -> npt.NDArray[np.float64]:
+    """`ln(p / (1 - p))` of one class, `(n,)`; vectors as the backbone gives them, `(n, dim)`.
+
+    With nearest neighbours all training photos vote, because the votes of the nearest few often stay the same when a
+    little of the picture changes.
+    """
+    if isinstance(head, NeighbourHead):
+        head = replace(head, n_neighbors=len(head.vectors))
+    rooted = np.array(vectors, np.float32)
+    power.normalise(rooted)
+    scores = head.scores(rooted).astype(np.float64) / head.temperature
+    others = np.delete(scores, number, axis=1)
+    most = others.max(axis=1)
+    sums: npt.NDArray[np.float64] = np.log(np.exp(others - most[:, None]).sum(axis=1))
+    return scores[:, number] - most - sums
+
+
+def by_map(head: Head, places: Maps, number: int) -> Heat:
+    """Leave each place out of the mean that is the feature: exact, and no run of the backbone for each place.
+
+    Like class activation maps (Zhou et al. 2016), which are the same for features that a head takes without a root.
+
+    Args:
+        head: of the classifier.
+        places: float32 `(height, width, dim)`, of one picture.
+        number: of the class.
+
+    Returns:
+        float32 `(height, width)`: log odds lost without the place. Negative: the place speaks against the class.
+    """
+    height, width, dim = places.shape
+    flat = places.reshape(-1, dim).astype(np.float64)
+    whole, count = flat.mean(axis=0), len(flat)
+    without = (whole * count - flat) / (count - 1)
+    odds = log_odds(head, np.concatenate([whole[None], without]).astype(np.float32), number)
+    return (odds[0] - odds[1:]).reshape(height, width).astype(np.float32)
+
+
+def by_occlusion(
+    backbone: Backbone, head: Head, picture: Images, number: int, step: Callable[[int, int], None] | None = None
+) -> Heat:
+    """Cover the picture with grey patches, one at a time (Zeiler and Fergus 2014, section 4.2), at several scales.
+
+    Args:
+        backbone, head: of the classifier.
+        picture: uint8 `(height, width, 3)`.
+        number: of the class.
+        step: called with the patches done and all of them.
+
+    Returns:
+        float32 `(height, width)`: for each pixel the mean loss of log odds under the patches over it, mean over scales.
+    """
+    boxes = [list(_patches(picture.shape[0], picture.shape[1], scale)) for scale in SCALES]
+    total, done = sum(map(len, boxes)), 0
+    whole = log_odds(head, backbone.embed(picture[None]), number)[0]
+    heat = np.zeros(picture.shape[:2])
+    for scale in boxes:
+        lost, covers = np.zeros(picture.shape[:2]), np.zeros(picture.shape[:2])
+        for start in range(0, len(scale), backbone.batch):
+            some = scale[start : start + backbone.batch]
+            covered = np.repeat(picture[None], len(some), axis=0)
+            for one, box in zip(covered, some, strict=True):
+                one[box] = PAD_GREY
+            for box, odds in zip(some, log_odds(head, backbone.embed(covered), number), strict=True):
+                lost[box] += whole - odds
+                covers[box] += 1
+            done += len(some)
+            if step is not None:
+                step(done, total)
+        heat += lost / covers / len(boxes)
+    return heat.astype(np.float32)
+
+
+def _patches(height: int, width: int, share: float) -> Iterator[tuple[slice, slice]]:
+    """Patches that overlap by half and cover every pixel."""
+    rows, columns = (_ranges(side, max(round(side * share), 1)) for side in (height, width))
+    return ((row, column) for row in rows for column in columns)
+
+
+def _ranges(side: int, length: int) -> list[slice]:
+    count = max(round(2 * side / length) - 1, 1)
+    return [slice(start, start + length) for start in np.linspace(0, side - length, count).round().astype(int).tolist()]
+
+
+def enlarged(heat: Heat, width: int, height: int, box: tuple[float, float, float, float]) -> Heat:
+    """Part of a heat map in another size; `box` is left, top, right, bottom in the map's own places."""
+    return np.array(Image.fromarray(heat).resize((width, height), Image.Resampling.BICUBIC, box=box), np.float32)
