@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -83,8 +83,8 @@ class Explanation(Shown):
             atomic.write(Path(path), data.getvalue())
         except OSError as error:
             raise DataError(
-                f"{show(str(path))} cannot be written: {error.strerror or error}.\nExpected a file in an existing folder, "
-                "such as heat.png."
+                f"{show(str(path))} cannot be written: {error.strerror or error}.\nExpected a file in an existing "
+                "folder, such as heat.png."
             ) from error
 
     def to_json(self) -> dict[str, Any]:
@@ -92,8 +92,8 @@ class Explanation(Shown):
         return {
             "path": self.path,
             "predicted": self.predicted,
+            "probability": float(self.probabilities.max()),
             "explained": self.label,
-            "probability": self.probability,
             "probabilities": dict(zip(self.classes, self.probabilities.tolist(), strict=True)),
             "method": self.method,
         }
@@ -106,7 +106,6 @@ def explain(
     path: str,
     label: str | None = None,
     method: Method | None = None,
-    step: Callable[[int, int], None] | None = None,
 ) -> Explanation:
     """Explain a class of a photo.
 
@@ -115,7 +114,6 @@ def explain(
         path: of the photo.
         label: the class; the most probable one if not given.
         method: `map` where the backbone has a map, else `occlusion`, if not given.
-        step: called with the patches done and all of them.
 
     Raises:
         PhotoError: the photo cannot be used.
@@ -135,15 +133,16 @@ def explain(
     label = label or classes[int(probabilities.argmax())]
     number = list(classes).index(label)
     maps = None if method == "occlusion" else backbone.maps(seen[None])
+    used: Method = "occlusion" if maps is None else "map"
     if maps is not None:
-        heat, used = by_map(head, maps[0], number), "map"
+        heat = by_map(head, maps[0], number)
     elif method == "map":
         raise DataError(
             f"The vectors of {backbone.card.handle} are not the mean of a map.\nExpected a convolutional model, as the "
             "method 'map' needs one. Use the method 'occlusion'."
         )
     else:
-        heat, used = by_occlusion(backbone, head, seen, number, step), "occlusion"
+        heat = by_occlusion(backbone, head, seen, number)
     picture, box = _shown(data, view)
     rows, columns = heat.shape
     parts = (box[0] * columns, box[1] * rows, box[2] * columns, box[3] * rows)

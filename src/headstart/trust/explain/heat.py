@@ -6,7 +6,7 @@ changes where the model is certain, and it compares the class with all others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +21,7 @@ from headstart.photos.pixels import PAD_GREY
 
 Heat = npt.NDArray[np.float32]
 #: Sides of the patches, as shares of the picture's sides; each scale counts the same.
-SCALES = (1 / 3, 1 / 5, 1 / 8)
+SCALES = (1 / 2, 1 / 3, 1 / 5)
 
 
 def log_odds(head: Head, vectors: Vectors, number: int) -> npt.NDArray[np.float64]:
@@ -38,7 +38,8 @@ def log_odds(head: Head, vectors: Vectors, number: int) -> npt.NDArray[np.float6
     others = np.delete(scores, number, axis=1)
     most = others.max(axis=1)
     sums: npt.NDArray[np.float64] = np.log(np.exp(others - most[:, None]).sum(axis=1))
-    return scores[:, number] - most - sums
+    odds: npt.NDArray[np.float64] = scores[:, number] - most - sums
+    return odds
 
 
 def by_map(head: Head, places: Maps, number: int) -> Heat:
@@ -59,42 +60,47 @@ def by_map(head: Head, places: Maps, number: int) -> Heat:
     whole, count = flat.mean(axis=0), len(flat)
     without = (whole * count - flat) / (count - 1)
     odds = log_odds(head, np.concatenate([whole[None], without]).astype(np.float32), number)
-    return (odds[0] - odds[1:]).reshape(height, width).astype(np.float32)
+    lost: Heat = (odds[0] - odds[1:]).reshape(height, width).astype(np.float32)
+    return lost
 
 
-def by_occlusion(
-    backbone: Backbone, head: Head, picture: Images, number: int, step: Callable[[int, int], None] | None = None
-) -> Heat:
+def by_occlusion(backbone: Backbone, head: Head, picture: Images, number: int) -> Heat:
     """Cover the picture with grey patches, one at a time (Zeiler and Fergus 2014, section 4.2), at several scales.
 
     Args:
         backbone, head: of the classifier.
         picture: uint8 `(height, width, 3)`.
         number: of the class.
-        step: called with the patches done and all of them.
 
     Returns:
-        float32 `(height, width)`: for each pixel the mean loss of log odds under the patches over it, mean over scales.
+        float32, at most 28 x 28 places: the mean loss of log odds under the patches over a place, mean over scales.
     """
-    boxes = [list(_patches(picture.shape[0], picture.shape[1], scale)) for scale in SCALES]
-    total, done = sum(map(len, boxes)), 0
-    whole = log_odds(head, backbone.embed(picture[None]), number)[0]
-    heat = np.zeros(picture.shape[:2])
-    for scale in boxes:
-        lost, covers = np.zeros(picture.shape[:2]), np.zeros(picture.shape[:2])
-        for start in range(0, len(scale), backbone.batch):
-            some = scale[start : start + backbone.batch]
-            covered = np.repeat(picture[None], len(some), axis=0)
-            for one, box in zip(covered, some, strict=True):
+    height, width = picture.shape[:2]
+    scales = [list(_patches(height, width, scale)) for scale in SCALES]
+    boxes = [box for scale in scales for box in scale]
+    odds = np.empty(len(boxes))
+
+    def covered() -> Iterator[tuple[slice, Images]]:
+        for start in range(0, len(boxes), backbone.batch):
+            some = slice(start, min(start + backbone.batch, len(boxes)))
+            batch = np.repeat(picture[None], some.stop - start, axis=0)
+            for one, box in zip(batch, boxes[some], strict=True):
                 one[box] = PAD_GREY
-            for box, odds in zip(some, log_odds(head, backbone.embed(covered), number), strict=True):
-                lost[box] += whole - odds
-                covers[box] += 1
-            done += len(some)
-            if step is not None:
-                step(done, total)
-        heat += lost / covers / len(boxes)
-    return heat.astype(np.float32)
+            yield some, batch
+
+    def keep(some: slice, vectors: Vectors) -> None:
+        odds[some] = log_odds(head, vectors, number)
+
+    backbone.embed_stream(covered(), keep)
+    losses = iter((log_odds(head, backbone.embed(picture[None]), number)[0] - odds).tolist())
+    heat = np.zeros((height, width))
+    for scale in scales:
+        lost, covers = np.zeros((height, width)), np.zeros((height, width))
+        for box in scale:
+            lost[box] += next(losses)
+            covers[box] += 1
+        heat += lost / covers / len(scales)
+    return _smoothed(heat.astype(np.float32))
 
 
 def _patches(height: int, width: int, share: float) -> Iterator[tuple[slice, slice]]:
@@ -106,6 +112,12 @@ def _patches(height: int, width: int, share: float) -> Iterator[tuple[slice, sli
 def _ranges(side: int, length: int) -> list[slice]:
     count = max(round(2 * side / length) - 1, 1)
     return [slice(start, start + length) for start in np.linspace(0, side - length, count).round().astype(int).tolist()]
+
+
+def _smoothed(heat: Heat) -> Heat:
+    """As many places as the patches can tell apart."""
+    height, width = heat.shape
+    return np.array(Image.fromarray(heat).resize((min(width, 28), min(height, 28)), Image.Resampling.BOX))
 
 
 def enlarged(heat: Heat, width: int, height: int, box: tuple[float, float, float, float]) -> Heat:

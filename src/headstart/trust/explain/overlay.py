@@ -7,18 +7,19 @@ import numpy.typing as npt
 
 from headstart.photos.images import Images
 
+Colours = npt.NDArray[np.float64]
 #: Hues in degrees of OKLCh, 60 orange and 255 blue: they differ in the blue-yellow axis, which the two frequent kinds
 #: of colour blindness keep. Chroma that both hues have within sRGB at their lightness.
 _FOR, _AGAINST = (0.76, 0.165, 60.0), (0.58, 0.145, 255.0)
 #: Of the colours over the photo, at the strongest place.
 _OPACITY = 0.85
-#: Contrast of the grey photo below the colours, and its lightest grey.
-_FADE, _LIGHTEST = 0.75, 1.0
+#: Contrast of the grey photo below the colours.
+_FADE = 0.7
 #: Linear sRGB -> grey (Rec. 709).
 _LUMA = np.array([0.2126, 0.7152, 0.0722])
 
 
-def coloured(strength: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+def coloured(strength: npt.NDArray[np.float32]) -> Colours:
     """Colours of places: orange for positive strengths, blue for negative ones.
 
     Args:
@@ -41,11 +42,12 @@ def over(picture: Images, heat: npt.NDArray[np.float32]) -> Images:
     most = float(np.abs(heat).max())
     strength = heat / np.float32(most) if most > 0 else heat
     grey = (picture / 255.0) @ _LUMA
-    base = (_LIGHTEST - _FADE * (1 - grey))[..., None]
+    base = (1 - _FADE * (1 - grey))[..., None]
     share = _OPACITY * np.abs(strength)[..., None]
     # Colours take the photo's light and shade, so that what is below them stays recognisable.
-    shaded = coloured(strength) * (0.55 + 0.45 * grey[..., None])
-    return np.round(255 * ((1 - share) * base + share * shaded)).astype(np.uint8)
+    shaded = coloured(strength) * (0.8 + 0.2 * grey[..., None])
+    mixed: Images = np.round(255 * ((1 - share) * base + share * shaded)).astype(np.uint8)
+    return mixed
 
 
 def beside(picture: Images, heat: npt.NDArray[np.float32], gap: int = 8) -> Images:
@@ -54,7 +56,7 @@ def beside(picture: Images, heat: npt.NDArray[np.float32], gap: int = 8) -> Imag
     return np.concatenate([picture, between, over(picture, heat)], axis=1)
 
 
-def _srgb(lightness: float, chroma: float, hue: float) -> npt.NDArray[np.float64]:
+def _srgb(lightness: float, chroma: float, hue: float) -> Colours:
     """OKLCh -> sRGB 0..1, by the definition of OKLab (Ottosson 2020)."""
     a, b = chroma * np.cos(np.radians(hue)), chroma * np.sin(np.radians(hue))
     cones = np.array(
@@ -72,4 +74,5 @@ def _srgb(lightness: float, chroma: float, hue: float) -> npt.NDArray[np.float64
         ]
     ) @ (cones**3)
     linear = np.clip(linear, 0, 1)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    coded: Colours = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return coded
