@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -104,14 +105,14 @@ def by_occlusion(backbone: Backbone, head: Head, picture: Images, number: int) -
 
 
 def _patches(height: int, width: int, share: float) -> Iterator[tuple[slice, slice]]:
-    """Patches that overlap by half and cover every pixel."""
-    rows, columns = (_ranges(side, max(round(side * share), 1)) for side in (height, width))
-    return ((row, column) for row in rows for column in columns)
+    """Patches that overlap by half, in both directions: every pixel is below four of them, also at the edges."""
+    return product(_ranges(height, share), _ranges(width, share))
 
 
-def _ranges(side: int, length: int) -> list[slice]:
-    count = max(round(2 * side / length) - 1, 1)
-    return [slice(start, start + length) for start in np.linspace(0, side - length, count).round().astype(int).tolist()]
+def _ranges(side: int, share: float) -> list[slice]:
+    edges = np.linspace(0, side, round(2 / share) + 1).round().astype(int).tolist()
+    ends = zip([0, *edges[:-1]], [*edges[1:], side], strict=True)
+    return [slice(start, end) for start, end in ends if end > start]
 
 
 def _smoothed(heat: Heat) -> Heat:
