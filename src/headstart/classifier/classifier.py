@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from headstart.classifier.exporting import Exported, Precision, exporter
 from headstart.classifier.measuring import measure, vectors_of
 from headstart.errors import DataError, PhotoError
 from headstart.evaluation.leakage import without_conflicts
+from headstart.evaluation.metrics import Mistake
 from headstart.evaluation.results import Measured, PhotoCounts, Predictions
 from headstart.features.extraction import require_all
 from headstart.features.store import Store
@@ -25,7 +26,7 @@ from headstart.photos.pictures import Picture, Pictures, is_one_photo
 from headstart.photos.sources import PhotoSet, check_classes, find_files, open_source
 from headstart.progress import Choice, Progress, standard
 from headstart.safety.printable import show
-from headstart.trust.explain.explanation import Explanation, Method, explain
+from headstart.trust.explain.explanation import Explanation, Method, explain, explain_mistakes
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -165,6 +166,10 @@ class Classifier:
             return explain(self.backbone, self.head, self.classes, path, label, method)
         except PhotoError as error:
             raise DataError(f"{show(path)} cannot be used: {error}.\nExpected a photo that can be read.") from error
+
+    def explain_mistakes(self, mistakes: Sequence[Mistake]) -> tuple[Explanation, ...]:
+        """Small heat maps of mistakes for reports, see `headstart.trust.explain.explanation.explain_mistakes`."""
+        return explain_mistakes(self.backbone, self.head, self.classes, mistakes)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Save as a folder of two files, data only.

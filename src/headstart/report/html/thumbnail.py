@@ -7,7 +7,10 @@ import io
 import re
 from dataclasses import dataclass
 
+from PIL import Image
+
 from headstart.photos.thumbnails import wholes
+from headstart.trust.explain.explanation import Explanation
 
 _SIDE = 168
 _QUALITY = 72
@@ -27,6 +30,17 @@ def thumbnail(path: str, side: int = _SIDE) -> Thumbnail | None:
     (picture,), missing = wholes([path], side)
     if missing:
         return None
+    return _packed(picture)
+
+
+def heat(explanation: Explanation, side: int = _SIDE) -> Thumbnail:
+    """The photo in grey with its heat map over it, its longer side at most so many pixels."""
+    picture = Image.fromarray(explanation.overlay)
+    picture.thumbnail((side, side))
+    return _packed(picture)
+
+
+def _packed(picture: Image.Image) -> Thumbnail:
     data = io.BytesIO()
     picture.save(data, "JPEG", quality=_QUALITY, optimize=True)
     packed = base64.b64encode(data.getvalue()).decode("ascii")

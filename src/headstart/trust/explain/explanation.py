@@ -15,7 +15,8 @@ from PIL import Image
 
 from headstart.backbones.base import Backbone
 from headstart.disk import atomic
-from headstart.errors import DataError
+from headstart.errors import DataError, PhotoError
+from headstart.evaluation.metrics import Mistake
 from headstart.evaluation.shown import Shown
 from headstart.heads import power
 from headstart.heads.head import Head
@@ -26,8 +27,12 @@ from headstart.trust.explain import overlay
 from headstart.trust.explain.heat import Heat, by_map, by_occlusion, enlarged
 
 Method = Literal["map", "occlusion"]
-#: Pixels of a picture's longer side.
-SIDE = 448
+#: Pixels of a picture's longer side; in reports less.
+SIDE, SMALL = 448, 168
+
+
+class WithoutMapError(DataError):
+    """The backbone has no map before a mean."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,6 +111,7 @@ def explain(
     path: str,
     label: str | None = None,
     method: Method | None = None,
+    side: int = SIDE,
 ) -> Explanation:
     """Explain a class of a photo.
 
@@ -114,10 +120,12 @@ def explain(
         path: of the photo.
         label: the class; the most probable one if not given.
         method: `map` where the backbone has a map, else `occlusion`, if not given.
+        side: pixels of the longer side of its picture.
 
     Raises:
         PhotoError: the photo cannot be used.
-        DataError: there is no such class, or the backbone has no map.
+        DataError: there is no such class.
+        WithoutMapError: the method is `map`, and the backbone has none.
     """
     if label is not None and label not in classes:
         near = difflib.get_close_matches(label, classes, n=1, cutoff=0.5)
@@ -137,20 +145,43 @@ def explain(
     if maps is not None:
         heat = by_map(head, maps[0], number)
     elif method == "map":
-        raise DataError(
+        raise WithoutMapError(
             f"The vectors of {backbone.card.handle} are not the mean of a map.\nExpected a convolutional model, as the "
             "method 'map' needs one. Use the method 'occlusion'."
         )
     else:
         heat = by_occlusion(backbone, head, seen, number)
-    picture, box = _shown(data, view)
+    picture, box = _shown(data, view, side)
     rows, columns = heat.shape
     parts = (box[0] * columns, box[1] * rows, box[2] * columns, box[3] * rows)
     heat = enlarged(heat, picture.shape[1], picture.shape[0], parts)
     return Explanation(path, label, tuple(classes), probabilities, heat, picture, used)
 
 
-def _shown(data: images.Data, view: View) -> tuple[Images, tuple[float, float, float, float]]:
+def explain_mistakes(
+    backbone: Backbone, head: Head, classes: Sequence[str], mistakes: Sequence[Mistake]
+) -> tuple[Explanation, ...]:
+    """Heat maps of the classes that were predicted by mistake, for reports: small, and by `map` alone, which is quick.
+
+    Args:
+        backbone, head, classes: of a classifier.
+        mistakes: on photos that it was measured on.
+
+    Returns:
+        in the order of the mistakes; without photos that can no longer be read, and none if the backbone has no map.
+    """
+    found = []
+    for one in mistakes:
+        try:
+            found.append(explain(backbone, head, classes, one.path, one.predicted, "map", SMALL))
+        except PhotoError:
+            continue
+        except WithoutMapError:
+            break
+    return tuple(found)
+
+
+def _shown(data: images.Data, view: View, side: int) -> tuple[Images, tuple[float, float, float, float]]:
     """What the backbone sees of a photo, larger and not squashed; and where it is in the backbone's picture.
 
     Returns:
@@ -158,9 +189,9 @@ def _shown(data: images.Data, view: View) -> tuple[Images, tuple[float, float, f
     """
     if view.fit == "crop":
         most = max(view.height, view.width)
-        height, width = round(SIDE * view.height / most), round(SIDE * view.width / most)
+        height, width = round(side * view.height / most), round(side * view.width / most)
         return images.decode(data, View(height, width, "crop", view.fraction)), (0, 0, 1, 1)
-    picture = images.decode(data, View(SIDE, SIDE, "pad"), fill=False)
+    picture = images.decode(data, View(side, side, "pad"), fill=False)
     if view.fit == "squash":
         return picture, (0, 0, 1, 1)
     height, width = picture.shape[:2]
