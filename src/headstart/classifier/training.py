@@ -35,10 +35,6 @@ if TYPE_CHECKING:
     from headstart.evaluation.learning_curve.curve import LearningCurve
 
 
-#: Mistakes that have a heat map, at most: those that reports show.
-EXPLAINED = 24
-
-
 @dataclass(frozen=True)
 class Work:
     """Where feature vectors came from.
@@ -149,7 +145,7 @@ class Training(Reported):
         They show what the classifier, trained on all photos, looks at; in cross-validation the mistakes are those of
         classifiers that were trained without the photo. Empty if the backbone has no map, see `Classifier.explain`.
         """
-        return self.classifier.explain_mistakes(self.measured.evaluation.mistakes[:EXPLAINED])
+        return self.classifier.explain_mistakes(self.measured.evaluation.mistakes)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Save the classifier, see `Classifier.save`."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from headstart.photos.images import Images
 from headstart.photos.thumbnails import wholes
 from headstart.trust.explain.explanation import Explanation
 
@@ -33,9 +34,18 @@ def thumbnail(path: str, side: int = _SIDE) -> Thumbnail | None:
     return _packed(picture)
 
 
+def plain(explanation: Explanation, side: int = _SIDE) -> Thumbnail:
+    """The photo that is explained, its longer side at most so many pixels."""
+    return _small(explanation.picture, side)
+
+
 def heat(explanation: Explanation, side: int = _SIDE) -> Thumbnail:
     """The photo in grey with its heat map over it, its longer side at most so many pixels."""
-    picture = Image.fromarray(explanation.overlay)
+    return _small(explanation.overlay, side)
+
+
+def _small(pixels: Images, side: int) -> Thumbnail:
+    picture = Image.fromarray(pixels)
     picture.thumbnail((side, side))
     return _packed(picture)
 

@@ -29,6 +29,8 @@ from headstart.trust.explain.heat import Heat, by_map, by_occlusion, enlarged
 Method = Literal["map", "occlusion"]
 #: Pixels of a picture's longer side; in reports less.
 SIDE, SMALL = 448, 168
+#: Mistakes that get a heat map, at most: as many as reports show.
+_MISTAKES = 24
 
 
 class WithoutMapError(DataError):
@@ -165,13 +167,13 @@ def explain_mistakes(
 
     Args:
         backbone, head, classes: of a classifier.
-        mistakes: on photos that it was measured on.
+        mistakes: on photos that it was measured on; the first 24 are explained.
 
     Returns:
         in the order of the mistakes; without photos that can no longer be read, and none if the backbone has no map.
     """
     found = []
-    for one in mistakes:
+    for one in mistakes[:_MISTAKES]:
         try:
             found.append(explain(backbone, head, classes, one.path, one.predicted, "map", SMALL))
         except PhotoError:
