@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -20,6 +22,7 @@ from headstart.errors import DataError
 from headstart.heads import power
 from headstart.heads.head import Kind, LinearHead
 from headstart.photos.images import Fit, Images, load
+from headstart.report.html import of_training
 from headstart.trust.explain import overlay
 from headstart.trust.explain.explanation import Explanation
 from headstart.trust.explain.heat import by_map, log_odds
@@ -206,6 +209,50 @@ def test_a_saved_file_has_the_photo_and_the_map_beside_it(tmp_path: Path) -> Non
     with pytest.raises(DataError, match="Expected a file in an existing folder"):
         found.save(tmp_path / "missing" / "heat.png")
     assert repr(found).startswith("Explanation(<picture 1>: red, ")
+
+
+# --- reports ---
+
+
+def test_a_report_has_a_heat_map_beside_each_mistake(tiles: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiles / "train", tmp_path / "photos")
+    for number in ("01", "02", "03"):  # wrong labels, so that there are mistakes
+        shutil.copy(tiles / "test" / "flower" / f"{number}.png", tmp_path / "photos" / "temple" / f"wrong{number}.png")
+    training = headstart.train(tmp_path / "photos", head="knn", progress=False)
+    mistakes = training.measured.evaluation.mistakes
+    assert 2 <= len(mistakes) <= 24
+    Path(mistakes[0].path).unlink()
+    assert [(one.path, one.label) for one in training.explanations] == [
+        (one.path, one.predicted) for one in mistakes[1:]
+    ]
+    html = of_training(training)
+    assert html.count("in orange, and against it, in blue") == len(mistakes) - 1
+    assert "for the classifier that was trained on all photos" in html
+    assert "<script" not in html
+    assert training.explanations is training.explanations  # computed once, for the report and TensorBoard
+
+
+def test_a_report_of_a_backbone_without_a_map_has_none() -> None:
+    photos = [photo((220, 40, 40), seed) for seed in range(4)] + [photo((40, 40, 220), seed) for seed in range(4)]
+    training = training_of(FakeBackbone(), photos, ["red"] * 4 + ["blue"] * 4)
+    assert training.measured.evaluation.mistakes
+    assert training.explanations == ()
+    assert "in orange" not in of_training(training)
+
+
+def test_the_report_of_an_evaluation_has_heat_maps(trees: Path, tiles: Path, tmp_path: Path) -> None:
+    # All labels are wrong, so that there are mistakes.
+    shutil.copytree(tiles / "test" / "temple", tmp_path / "photos" / "flower")
+    shutil.copytree(tiles / "test" / "flower", tmp_path / "photos" / "temple")
+    run("evaluate", trees, tmp_path / "photos", "--report", tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text("utf-8").count("in orange, and against it, in blue") == 8
+
+
+def test_a_notebook_shows_the_photo_and_its_heat_map(trees: Path, samples: dict[str, Path]) -> None:
+    html = headstart.load(trees).explain(samples["temple"], "flower")._repr_html_()
+    assert html.count("<img") == 2
+    text = re.sub("<[^>]*>", "", html)
+    assert "Predicted: temple. Orange places speak for flower, blue ones against it; by map." in text
 
 
 # --- the command ---
