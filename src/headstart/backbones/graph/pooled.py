@@ -6,8 +6,8 @@ from typing import Any
 
 from headstart.backbones.graph.anatomy import constant, inputs_of
 
-#: Steps after the mean that only change the shape or the number format of the vector.
-_FORM = frozenset({"Convert", "Reshape", "Squeeze", "Unsqueeze", "Transpose"})
+#: Steps after the mean that only change the shape or the number format of the vector, or round it.
+_FORM = frozenset({"Convert", "FakeQuantize", "Reshape", "Squeeze", "Unsqueeze", "Transpose"})
 
 
 def map_before(features: Any) -> tuple[Any, list[int]] | None:
@@ -23,18 +23,22 @@ def map_before(features: Any) -> tuple[Any, list[int]] | None:
     while value.get_node().get_type_name() in _FORM:
         (value,) = (one for one in inputs_of(value.get_node()) if not constant(one))
     node = value.get_node()
-    if node.get_type_name() not in ("ReduceMean", "AvgPool"):
+    if node.get_type_name() not in ("ReduceMean", "AvgPool") or node.input_value(0).get_partial_shape().rank != 4:
         return None
-    shape = node.input_value(0).get_partial_shape()
-    if shape.rank != 4:
+    before, after = _sides(node.input_value(0)), _sides(value)
+    if node.get_type_name() == "ReduceMean" and len(after) == 2:
+        axes = node.input_value(1).get_node()
+        places = sorted(int(axis) % 4 for axis in axes.data.ravel()) if axes.get_type_name() == "Constant" else []
+    else:  # all four axes are kept
+        places = [axis for axis in (1, 2, 3) if after[axis] == 1 < before[axis]]
+    if node.get_type_name() == "AvgPool" and list(node.get_attributes()["kernel"]) != before[2:]:
         return None
-    sides = [axis.get_length() if axis.is_static else 0 for axis in shape]
-    places = [2, 3]
-    if node.get_type_name() == "ReduceMean":
-        places = sorted(int(axis) % 4 for axis in node.input_value(1).get_node().data.ravel())
-    elif list(node.get_attributes()["kernel"]) != sides[2:]:
-        return None
-    if len(places) != 2 or 0 in places or max(sides[axis] for axis in places) < 2:
+    if len(places) != 2 or 0 in places:
         return None
     (channels,) = {1, 2, 3} - set(places)
     return node.input_value(0), [0, *places, channels]
+
+
+def _sides(value: Any) -> list[int]:
+    """The length of each axis; 0 where any is possible."""
+    return [axis.get_length() if axis.is_static else 0 for axis in value.get_partial_shape()]
