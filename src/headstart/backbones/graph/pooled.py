@@ -26,14 +26,14 @@ def map_before(features: Any) -> tuple[Any, list[int]] | None:
     if node.get_type_name() not in ("ReduceMean", "AvgPool") or node.input_value(0).get_partial_shape().rank != 4:
         return None
     before, after = _sides(node.input_value(0)), _sides(value)
-    if node.get_type_name() == "ReduceMean" and len(after) == 2:
+    if len(after) == 4:  # all axes are kept
+        places = [axis for axis in (1, 2, 3) if after[axis] == 1 < before[axis]]
+    else:
         axes = node.input_value(1).get_node()
         places = sorted(int(axis) % 4 for axis in axes.data.ravel()) if axes.get_type_name() == "Constant" else []
-    else:  # all four axes are kept
-        places = [axis for axis in (1, 2, 3) if after[axis] == 1 < before[axis]]
     if node.get_type_name() == "AvgPool" and list(node.get_attributes()["kernel"]) != before[2:]:
         return None
-    if len(places) != 2 or 0 in places:
+    if len(places) != 2 or 0 in places or max(before[axis] for axis in places) < 2:
         return None
     (channels,) = {1, 2, 3} - set(places)
     return node.input_value(0), [0, *places, channels]
