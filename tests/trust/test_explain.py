@@ -278,7 +278,7 @@ def test_several_photos_go_into_a_folder(trees: Path, tiles: Path, tmp_path: Pat
     predicted = headstart.load(trees).predict(photos).tolist()  # type: ignore[arg-type,union-attr]
     assert [one["predicted"] for one in document["explanations"]] == predicted
     assert [one["method"] for one in document["explanations"]] == ["map", "map"]
-    files = [tmp_path / "maps" / "00.png", tmp_path / "maps" / "00 (2).png"]
+    files = [tmp_path / "maps" / "00-heat.png", tmp_path / "maps" / "00-heat (2).png"]
     assert [one["heat_map"] for one in document["explanations"]] == [str(path) for path in files]
     assert sorted(tmp_path.glob("maps/*")) == sorted(files)
     assert document["photos"]["reasons"] == {"not an image": 1}
@@ -291,6 +291,11 @@ def test_what_cannot_be_is_refused(
 ) -> None:
     assert run("explain", trees, *samples.values(), "-o", tmp_path / "heat.png")[0] == 2
     assert not (tmp_path / "heat.png").exists()
+    shutil.copy(samples["flower"], own := tmp_path / "photo.png")
+    assert run("explain", trees, own, "-o", own)[0] == 2
+    assert own.read_bytes() == samples["flower"].read_bytes()
+    with pytest.raises(DataError, match="Expected a file in an existing folder"):
+        run("explain", "no-such-model", own, "-o", tmp_path / "missing" / "heat.png")
     classifier = headstart.load(trees)
     with pytest.raises(DataError, match="Did you mean 'flower'"):
         classifier.explain(samples["flower"], "flowr")

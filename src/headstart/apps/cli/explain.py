@@ -96,10 +96,16 @@ def _targets(output: Path, paths: Sequence[str]) -> list[Path]:
     """The PNG of each photo: `output` itself for one photo, unless it is a folder; else files named after the photos.
 
     Raises:
-        UsageError: there are several photos and `output` is a file. DataError: the folder cannot be made.
+        UsageError: there are several photos and `output` is a file; or a photo would be replaced.
+        DataError: it cannot be written.
     """
+    from headstart.trust.explain.explanation import check
+
     is_file = output.suffix.lower() == ".png" and not output.is_dir()
     if is_file and len(paths) == 1:
+        if os.path.realpath(output) == os.path.realpath(paths[0]):
+            raise click.UsageError(f"-o {show(str(output))} is the photo itself. Expected another file.")
+        check(output)
         return [output]
     if is_file or (os.path.lexists(output) and not output.is_dir()):
         raise click.UsageError(
@@ -112,9 +118,9 @@ def _targets(output: Path, paths: Sequence[str]) -> list[Path]:
     names: dict[str, None] = {}  # in order
     for path in paths:
         stem = Path(path).stem
-        numbered = (f"{stem}.png" if number == 1 else f"{stem} ({number}).png" for number in itertools.count(1))
+        numbered = (f"{stem}-heat" if number == 1 else f"{stem}-heat ({number})" for number in itertools.count(1))
         names[next(name for name in numbered if name not in names)] = None
-    return [output / name for name in names]
+    return [output / f"{name}.png" for name in names]
 
 
 def _row(found: Explanation, target: Path) -> list[str]:

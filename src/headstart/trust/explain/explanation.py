@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -86,13 +87,8 @@ class Explanation(Shown):
         """
         data = io.BytesIO()
         Image.fromarray(overlay.beside(self.picture, self.heat)).save(data, "PNG", optimize=True)
-        try:
+        with _writing(path):
             atomic.write(Path(path), data.getvalue())
-        except OSError as error:
-            raise DataError(
-                f"{show(str(path))} cannot be written: {error.strerror or error}.\nExpected a file in an existing "
-                "folder, such as heat.png."
-            ) from error
 
     def to_json(self) -> dict[str, Any]:
         """What `headstart explain --json` prints for a photo, see docs/json.md."""
@@ -104,6 +100,23 @@ class Explanation(Shown):
             "probabilities": dict(zip(self.classes, self.probabilities.tolist(), strict=True)),
             "method": self.method,
         }
+
+
+def check(path: str | Path) -> None:
+    """Raise before the work what `Explanation.save` would raise after it."""
+    with _writing(path):
+        atomic.check_writable(Path(path))
+
+
+@contextmanager
+def _writing(path: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{show(str(path))} cannot be written: {error.strerror or error}.\nExpected a file in an existing folder, "
+            "such as heat.png."
+        ) from error
 
 
 def explain(
