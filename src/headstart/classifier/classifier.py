@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,14 +15,18 @@ from headstart.backbones.card import Card
 from headstart.classifier import saved
 from headstart.classifier.exporting import Exported, Precision, exporter
 from headstart.classifier.measuring import measure, vectors_of
+from headstart.errors import DataError, PhotoError
 from headstart.evaluation.leakage import without_conflicts
+from headstart.evaluation.metrics import Mistake
 from headstart.evaluation.results import Measured, PhotoCounts, Predictions
 from headstart.features.extraction import require_all
 from headstart.features.store import Store
 from headstart.heads.head import Head, HeadChoice
-from headstart.photos.pictures import Pictures, is_one_photo
+from headstart.photos.pictures import Picture, Pictures, is_one_photo
 from headstart.photos.sources import PhotoSet, check_classes, find_files, open_source
 from headstart.progress import Choice, Progress, standard
+from headstart.safety.printable import show
+from headstart.trust.explain.explanation import Explanation, Method, explain, explain_mistakes
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -133,6 +137,39 @@ class Classifier:
         measured = replace(measure(self.head, self.classes, clean, counts, self.seen), notes=source.notes)
         measured.warn(report)
         return measured
+
+    def explain(self, photo: Picture, label: str | None = None, method: Method | None = None) -> Explanation:
+        """Which places of a photo speak for a class, as a heat map.
+
+        Args:
+            photo: a path or a picture in memory.
+            label: the class to explain; the predicted one if not given.
+            method: `map`: what the class loses if a place of the backbone's last map is left out (quick);
+                `occlusion`: if a patch covers it (about a hundred runs of the backbone). If not given, `map` where the
+                backbone has such a map.
+
+        Raises:
+            DataError: the photo cannot be used, there is no such class, or the backbone has no such map.
+
+        Examples:
+            >>> import headstart
+            >>> trees = headstart.train("photos").classifier
+            >>> heat = trees.explain("new.jpg")
+            >>> heat.label, heat.method
+            ('hemlock', 'map')
+            >>> heat.save("heat.png")
+        """
+        if not is_one_photo(photo):
+            raise DataError("Several photos cannot be explained at once.\nExpected one photo. Call it for each.")
+        (path,) = find_files(photo)
+        try:
+            return explain(self.backbone, self.head, self.classes, path, label, method)
+        except PhotoError as error:
+            raise DataError(f"{show(path)} cannot be used: {error}.\nExpected a photo that can be read.") from error
+
+    def explain_mistakes(self, mistakes: Sequence[Mistake]) -> tuple[Explanation, ...]:
+        """Small heat maps of mistakes for reports, see `headstart.trust.explain.explanation.explain_mistakes`."""
+        return explain_mistakes(self.backbone, self.head, self.classes, mistakes)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Save as a folder of two files, data only.

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from headstart.photos.images import Fit
 from headstart.photos.pictures import Pictures
 from headstart.progress import Choice, standard
 from headstart.safety.printable import counted
+from headstart.trust.explain.explanation import Explanation
 
 if TYPE_CHECKING:
     from headstart.evaluation.learning_curve.curve import LearningCurve
@@ -135,6 +137,15 @@ class Training(Reported):
     def measured(self) -> Measured:
         """How good it is, by cross-validation or on the test photos."""
         return self.trial.measured
+
+    @cached_property
+    def explanations(self) -> tuple[Explanation, ...]:
+        """Heat maps of the most confident mistakes, for reports; computed when they are first read.
+
+        They show what the classifier, trained on all photos, looks at; in cross-validation the mistakes are those of
+        classifiers that were trained without the photo. Empty if the backbone has no map, see `Classifier.explain`.
+        """
+        return self.classifier.explain_mistakes(self.measured.evaluation.mistakes)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Save the classifier, see `Classifier.save`."""

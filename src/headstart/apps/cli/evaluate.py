@@ -68,7 +68,8 @@ def evaluate(
         options.write_csv(csv, names, rows, {"predicted": predicted})
         say(f"{counted(len(labels), 'photo')} written to {csv}.")
     if report is not None:
-        html.write(report, html.of_evaluation(measured, f"{model.name}, {photos.name}"))
+        explanations = classifier.explain_mistakes(evaluation.mistakes)
+        html.write(report, html.of_evaluation(measured, f"{model.name}, {photos.name}", explanations=explanations))
         say(f"Report: {report}")
     if as_json:
         print_json(
