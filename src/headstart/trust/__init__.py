@@ -1,0 +1,1 @@
+"""How far a classifier can be trusted: what is unlike its photos."""
