@@ -22,7 +22,7 @@ def pictures() -> list[npt.NDArray[np.uint8]]:
     random = np.random.default_rng(0)
     plain = [np.full((_SIDE, _SIDE, 3), colour, np.uint8) for colour in _COLOURS]
     # Noise: of every pixel and colour, grey only, faint around grey, in blocks of 8 and 32 pixels.
-    noise = [random.uniform(0, 255, (_SIDE, _SIDE, colours)) for colours in (3, 1)]
+    noise: list[npt.NDArray[np.floating]] = [random.uniform(0, 255, (_SIDE, _SIDE, colours)) for colours in (3, 1)]
     noise += [random.normal(level, spread, (_SIDE, _SIDE, 3)) for level, spread in ((128, 10), (128, 40), (40, 20))]
     for block in (8, 32):
         coarse = random.uniform(0, 255, (_SIDE // block, _SIDE // block, 3))

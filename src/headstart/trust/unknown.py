@@ -107,7 +107,7 @@ class Known:
         return Looked(unknown, tuple(named))
 
     def _cosines(self, features: Vectors) -> Iterator[tuple[int, Vectors, Vectors]]:
-        """For some photos at a time: the number of the first, cosines `(c, m)` to the training photos, best to blanks."""
+        """For c photos at a time: the number of the first, cosines `(c, m)` to the training photos, best to blanks."""
         for start in range(0, len(features), _CHUNK):
             part = unit_length(features[start : start + _CHUNK])
             cosines = np.empty((len(part), len(self.photos)), np.float32)
@@ -177,7 +177,10 @@ def learn_known(train: Clean, blanks: Vectors, rate: float = RATE) -> Known:
     found = Known(photos, names, unit_length(blanks).astype(_HALF), np.zeros(1, np.float32), 0.0, rate)
     own = _spread(np.arange(len(rows)), CALIBRATED)
     distances, nearer = np.empty(len(own), np.float32), np.empty(len(own), np.float32)
-    k = min(NEIGHBOUR, len(rows) - 1)
+    # A new photo has one photo more of its class to be near to: of n + 1, its fifth is as near as the 5 * n / (n + 1)-th
+    # of n.
+    each = len(rows) / len(train.classes)
+    k = max(1.0, min(NEIGHBOUR, len(rows) - 1) * each / (each + 1))
     for start, cosines, blank in found._cosines(train.features.vectors[rows[own]]):
         part = slice(start, start + len(cosines))
         cosines[np.arange(len(cosines)), own[part]] = -np.inf  # a photo is not its own neighbour
@@ -197,9 +200,11 @@ def word_for(classes: Sequence[str]) -> str:
     return word
 
 
-def _largest(cosines: Vectors, k: int) -> Vectors:
-    """The k-th largest of each row."""
-    largest: Vectors = np.partition(cosines, cosines.shape[1] - k, axis=1)[:, -k]
+def _largest(cosines: Vectors, k: float) -> Vectors:
+    """The k-th largest of each row, k >= 1; between two of them if k is not whole."""
+    above, below = math.floor(k), math.ceil(k)
+    ordered = np.partition(cosines, (-below, -above), axis=1)
+    largest: Vectors = ordered[:, -above] + np.float32(k - above) * (ordered[:, -below] - ordered[:, -above])
     return largest
 
 
