@@ -67,7 +67,12 @@ def main() -> None:
 
 
 def draw(
-    clean: Clean, each: int, seed: int, made: npt.NDArray[np.float32], pictures: dict[str, npt.NDArray[np.float32]], name: str
+    clean: Clean,
+    each: int,
+    seed: int,
+    made: npt.NDArray[np.float32],
+    pictures: dict[str, npt.NDArray[np.float32]],
+    name: str,
 ) -> list[float]:
     """Shares refused: of the photos left over, and of each other set."""
     random = np.random.default_rng(seed)

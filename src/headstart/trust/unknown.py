@@ -177,8 +177,8 @@ def learn_known(train: Clean, blanks: Vectors, rate: float = RATE) -> Known:
     found = Known(photos, names, unit_length(blanks).astype(_HALF), np.zeros(1, np.float32), 0.0, rate)
     own = _spread(np.arange(len(rows)), CALIBRATED)
     distances, nearer = np.empty(len(own), np.float32), np.empty(len(own), np.float32)
-    # A new photo has one photo more of its class to be near to: of n + 1, its fifth is as near as the 5 * n / (n + 1)-th
-    # of n.
+    # A new photo has all n photos of its class to be near to, a training photo n - 1 others. The k-th nearest of n is
+    # about as near as the k * n / (n + 1)-th of n - 1.
     each = len(rows) / len(train.classes)
     k = max(1.0, min(NEIGHBOUR, len(rows) - 1) * each / (each + 1))
     for start, cosines, blank in found._cosines(train.features.vectors[rows[own]]):
