@@ -79,6 +79,8 @@ class Known:
         probability `rate`. Where that is beyond the largest of few distances, the upper half is taken for exponential.
         """
         share, ordered = self.rate if rate is None else rate, self.distances
+        if not share:
+            return math.inf
         if (len(ordered) + 1) * share >= 1:
             return float(np.quantile(ordered, 1 - share, method="weibull"))
         middle = float(np.median(ordered))
