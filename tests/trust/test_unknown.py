@@ -150,7 +150,7 @@ def test_the_made_pictures_differ_and_are_always_the_same() -> None:
     first, second = blanks.pictures(), blanks.pictures()
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert len({one.tobytes() for one in first}) == len(first)
-    assert {(one.shape, one.dtype.name) for one in first} == {((256, 256, 3), "uint8")}
+    assert {(one.shape, one.dtype.name) for one in first} == {((128, 128, 3), "uint8")}
 
 
 def test_training_photos_are_known_and_predictions_are_as_before(trained: Path, tiles: Path) -> None:
@@ -294,9 +294,12 @@ def test_evaluate_prints_the_share_refused_and_the_accuracy_on_the_others(traine
         {"known_distances": np.array([0.5, np.nan], np.float32)},
         {"known_distances": np.array([0.5, 3e38], np.float32)},
         {"known_distances": None},
-        {"names": ["a"]},
-        {"names": ["a\0"] * 24},
-        {"names": [1] * 24},
+        {"known_photos": np.full((24, 1280), 1.1, np.float16)},
+        {"known_names": np.frombuffer(b"a\0b", np.uint8)},
+        {"known_names": np.frombuffer(b"a\0" * 24, np.uint8)},
+        {"known_names": np.frombuffer((b"a" * 3000 + b"\0") * 23, np.uint8)},
+        {"known_names": np.zeros(0, np.uint8)},
+        {"known_names": np.zeros(24, np.int64)},
         {"margin": -1},
         {"rate": 0},
         {"rate": 0.9},

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-_SIDE = 256
+_SIDE = 128
 #: RGB of the plain pictures: greys, the corners of the colour cube, and tones of skin, sky, leaves and wood.
 _COLOURS = [
     *[(grey, grey, grey) for grey in (0, 64, 128, 192, 255)],
@@ -18,16 +18,16 @@ _COLOURS = [
 
 
 def pictures() -> list[npt.NDArray[np.uint8]]:
-    """The pictures, uint8 `(256, 256, 3)`, always the same."""
+    """The pictures, uint8 `(128, 128, 3)`, always the same."""
     random = np.random.default_rng(0)
     plain = [np.full((_SIDE, _SIDE, 3), colour, np.uint8) for colour in _COLOURS]
-    # Noise: of every pixel and colour, grey only, faint around grey, in blocks of 8 and 32 pixels.
-    noise: list[npt.NDArray[np.floating]] = [random.uniform(0, 255, (_SIDE, _SIDE, colours)) for colours in (3, 1)]
-    noise += [random.normal(level, spread, (_SIDE, _SIDE, 3)) for level, spread in ((128, 10), (128, 40), (40, 20))]
-    for block in (8, 32):
-        coarse = random.uniform(0, 255, (_SIDE // block, _SIDE // block, 3))
-        noise.append(np.kron(coarse, np.ones((block, block, 1))))
-    ramp = np.linspace(0, 255, _SIDE)[None, :, None]
-    stripes = random.uniform(0, 255, (1, _SIDE, 1))
-    made = [np.broadcast_to(one, (_SIDE, _SIDE, 3)) for one in (*noise, ramp, ramp.swapaxes(0, 1), stripes)]
-    return [*plain, *(np.clip(one, 0, 255).astype(np.uint8) for one in made)]
+    # Noise of every pixel, in colour and in grey, in blocks of 4 and 16 pixels, in stripes.
+    sizes = [(_SIDE, _SIDE, 3), (_SIDE, _SIDE, 1), (32, 32, 3), (8, 8, 3), (1, _SIDE, 1)]
+    noise = [random.integers(0, 256, size, np.uint8) for size in sizes]
+    noise = [one.repeat(_SIDE // one.shape[0], 0).repeat(_SIDE // one.shape[1], 1) for one in noise]
+    # Faint noise: on grey, less faint, in the dark.
+    faint = [random.normal(level, spread, (_SIDE, _SIDE, 3)) for level, spread in ((128, 10), (128, 40), (40, 20))]
+    noise += [np.clip(one, 0, 255).astype(np.uint8) for one in faint]
+    ramp = np.linspace(0, 255, _SIDE).astype(np.uint8)[None, :, None].repeat(_SIDE, 0)
+    noise += [ramp, ramp.swapaxes(0, 1)]
+    return [*plain, *(np.ascontiguousarray(np.broadcast_to(one, (_SIDE, _SIDE, 3))) for one in noise)]

@@ -32,11 +32,13 @@ NEIGHBOUR = 5
 #: Training photos kept, spread evenly over all (51 MB with 1,280 features), and photos that the limit is taken from.
 KEPT, CALIBRATED = 20_000, 2_000
 _MOST_BLANKS = 100
+#: Characters of a photo's name with its class.
+_LONGEST = 2000
 #: Photos at a time.
 _CHUNK = 512
 _HALF = np.float16
 #: Names of the arrays in a saved classifier.
-ARRAYS = ("known_photos", "known_blanks", "known_distances")
+ARRAYS = ("known_photos", "known_blanks", "known_distances", "known_names")
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,6 @@ class Known:
         upper = ordered[ordered >= middle]
         return max(float(ordered[-1]), middle + float(upper.mean() - middle) * math.log(0.5 / share))
 
-    @one_thread()
     def look(self, features: Vectors, nearest: int = 0, rate: float | None = None) -> Looked:
         """Compare photos with the training photos.
 
@@ -97,33 +98,28 @@ class Known:
             rate: see `Known.rate`; None: the one chosen at the training.
         """
         limit, k = self.limit(rate), min(NEIGHBOUR, len(self.photos))
-        unknown, named = np.zeros(len(features), bool), []
-        for start, cosines, blank in self._cosines(features):
+        unknown = np.zeros(len(features), bool)
+        named: list[tuple[Nearest, ...]] = []
+        for start, cosines, blank in _cosines(features, self.photos, self.blanks):
             distance = 1 - _largest(cosines, k)
             unknown[start : start + len(cosines)] = (distance > limit) | (1 - blank < distance - self.margin)
-            best = np.argsort(-cosines, axis=1, kind="stable")[:, :nearest] if nearest else ()
-            named += [
-                tuple(Nearest(self.names[i], float(row[i])) for i in of.tolist())
-                for row, of in zip(cosines, best, strict=False)
-            ]
+            named += [self._nearest(row, min(nearest, len(row))) for row in cosines] if nearest else []
         return Looked(unknown, tuple(named))
 
-    def _cosines(self, features: Vectors) -> Iterator[tuple[int, Vectors, Vectors]]:
-        """For c photos at a time: the number of the first, cosines `(c, m)` to the training photos, best to blanks."""
-        for start in range(0, len(features), _CHUNK):
-            part = unit_length(features[start : start + _CHUNK])
-            cosines = np.empty((len(part), len(self.photos)), np.float32)
-            for row in range(0, len(self.photos), _CHUNK):  # a copy of all photos in float32 would double the memory
-                cosines[:, row : row + _CHUNK] = part @ self.photos[row : row + _CHUNK].astype(np.float32).T
-            yield start, np.clip(cosines, -1, 1), (part @ self.blanks.astype(np.float32).T).max(axis=1)
+    def _nearest(self, cosines: Vectors, count: int) -> tuple[Nearest, ...]:
+        largest = np.argpartition(-cosines, count - 1)[:count]
+        ordered = largest[np.argsort(-cosines[largest], kind="stable")].tolist()
+        return tuple(Nearest(self.names[i], float(cosines[i])) for i in ordered)
 
     def arrays(self) -> Arrays:
         """What is saved beside the head's arrays."""
-        return dict(zip(ARRAYS, (self.photos, self.blanks, self.distances), strict=True))
+        # As bytes: thousands of names would make the JSON slow to read.
+        names = np.frombuffer("\0".join(self.names).encode("utf-8", "surrogateescape"), np.uint8)
+        return dict(zip(ARRAYS, (self.photos, self.blanks, self.distances, names), strict=True))
 
     def to_json(self) -> dict[str, Any]:
         """The `unknown` of a saved classifier."""
-        return {"names": list(self.names), "margin": self.margin, "rate": self.rate}
+        return {"margin": self.margin, "rate": self.rate}
 
     @classmethod
     def read(cls, value: Any, arrays: Arrays, dim: int) -> Known:
@@ -134,17 +130,18 @@ class Known:
             HeadError: the arrays do not fit together.
         """
         facts = untrusted.fields({name: value[name] for name in _FIELDS}, _FIELDS)
-        photos, blanks, distances = (arrays[name] for name in ARRAYS)
+        photos, blanks, distances, spelled = (arrays[name] for name in ARRAYS)
         good = _vectors(photos, dim, KEPT) and _vectors(blanks, dim, _MOST_BLANKS)
-        good = good and len(photos) == len(facts["names"]) and distances.dtype == np.float32 and distances.ndim == 1
+        good = good and spelled.dtype == np.uint8 and spelled.ndim == 1 and distances.dtype == np.float32
+        good = good and distances.ndim == 1
         good = good and 1 <= len(distances) <= CALIBRATED and bool((np.abs(distances) <= 2.01).all())
-        if not good or (np.diff(distances) < 0).any():
+        names = tuple(spelled.tobytes().decode("utf-8", "surrogateescape").split("\0")) if good else ()
+        if not good or len(names) != len(photos) or max(map(len, names)) > _LONGEST or (np.diff(distances) < 0).any():
             raise HeadError("what it keeps of its training photos is damaged")
-        return cls(photos, facts["names"], blanks, distances, facts["margin"], facts["rate"])
+        return cls(photos, names, blanks, distances, facts["margin"], facts["rate"])
 
 
 _FIELDS: dict[str, untrusted.Check[Any]] = {
-    "names": untrusted.many(untrusted.text(2000), 1, KEPT),
     "margin": untrusted.number(0, 4),
     "rate": untrusted.number(1e-9, MOST_REFUSED),
 }
@@ -174,16 +171,15 @@ def learn_known(train: Clean, blanks: Vectors, rate: float = RATE) -> Known:
     """
     # One of each group of copies: a copy of a photo as its neighbour would make photos seem closer than new ones are.
     rows = _spread(np.sort(np.unique(train.groups, return_index=True)[1]), KEPT)
-    photos = unit_length(train.features.vectors[rows]).astype(_HALF)
+    photos, blanks = unit_length(train.features.vectors[rows]), unit_length(blanks)
     names = tuple(_name(train.labels[i], train.features.paths[i]) for i in rows.tolist())
-    found = Known(photos, names, unit_length(blanks).astype(_HALF), np.zeros(1, np.float32), 0.0, rate)
     own = _spread(np.arange(len(rows)), CALIBRATED)
     distances, nearer = np.empty(len(own), np.float32), np.empty(len(own), np.float32)
     # A new photo has all n photos of its class to be near to, a training photo n - 1 others. The k-th nearest of n is
     # about as near as the k * n / (n + 1)-th of n - 1.
     each = len(rows) / len(train.classes)
     k = max(1.0, min(NEIGHBOUR, len(rows) - 1) * each / (each + 1))
-    for start, cosines, blank in found._cosines(train.features.vectors[rows[own]]):
+    for start, cosines, blank in _cosines(photos[own], photos, blanks):
         part = slice(start, start + len(cosines))
         cosines[np.arange(len(cosines)), own[part]] = -np.inf  # a photo is not its own neighbour
         distances[part] = 1 - _largest(cosines, k)
@@ -191,7 +187,19 @@ def learn_known(train: Clean, blanks: Vectors, rate: float = RATE) -> Known:
     # Plain walls or skies may be what a class shows: at most 1 in 100 training photos counts as blank.
     margin = max(0.0, float(np.quantile(nearer, 0.99, method="higher")))
     distances[nearer > margin] = 2.0
-    return Known(photos, names, found.blanks, np.sort(distances), margin, rate)
+    return Known(photos.astype(_HALF), names, blanks.astype(_HALF), np.sort(distances), margin, rate)
+
+
+def _cosines(
+    features: Vectors, photos: npt.NDArray[Any], blanks: npt.NDArray[Any]
+) -> Iterator[tuple[int, Vectors, Vectors]]:
+    """For c photos at a time: the number of the first, cosines `(c, m)` to the training photos, best to blanks."""
+    for start in range(0, len(features), _CHUNK):
+        part = unit_length(features[start : start + _CHUNK])
+        cosines = np.empty((len(part), len(photos)), np.float32)
+        for row in range(0, len(photos), _CHUNK):  # a copy of all photos in float32 would triple the memory
+            cosines[:, row : row + _CHUNK] = part @ photos[row : row + _CHUNK].astype(np.float32, copy=False).T
+        yield start, np.clip(cosines, -1, 1), (part @ blanks.astype(np.float32, copy=False).T).max(axis=1)
 
 
 def word_for(classes: Sequence[str]) -> str:
@@ -221,8 +229,7 @@ def _name(label: str, path: str) -> str:
 
 
 def _vectors(array: npt.NDArray[Any], dim: int, most: int) -> bool:
-    """Whether these are float16 `(n, dim)`, 1 <= n <= most, finite and at most of length 1."""
+    """Whether these are float16 `(n, dim)`, 1 <= n <= most, all from -1 to 1."""
     if array.dtype != _HALF or array.ndim != 2 or array.shape[1] != dim or not 1 <= len(array) <= most:
         return False
-    rows = (array[i : i + _CHUNK].astype(np.float32) for i in range(0, len(array), _CHUNK))
-    return all(bool((np.linalg.norm(part, axis=1) <= 1.01).all()) for part in rows)
+    return bool(((array.view(np.uint16) & 0x7FFF) <= np.float16(1).view(np.uint16)).all())  # NaN and inf are above
