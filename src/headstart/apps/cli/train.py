@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @options.skip_small_classes
 @options.unpack
 @options.learning_curve
+@options.unknown_rate
 @option("-o", "--output", group=options.OUTPUT, type=PATH, metavar="FOLDER", help="Save the classifier here.")
 @option("--overwrite", group=options.OUTPUT, is_flag=True, help="Replace the classifier that is saved there.")
 @options.report
