@@ -180,7 +180,7 @@ class Classifier:
             photo: a path or a picture in memory.
             label: the class to explain; the predicted one if not given.
             method: `map`: what the class loses if a place of the backbone's last map is left out (quick);
-                `occlusion`: if a patch covers it (about a hundred runs of the backbone). If not given, `map` where the
+                `occlusion`: if a patch covers it (about 200 runs of the backbone). If not given, `map` where the
                 backbone has such a map.
 
         Raises:
