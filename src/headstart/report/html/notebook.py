@@ -20,6 +20,7 @@ from headstart.report.html.markup import tag
 from headstart.report.html.page import standing, templates
 from headstart.report.html.short_paths import shortener
 from headstart.safety.printable import percent
+from headstart.trust.unknown import names_of
 
 #: At most so many classes of a confusion matrix, photos, entries of a comparison, other rows; pixels of a thumbnail.
 _CLASSES, _PHOTOS, _ENTRIES, _ROWS, _SIDE = 12, 8, 12, 10, 96
@@ -46,8 +47,9 @@ def fragment(result: Training | Comparison | Measured | Classified | Predictions
             content |= {"evaluation": result.best.evaluation, "heading_text": standing(result.entries)}
         case Predictions():
             sure = result.probabilities.max(axis=1).tolist()
-            shown = list(zip(result.paths, result.labels, sure, strict=True))[:_PHOTOS]
-            name, content = "predicted", {"counts": Counter(result.labels).most_common(_ROWS), "shown": shown}
+            named = names_of(result)
+            shown = list(zip(result.paths, named, sure, strict=True))[:_PHOTOS]
+            name, content = "predicted", {"counts": Counter(named).most_common(_ROWS), "shown": shown}
             content["photos"] = PhotoCounts.of(result.paths, result.skipped)
         case Classified():
             name, content = "classified", {"recognised": result.photos[:_PHOTOS]}
