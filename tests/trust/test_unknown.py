@@ -74,16 +74,16 @@ def test_the_limit_is_beyond_the_largest_distance_where_photos_are_few() -> None
     assert few.limit(0.01) > few.limit() > few.limit(0.2)
 
 
-def test_a_photo_that_is_nearer_to_a_blank_is_refused_unless_training_photos_are_blank_too() -> None:
+def test_a_photo_nearer_to_a_made_picture_is_refused_unless_training_photos_are_so_too() -> None:
     random = np.random.default_rng(0)
-    varied = np.abs(random.normal(size=(40, DIM)))
-    blank = np.zeros((1, DIM), np.float32)
-    blank[0, 0] = 1
-    like_it = (blank + 0.1).astype(np.float32)
-    labels = ["a", "b"] * 20
-    assert learn_known(clean(varied, labels), blank).look(like_it, rate=0.001).unknown.tolist() == [True]
-    walls = np.concatenate([varied, blank + 0.1 + random.uniform(0, 0.1, (20, DIM))])
-    assert learn_known(clean(walls, [*labels, *["wall"] * 20]), blank).look(like_it).unknown.tolist() == [False]
+    blank = np.eye(1, DIM, dtype=np.float32)
+    walls = (blank + 0.15 * random.normal(size=(60, DIM))).astype(np.float32)  # nearer to it than to each other
+    varied = random.normal(size=(40, DIM))
+    known = learn_known(clean(varied, ["a", "b"] * 20), blank)
+    assert known.look(walls, rate=1e-6).unknown.all()
+    assert not learn_known(clean(varied, ["a", "b"] * 20), -blank).look(walls, rate=1e-6).unknown.any()
+    both = clean(np.concatenate([varied, walls[:20]]), [*["a", "b"] * 20, *["wall"] * 20])
+    assert learn_known(both, blank).look(walls[20:]).unknown.mean() < 0.2
 
 
 def test_the_nearest_training_photos_are_named_without_folders() -> None:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from headstart.errors import HeadError
 from headstart.evaluation.leakage import Clean
-from headstart.evaluation.results import Nearest
+from headstart.evaluation.results import Nearest, Predictions
 from headstart.heads.head import Arrays, Vectors, unit_length
 from headstart.heads.linear_algebra import one_thread
 from headstart.safety import untrusted
@@ -208,6 +208,15 @@ def word_for(classes: Sequence[str]) -> str:
     while word in taken:
         word += " photo"
     return word
+
+
+def names_of(answer: Predictions) -> list[str]:
+    """The class of each photo, or `unknown (dog?)` for one that is refused."""
+    if answer.unknown is None:
+        return answer.labels
+    word = word_for(answer.classes)
+    marks = zip(answer.labels, answer.unknown.tolist(), strict=True)
+    return [f"{word} ({label}?)" if refused else label for label, refused in marks]
 
 
 def _largest(cosines: Vectors, k: float) -> Vectors:

@@ -151,13 +151,12 @@ def refused_of(answer: Predictions) -> list[bool]:
 
 def show_predictions(answer: Predictions, unsure: Sequence[bool] | None = None, nearest: int = 0) -> None:
     """Print a line for each photo: its class, the probability of that class, and why a photo is refused."""
-    from headstart.trust.unknown import word_for
+    from headstart.trust.unknown import names_of
 
-    doubts = unsure or [False] * len(answer.paths)
-    word, rows = word_for(answer.classes), []
-    for i, (path, label, refused) in enumerate(zip(answer.paths, answer.labels, refused_of(answer), strict=True)):
-        name = word if refused else UNSURE if doubts[i] else ""
-        row = [f"{name} ({label}?)" if name else label, f"{100 * answer.probabilities[i].max():.1f} %", path]
+    doubts, rows = unsure or [False] * len(answer.paths), []
+    for i, (path, name, refused) in enumerate(zip(answer.paths, names_of(answer), refused_of(answer), strict=True)):
+        shown = f"{UNSURE} ({name}?)" if doubts[i] and not refused else name
+        row = [shown, f"{100 * answer.probabilities[i].max():.1f} %", path]
         near = ", ".join(one.name for one in answer.nearest[i]) if answer.nearest else ""
         if near and (refused or nearest):
             row.append(f"unlike your photos; nearest: {near}" if refused else f"nearest: {near}")

@@ -22,6 +22,7 @@ from headstart.report.html.page import standing, templates
 from headstart.report.html.short_paths import shortener
 from headstart.safety.printable import percent
 from headstart.trust.explain.explanation import Explanation
+from headstart.trust.unknown import names_of
 
 #: At most so many classes of a confusion matrix, photos, entries of a comparison, other rows; pixels of a thumbnail.
 _CLASSES, _PHOTOS, _ENTRIES, _ROWS, _SIDE = 12, 8, 12, 10, 96
@@ -52,8 +53,9 @@ def fragment(
             content |= {"evaluation": result.best.evaluation, "heading_text": standing(result.entries)}
         case Predictions():
             sure = result.probabilities.max(axis=1).tolist()
-            shown = list(zip(result.paths, result.labels, sure, strict=True))[:_PHOTOS]
-            name, content = "predicted", {"counts": Counter(result.labels).most_common(_ROWS), "shown": shown}
+            named = names_of(result)
+            shown = list(zip(result.paths, named, sure, strict=True))[:_PHOTOS]
+            name, content = "predicted", {"counts": Counter(named).most_common(_ROWS), "shown": shown}
             content["photos"] = PhotoCounts.of(result.paths, result.skipped)
         case Explanation():
             name, content = "explained", {"explanation": result}
