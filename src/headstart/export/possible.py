@@ -52,8 +52,12 @@ def possible(classifier: Classifier) -> list[Possible]:
         except ExportError as error:
             found.append(Possible(one, None, str(error).splitlines()[0]))
             continue
-        found.append(Possible(one, size, one.unwritable or one.unproven or READY))
+        found.append(Possible(one, size, _needs(one)))
     return found
+
+
+def _needs(one: Format) -> str:
+    return f"to write it: {one.unwritable}" if one.unwritable else one.unproven or READY
 
 
 def _size(classifier: Classifier, one: Format) -> int:

@@ -32,5 +32,5 @@ def write(subject: Subject, target: Path) -> None:
     step = _LINEAR if isinstance(head, LinearHead) else _NEIGHBOURS
     about = _BEFORE.format(dim=head.dim, handle=card.handle, output=card.output) + step + _AFTER
     content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **head.arrays(), classes=np.array(subject.classes), about=np.array(about))
+    np.savez(content, **head.arrays(), classes=np.array(subject.classes), about=np.array(about))
     atomic.write(target, content.getvalue())
