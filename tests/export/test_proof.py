@@ -264,6 +264,12 @@ def test_saturated_probabilities_are_compared_by_their_scores() -> None:
     assert any("scores of photos" in fault for fault in verdict(answers(other), parts).faults)
 
 
+def test_probabilities_that_are_lost_beside_1_are_no_fault() -> None:
+    sure = np.array([[1.0, 1e-17]] * 4)
+    parts = (sure[:2], sure[2:3], sure[3:])
+    assert verdict(answers(np.array([[1.0, 0.0]] * 4)), parts).faults == ()
+
+
 def test_answers_that_depend_on_the_batch_are_a_fault() -> None:
     (fault,) = verdict(answers(RIGHT, RIGHT[::-1] + 1e-3), PARTS).faults
     assert "with the pictures beside it" in fault
