@@ -31,6 +31,7 @@ from headstart.export.graph.steps import (
     Unary,
     Value,
 )
+from headstart.export.possible import possible
 from headstart.export.proof import child as proof_child
 from headstart.export.proof import pictures
 from headstart.export.proof.again import check
@@ -263,6 +264,12 @@ def test_saturated_probabilities_are_compared_by_their_scores() -> None:
     assert any("scores of photos" in fault for fault in verdict(answers(other), parts).faults)
 
 
+def test_probabilities_that_are_lost_beside_1_are_no_fault() -> None:
+    sure = np.array([[1.0, 1e-17]] * 4)
+    parts = (sure[:2], sure[2:3], sure[3:])
+    assert verdict(answers(np.array([[1.0, 0.0]] * 4)), parts).faults == ()
+
+
 def test_answers_that_depend_on_the_batch_are_a_fault() -> None:
     (fault,) = verdict(answers(RIGHT, RIGHT[::-1] + 1e-3), PARTS).faults
     assert "with the pictures beside it" in fault
@@ -351,6 +358,27 @@ def test_photos_that_the_runtime_itself_cannot_open_are_left_out_of_its_own_read
     proof = found.written[0].proof
     assert proof is not None
     assert (proof.photos.pictures, proof.own_reading.pictures) == (3, 2)  # type: ignore[union-attr]
+
+
+def test_files_that_are_no_photos_are_counted(classifier: Classifier, tiles: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "flower"
+    folder.mkdir()
+    (folder / "photo.png").write_bytes((tiles / "test" / "flower" / "00.png").read_bytes())
+    (folder / "broken.jpg").write_text("no photo")
+    with pytest.warns(headstart.HeadstartWarning, match="1 file left out of the proof: not readable as a photo"):
+        found = classifier.export(tmp_path / "out", "arrays", photos=folder, progress=False).to_json()
+    assert found["proven_on"] == 1
+    assert found["notes"] == ["1 file left out of the proof: not readable as a photo."]
+
+
+def test_the_path_of_a_format_that_was_not_written_is_refused(
+    classifier: Classifier, tiles: Path, tmp_path: Path
+) -> None:
+    found = classifier.export(tmp_path / "out", "arrays", photos=tiles / "test", progress=False)
+    assert found.path("arrays").is_file()
+    for name in ("onnx", "onx"):
+        with pytest.raises(ExportError, match=f"has no format '{name}'.\nExpected one of: arrays"):
+            found.path(name)
 
 
 def test_a_changed_file_is_seen(classifier: Classifier, tiles: Path, tmp_path: Path) -> None:
@@ -468,6 +496,16 @@ def test_a_runtime_that_is_missing_is_reported(
     assert "pip install 'headstart[onnx]'" in (tmp_path / "out" / "README.md").read_text("utf-8")
 
 
+def test_the_list_of_formats_names_what_each_needs(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    from headstart.export import known
+
+    monkeypatch.setattr(known, "find_spec", lambda name: None if name in ("flatbuffers", "onnxruntime") else name)
+    notes = {one.format.name: one.note for one in possible(classifier)}
+    assert notes["tflite"] == "to write it: pip install 'headstart[tflite]'"
+    assert notes["onnx"] == "not proven: pip install 'headstart[onnx]'"
+    assert notes["openvino"] == "ready"
+
+
 def test_an_operation_without_a_step_is_one_line(tiles: Path, tmp_path: Path) -> None:
     image = picture(-1, 3, 16, 16)
     x = op.lrn(conv(image, numbers(64, 3, 3, 3)), np.array([1]), 1.0, 0.5, 1.0, 3)
@@ -487,10 +525,10 @@ def test_a_full_folder_for_temporary_files_is_named(
     classifier: Classifier, tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError("7074816 requested and 102272 written")  # as NumPy words it
 
     monkeypatch.setattr(proof_child.np, "save", full)
-    with pytest.raises(ExportError, match=r"temporary files cannot be written: No space left on device.\nMake room in"):
+    with pytest.raises(ExportError, match=r"temporary files cannot be written: no room is left.\nMake room in"):
         exported(classifier, tiles, tmp_path / "out")
     assert not list(tmp_path.iterdir())
 

@@ -59,6 +59,9 @@ def export(
             "proven on made-up pictures only. Better: --photos FOLDER (in Python: photos=...)."
         )
         report.caution(notes[0])
+    if found.left_out:
+        notes.append(f"{counted(found.left_out, 'file')} left out of the proof: not readable as a photo.")
+        report.caution(notes[-1])
     whole = [one for one in wanted if one.takes == "pixels"]
     reference = reference_for(subject, found, exported=bool(whole))
     if reference.rounding:
@@ -77,7 +80,7 @@ def export(
             assert weights is not None
             _write(subjects.setdefault(weights, replace(subject, precision=weights)), one, temporary, reference)
             written.append((one, weights))
-        proven = tuple(_proven(*one, temporary, reference, classifier, with_resize, report) for one in written)
+        proven = tuple(_proven(subjects[weights], one, temporary, reference, report) for one, weights in written)
         proven = tuple(replace(one, notes=price) if one.precision == "int8" else one for one in proven)
         exported = Exported(Path(out), proven, len(found), tuple(notes))
         _refuse(exported)
@@ -183,30 +186,22 @@ def _writable(subject: Subject, one: Format, into: Path) -> bool:
     return True
 
 
-def _proven(
-    one: Format,
-    precision: Precision,
-    into: Path,
-    reference: Reference,
-    classifier: Classifier,
-    with_resize: bool,
-    report: Progress,
-) -> Written:
-    files = folder.hashes(into, one)
+def _proven(subject: Subject, one: Format, into: Path, reference: Reference, report: Progress) -> Written:
+    files, precision, with_resize = folder.hashes(into, one), subject.precision, subject.with_resize
     size = sum((into / name).stat().st_size for name in files)
     missing = one.unproven
     if missing:
         report.caution(f"{one.name}: {missing}")
         return Written(one, precision, files, size, None, missing)
     report.message(f"{one.name}: written ({file_size(size)}), proving it on {_pictures(reference)}.")
-    given, photos, view = reference.given_to(one), reference.photos.paths, classifier.card.view
+    given, photos, view = reference.given_to(one), reference.photos.paths, subject.card.view
     if one.takes == "features":
         photos = ()
     elif with_resize:
         given, photos = framed(reference.pixels, view), photos[:WHOLE]
-    answers = ask(one, into / one.path, given, photos, view, with_resize and one.resizes)
+    answers = ask(one, into / one.path, given, photos, view, with_resize)
     limit = limit_for(precision, reference.quantised and one.takes == "pixels", reference.noise)
-    proof = judged(answers, reference.answers_of(one), classifier.classes, limit, reference.gaps, with_resize)
+    proof = judged(answers, reference.answers_of(one), subject.classifier.classes, limit, reference.gaps, with_resize)
     return Written(one, precision, files, size, proof, "")
 
 
@@ -214,7 +209,7 @@ def _pictures(reference: Reference) -> str:
     photos, blends = len(reference.photos), len(reference.pixels) - len(reference.photos) - MADE_UP
     if not photos:
         return f"{MADE_UP} made-up pictures"
-    return f"{counted(photos, 'photo')}, {blends} blends of two and {MADE_UP} made-up pictures"
+    return f"{counted(photos, 'photo')}, {counted(blends, 'blend')} of two and {MADE_UP} made-up pictures"
 
 
 def _refuse(exported: Exported) -> None:

@@ -103,9 +103,8 @@ def export(
         told = _summary(one.proof) if one.proof else one.unproven
         rows.append([one.format.name, one.format.path, file_size(one.bytes), told])
     put(*table(rows, terminal.width(sys.stdout)).split("\n"))
-    for one in exported.written:
-        for note in one.notes:
-            put(f"{one.format.name}: {note}")
+    for note in dict.fromkeys(note for one in exported.written for note in one.notes):
+        put(note)
     put(f"Written to {output}. How photos get in: {output / 'README.md'}. The figures: {output / 'proof.html'}.")
     return 0
 

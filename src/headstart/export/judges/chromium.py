@@ -31,6 +31,8 @@ _FLAGS = (
 BATCH = 16
 #: Seconds that one answer may take: a large model on a slow machine.
 _PATIENCE = 300.0
+#: Seconds until it is killed if it does not end.
+_ENDING = 5.0
 #: Gives the browser its two pipes as 3 and 4, whatever numbers they have here.
 _START = """
 import fcntl, os, sys
@@ -164,7 +166,9 @@ class Chromium:
 
 def _end(process: subprocess.Popen[bytes], ends: tuple[int, int], profile: str) -> None:
     for end in ends:
-        os.close(end)
+        os.close(end)  # it ends by itself then, and removes what it has in the folder for temporary files
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_ENDING)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

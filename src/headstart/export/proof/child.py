@@ -118,7 +118,7 @@ def _temporary() -> Iterator[Path]:
                 shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         raise ExportError(
-            f"The folder for temporary files cannot be written: {error.strerror or error}.\n"
+            f"The folder for temporary files cannot be written: {error.strerror or 'no room is left'}.\n"
             f"Make room in {tempfile.gettempdir()}, or name another folder in the environment variable TMPDIR."
         ) from error
 
