@@ -18,15 +18,15 @@ from headstart.trust.copies.thumbnails import SIDE, Floats, Thumbnails
 _BORDER = 12
 #: Standard deviations of Gaussians, in pixels. Pictures are aligned smooth at first; structure is what lies between
 #: fine and coarse.
-_SMOOTH, _FINE, _COARSE = 2.0, 1.0, 3.0
+_SMOOTH, _FINE, _COARSE = 2.0, 0.8, 2.0
 _STEPS = 4
 #: Side of the square parts that are compared one by one.
 _PART = 8
 #: Parts with a weaker structure (standard deviation, in grey levels) hold mostly noise and are not compared.
-_NOISE = 0.8
+_NOISE = 0.5
 _LEAST_PARTS = 4
 #: This share of the parts may differ, such as under a caption; the next worst decides.
-_MAY_DIFFER = 0.2
+_MAY_DIFFER = 0.15
 #: Weaker colours (standard deviation, in levels) are not compared.
 _PALE = 4.0
 #: A copy may be scaled and turned by so much; and the scales of height and width may differ by so much.

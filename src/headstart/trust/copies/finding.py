@@ -33,7 +33,7 @@ Reason = Literal["copy", "mirrored copy", "burst"]
 _REVISION = 1
 #: Copies: of altered copies of clothes, food and fruit 99 % reached 0.87, of different photos of clothes none reached
 #: 0.86. Colours only have to agree roughly, because those of brightened copies are cut off.
-_STRUCTURE, _COLOUR = 0.87, 0.5
+_STRUCTURE, _COLOUR = 0.86, 0.5
 #: Bursts may differ more, but time or names must agree.
 _BURST_ROUGH, _BURST_STRUCTURE, _BURST_COLOUR = 0.9, 0.5, 0.9
 _CHUNK = 128
@@ -150,7 +150,9 @@ def _judged(gallery: Gallery, pairs: npt.NDArray[np.intp], mirrored: npt.NDArray
     ) & ~mirrored
     timed = within_seconds(*(np.ascontiguousarray(bytes_[:, -FACTS:]).view("<i8") for bytes_ in (one, two)))
     return [
-        _Alike(*pairs[i].tolist(), bool(mirrored[i]), bool(copy[i]), bool(timed[i]), round(float(found.structure[i]), 3))
+        _Alike(
+            *pairs[i].tolist(), bool(mirrored[i]), bool(copy[i]), bool(timed[i]), round(float(found.structure[i]), 3)
+        )
         for i in np.flatnonzero((copy | burst) & has_one & has_two).tolist()
     ]
 

@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import PurePath
 
 import numpy as np
@@ -32,7 +32,7 @@ def facts(data: Data) -> npt.NDArray[np.uint8]:
         try:
             exif = open_header(sniff(data[:32]), io.BytesIO(data)).getexif()
             time = str(exif.get_ifd(_DETAILS).get(_TAKEN) or exif.get(_CHANGED) or "")
-            taken = datetime.strptime(time[:19], "%Y:%m:%d %H:%M:%S").replace(tzinfo=timezone.utc)
+            taken = datetime.strptime(time[:19], "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC)
             camera = f"{exif.get(_MAKER)} {exif.get(_MODEL)}".encode("utf-8", "replace")
             digest = hashlib.blake2b(camera, digest_size=7).digest()
             found[:] = int(taken.timestamp()), int.from_bytes(digest, "little")

@@ -94,6 +94,7 @@ class Gallery:
                 rows = new[start : start + _CHUNK]
                 made = pool.map(_made, [paths[i] for i in rows], [self._hashes[i] for i in rows])
                 self._keep({self._hashes[i]: one for i, one in zip(rows, made, strict=True) if one is not None})
+        self._table.refresh()
 
     def _keep(self, made: dict[bytes, Bytes]) -> None:
         try:
