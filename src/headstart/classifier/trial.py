@@ -199,9 +199,8 @@ def prepare(
         if copies:
             shown = "; ".join(f"{show(one.path)} is {show(one.detail)}" for one in copies[:_COPIES_SHOWN])
             more = "; ..." if len(copies) > _COPIES_SHOWN else ""
-            progress.caution(
-                f"{counted(len(copies), 'training photo')} also in the test set: left out of the training. {shown}{more}."
-            )
+            also = f"{counted(len(copies), 'training photo')} also in the test set: left out of the training"
+            progress.caution(f"{also}. {shown}{more}.")
     skipped = features.skipped + torn + copies
     counts = distinct(train)
     few = {name: counts[name] for name in source.train.classes if counts[name] < LEAST}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +78,7 @@ def likeness(first: Thumbnails, second: Thumbnails) -> Likeness:
 
 def _halved(pictures: Floats) -> Floats:
     n, side, _ = pictures.shape
-    found: Floats = pictures.reshape(n, side // 2, 2, side // 2, 2).mean(axis=(2, 4))
+    found: Floats = pictures.reshape(n, side // 2, 2, side // 2, 2).mean(axis=(2, 4), dtype=np.float32)
     return found
 
 
@@ -85,13 +86,14 @@ def blurred(pictures: Floats, sigma: float) -> Floats:
     """Square pictures, blurred; at the border the weights are scaled up."""
     side = pictures.shape[1]
     blur = weights(np.arange(side), side, sigma)
-    return blur @ pictures @ blur.T
+    return (blur @ pictures @ blur.T).astype(np.float32, copy=False)
 
 
-def weights(positions: npt.NDArray[np.generic], side: int, sigma: float) -> Floats:
+def weights(positions: npt.NDArray[Any], side: int, sigma: float) -> Floats:
     """The matrix `(p, side)` that gives the blurred values of a row at p positions."""
     found = np.exp(-0.5 * ((positions[:, None] - np.arange(side)) / sigma) ** 2)
-    return (found / found.sum(axis=1, keepdims=True)).astype(np.float32)
+    normal: Floats = (found / found.sum(axis=1, keepdims=True)).astype(np.float32)
+    return normal
 
 
 def _structure(pictures: Floats) -> Floats:
@@ -145,7 +147,8 @@ def _normalised(values: Floats, inside: Floats) -> Floats:
     count = np.maximum(inside.sum(axis=1, keepdims=True), 1)
     centred = (values - (values * inside).sum(axis=1, keepdims=True) / count) * inside
     length: Floats = np.linalg.norm(centred, axis=1, keepdims=True)
-    return centred / np.maximum(length, 1e-6)
+    normal: Floats = centred / np.maximum(length, 1e-6)
+    return normal
 
 
 def _correlation(first: Floats, second: Floats, inside: Floats) -> Floats:
@@ -162,7 +165,7 @@ def _follow(first: Floats, second: Floats, warps: Warps) -> Warps:
     template, (ys, xs) = _still(first), _positions(first.shape[1])
     everywhere = np.ones_like(template)
     scale = np.maximum(np.linalg.norm(template - template.mean(axis=1, keepdims=True), axis=1), 1e-6)[:, None]
-    gy, gx = (_still(slope) / scale for slope in np.gradient(first, axis=(1, 2)))
+    gy, gx = (_still(np.gradient(first, axis=axis)) / scale for axis in (1, 2))
     slopes = np.stack([gy, gy * ys, gy * xs, gx, gx * ys, gx * xs], axis=1)
     slopes -= slopes.mean(axis=2, keepdims=True)
     # The little that is added keeps pictures without structure where they are.
@@ -191,7 +194,8 @@ def _plausible(warps: Warps) -> npt.NDArray[np.bool_]:
     height, width = warps[:, 1], warps[:, 5]
     scaled = (np.abs(np.log(np.maximum(height, 0.01))) < _SCALED) & (np.abs(np.log(np.maximum(width, 0.01))) < _SCALED)
     turned = (np.abs(warps[:, 2]) < _TURNED) & (np.abs(warps[:, 4]) < _TURNED)
-    return scaled & turned & (np.abs(height - width) < _STRETCHED * (height + width) / 2)
+    plausible: npt.NDArray[np.bool_] = scaled & turned & (np.abs(height - width) < _STRETCHED * (height + width) / 2)
+    return plausible
 
 
 def _by_parts(first: Floats, second: Floats, inside: Floats) -> Floats:
@@ -202,16 +206,22 @@ def _by_parts(first: Floats, second: Floats, inside: Floats) -> Floats:
         one.reshape(shape).transpose(0, 1, 3, 2, 4).reshape(n, parts**2, _PART**2) for one in (first, second, inside)
     )
     count = np.maximum(weight.sum(axis=2), 1)
-    one = (one - ((one * weight).sum(axis=2) / count)[:, :, None]) * weight
-    two = (two - ((two * weight).sum(axis=2) / count)[:, :, None]) * weight
-    ones, twos = (one**2).sum(axis=2), (two**2).sum(axis=2)
-    found = (one * two).sum(axis=2) / np.sqrt(np.maximum(ones * twos, 1e-6))
+    one = (one - (_dots(one, weight) / count)[:, :, None]) * weight
+    two = (two - (_dots(two, weight) / count)[:, :, None]) * weight
+    ones, twos = _dots(one, one), _dots(two, two)
+    found = _dots(one, two) / np.sqrt(np.maximum(ones * twos, 1e-6))
     strength = np.maximum(ones, twos) / count
     good = (strength > _NOISE**2) & (count > _PART**2 / 2)
     ranked = np.sort(np.where(good, found, np.inf), axis=1)
     compared = good.sum(axis=1)
     decides = ranked[np.arange(n), np.floor(compared * _MAY_DIFFER).astype(int)]
     return np.where(compared >= _LEAST_PARTS, decides, 0).astype(np.float32)
+
+
+def _dots(first: Floats, second: Floats) -> Floats:
+    """The products of rows: `(n, p, m)` and `(n, p, m)` to `(n, p)`."""
+    found: Floats = np.einsum("npm,npm->np", first, second)
+    return found
 
 
 def _colours(first: Thumbnails, second: Thumbnails, warps: Warps) -> Floats:

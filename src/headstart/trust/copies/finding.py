@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from headstart.disk import atomic
 from headstart.features.extraction import Hashes
 from headstart.features.store import Store
+from headstart.heads.linear_algebra import one_thread
 from headstart.photos.reading import processors
 from headstart.progress import Progress
 from headstart.trust.copies.alignment import Likeness, likeness
@@ -36,6 +38,8 @@ _REVISION = 1
 _STRUCTURE, _COLOUR = 0.86, 0.5
 #: Bursts may differ more, but time or names must agree.
 _BURST_ROUGH, _BURST_STRUCTURE, _BURST_COLOUR = 0.9, 0.5, 0.9
+#: Pairs that are rougher than this are compared the other way round, too.
+_AGAIN = 0.6
 _CHUNK = 128
 
 
@@ -127,21 +131,21 @@ def groups(pairs: Iterable[Pair]) -> tuple[Group, ...]:
 
 def _compared(gallery: Gallery, count: int) -> list[_Alike]:
     """Compare all candidates among `count` photos."""
-    pairs, mirrored = candidates(gallery, count)
-    starts = range(0, len(pairs), _CHUNK)
-    with ThreadPoolExecutor(processors()) as pool:
-        parts = pool.map(
-            lambda start: _judged(gallery, pairs[start : start + _CHUNK], mirrored[start : start + _CHUNK]), starts
-        )
+    with one_thread(), ThreadPoolExecutor(processors()) as pool:
+        pairs, mirrored = candidates(gallery, count, pool)
+        starts = range(_CHUNK, len(pairs), _CHUNK)
+        parts = pool.map(_judged, repeat(gallery), np.split(pairs, starts), np.split(mirrored, starts))
         return [one for part in parts for one in part]
 
 
 def _judged(gallery: Gallery, pairs: npt.NDArray[np.intp], mirrored: npt.NDArray[np.bool_]) -> list[_Alike]:
     """Those of some candidates that are alike."""
+    if not len(pairs):
+        return []
     (one, has_one), (two, has_two) = gallery.get(pairs[:, 0]), gallery.get(pairs[:, 1])
     first, second = unpacked(one), unpacked(two).mirrored(mirrored)
     found = likeness(first, second)
-    again = np.flatnonzero((found.rough > 0) & (found.structure < _STRUCTURE))  # one of the two may be a crop
+    again = np.flatnonzero((found.rough >= _AGAIN) & (found.structure < _STRUCTURE))  # the first may be a crop
     if len(again):
         _take_better(found, again, likeness(second.take(again), first.take(again)))
     copy = (found.structure >= _STRUCTURE) & (found.colour >= _COLOUR)
@@ -149,12 +153,9 @@ def _judged(gallery: Gallery, pairs: npt.NDArray[np.intp], mirrored: npt.NDArray
         (found.rough >= _BURST_ROUGH) & (found.structure >= _BURST_STRUCTURE) & (found.colour >= _BURST_COLOUR)
     ) & ~mirrored
     timed = within_seconds(*(np.ascontiguousarray(bytes_[:, -FACTS:]).view("<i8") for bytes_ in (one, two)))
-    return [
-        _Alike(
-            *pairs[i].tolist(), bool(mirrored[i]), bool(copy[i]), bool(timed[i]), round(float(found.structure[i]), 3)
-        )
-        for i in np.flatnonzero((copy | burst) & has_one & has_two).tolist()
-    ]
+    kept = np.flatnonzero((copy | burst) & has_one & has_two)
+    facts = (*pairs[kept].T, mirrored[kept], copy[kept], timed[kept], found.structure[kept].astype(float).round(3))
+    return [_Alike(*one) for one in zip(*(values.tolist() for values in facts), strict=True)]
 
 
 def _take_better(found: Likeness, rows: npt.NDArray[np.intp], other: Likeness) -> None:

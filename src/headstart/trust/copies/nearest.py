@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,7 +17,7 @@ _REACH = 18.0
 _FINE, _COARSE = 2.0, 6.0
 #: Also the inner part of each picture is described, as a crop would show it.
 _CROPPED = 0.88
-#: Copies were 0.73 or more alike, crops and pictures turned by 4 degrees included.
+#: Of altered copies, crops by 6 % and pictures turned by 4 degrees included, 99 % were 0.83 or more alike.
 _LEAST = 0.7
 #: Candidates of each picture.
 _NEAREST = 8
@@ -23,11 +25,11 @@ _ROWS = 128
 _CHUNK = 256
 
 
-def candidates(gallery: Gallery, count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+def candidates(gallery: Gallery, count: int, pool: Executor) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
     """Pairs of pictures that may show the same; all pictures are compared, block by block.
 
     Args:
-        gallery: of `count` pictures.
+        gallery: of `count` pictures. pool: of threads that compare.
 
     Returns:
         intp `(p, 2)`, ascending, and bool `(p,)`: whether one of the two is the other's mirror image.
@@ -37,11 +39,12 @@ def candidates(gallery: Gallery, count: int) -> tuple[npt.NDArray[np.intp], npt.
         rows = np.arange(start, min(start + _CHUNK, count))
         packed, good = gallery.get(rows)
         index[rows] = described(unpacked(packed).grey) * good[:, None]
-    found: list[npt.NDArray[np.intp]] = []
-    for start in range(0, count, _ROWS):
+
+    def nearest(start: int) -> npt.NDArray[np.intp]:
         rows = np.arange(start, min(start + _ROWS, count))
-        found.append(_nearest(index, rows, unpacked(gallery.get(rows)[0]).grey))
-    pairs = np.concatenate(found) if found else np.empty((0, 3), np.intp)
+        return _nearest(index, rows, unpacked(gallery.get(rows)[0]).grey)
+
+    pairs = np.concatenate([np.empty((0, 3), np.intp), *pool.map(nearest, range(0, count, _ROWS))])
     pairs[:, :2].sort(axis=1)
     pairs = np.unique(pairs, axis=0)
     return pairs[:, :2], pairs[:, 2].astype(bool)
@@ -53,8 +56,8 @@ def described(grey: Floats, part: float = 1.0) -> Floats:
     fine, coarse = (weights(places, SIDE, sigma * part) for sigma in (_FINE, _COARSE))
     found = (fine @ grey @ fine.T - coarse @ grey @ coarse.T).reshape(len(grey), -1)
     found -= found.mean(axis=1, keepdims=True)
-    length: Floats = np.linalg.norm(found, axis=1, keepdims=True)
-    return found / np.maximum(length, 1e-3)
+    normal: Floats = (found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-3)).astype(np.float32)
+    return normal
 
 
 def _nearest(index: Floats, rows: npt.NDArray[np.intp], grey: Floats) -> npt.NDArray[np.intp]:

@@ -43,9 +43,9 @@ def facts(data: Data) -> npt.NDArray[np.uint8]:
 
 def within_seconds(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Whether one camera took both photos within seconds, from the `facts` of each, int64 `(n, 2)`."""
-    known = (first[:, 0] != 0) & (second[:, 0] != 0)
-    near: npt.NDArray[np.bool_] = known & (first[:, 1] == second[:, 1])
-    return near & (np.abs(first[:, 0] - second[:, 0]) <= _SECONDS)
+    known = (first[:, 0] != 0) & (first[:, 1] == second[:, 1])
+    near: npt.NDArray[np.bool_] = known & (np.abs(first[:, 0] - second[:, 0]) <= _SECONDS)
+    return near
 
 
 def in_sequence(first: str, second: str) -> bool:
