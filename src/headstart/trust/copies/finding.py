@@ -27,7 +27,7 @@ from headstart.progress import Progress
 from headstart.trust.copies.alignment import Likeness, likeness
 from headstart.trust.copies.nearest import candidates
 from headstart.trust.copies.shots import FACTS, in_sequence, within_seconds
-from headstart.trust.copies.thumbnails import FOLDER, Gallery, unpacked
+from headstart.trust.copies.thumbnails import Gallery, unpacked
 
 Reason = Literal["copy", "mirrored copy", "burst"]
 
@@ -166,7 +166,7 @@ def _take_better(found: Likeness, rows: npt.NDArray[np.intp], other: Likeness) -
 
 def _file(store: Store, unique: Hashes) -> Path:
     digest = hashlib.sha256(b"%d " % _REVISION + unique.tobytes()).hexdigest()
-    return store.folder / FOLDER / f"{digest[:32]}.json"
+    return store.copies / f"{digest[:32]}.json"
 
 
 def _known(store: Store, unique: Hashes) -> list[_Alike] | None:
