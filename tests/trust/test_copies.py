@@ -113,24 +113,26 @@ def test_blank_pictures_are_no_copies(tmp_path: Path) -> None:
 
 
 def test_a_burst_is_a_group_if_time_or_names_agree(samples: dict[str, Path], tmp_path: Path) -> None:
-    """The same scene, but something moved: more than a copy differs, less than two photos of one place do."""
+    """The same scene, but something moved: it differs more than a copy does."""
     noon = datetime(2026, 5, 1, 12, 0, 0)
 
-    def moved(number: int) -> Image.Image:
+    def moved(number: int, size: int) -> Image.Image:
         scene = tile(samples)
-        for i in range(6):  # leaves in the wind: other parts of the tile are covered each time
+        for i in range(6):  # leaves in the wind: other parts of the scene are covered each time
             x, y = (37 * i + 29 * number) % 100, (53 * i + 47 * number) % 100
-            scene.paste(tile(samples, 1).crop((x, y, x + 16, y + 16)), (x, y))
+            scene.paste(tile(samples, 1).crop((x, y, x + size, y + size)), (x, y))
         return scene
 
-    def pairs(first: str, second: str, seconds: float) -> list[str]:
-        one = saved(moved(0), tmp_path / first, taken=noon)
-        two = saved(moved(1), tmp_path / second, taken=noon + timedelta(seconds=seconds))
+    def pairs(size: int, first: str, second: str, seconds: float) -> list[str]:
+        one = saved(moved(0, size), tmp_path / first, taken=noon)
+        two = saved(moved(1, size), tmp_path / second, taken=noon + timedelta(seconds=seconds))
         return [pair.reason for pair in found(one, two)]
 
-    assert pairs("a.jpg", "b.jpg", 2) == ["burst"]
-    assert pairs("c.jpg", "d.jpg", 60) == []
-    assert pairs("IMG_0007.jpg", "IMG_0008.jpg", 60) == ["burst"]
+    assert pairs(14, "a.jpg", "b.jpg", 2) == ["burst"]
+    assert pairs(14, "c.jpg", "d.jpg", 60) == []
+    assert pairs(14, "IMG_0007.jpg", "IMG_0008.jpg", 60) == []
+    assert pairs(8, "IMG_0017.jpg", "IMG_0018.jpg", 60) == ["burst"]
+    assert pairs(8, "IMG_0117.jpg", "IMG_0217.jpg", 60) == []
 
 
 @pytest.mark.parametrize(
