@@ -206,7 +206,13 @@ def test_a_store_that_cannot_be_written_changes_nothing(samples: dict[str, Path]
 def test_all_pictures_are_compared_block_by_block(samples: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     names = headstart.photos.pictures.listed([*(tile(samples, i) for i in range(6)), ImageOps.mirror(tile(samples, 5))])
     whole = found(*names)
-    for module, name in ((nearest, "_ROWS"), (nearest, "_CHUNK"), (finding, "_CHUNK"), (thumbnails, "_CHUNK")):
+    for module, name in (
+        (nearest, "_ROWS"),
+        (nearest, "_COLUMNS"),
+        (nearest, "_CHUNK"),
+        (finding, "_CHUNK"),
+        (thumbnails, "_CHUNK"),
+    ):
         monkeypatch.setattr(module, name, 2)
     shutil.rmtree(Store().copies)
     assert found(*names) == whole != ()

@@ -42,7 +42,7 @@ _TIMED_ROUGH, _TIMED_COLOUR = 0.8, 0.8
 _NAMED_ROUGH, _NAMED_STRUCTURE, _NAMED_COLOUR = 0.9, 0.5, 0.9
 #: Pairs that are rougher than this are compared the other way round, too.
 _AGAIN = 0.6
-_CHUNK = 128
+_CHUNK = 64
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ _CROPPED = 0.88
 _LEAST = 0.7
 #: Candidates of each picture.
 _NEAREST = 8
-_ROWS = 128
-_CHUNK = 256
+_ROWS, _COLUMNS = 128, 4096
+_CHUNK = 128
 
 
 def candidates(gallery: Gallery, count: int, pool: Executor) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
@@ -66,14 +66,15 @@ def _nearest(index: Floats, rows: npt.NDArray[np.intp], grey: Floats) -> npt.NDA
     for mirrored in (False, True):
         for part in (1.0, _CROPPED):
             query = described(grey[:, :, ::-1] if mirrored else grey, part)
-            similar = query @ index.T
-            similar[np.arange(len(rows)), rows] = 0  # itself
-            own, other = np.divmod(np.flatnonzero(similar.ravel() > _LEAST), len(index))
-            where.append(own)
-            others.append(other)
-            alike.append(similar[own, other])
-            flipped.append(np.full(len(own), mirrored))
+            for start in range(0, len(index), _COLUMNS):
+                similar = query @ index[start : start + _COLUMNS].T
+                own, other = np.nonzero(similar > _LEAST)
+                where.append(own)
+                others.append(other + start)
+                alike.append(similar[own, other])
+                flipped.append(np.full(len(own), mirrored))
     own, other, score, mirror = (np.concatenate(parts) for parts in (where, others, alike, flipped))
+    own, other, score, mirror = (parts[rows[own] != other] for parts in (own, other, score, mirror))
     order = np.lexsort((-score, own))
     own, other, mirror = own[order], other[order], mirror[order]
     first = np.searchsorted(own, own)  # where each picture's candidates start
