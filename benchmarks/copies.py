@@ -142,10 +142,9 @@ def timed(folder: Path) -> None:
         table.append(hashes[3 * start : 3 * start + len(rows)].tolist(), np.array(rows))
     before, clock, used = own_peak_mb(), time.perf_counter(), cpu()
     pairs = find([""] * PHOTOS, hashes, store, Silent())
-    print(f"\n{PHOTOS:,} thumbnails: {time.perf_counter() - clock:.1f} s (bar 30 s), {cpu() - used:.1f} s of processor")
-    print(
-        f"  time, {own_peak_mb() - before:.0f} MB more (bar: 20 % of 154 MB), {len(groups(pairs)):,} groups of {BASES:,}"
-    )
+    seconds, busy, more = time.perf_counter() - clock, cpu() - used, own_peak_mb() - before
+    print(f"\n{PHOTOS:,} thumbnails: {seconds:.1f} s (bar 30 s), {busy:.1f} s of processor time, {more:.0f} MB more")
+    print(f"  (bar: 31 MB, 20 % of the features); {len(groups(pairs)):,} of {BASES:,} groups found")
 
 
 def cpu() -> float:
