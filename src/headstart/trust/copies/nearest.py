@@ -74,8 +74,8 @@ def _nearest(index: Floats, rows: npt.NDArray[np.intp], grey: Floats) -> npt.NDA
                 alike.append(similar[own, other])
                 flipped.append(np.full(len(own), mirrored))
     own, other, score, mirror = (np.concatenate(parts) for parts in (where, others, alike, flipped))
-    own, other, score, mirror = (parts[rows[own] != other] for parts in (own, other, score, mirror))
     order = np.lexsort((-score, own))
+    order = order[rows[own[order]] != other[order]]  # no picture is its own candidate
     own, other, mirror = own[order], other[order], mirror[order]
     first = np.searchsorted(own, own)  # where each picture's candidates start
     kept = np.arange(len(own)) - first < 2 * _NEAREST  # most are found twice, whole and cropped
