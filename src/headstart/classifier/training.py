@@ -264,7 +264,7 @@ def train(
     scanned = time.perf_counter()
     opened = backbones.load(backbone, folder=kept.compiled, options=options, progress=report).with_fit(view)
     ready = time.perf_counter()
-    features = vectors_of(opened, source.paths, kept, report)
+    features = vectors_of(opened, source.paths, kept, report, compared=not keep_copies)
     if features.damaged:
         report.message(f"{counted(features.damaged, 'stored vector')} damaged and computed again.")
     extracted = time.perf_counter()
