@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
+import headstart
 from headstart.apps.cli.commands import app
 
 
@@ -41,3 +44,22 @@ def test_a_check_takes_photos_alone(options: list[str]) -> None:
     code, printed = run("export", "--check", "out", *options)
     assert code == 2
     assert "--check takes only --photos" in printed
+
+
+def ended(*arguments: object) -> tuple[int, str]:
+    """Exit code and output of a command, the code as `main` returns it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["headstart", *map(str, arguments)])
+        done = CliRunner().invoke(app, [*map(str, arguments)], standalone_mode=False)
+    return (done.return_value or 0) if done.exception is None else 1, done.output
+
+
+def test_a_check_that_can_run_nothing_is_no_success(tiles: Path, tmp_path: Path) -> None:
+    headstart.train(tiles, output=tmp_path / "model", progress=False)
+    for name in ("coreml", "arrays"):
+        code, _ = ended("export", tmp_path / "model", "--to", name, "-o", tmp_path / name, "--photos", tiles / "test")
+        assert code == 0
+    assert ended("export", "--check", tmp_path / "arrays")[0] == 0
+    code, printed = ended("export", "--check", tmp_path / "coreml")
+    assert code == 1
+    assert "nothing could be proven on this machine" in printed

@@ -153,4 +153,7 @@ def _check(folder: Path, photos: Sequence[Path], as_json: bool) -> int:
         put(*table(rows, terminal.width(sys.stdout)).split("\n"))
     for fault in found.faults:
         say(f"Wrong: {fault}.")
-    return 1 if found.faults else 0
+    proven = any(one.proof is not None for one in found.formats)
+    if not proven and not found.faults:
+        say("Exit code 1: nothing could be proven on this machine.")
+    return 0 if proven and not found.faults else 1
