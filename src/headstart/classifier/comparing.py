@@ -15,8 +15,9 @@ from headstart.classifier import comparison
 from headstart.classifier.comparison import Comparison, ComparisonSeconds, Entry, Failure, QuickRanking
 from headstart.classifier.measuring import vectors_of
 from headstart.classifier.training import Training, TrainingSeconds, Work, name_of
-from headstart.classifier.trial import Selection, check_settings, curve_of, learn, prepare, read_source
+from headstart.classifier.trial import Data, Selection, check_settings, curve_of, learn, prepare, read_source
 from headstart.errors import BackboneError, DataError
+from headstart.features.extraction import Features
 from headstart.features.several import Outcome, extract_all
 from headstart.features.store import Store
 from headstart.heads.head import Kind
@@ -50,6 +51,7 @@ def compare(
     fraction: float | None = None,
     seed: int = 0,
     skip_small_classes: bool = False,
+    keep_copies: bool = False,
     unpack: bool = False,
     quick: bool = False,
     learning_curve: bool = False,
@@ -75,6 +77,7 @@ def compare(
         fraction: train on this share of every class, chosen by `seed`.
         seed: random seed of the share and of the folds.
         skip_small_classes: leave out classes with fewer than two different photos, instead of raising an error.
+        keep_copies: do not look for photos that are nearly the same, see `training.train`.
         unpack: if `photos` or `test` is a zip or tar, unpack it beside itself first; never twice.
         quick: rank on a small share first; the best third goes on.
         learning_curve: also follow the best one's accuracy against the number of photos.
@@ -100,7 +103,7 @@ def compare(
     started = time.perf_counter()
     job = _Job(
         Store(store), tuple(dict.fromkeys(kinds)), view, options or Options(), seed, fraction, skip_small_classes,
-        tuple(command), report,
+        keep_copies, tuple(command), report,
     )  # fmt: skip
     handles = [backbones] if isinstance(backbones, str) else backbones
     job.check(handles)
@@ -134,6 +137,7 @@ def compare(
         seed=seed,
         fraction=fraction or 1.0,
         skip_small_classes=skip_small_classes,
+        keep_copies=keep_copies,
         view=view,
         notes=(*source.notes, *job.notes),
         learning_curve=found,
@@ -159,6 +163,7 @@ class _Job:
     seed: int
     fraction: float | None
     skip_small: bool
+    keep_copies: bool
     command: tuple[str, ...]
     progress: Progress
     failures: list[Failure] = field(default_factory=list)
@@ -271,7 +276,7 @@ class _Job:
             None if speed is None else speed.photos_per_second,
             None if speed is None else speed.under_load,
         )
-        data = prepare(source, features, Silent() if self.prepared else self.progress, self.skip_small)
+        data = self.prepare(source, features, Silent() if self.prepared else self.progress)
         self.prepared = True
         for kind in self.heads:
             trial = learn(backbone, self.store, kind, self.seed, data, self.fraction)
@@ -281,6 +286,10 @@ class _Job:
                 seconds = TrainingSeconds(*steps, curve=None, total=sum(steps))
                 each(Training(trial, name, self.fraction or 1.0, date, None, work, seconds, command=self.command))
         return entries
+
+    def prepare(self, source: Source, features: Features, progress: Progress) -> Data:
+        """See `trial.prepare`."""
+        return prepare(source, features, self.store, progress, self.skip_small, self.keep_copies)
 
     def quick(
         self, opened: list[Backbone], source: Source
@@ -317,5 +326,5 @@ class _Job:
 
     def curve(self, backbone: Backbone, best: Entry, source: Source) -> LearningCurve:
         """Follow the best one's accuracy against the number of photos, from the vectors in the store."""
-        data = prepare(source, vectors_of(backbone, source.paths, self.store), Silent(), self.skip_small)
+        data = self.prepare(source, vectors_of(backbone, source.paths, self.store), Silent())
         return curve_of(data, best.head, best.evaluation, best.answers, self.seed)

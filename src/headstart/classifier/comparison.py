@@ -138,6 +138,7 @@ class Comparison(Reported):
         seconds: that it took.
         command: how to run it again; empty: from Python.
         skip_small_classes: whether classes with too few photos were left out.
+        keep_copies: whether photos that are nearly the same counted as different ones.
     """
 
     source: str
@@ -156,6 +157,7 @@ class Comparison(Reported):
     command: tuple[str, ...] = ()
     measured_on: str | None = None
     skip_small_classes: bool = False
+    keep_copies: bool = False
 
     def __repr__(self) -> str:
         best = f"{label(self.best, self.entries)}, {self.best.evaluation.summary}"

@@ -188,6 +188,7 @@ def train(
     fraction: float | None = None,
     seed: int = 0,
     skip_small_classes: bool = False,
+    keep_copies: bool = False,
     unpack: bool = False,
     overwrite: bool = False,
     learning_curve: bool = False,
@@ -210,6 +211,8 @@ def train(
         fraction: train on this share of every class, chosen by `seed`.
         seed: random seed of the share and of the folds.
         skip_small_classes: leave out classes with fewer than two different photos, instead of raising an error.
+        keep_copies: do not look for photos that are nearly the same; else these stay together, and training photos
+            that are nearly the same as photos measured on are left out.
         unpack: if `photos` or `test` is a zip or tar, unpack it beside itself first; never twice.
         overwrite: replace a classifier saved in `output`.
         learning_curve: also follow the accuracy against the number of photos.
@@ -248,7 +251,8 @@ def train(
     extracted = time.perf_counter()
     rate = features.computed / features.seconds if features.computed else None
     work = Work(features.computed, features.from_store, rate)
-    trial = learn(opened, kept, head, seed, prepare(source, features, report, skip_small_classes), fraction)
+    data = prepare(source, features, kept, report, skip_small_classes, keep_copies)
+    trial = learn(opened, kept, head, seed, data, fraction)
     remember(trial.classifier, trial.measured.answers.paths)
     if output is not None:
         trial.classifier.save(output, overwrite=overwrite)

@@ -37,11 +37,13 @@ from headstart.photos.pictures import Pictures
 from headstart.photos.sources import Source, open_source
 from headstart.progress import Progress
 from headstart.safety.printable import counted, show
+from headstart.trust.copies.together import together
 
 if TYPE_CHECKING:
     from headstart.evaluation.learning_curve.curve import LearningCurve
 
 _CONFLICTS_SHOWN = 5
+_COPIES_SHOWN = 3
 _CLASSES_SHOWN = 30
 #: Above so many classes the confusion matrix is not saved: it would be hundreds of megabytes of JSON.
 _MOST_SAVED = 1000
@@ -157,14 +159,23 @@ def read_source(
     return kept
 
 
-def prepare(source: Source, features: Features, progress: Progress, skip_small_classes: bool = False) -> Data:
+def prepare(
+    source: Source,
+    features: Features,
+    store: Store,
+    progress: Progress,
+    skip_small_classes: bool = False,
+    keep_copies: bool = False,
+) -> Data:
     """Leave out what would make the figures too good, and report it.
 
     Args:
         source: the photos.
         features: of `source.paths`, as far as they could be used.
+        store: keeps which photos are nearly the same.
         progress: receives what is left out.
         skip_small_classes: leave out classes with fewer than two different photos that can be used.
+        keep_copies: treat photos that are nearly the same as different ones; only equal photos are kept together.
 
     Raises:
         DataError: too few photos of a class can be used.
@@ -176,15 +187,20 @@ def prepare(source: Source, features: Features, progress: Progress, skip_small_c
         progress.caution(f"{show(one.path)}: {show(one.detail)}; it is left out.")
     if len(torn) > _CONFLICTS_SHOWN:
         progress.caution(f"{counted(len(torn) - _CONFLICTS_SHOWN, 'more photo')} with conflicting labels left out.")
+    if keep_copies:
+        progress.caution("Copies that were altered are not looked for: if there are any, the figures are too good.")
+    else:
+        clean = together(clean, store, progress)
     train, test = clean.split(int((clean.features.rows < len(source.train)).sum()))
     copies: tuple[Skipped, ...] = ()
     if source.test is not None:
         train = without_copies_of(train, test)
         copies = train.skipped
         if copies:
-            progress.caution(
-                f"{counted(len(copies), 'training photo')} also in the test set: left out of the training."
-            )
+            shown = "; ".join(f"{show(one.path)} is {show(one.detail)}" for one in copies[:_COPIES_SHOWN])
+            more = "; ..." if len(copies) > _COPIES_SHOWN else ""
+            also = f"{counted(len(copies), 'training photo')} also in the test set: left out of the training"
+            progress.caution(f"{also}. {shown}{more}.")
     skipped = features.skipped + torn + copies
     counts = distinct(train)
     few = {name: counts[name] for name in source.train.classes if counts[name] < LEAST}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +23,8 @@ class Clean:
 
     Attributes:
         features: of m photos. labels: class name of each.
-        groups: a key for each; equal for photos with equal vectors (copies, also with other metadata).
+        groups: a key for each; equal for photos with equal vectors (copies, also with other metadata), and for those
+            that were `joined`.
         skipped: photos left out, with reasons.
     """
 
@@ -111,17 +112,39 @@ def without_conflicts(features: Features, labels: Sequence[str]) -> Clean:
     return replace(Clean(features, tuple(labels), keys).take(np.flatnonzero(~left_out).tolist()), skipped=skipped)
 
 
+def joined(clean: Clean, links: Iterable[tuple[int, int]]) -> Clean:
+    """The photos with larger groups: those of two linked photos become one.
+
+    Args:
+        clean: m photos. links: numbers of two photos each.
+    """
+    keys, copies = np.unique(clean.groups, return_inverse=True)
+    root = list(range(len(keys)))
+
+    def top(group: int) -> int:
+        while root[group] != group:
+            root[group] = group = root[root[group]]
+        return group
+
+    for first, second in links:
+        low, high = sorted((top(int(copies[first])), top(int(copies[second]))))
+        root[high] = low
+    return replace(clean, groups=keys[[top(group) for group in root]][copies]) if len(keys) else clean
+
+
 def without_copies_of(train: Clean, test: Clean) -> Clean:
     """The training photos, without copies of photos that are measured on; `skipped` lists those."""
-    measured = dict(zip(test.groups.tolist(), test.features.paths, strict=True))
+    measured = dict(zip(test.groups.tolist(), range(len(test.labels)), strict=True))
     groups = train.groups.tolist()
     keep = [i for i, group in enumerate(groups) if group not in measured]
-    copies = tuple(
-        Skipped(path, "duplicate", f"the same photo as {measured[group]}, which is measured on")
-        for path, group in zip(train.features.paths, groups, strict=True)
-        if group in measured
-    )
-    return replace(train.take(keep), skipped=copies)
+    copies = []
+    for i in sorted({*range(len(groups))} - {*keep}):
+        other = measured[groups[i]]
+        same = np.array_equal(train.features.vectors[i], test.features.vectors[other])
+        what = "the same photo as" if same else "nearly the same photo as"
+        detail = f"{what} {test.features.paths[other]}, which is measured on"
+        copies.append(Skipped(train.features.paths[i], "duplicate", detail))
+    return replace(train.take(keep), skipped=tuple(copies))
 
 
 def distinct(clean: Clean) -> Counter[str]:

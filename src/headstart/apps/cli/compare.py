@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 @options.fraction
 @options.seed
 @options.skip_small_classes
+@options.keep_copies
 @options.unpack
 @option(
     "--quick", group=options.MEASURING, is_flag=True,

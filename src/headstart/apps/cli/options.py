@@ -74,6 +74,10 @@ skip_small_classes = option(
     "--skip-small-classes", group=MEASURING, is_flag=True,
     help="Leave out classes with fewer than two photos that can be used.",
 )  # fmt: skip
+keep_copies = option(
+    "--keep-copies", group=MEASURING, is_flag=True,
+    help="Do not look for photos that are nearly the same (altered copies, bursts), which make the figures too good.",
+)  # fmt: skip
 unpack = option("--unpack", is_flag=True, help="Unpack PHOTOS first if it is a zip or tar, into a folder beside it.")
 seed = option(
     "--seed", group=MEASURING, type=click.IntRange(0, 2**32 - 1), metavar="N", default=0,

@@ -1,0 +1,1 @@
+"""Photos that show the same picture: copies that were altered a little, and bursts."""

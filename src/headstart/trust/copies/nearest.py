@@ -1,0 +1,81 @@
+"""Which pictures may show the same: the nearest of each, by a short description that small changes hardly alter."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+
+import numpy as np
+import numpy.typing as npt
+
+from headstart.trust.copies.alignment import weights
+from headstart.trust.copies.thumbnails import SIDE, Floats, Gallery, unpacked
+
+#: A description has so many values in height and width.
+_POINTS = 10
+_REACH = 18.0
+#: What lies between these standard deviations, in pixels, is described.
+_FINE, _COARSE = 2.0, 6.0
+#: Also the inner part of each picture is described, as a crop would show it.
+_CROPPED = 0.88
+#: Of altered copies, crops by 6 % and pictures turned by 4 degrees included, 99 % were 0.83 or more alike.
+_LEAST = 0.7
+#: Candidates of each picture.
+_NEAREST = 8
+_ROWS = 128
+_CHUNK = 256
+
+
+def candidates(gallery: Gallery, count: int, pool: Executor) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Pairs of pictures that may show the same; all pictures are compared, block by block.
+
+    Args:
+        gallery: of `count` pictures. pool: of threads that compare.
+
+    Returns:
+        intp `(p, 2)`, ascending, and bool `(p,)`: whether one of the two is the other's mirror image.
+    """
+    index = np.empty((count, _POINTS**2), np.float32)
+    for start in range(0, count, _CHUNK):
+        rows = np.arange(start, min(start + _CHUNK, count))
+        packed, good = gallery.get(rows)
+        index[rows] = described(unpacked(packed).grey) * good[:, None]
+
+    def nearest(start: int) -> npt.NDArray[np.intp]:
+        rows = np.arange(start, min(start + _ROWS, count))
+        return _nearest(index, rows, unpacked(gallery.get(rows)[0]).grey)
+
+    pairs = np.concatenate([np.empty((0, 3), np.intp), *pool.map(nearest, range(0, count, _ROWS))])
+    pairs[:, :2].sort(axis=1)
+    pairs = np.unique(pairs, axis=0)
+    return pairs[:, :2], pairs[:, 2].astype(bool)
+
+
+def described(grey: Floats, part: float = 1.0) -> Floats:
+    """The descriptions of pictures `(n, 48, 48)`, or of their inner part: `(n, 100)`, of length 1."""
+    places = np.linspace(-_REACH, _REACH, _POINTS) * part + (SIDE - 1) / 2
+    fine, coarse = (weights(places, SIDE, sigma * part) for sigma in (_FINE, _COARSE))
+    found = (fine @ grey @ fine.T - coarse @ grey @ coarse.T).reshape(len(grey), -1)
+    found -= found.mean(axis=1, keepdims=True)
+    normal: Floats = (found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-3)).astype(np.float32)
+    return normal
+
+
+def _nearest(index: Floats, rows: npt.NDArray[np.intp], grey: Floats) -> npt.NDArray[np.intp]:
+    """Rows of `(picture, other, mirrored)` for the nearest others of some pictures."""
+    where, others, alike, flipped = [], [], [], []
+    for mirrored in (False, True):
+        for part in (1.0, _CROPPED):
+            query = described(grey[:, :, ::-1] if mirrored else grey, part)
+            similar = query @ index.T
+            similar[np.arange(len(rows)), rows] = 0  # itself
+            own, other = np.divmod(np.flatnonzero(similar.ravel() > _LEAST), len(index))
+            where.append(own)
+            others.append(other)
+            alike.append(similar[own, other])
+            flipped.append(np.full(len(own), mirrored))
+    own, other, score, mirror = (np.concatenate(parts) for parts in (where, others, alike, flipped))
+    order = np.lexsort((-score, own))
+    own, other, mirror = own[order], other[order], mirror[order]
+    first = np.searchsorted(own, own)  # where each picture's candidates start
+    kept = np.arange(len(own)) - first < 2 * _NEAREST  # most are found twice, whole and cropped
+    return np.stack([rows[own[kept]], other[kept], mirror[kept]], axis=1)

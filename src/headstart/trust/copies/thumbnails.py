@@ -1,0 +1,124 @@
+"""Small pictures of photos in which copies are looked for, kept in the store by content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from headstart.errors import PhotoError, StoreError
+from headstart.features.extraction import Hashes
+from headstart.features.records import Records
+from headstart.features.store import Store
+from headstart.photos import images
+from headstart.photos.images import Images, View
+from headstart.photos.reading import readers
+from headstart.progress import Progress
+from headstart.safety.printable import counted
+from headstart.trust.copies.shots import FACTS, facts
+
+#: Height and width of the grey picture; its two colour channels are smaller by `_COLOUR`.
+SIDE = 48
+_COLOUR = 4
+_PIXELS = SIDE**2 + 2 * (SIDE // _COLOUR) ** 2
+#: Bytes of a thumbnail: its pixels, then when and by which camera it was taken.
+WIDTH = _PIXELS + FACTS
+#: Folder in the store.
+FOLDER = "copies"
+_VIEW = View(SIDE, SIDE)
+_CHUNK = 256
+#: From so many photos on it takes more than a few seconds.
+_MANY = 2000
+
+Floats = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Thumbnails:
+    """n thumbnails: brightness, blue and red against grey, each float32 `(n, 48, 48)`, 0..255."""
+
+    grey: Floats
+    blue: Floats
+    red: Floats
+
+    def take(self, rows: npt.NDArray[np.intp]) -> Self:
+        """Some of them."""
+        return type(self)(self.grey[rows], self.blue[rows], self.red[rows])
+
+    def mirrored(self, which: npt.NDArray[np.bool_]) -> Self:
+        """Some of them with left and right exchanged."""
+        flip = which[:, None, None]
+        return type(self)(*(np.where(flip, one[:, :, ::-1], one) for one in (self.grey, self.blue, self.red)))
+
+
+def packed(picture: Images) -> Bytes:
+    """A picture uint8 `(48, 48, 3)` as bytes."""
+    grey, blue, red = Image.fromarray(picture).convert("YCbCr").split()
+    return np.concatenate([np.asarray(grey).ravel(), *(np.asarray(one.reduce(_COLOUR)).ravel() for one in (blue, red))])
+
+
+def unpacked(packed: Bytes) -> Thumbnails:
+    """Thumbnails from their bytes, `(n, WIDTH)` or without the facts."""
+    n, small = len(packed), SIDE // _COLOUR
+    found = packed.astype(np.float32)
+    blue, red = (
+        found[:, start : start + small**2].reshape(n, small, small).repeat(_COLOUR, axis=1).repeat(_COLOUR, axis=2)
+        for start in (SIDE**2, SIDE**2 + small**2)
+    )
+    return Thumbnails(np.ascontiguousarray(found[:, : SIDE**2]).reshape(n, SIDE, SIDE), blue, red)
+
+
+class Gallery:
+    """The thumbnails of photos: from the store, or else made now and kept there.
+
+    Args:
+        paths: n photos. hashes: `V32` `(n,)`, SHA-256 of each photo's bytes, no two alike.
+        store: that keeps them. What it cannot keep stays in memory.
+        progress: receives a message if many have to be made.
+    """
+
+    def __init__(self, paths: Sequence[str], hashes: Hashes, store: Store, progress: Progress) -> None:
+        self._hashes: list[bytes] = hashes.tolist()
+        self._table = Records(store.folder / FOLDER, "thumbnails", WIDTH)
+        self._held: dict[bytes, Bytes] = {}
+        new = np.flatnonzero(self._table.find(self._hashes) < 0).tolist()
+        if len(new) > _MANY:
+            progress.message(f"Looking for copies among {counted(len(paths), 'photo')}.")
+        with readers() as pool:
+            for start in range(0, len(new), _CHUNK):
+                rows = new[start : start + _CHUNK]
+                made = pool.map(_made, [paths[i] for i in rows], [self._hashes[i] for i in rows])
+                self._keep({self._hashes[i]: one for i, one in zip(rows, made, strict=True) if one is not None})
+        self._table.refresh()
+
+    def _keep(self, made: dict[bytes, Bytes]) -> None:
+        try:
+            self._table.append(list(made), np.array(list(made.values()), np.uint8).reshape(-1, WIDTH))
+        except StoreError:
+            self._held |= made
+
+    def get(self, rows: npt.NDArray[np.intp]) -> tuple[Bytes, npt.NDArray[np.bool_]]:
+        """Thumbnails as bytes `(m, WIDTH)`, and which of them exist: a photo may be gone since it was embedded."""
+        keys = [self._hashes[i] for i in rows.tolist()]
+        out = np.zeros((len(keys), WIDTH), np.uint8)
+        good = self._table.read(keys, out)
+        for i in np.flatnonzero(~good).tolist():
+            if keys[i] in self._held:
+                out[i], good[i] = self._held[keys[i]], True
+        return out, good
+
+
+def _made(path: str, digest: bytes) -> Bytes | None:
+    """A photo's thumbnail; None if it cannot be read, or is another photo by now. Runs in the pool's threads."""
+    try:
+        data = images.read(path)
+        if images.content_hash(data) != digest:
+            return None
+        return np.concatenate([packed(images.decode(data, _VIEW)), facts(data)])
+    except PhotoError:
+        return None
