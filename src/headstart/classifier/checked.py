@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from headstart.evaluation.results import PhotoCounts
+from headstart.photos.fixes import Fix
 from headstart.safety.printable import counted
 from headstart.trust.labels import SuspiciousLabels
 from headstart.trust.looks import Fault
@@ -54,10 +55,9 @@ class Copies:
     pairs: tuple[CopyPair, ...]
 
     @property
-    def superfluous(self) -> tuple[Member, ...]:
-        """Those that can be left out: all but the first, which is one that is measured on if there is one."""
-        first = next((one for one in self.members if one.test), self.members[0])
-        return tuple(one for one in self.members if one is not first)
+    def kept(self) -> Member:
+        """The one to keep: the first that is measured on, or else the first."""
+        return next((one for one in self.members if one.test), self.members[0])
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,24 @@ class Check:
             f"Check({counted(self.photos.found, 'photo')}: {len(self.photos.skipped):,} unreadable, "
             f"{len(self.copies):,} groups of copies, suspicious labels {labels})"
         )
+
+    @property
+    def fixes(self) -> tuple[Fix, ...]:
+        """What may be done with single photos; for each photo the first that applies.
+
+        Of copies all but one are left out; across classes all, because it is not known which label is right. Photos that
+        are only unlike their class are not among them: most are rare, not wrong.
+        """
+        proposed = []
+        for group in self.copies:
+            across = group.relation == "across classes"
+            why = "copies have different labels" if across else f"copy of {group.kept.path}"
+            proposed += [Fix(one.path, "leave out", "", why) for one in group.members if across or one is not group.kept]
+        proposed += [Fix(one.path, "leave out", "", one.fault) for one in self.poor]
+        for one in self.suspicious.listed if self.suspicious else ():
+            why = f"labelled {one.label}; wrong with probability {one.wrong_probability:.2f}"
+            proposed.append(Fix(one.path, "relabel", one.suggested, why))
+        return tuple({one.path: one for one in reversed(proposed)}.values())[::-1]
 
     def copies_of(self, relation: Relation) -> tuple[Copies, ...]:
         """The groups of one relation."""

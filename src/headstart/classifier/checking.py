@@ -42,7 +42,8 @@ from headstart.photos.sources import open_source
 from headstart.progress import Choice, Progress, Silent, standard
 from headstart.trust import classes as doubtful
 from headstart.trust.copies.finding import Pair, find, groups
-from headstart.trust.copies.thumbnails import Gallery, unpacked as pictures_of
+from headstart.trust.copies.thumbnails import Gallery
+from headstart.trust.copies.thumbnails import unpacked as pictures_of
 from headstart.trust.copies.together import together
 from headstart.trust.labels import SuspiciousLabels, suspicious
 from headstart.trust.looks import faults
@@ -153,7 +154,9 @@ def _copies(
 
 def _unlike(features: Features, labels: Sequence[str]) -> tuple[Unlike, ...]:
     numbers = np.unique(labels, return_inverse=True)[1] if labels else np.zeros(0, np.intp)
-    return tuple(Unlike(features.paths[i], labels[i], cosine) for i, cosine in doubtful.unlike(features.vectors, numbers))
+    return tuple(
+        Unlike(features.paths[i], labels[i], cosine) for i, cosine in doubtful.unlike(features.vectors, numbers)
+    )
 
 
 def _poor(features: Features, labels: Sequence[str], store: Store, progress: Progress) -> tuple[Poor, ...]:

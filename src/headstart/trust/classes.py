@@ -46,7 +46,7 @@ def _same(one: str, two: str) -> bool:
     at = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
     left, right = short[at:], long[at:]
     swapped = left[:2] == right[:2][::-1] and left[2:] == right[2:]
-    return swapped or left[len(left) - len(right) + 1 :] == right[1:] and len(long) - len(short) <= 1
+    return swapped or (left[len(left) - len(right) + 1 :] == right[1:] and len(long) - len(short) <= 1)
 
 
 def not_told_apart(
@@ -66,7 +66,9 @@ def not_told_apart(
     rows = [np.flatnonzero(labels == c) for c in range(k)]
     found = []
     for a, b in itertools.combinations([c for c in range(k) if len(rows[c]) >= _ENOUGH], 2):
-        shares = [float((probabilities[rows[c], c] > probabilities[rows[c], other]).mean()) for c, other in ((a, b), (b, a))]
+        shares = [
+            float((probabilities[rows[c], c] > probabilities[rows[c], other]).mean()) for c, other in ((a, b), (b, a))
+        ]
         accuracy = sum(shares) / 2
         interval = wilson(accuracy, 2 * min(len(rows[a]), len(rows[b])))
         if interval[0] <= 0.5:
@@ -77,8 +79,9 @@ def not_told_apart(
 def unlike(vectors: npt.NDArray[np.float32], labels: npt.NDArray[np.intp]) -> list[tuple[int, float]]:
     """Photos unlike all others of their class, the most unlike first.
 
-    Of each photo the cosine to its third nearest of the class counts. It is unlike them below Tukey's fence: the class's
-    first quartile less 1.5 times the distance between the quartiles (Tukey 1977, Exploratory Data Analysis, chapter 2).
+    Of each photo the cosine to its third nearest of the class counts. It is unlike them below Tukey's fence: the first
+    quartile of the class less 1.5 times the distance between the quartiles (Tukey 1977, Exploratory Data Analysis,
+    chapter 2).
 
     Args:
         vectors: float32 `(n, dim)`, power-normalised features. labels: intp `(n,)`.
