@@ -71,7 +71,7 @@ class Unlike:
 
 @dataclass(frozen=True)
 class Poor:
-    """A photo that shows little: its path and class, and `tiny`, `blank`, `dark` or `blurred`."""
+    """A photo that shows little: its path and class, and `tiny`, `dark`, `blank` or `blurred`."""
 
     path: str
     label: str
@@ -146,14 +146,16 @@ class Check:
     def fixes(self) -> tuple[Fix, ...]:
         """What may be done with single photos; for each photo the first that applies.
 
-        Of copies all but one are left out; across classes all, because it is not known which label is right. Photos that
-        are only unlike their class are not among them: most are rare, not wrong.
+        Of copies all but one are left out; across classes all, because it is not known which label is right. Photos
+        that are only unlike their class are not among them: most are rare, not wrong.
         """
         proposed = []
         for group in self.copies:
             across = group.relation == "across classes"
             why = "copies have different labels" if across else f"copy of {group.kept.path}"
-            proposed += [Fix(one.path, "leave out", "", why) for one in group.members if across or one is not group.kept]
+            proposed += [
+                Fix(one.path, "leave out", "", why) for one in group.members if across or one is not group.kept
+            ]
         proposed += [Fix(one.path, "leave out", "", one.fault) for one in self.poor]
         for one in self.suspicious.listed if self.suspicious else ():
             why = f"labelled {one.label}; wrong with probability {one.wrong_probability:.2f}"

@@ -1,11 +1,11 @@
-"""Photos that show little: tiny, blank, dark or blurred, judged from their thumbnails and the sizes in their headers.
+"""Photos that show little: tiny, dark, blank or blurred, judged from their thumbnails and the sizes in their headers.
 
 The limits follow from how photos are used and seen; no set of photos chose them:
 
 - tiny: a shorter side below 64 pixels. Backbones take 160 to 380, so most of what they would get is interpolated.
+- dark: 99 of 100 pixels are below 50 of 255, less than 3 % of the light of white (sRGB is about a power of 2.2).
 - blank: the brightness spreads (standard deviation over the thumbnail) by less than 4 of 255, about what sensors and
   JPEG add to an even surface.
-- dark: 99 of 100 pixels are below 50 of 255, less than 3 % of the light of white (sRGB is about a power of 2.2).
 - blurred: nowhere a sharp edge, even at 48 pixels. Across the steepest 1 % of places, neighbours differ by less than a
   tenth of the photo's range (from its 1st to its 99th percentile). A sharp edge crosses half the range from one pixel
   to the next; blurred over a tenth of the photo, or 5 pixels, it crosses a tenth or less.
@@ -18,11 +18,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-Fault = Literal["tiny", "blank", "dark", "blurred"]
-FAULTS: tuple[Fault, ...] = ("tiny", "blank", "dark", "blurred")
+Fault = Literal["tiny", "dark", "blank", "blurred"]
+FAULTS: tuple[Fault, ...] = ("tiny", "dark", "blank", "blurred")
 
 #: Limits, see above.
-_TINY, _BLANK, _DARK, _BLURRED = 64, 4.0, 50.0, 0.1
+_TINY, _DARK, _BLANK, _BLURRED = 64, 50.0, 4.0, 0.1
 
 
 def faults(grey: npt.NDArray[np.float32], sizes: npt.NDArray[np.intp]) -> list[Fault | None]:
@@ -39,8 +39,8 @@ def faults(grey: npt.NDArray[np.float32], sizes: npt.NDArray[np.intp]) -> list[F
     found = np.stack(
         [
             (shorter > 0) & (shorter < _TINY),
-            grey.std(axis=(1, 2)) < _BLANK,
             high < _DARK,
+            grey.std(axis=(1, 2)) < _BLANK,
             steepest < _BLURRED * (high - low),
         ],
         axis=1,
