@@ -1,7 +1,7 @@
 """A CSV of what to do with single photos: leave them out, or give them another class. Photos are never touched.
 
-`headstart check --write` proposes it, the user deletes the lines that are not agreed with, and `headstart train --fixes`
-follows it. Its columns: `path`, `action` (`leave out` or `relabel`), `class` (the new one) and `why`.
+`headstart check --write` proposes it, the user deletes the lines that are not agreed with, and `headstart train
+--fixes` follows it. Its columns: `path`, `action` (`leave out` or `relabel`), `class` (the new one) and `why`.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def _same(one: str, two: str) -> bool:
     short, long = sorted((one, two), key=len)
     if short == long or long in (f"{short}s", f"{short}es") or (short[-1:] == "y" and long == f"{short[:-1]}ies"):
         return True
-    if len(short) < _LONG or short[0] != long[0] or re.search(r"\d", one + two):
+    if len(long) < _LONG or short[0] != long[0] or re.search(r"\d", one + two):
         return False
     at = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
     left, right = short[at:], long[at:]

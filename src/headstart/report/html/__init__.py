@@ -1,4 +1,4 @@
-"""A training, a comparison, an evaluation or a check as one HTML file that needs nothing else: to read, to print, to send."""
+"""A training, a comparison, an evaluation or a check as one HTML file that needs nothing else, to read and to send."""
 
 from __future__ import annotations
 
