@@ -59,13 +59,15 @@ def main(folders: list[str]) -> None:
                 found, wrong = wrong_probabilities(probabilities, given), given != true
                 own = -probabilities[np.arange(len(given)), given].astype(np.float64)
                 listed = found >= 0.5
-                first = wrong[own.argsort()[:m]].mean() if m else np.nan
+                first = wrong[own.argsort()[::-1][:m]].mean() if m else np.nan
                 figures.append(
                     [first, area(own, wrong) if m else np.nan, listed.sum(), found[listed].sum(), wrong[listed].sum()]
                 )
             first, under, some, expected, right = np.mean(figures, axis=0)
             name = f"{folder[-25:]} ({len(true):,})"
-            print(f"{name:34} {share:6.2f} {first:6.3f} {under:6.3f} {some:7.1f} {expected:9.1f} {right:6.1f}", flush=True)
+            print(
+                f"{name:34} {share:6.2f} {first:6.3f} {under:6.3f} {some:7.1f} {expected:9.1f} {right:6.1f}", flush=True
+            )
 
 
 if __name__ == "__main__":

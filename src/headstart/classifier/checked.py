@@ -8,6 +8,7 @@ from typing import Any, Literal
 from headstart.evaluation.results import PhotoCounts
 from headstart.photos.fixes import Fix
 from headstart.safety.printable import counted
+from headstart.trust.give_aways import GiveAway
 from headstart.trust.labels import SuspiciousLabels
 from headstart.trust.looks import Fault
 
@@ -122,6 +123,7 @@ class Check:
         unlike: photos unlike all others of their class, the most unlike first.
         poor: photos that show little.
         classes: what is doubtful about classes.
+        give_aways: what beside the subject gives the class away.
         seconds: that it took after the features were there.
     """
 
@@ -133,6 +135,7 @@ class Check:
     unlike: tuple[Unlike, ...]
     poor: tuple[Poor, ...]
     classes: CheckedClasses
+    give_aways: tuple[GiveAway, ...]
     seconds: float
 
     def __repr__(self) -> str:
@@ -191,5 +194,14 @@ class Check:
             "not_told_apart": [
                 {"classes": list(one.classes), "accuracy": one.accuracy, "interval": list(one.interval)}
                 for one in self.classes.not_told_apart
+            ],
+            "give_aways": [
+                {
+                    "give_away": one.kind,
+                    "accuracy": one.accuracy,
+                    "interval": list(one.interval),
+                    "chance": one.chance,
+                }
+                for one in self.give_aways
             ],
         }

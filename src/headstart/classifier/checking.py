@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +30,10 @@ from headstart.evaluation.cross_validation import cross_validate
 from headstart.evaluation.leakage import Clean, distinct, without_classes, without_conflicts
 from headstart.evaluation.metrics import mean_of
 from headstart.evaluation.results import PhotoCounts
-from headstart.features.extraction import Features
+from headstart.features.extraction import Features, Hashes
 from headstart.features.store import Store
-from headstart.photos import images
 from headstart.photos.archives import unpacked
 from headstart.photos.checks import LEAST
-from headstart.photos.formats import open_header, sniff
 from headstart.photos.pictures import Pictures
 from headstart.photos.reading import readers
 from headstart.photos.sources import open_source
@@ -45,8 +43,9 @@ from headstart.trust.copies.finding import Pair, find, groups
 from headstart.trust.copies.thumbnails import Gallery
 from headstart.trust.copies.thumbnails import unpacked as pictures_of
 from headstart.trust.copies.together import together
+from headstart.trust.give_aways import GiveAway, Properties, borders, described, give_away, properties
 from headstart.trust.labels import SuspiciousLabels, suspicious
-from headstart.trust.looks import faults
+from headstart.trust.looks import Fault, faults
 
 #: Different photos of a class that are recommended.
 _RECOMMENDED = 10
@@ -100,7 +99,9 @@ def check(
     clean = together(without_conflicts(features, given), kept, Silent())
     counts = distinct(clean)
     names = source.train.classes
-    found, apart = _judged(clean, [name for name in names if counts[name] < LEAST])
+    clean = without_classes(clean, [name for name in names if counts[name] < LEAST])
+    looks = _looks(features, kept, report)
+    found, apart, given_away = _judged(clean, looks)
     return Check(
         source=name_of(photos, len(source.paths)),
         backbone=opened.card.handle,
@@ -108,27 +109,78 @@ def check(
         copies=_copies(features, given, measured, kept, report),
         suspicious=found,
         unlike=_unlike(features, given),
-        poor=_poor(features, given, kept, report),
+        poor=tuple(
+            Poor(features.paths[i], given[i], fault)
+            for i, fault in zip(looks.rows.tolist(), looks.faults, strict=True)
+            if fault is not None
+        ),
         classes=CheckedClasses(
             tuple(SmallClass(name, counts[name]) for name in names if counts[name] < _RECOMMENDED),
             tuple(doubtful.same_names(names)),
             apart,
         ),
+        give_aways=given_away,
         seconds=time.perf_counter() - clock,
     )
 
 
-def _judged(clean: Clean, small: Sequence[str]) -> tuple[SuspiciousLabels | None, tuple[Confusable, ...]]:
-    """What cross-validated predictions show of labels and classes; None if there are too few photos."""
-    clean = without_classes(clean, small)
+@dataclass(frozen=True)
+class _Looks:
+    """How n different photos look, in the order of their content hashes.
+
+    Attributes:
+        hashes: `V32` `(n,)`, in ascending order. rows: intp `(n,)`, the first photo of each.
+        faults: of each; None: none. borders: float32 `(n, m)`. properties: of the files.
+    """
+
+    hashes: Hashes
+    rows: npt.NDArray[np.intp]
+    faults: list[Fault | None]
+    borders: npt.NDArray[np.float32]
+    properties: list[Properties]
+
+
+def _looks(features: Features, store: Store, progress: Progress) -> _Looks:
+    """Look at each different photo once."""
+    hashes, rows = np.unique(features.hashes, return_index=True)
+    gallery = Gallery([features.paths[i] for i in rows], hashes, store, progress)
+    edges: list[npt.NDArray[np.float32]] = []
+    faulty: list[Fault | None] = []
+    with readers() as pool:
+        found = list(pool.map(properties, [features.paths[i] for i in rows]))
+    sizes = np.array([(one.width, one.height) for one in found], np.intp).reshape(-1, 2)
+    for start in range(0, len(rows), _CHUNK):
+        some = np.arange(start, min(start + _CHUNK, len(rows)))
+        packed, there = gallery.get(some)
+        pictures = pictures_of(packed)
+        found_here = faults(pictures.grey, sizes[some])
+        faulty += [fault if known else None for fault, known in zip(found_here, there, strict=True)]
+        edges.append(borders(pictures))
+    return _Looks(hashes, rows, faulty, np.concatenate(edges) if edges else np.zeros((0, 1), np.float32), found)
+
+
+def _judged(
+    clean: Clean, looks: _Looks
+) -> tuple[SuspiciousLabels | None, tuple[Confusable, ...], tuple[GiveAway, ...]]:
+    """What cross-validated predictions show of labels, classes and backgrounds; None if there are too few photos."""
     names = clean.classes
     if len(names) < LEAST:
-        return None, ()
+        return None, (), ()
     probabilities = mean_of(cross_validate("logistic", clean, names, 0).held_out)
-    numbers = clean.numbers(names)
-    listed = suspicious(clean.features.paths, numbers, names, probabilities, clean.features.vectors)
+    numbers, paths = clean.numbers(names), clean.features.paths
+    listed = suspicious(paths, numbers, names, probabilities, clean.features.vectors)
     pairs = doubtful.not_told_apart(probabilities, numbers)
-    return listed, tuple(Confusable((names[a], names[b]), share, interval) for a, b, share, interval in pairs)
+    accuracy = float((probabilities.argmax(axis=1) == numbers).mean())
+    places = np.searchsorted(looks.hashes, clean.features.hashes)
+    given_away = (
+        give_away("borders", clean, looks.borders[places], accuracy),
+        give_away("file properties", clean, described([looks.properties[i] for i in places], paths), accuracy),
+    )
+    return (
+        listed,
+        tuple(Confusable((names[a], names[b]), share, interval) for a, b, share, interval in pairs),
+        tuple(one for one in given_away if one is not None),
+    )
 
 
 def _copies(
@@ -157,32 +209,3 @@ def _unlike(features: Features, labels: Sequence[str]) -> tuple[Unlike, ...]:
     return tuple(
         Unlike(features.paths[i], labels[i], cosine) for i, cosine in doubtful.unlike(features.vectors, numbers)
     )
-
-
-def _poor(features: Features, labels: Sequence[str], store: Store, progress: Progress) -> tuple[Poor, ...]:
-    """Photos that show little; each file once."""
-    hashes, rows = np.unique(features.hashes, return_index=True)
-    gallery = Gallery([features.paths[i] for i in rows], hashes, store, progress)
-    made = []
-    with readers() as pool:
-        for start in range(0, len(rows), _CHUNK):
-            some = np.arange(start, min(start + _CHUNK, len(rows)))
-            thumbnails, there = gallery.get(some)
-            sizes = list(pool.map(_size, [features.paths[rows[i]] for i in some]))
-            for i, known, fault in zip(
-                some, there, faults(pictures_of(thumbnails).grey, np.array(sizes, np.intp)), strict=True
-            ):
-                if known and fault is not None:
-                    made.append((int(rows[i]), fault))
-    return tuple(Poor(features.paths[i], labels[i], fault) for i, fault in sorted(made))
-
-
-def _size(path: str) -> tuple[int, int]:
-    """Width and height of a photo from its header; zeros if that cannot be read. Runs in the pool's threads."""
-    try:
-        data = images.read(path)
-        if isinstance(data, bytes):
-            return open_header(sniff(data[:32]), io.BytesIO(data)).size
-    except Exception:  # Pillow raises anything on damaged headers; the photo itself was readable
-        pass
-    return 0, 0

@@ -29,7 +29,7 @@ def page(found: Check, day: date, paths: bool) -> str:
         "copies": found.copies,
         "unlike": found.unlike,
         "poor": found.poor,
-        "classes": classes.small or classes.same_names or classes.not_told_apart,
+        "classes": classes.small or classes.same_names or classes.not_told_apart or found.give_aways,
         "skipped": found.photos.skipped,
     }
     return (

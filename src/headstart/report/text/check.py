@@ -11,6 +11,10 @@ from headstart.safety.printable import counted, percent
 
 _SHOWN = 10
 _MEMBERS = 4
+_GIVEN_AWAY = {
+    "borders": "the borders of the photos",
+    "file properties": "properties of the files (size, format, camera, name)",
+}
 
 
 def text(found: Check, width: int = ENDLESS) -> str:
@@ -78,6 +82,12 @@ def _classes(found: Check) -> list[str]:
         f"Classes {one.classes[0]} and {one.classes[1]} cannot be told apart: {percent(one.accuracy)} right "
         f"(95 % interval {percent(one.interval[0])} to {percent(one.interval[1])}), where guessing gives 50 %."
         for one in classes.not_told_apart
+    ]
+    lines += [
+        f"The class can be told from {_GIVEN_AWAY[one.kind]} alone: {percent(one.accuracy)} right, 95 % interval "
+        f"{percent(one.interval[0])} to {percent(one.interval[1])}, where guessing gives {percent(one.chance)}. On "
+        "photos from elsewhere a classifier may do worse than its figures."
+        for one in found.give_aways
     ]
     return ["\n".join(lines)] if lines else []
 
