@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageColor, ImageFilter
+from PIL import Image, ImageColor, ImageDraw, ImageFilter
 
 import headstart
 from headstart.backbones.base import Backbone, Tag, Vectors
@@ -170,4 +170,19 @@ def spoilt_photos(folder: Path, tiles: Path) -> Path:
     (folder / "train" / "Temples").mkdir()
     shutil.move(temple / "09.png", folder / "train" / "Temples")
     (flower / "empty.jpg").touch()
+    return folder
+
+
+def given_away(folder: Path) -> Path:
+    """24 dark JPEGs of boxes and 24 bright PNGs of discs: the background or the format is enough; returns the folder."""
+    rng = np.random.default_rng(0)
+    for i in range(48):
+        bright = i % 2
+        picture = Image.fromarray(rng.integers(0, 40, (96, 96, 3)).astype(np.uint8) + np.uint8(30 + 120 * bright))
+        pen = ImageDraw.Draw(picture)
+        colour = tuple(rng.integers(100, 256, 3).tolist())
+        (pen.ellipse if bright else pen.rectangle)((30, 30, 66, 66), fill=colour)
+        path = folder / ("disc" if bright else "box") / f"{i:02}.{'png' if bright else 'jpg'}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path)
     return folder

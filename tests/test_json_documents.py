@@ -17,6 +17,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from headstart.apps.cli.commands import app
+from fakes import given_away, spoilt_photos
 from headstart.photos.samples import find
 from hub_server import MODEL, serving, stand_alone, tar
 
@@ -161,7 +162,7 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
     yield "export", [run("export", model), written, run("export", "--check", out)]
     yield "embed", [run("embed", broken / "train", "-o", work / "vectors.npz")]
     yield "similar", [run("similar", photos[0], broken / "train")]
-    yield "check", [run("check", spoilt(work, tiles))]
+    yield "check", [run("check", spoilt_photos(work / "spoilt", tiles)), run("check", given_away(work / "given"))]
     yield "classify", [run("classify", *photos, broken / "train" / "temple" / "empty.jpg")]
     yield "models", [run("models", "resnet", "--limit", "0"), run("models", "--source", "claim", "--max-params", "9M")]
     yield (
@@ -189,13 +190,6 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
     (work / "home" / "compiled").unlink()  # so that it is not cleared for the other tests
     yield "cache clear", [run("cache", "clear"), run("cache", "clear", "--all")]
     yield "doctor", [run("doctor")]
-
-
-def spoilt(work: Path, tiles: Path) -> Path:
-    """Photos of two classes with a copy, a poor photo, a wrong label and others that `check` finds."""
-    from fakes import spoilt_photos
-
-    return spoilt_photos(work / "spoilt", tiles)
 
 
 def toy_backbone(work: Path, number: int = 0) -> Path:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 import headstart
-from fakes import spoilt_photos
+from fakes import given_away, spoilt_photos
 from headstart.classifier.checked import Check
 from headstart.errors import DataError
 from headstart.photos import fixes
@@ -194,14 +194,7 @@ def test_a_photo_from_elsewhere_is_unlike() -> None:
 
 
 def test_backgrounds_and_files_that_give_the_class_away(tmp_path: Path, graphs: Path) -> None:
-    rng = np.random.default_rng(0)
-    for i in range(48):
-        name = ("disc", "box")[i % 2]
-        picture = Image.fromarray(rng.integers(0, 40, (96, 96, 3)).astype(np.uint8) + np.uint8(30 + 120 * (i % 2)))
-        colour = tuple(rng.integers(100, 256, 3).tolist())
-        (ImageDraw.Draw(picture).ellipse if i % 2 else ImageDraw.Draw(picture).rectangle)((30, 30, 66, 66), fill=colour)
-        (tmp_path / name).mkdir(exist_ok=True)
-        picture.save(tmp_path / name / f"{i:02}.{'png' if i % 2 else 'jpg'}")
+    given_away(tmp_path)
     found = headstart.check(tmp_path, progress=False)
     assert [one.kind for one in found.give_aways] == ["borders", "file properties"]
     assert all(one.interval[0] > 0.75 > one.chance == 0.5 for one in found.give_aways)

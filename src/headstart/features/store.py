@@ -5,6 +5,7 @@
       vectors/<card key>/vectors.*      content hash -> float32 vector (`records`)
       paths/paths.*                     path, size and times -> content hash, so that unchanged files are not read again
       compiled/*.compiled               graphs as the engine compiled them
+      copies/                           thumbnails of photos, and which of them are nearly the same (`trust.copies`)
 
 Photos are identified by the SHA-256 of their bytes and models by their card's key; names and classes are not stored.
 """
@@ -72,6 +73,11 @@ class Store:
     def compiled(self) -> Path:
         """Folder for compiled graphs."""
         return self.folder / "compiled"
+
+    @property
+    def copies(self) -> Path:
+        """Folder for what is known of photos that are nearly the same."""
+        return self.folder / "copies"
 
     def refresh(self) -> None:
         """Read what this and other processes have written since the last call."""
@@ -212,17 +218,18 @@ class Store:
                 table.compact()
                 atomic.sweep(path, _LEFT_SECONDS)
             self._path_table().compact()
-            for compiled in self.compiled.glob("*"):
-                if compiled.stat().st_mtime < limit:
-                    _remove(compiled)
-            atomic.sweep(self.compiled, _LEFT_SECONDS)
+            for entry in (*self.compiled.glob("*"), *self.copies.glob("*.json")):
+                if entry.stat().st_mtime < limit:
+                    _remove(entry)
+            for folder in (self.compiled, self.copies):
+                atomic.sweep(folder, _LEFT_SECONDS)
         self.refresh()
         return before - self.size
 
     def clear(self) -> None:
-        """Drop all vectors, known files and compiled graphs."""
+        """Drop all vectors, known files, compiled graphs and what is known of copies."""
         with disk_errors(self.folder, "written"):
-            for shelf in (*(self.folder / "vectors").glob("*"), self.folder / "paths"):
+            for shelf in (*(self.folder / "vectors").glob("*"), self.folder / "paths", self.copies):
                 _drop(shelf) if shelf.is_dir() else _remove(shelf)
             for compiled in self.compiled.glob("*"):
                 _remove(compiled)

@@ -23,8 +23,9 @@ _SMOOTH, _FINE, _COARSE = 2.0, 0.8, 2.0
 _STEPS = 4
 #: Side of the square parts that are compared one by one.
 _PART = 8
-#: Parts with a weaker structure (standard deviation, in grey levels) hold mostly noise and are not compared.
-_NOISE = 0.5
+#: Parts with a weaker structure than this (standard deviation, in grey levels), such as the sky, are not compared.
+#: Of the others it is the difference that compression may make, so weak ones count less.
+_NOISE = 1.0
 _LEAST_PARTS = 4
 #: This share of the parts may differ, such as under a caption; the next worst decides.
 _MAY_DIFFER = 0.15
@@ -209,7 +210,8 @@ def _by_parts(first: Floats, second: Floats, inside: Floats) -> Floats:
     one = (one - (_dots(one, weight) / count)[:, :, None]) * weight
     two = (two - (_dots(two, weight) / count)[:, :, None]) * weight
     ones, twos = _dots(one, one), _dots(two, two)
-    found = _dots(one, two) / np.sqrt(np.maximum(ones * twos, 1e-6))
+    grain = count * _NOISE**2
+    found = (_dots(one, two) + grain) / np.sqrt((ones + grain) * (twos + grain))
     strength = np.maximum(ones, twos) / count
     good = (strength > _NOISE**2) & (count > _PART**2 / 2)
     ranked = np.sort(np.where(good, found, np.inf), axis=1)

@@ -21,8 +21,8 @@ _CROPPED = 0.88
 _LEAST = 0.7
 #: Candidates of each picture.
 _NEAREST = 8
-_ROWS = 128
-_CHUNK = 256
+_ROWS, _COLUMNS = 128, 4096
+_CHUNK = 128
 
 
 def candidates(gallery: Gallery, count: int, pool: Executor) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
@@ -40,14 +40,13 @@ def candidates(gallery: Gallery, count: int, pool: Executor) -> tuple[npt.NDArra
         packed, good = gallery.get(rows)
         index[rows] = described(unpacked(packed).grey) * good[:, None]
 
-    def nearest(start: int) -> npt.NDArray[np.intp]:
+    def nearest(start: int) -> npt.NDArray[np.int64]:
         rows = np.arange(start, min(start + _ROWS, count))
         return _nearest(index, rows, unpacked(gallery.get(rows)[0]).grey)
 
-    pairs = np.concatenate([np.empty((0, 3), np.intp), *pool.map(nearest, range(0, count, _ROWS))])
-    pairs[:, :2].sort(axis=1)
-    pairs = np.unique(pairs, axis=0)
-    return pairs[:, :2], pairs[:, 2].astype(bool)
+    codes = np.unique(np.concatenate([np.empty(0, np.int64), *pool.map(nearest, range(0, count, _ROWS))]))
+    first, second = np.divmod(codes // 2, count)
+    return np.stack([first, second], axis=1), codes % 2 == 1
 
 
 def described(grey: Floats, part: float = 1.0) -> Floats:
@@ -60,22 +59,24 @@ def described(grey: Floats, part: float = 1.0) -> Floats:
     return normal
 
 
-def _nearest(index: Floats, rows: npt.NDArray[np.intp], grey: Floats) -> npt.NDArray[np.intp]:
-    """Rows of `(picture, other, mirrored)` for the nearest others of some pictures."""
+def _nearest(index: Floats, rows: npt.NDArray[np.intp], grey: Floats) -> npt.NDArray[np.int64]:
+    """Pairs of some pictures with their nearest others: `2 * (lower * n + higher)`, and 1 more if mirrored."""
     where, others, alike, flipped = [], [], [], []
     for mirrored in (False, True):
         for part in (1.0, _CROPPED):
             query = described(grey[:, :, ::-1] if mirrored else grey, part)
-            similar = query @ index.T
-            similar[np.arange(len(rows)), rows] = 0  # itself
-            own, other = np.divmod(np.flatnonzero(similar.ravel() > _LEAST), len(index))
-            where.append(own)
-            others.append(other)
-            alike.append(similar[own, other])
-            flipped.append(np.full(len(own), mirrored))
+            for start in range(0, len(index), _COLUMNS):
+                similar = query @ index[start : start + _COLUMNS].T
+                own, other = np.nonzero(similar > _LEAST)
+                where.append(own)
+                others.append(other + start)
+                alike.append(similar[own, other])
+                flipped.append(np.full(len(own), mirrored))
     own, other, score, mirror = (np.concatenate(parts) for parts in (where, others, alike, flipped))
     order = np.lexsort((-score, own))
+    order = order[rows[own[order]] != other[order]]  # no picture is its own candidate
     own, other, mirror = own[order], other[order], mirror[order]
     first = np.searchsorted(own, own)  # where each picture's candidates start
     kept = np.arange(len(own)) - first < 2 * _NEAREST  # most are found twice, whole and cropped
-    return np.stack([rows[own[kept]], other[kept], mirror[kept]], axis=1)
+    one, two = rows[own[kept]], other[kept]
+    return np.unique(2 * (np.minimum(one, two) * len(index) + np.maximum(one, two)) + mirror[kept])

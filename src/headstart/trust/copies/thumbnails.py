@@ -27,8 +27,6 @@ _COLOUR = 4
 _PIXELS = SIDE**2 + 2 * (SIDE // _COLOUR) ** 2
 #: Bytes of a thumbnail: its pixels, then when and by which camera it was taken.
 WIDTH = _PIXELS + FACTS
-#: Folder in the store.
-FOLDER = "copies"
 _VIEW = View(SIDE, SIDE)
 _CHUNK = 256
 #: From so many photos on it takes more than a few seconds.
@@ -84,7 +82,7 @@ class Gallery:
 
     def __init__(self, paths: Sequence[str], hashes: Hashes, store: Store, progress: Progress) -> None:
         self._hashes: list[bytes] = hashes.tolist()
-        self._table = Records(store.folder / FOLDER, "thumbnails", WIDTH)
+        self._table = Records(store.copies, "thumbnails", WIDTH)
         self._held: dict[bytes, Bytes] = {}
         new = np.flatnonzero(self._table.find(self._hashes) < 0).tolist()
         if len(new) > _MANY:
