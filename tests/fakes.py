@@ -174,7 +174,7 @@ def spoilt_photos(folder: Path, tiles: Path) -> Path:
 
 
 def given_away(folder: Path) -> Path:
-    """24 dark JPEGs of boxes and 24 bright PNGs of discs: the background or the format is enough; returns the folder."""
+    """24 dark JPEGs of boxes, 24 bright PNGs of discs: the background or the format is enough; returns the folder."""
     rng = np.random.default_rng(0)
     for i in range(48):
         bright = i % 2

@@ -16,8 +16,8 @@ from urllib.parse import quote
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from headstart.apps.cli.commands import app
 from fakes import given_away, spoilt_photos
+from headstart.apps.cli.commands import app
 from headstart.photos.samples import find
 from hub_server import MODEL, serving, stand_alone, tar
 
