@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageColor
+from PIL import Image, ImageColor, ImageDraw, ImageFilter
 
 import headstart
 from headstart.backbones.base import Backbone, Tag, Vectors
@@ -143,3 +144,45 @@ def training_of(backbone: Backbone, photos: object, labels: object = None, **set
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("headstart.backbones.load", lambda *_, **__: backbone)
         return headstart.train(photos, labels, **settings)  # type: ignore[arg-type]
+
+
+def spoilt_photos(folder: Path, tiles: Path) -> Path:
+    """The tiles with faults that `headstart check` finds; returns the folder.
+
+    Of 12 tiles each, `train/temple` has three flowers and `train/flower` two temples (`wrong-*.png`). Copies:
+    `temple/copy.jpg`, `flower/mirrored.jpg` of a temple, and `test/temple/same.png` of the train part. Poor:
+    `flower/{dark,blank,blurred,tiny}.png`. `flower/empty.jpg` is empty. The class `Temples` has one photo.
+    """
+    shutil.copytree(tiles, folder)
+    temple, flower = folder / "train" / "temple", folder / "train" / "flower"
+    for source, target, numbers in ((flower, temple, (5, 7, 10)), (temple, flower, (5, 8))):
+        for number in numbers:
+            (source / f"{number:02}.png").rename(target / f"wrong-{number}.png")
+    Image.open(temple / "06.png").convert("RGB").save(temple / "copy.jpg", quality=60)
+    mirrored = Image.open(temple / "07.png").convert("RGB").transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    mirrored.save(flower / "mirrored.jpg", quality=90)
+    shutil.copy(temple / "10.png", folder / "test" / "temple" / "same.png")
+    other = Image.open(flower / "04.png").convert("RGB")
+    other.point([value // 8 for value in range(256)] * 3).save(flower / "dark.png")
+    Image.new("RGB", (200, 200), "grey").save(flower / "blank.png")
+    other.filter(ImageFilter.GaussianBlur(other.width / 10)).save(flower / "blurred.png")
+    other.resize((40, 40)).save(flower / "tiny.png")
+    (folder / "train" / "Temples").mkdir()
+    shutil.move(temple / "09.png", folder / "train" / "Temples")
+    (flower / "empty.jpg").touch()
+    return folder
+
+
+def given_away(folder: Path) -> Path:
+    """24 dark JPEGs of boxes, 24 bright PNGs of discs: the background or the format is enough; returns the folder."""
+    rng = np.random.default_rng(0)
+    for i in range(48):
+        bright = i % 2
+        picture = Image.fromarray(rng.integers(0, 40, (96, 96, 3)).astype(np.uint8) + np.uint8(30 + 120 * bright))
+        pen = ImageDraw.Draw(picture)
+        colour = tuple(rng.integers(100, 256, 3).tolist())
+        (pen.ellipse if bright else pen.rectangle)((30, 30, 66, 66), fill=colour)
+        path = folder / ("disc" if bright else "box") / f"{i:02}.{'png' if bright else 'jpg'}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path)
+    return folder

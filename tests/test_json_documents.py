@@ -16,6 +16,7 @@ from urllib.parse import quote
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from fakes import given_away, spoilt_photos
 from headstart.apps.cli.commands import app
 from headstart.photos.samples import find
 from hub_server import MODEL, serving, stand_alone, tar
@@ -165,6 +166,7 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
     yield "export", [run("export", model), written, run("export", "--check", out)]
     yield "embed", [run("embed", broken / "train", "-o", work / "vectors.npz")]
     yield "similar", [run("similar", photos[0], broken / "train")]
+    yield "check", [run("check", spoilt_photos(work / "spoilt", tiles)), run("check", given_away(work / "given"))]
     yield "classify", [run("classify", *photos, broken / "train" / "temple" / "empty.jpg")]
     yield "models", [run("models", "resnet", "--limit", "0"), run("models", "--source", "claim", "--max-params", "9M")]
     yield (

@@ -45,6 +45,7 @@ MESSAGES = (
     "samples list",
     "embed TILES/train -o WORK/vectors.npz",
     "similar TILES/train/flower/00.png TILES/test",
+    "check TILES",
     "cache info",
     "doctor",
 )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from headstart.backbones import Options
     from headstart.backbones.catalogue import search
     from headstart.classifier.as_is import classify
+    from headstart.classifier.checking import check
     from headstart.classifier.classifier import Classifier
     from headstart.classifier.comparing import compare
     from headstart.classifier.exporting import Exporter
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 # Those of headstart.sklearn are not listed, nor in `dir`: without their extra, `import *` and `help` would fail.
 __all__ = [
-    "Classifier", "HeadstartError", "HeadstartWarning", "Options", "classify", "compare", "embed", "load",
+    "Classifier", "HeadstartError", "HeadstartWarning", "Options", "check", "classify", "compare", "embed", "load",
     "load_backbone", "search", "similar", "train",
 ]  # fmt: skip
 __version__ = "0.1.0"
@@ -42,6 +43,7 @@ _HOMES = {
     "HeadstartWarning": "headstart.errors",
     "HeadstartHead": "headstart.sklearn",
     "Options": "headstart.backbones",
+    "check": "headstart.classifier.checking",
     "classify": "headstart.classifier.as_is",
     "compare": "headstart.classifier.comparing",
     "embed": "headstart.features.embedder",

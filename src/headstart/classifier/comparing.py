@@ -52,6 +52,7 @@ def compare(
     seed: int = 0,
     skip_small_classes: bool = False,
     keep_copies: bool = False,
+    fixes: str | Path | None = None,
     unpack: bool = False,
     quick: bool = False,
     learning_curve: bool = False,
@@ -78,6 +79,7 @@ def compare(
         seed: random seed of the share and of the folds.
         skip_small_classes: leave out classes with fewer than two different photos, instead of raising an error.
         keep_copies: do not look for photos that are nearly the same, see `training.train`.
+        fixes: a CSV of photos to leave out or to relabel, see `training.train`.
         unpack: if `photos` or `test` is a zip or tar, unpack it beside itself first; never twice.
         quick: rank on a small share first; the best third goes on.
         learning_curve: also follow the best one's accuracy against the number of photos.
@@ -110,7 +112,7 @@ def compare(
     if unpack:
         photos, test = unpacked(photos, report), unpacked(test, report)
     clock = time.perf_counter()
-    source = read_source(photos, labels, Selection(test, fraction, seed, skip_small_classes), report)
+    source = read_source(photos, labels, Selection(test, fraction, seed, skip_small_classes, fixes), report)
     job.scan_seconds = time.perf_counter() - clock
     name = name_of(photos, len(source.paths))
     opened = job.open(handles)
@@ -138,6 +140,7 @@ def compare(
         fraction=fraction or 1.0,
         skip_small_classes=skip_small_classes,
         keep_copies=keep_copies,
+        fixes=None if fixes is None else str(fixes),
         view=view,
         notes=(*source.notes, *job.notes),
         learning_curve=found,

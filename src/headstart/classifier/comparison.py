@@ -139,6 +139,7 @@ class Comparison(Reported):
         command: how to run it again; empty: from Python.
         skip_small_classes: whether classes with too few photos were left out.
         keep_copies: whether photos that are nearly the same counted as different ones.
+        fixes: the CSV of photos that were left out or relabelled, or None.
     """
 
     source: str
@@ -158,6 +159,7 @@ class Comparison(Reported):
     measured_on: str | None = None
     skip_small_classes: bool = False
     keep_copies: bool = False
+    fixes: str | None = None
 
     def __repr__(self) -> str:
         best = f"{label(self.best, self.entries)}, {self.best.evaluation.summary}"

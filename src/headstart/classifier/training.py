@@ -204,6 +204,7 @@ def train(
     seed: int = 0,
     skip_small_classes: bool = False,
     keep_copies: bool = False,
+    fixes: str | Path | None = None,
     unpack: bool = False,
     overwrite: bool = False,
     learning_curve: bool = False,
@@ -229,6 +230,7 @@ def train(
         skip_small_classes: leave out classes with fewer than two different photos, instead of raising an error.
         keep_copies: do not look for photos that are nearly the same; else these stay together, and training photos
             that are nearly the same as photos measured on are left out.
+        fixes: a CSV of photos to leave out or to relabel, as `headstart check --write` proposes it.
         unpack: if `photos` or `test` is a zip or tar, unpack it beside itself first; never twice.
         overwrite: replace a classifier saved in `output`.
         learning_curve: also follow the accuracy against the number of photos.
@@ -260,7 +262,7 @@ def train(
     if unpack:
         photos, test = unpacked(photos, report), unpacked(test, report)
     clock = time.perf_counter()
-    source = read_source(photos, labels, Selection(test, fraction, seed, skip_small_classes), report)
+    source = read_source(photos, labels, Selection(test, fraction, seed, skip_small_classes, fixes), report)
     scanned = time.perf_counter()
     opened = backbones.load(backbone, folder=kept.compiled, options=options, progress=report).with_fit(view)
     ready = time.perf_counter()

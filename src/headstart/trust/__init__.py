@@ -1,1 +1,1 @@
-"""Whether the photos and the answers can be trusted: near duplicates, unknown photos, what a model looks at."""
+"""Whether the photos and the answers can be trusted: copies, wrong labels, unknown photos, what a model looks at."""

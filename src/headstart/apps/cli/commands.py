@@ -10,6 +10,7 @@ from headstart import __version__
 from headstart.apps.cli.backbones import backbones
 from headstart.apps.cli.board import board
 from headstart.apps.cli.cache import cache
+from headstart.apps.cli.check import check
 from headstart.apps.cli.compare import compare
 from headstart.apps.cli.completion import completion
 from headstart.apps.cli.demo import demo
@@ -55,7 +56,7 @@ def help_(context: click.Context, words: Sequence[str]) -> None:
 
 
 for command in (
-    demo, classify, train, compare, evaluate, predict, explain, export, board, embed, similar, models, backbones,
+    demo, classify, check, train, compare, evaluate, predict, explain, export, board, embed, similar, models, backbones,
     samples, cache, doctor, completion,
 ):  # fmt: skip
     app.add_command(command)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @options.seed
 @options.skip_small_classes
 @options.keep_copies
+@options.fixes
 @options.unpack
 @option(
     "--quick", group=options.MEASURING, is_flag=True,

@@ -78,6 +78,10 @@ keep_copies = option(
     "--keep-copies", group=MEASURING, is_flag=True,
     help="Do not look for photos that are nearly the same (altered copies, bursts), which make the figures too good.",
 )  # fmt: skip
+fixes = option(
+    "--fixes", group=MEASURING, type=PATH, metavar="FILE",
+    help="Leave out or relabel the photos that this CSV file lists; `headstart check --write` makes one.",
+)  # fmt: skip
 unpack = option("--unpack", is_flag=True, help="Unpack PHOTOS first if it is a zip or tar, into a folder beside it.")
 seed = option(
     "--seed", group=MEASURING, type=click.IntRange(0, 2**32 - 1), metavar="N", default=0,
@@ -160,7 +164,7 @@ def write_csv(
     """
     from headstart.photos import spreadsheet
 
-    with _writing(path):
+    with writing(path):
         spreadsheet.write(path, classes, rows, more)
 
 
@@ -171,17 +175,18 @@ def check_csv(path: Path | None) -> None:
         DataError: it cannot be written.
     """
     if path is not None:
-        with _writing(path):
+        with writing(path):
             atomic.check_writable(path)
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Turn what goes wrong when a file is written into an error for the user."""
     try:
         yield
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        raise DataError(f"{path} cannot be written: {why}.\nChoose another file with --csv.") from error
+        raise DataError(f"{path} cannot be written: {why}.\nChoose another file.") from error
 
 
 def exit_code(skipped: Sequence[Skipped], strict: bool, used: int = 1) -> int:

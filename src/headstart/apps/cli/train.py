@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @options.seed
 @options.skip_small_classes
 @options.keep_copies
+@options.fixes
 @options.unpack
 @options.learning_curve
 @options.unknown_rate

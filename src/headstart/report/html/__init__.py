@@ -1,4 +1,4 @@
-"""A training, a comparison or an evaluation as one HTML file that needs nothing else: to read, to print, to send."""
+"""A training, a comparison, an evaluation or a check as one HTML file that needs nothing else, to read and to send."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from headstart.disk import atomic
 from headstart.errors import ReportError
 
 if TYPE_CHECKING:
+    from headstart.classifier.checked import Check
     from headstart.classifier.comparison import Comparison
     from headstart.classifier.training import Training
     from headstart.evaluation.results import Measured
     from headstart.trust.explain.explanation import Explanation
 
-__all__ = ["check", "of_comparison", "of_evaluation", "of_training", "write"]
+__all__ = ["check", "of_check", "of_comparison", "of_evaluation", "of_training", "write"]
 
 
 def of_training(training: Training, day: date | None = None, *, paths: bool = False) -> str:
@@ -64,6 +65,19 @@ def of_evaluation(
     content = Markup(notebook.fragment(measured, explanations))
     template = page.templates().get_template("evaluation.html.j2")
     return template.render(title=title, day=day or date.today(), content=content)
+
+
+def of_check(found: Check, day: date | None = None, *, paths: bool = False) -> str:
+    """The report of a look over photos as HTML; only the photos that are shown are opened.
+
+    Args:
+        found: what was found.
+        day: when it was looked for; today if not given.
+        paths: show paths whole. Without it the folders of this machine are left out: a report is made to be sent.
+    """
+    from headstart.report.html import check_page
+
+    return check_page.page(found, day or date.today(), paths)
 
 
 def check(path: str | Path) -> None:

@@ -76,6 +76,7 @@ def cautions(comparison: Comparison) -> str:
     words += ["--fraction", str(comparison.fraction)] if comparison.fraction != 1 else []
     words += ["--skip-small-classes"] if comparison.skip_small_classes else []
     words += ["--keep-copies"] if comparison.keep_copies else []
+    words += ["--fixes", comparison.fixes] if comparison.fixes else []
     words += ["--seed", str(comparison.seed)] if comparison.seed else []
     words += ["--view", comparison.view] if comparison.view != "squash" else []
     words += ["--layers", best.card.layers] if best.card.layers != "last" else []
