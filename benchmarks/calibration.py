@@ -50,7 +50,7 @@ def measured(kind: str, draw: Draw, seed: int) -> list[float]:
     x, y, rest, truth = draw
     folds = min(folds_for(len(y)), int(np.bincount(y).min()))
     started = time.process_time()
-    head = fit(kind, x, y, stratified_folds(y, [int(i).to_bytes(4) for i in range(len(y))], folds, seed)).head  # type: ignore[arg-type]
+    head = fit(kind, x, y, stratified_folds(y, [int(i).to_bytes(4, "big") for i in range(len(y))], folds, seed)).head  # type: ignore[arg-type]
     seconds = time.process_time() - started
     p, scores = head.predict_proba(rest), head.scores(rest)
     best = softmax(scores / np.float32(fit_temperature(scores, truth)))
