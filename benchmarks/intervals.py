@@ -75,7 +75,9 @@ def features(name: str) -> Clean:
     assert source.test is not None
     photos = PhotoSet(source.train.paths + source.test.paths, source.train.labels + source.test.labels)
     x, _, hashes = vectors(photos)
-    found = Features(photos.paths, np.arange(len(photos)), x, tuple(hashes), (), 0, len(photos), 0, 0.0)
+    found = Features(
+        photos.paths, np.arange(len(photos)), x, np.frombuffer(b"".join(hashes), "V32"), (), 0, len(photos), 0, 0.0
+    )
     return without_conflicts(found, photos.labels)
 
 
