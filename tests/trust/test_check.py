@@ -189,7 +189,9 @@ def test_a_photo_from_elsewhere_is_unlike() -> None:
     vectors = (1 + 0.2 * rng.random((60, 50))).astype(np.float32)
     vectors[17] = rng.random(50)
     labels = np.repeat([0, 1], 30)
-    assert unlike(vectors, labels)[0][0] == 17
+    found = unlike(vectors, labels)
+    assert found[0][0] == 17
+    assert len(found) <= 4
     assert unlike(vectors[:9], labels[:9]) == []
 
 
