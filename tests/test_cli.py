@@ -17,6 +17,7 @@ import pytest
 
 import headstart
 from command_line import read_terminal
+from headstart.trust import blanks
 
 HEADSTART = str(Path(sys.executable).with_name("headstart"))
 
@@ -85,7 +86,7 @@ def test_evaluate_and_predict_use_what_was_saved(model: Path, tiles: Path, tmp_p
     predicted = json.loads(run("predict", model, tiles / "test", "--json").stdout)
     assert predicted["photos"]["used"] == 24
     first = predicted["predictions"][0]
-    assert set(first) == {"path", "predicted", "probability", "probabilities", "unsure"}
+    assert set(first) == {"path", "predicted", "probability", "probabilities", "unknown", "unsure"}
     assert first["probability"] == max(first["probabilities"].values())
     assert sum(first["probabilities"].values()) == pytest.approx(1)
     table = tmp_path / "out.csv"
@@ -93,7 +94,7 @@ def test_evaluate_and_predict_use_what_was_saved(model: Path, tiles: Path, tmp_p
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["path"] for row in rows] == [one["path"] for one in predicted["predictions"]]
-    assert list(rows[0]) == ["path", "label", "probability", "flower", "temple"]
+    assert list(rows[0]) == ["path", "label", "probability", "unknown", "flower", "temple"]
 
 
 def test_classify_names_what_the_network_sees(samples: dict[str, Path]) -> None:
@@ -113,9 +114,10 @@ def test_cache_shows_checks_and_clears(tiles: Path, home: Path) -> None:
     assert run("train", tiles).returncode == 0
     info = json.loads(run("cache", "info", "--json").stdout)
     assert info["path"] == str(home)
-    assert info["vectors"] == 48
+    total = 48 + len(blanks.pictures())
+    assert info["vectors"] == total
     assert info["bytes"] > 48 * 1280 * 4
-    assert [(card["backbone"], card["vectors"]) for card in info["shelves"]] == [("builtin:efficientnet-lite0", 48)]
+    assert [(card["backbone"], card["vectors"]) for card in info["shelves"]] == [("builtin:efficientnet-lite0", total)]
     assert run("cache", "verify").returncode == 0
     (values,) = (home / "vectors").glob("*/vectors.values")
     data = bytearray(values.read_bytes())
@@ -125,7 +127,7 @@ def test_cache_shows_checks_and_clears(tiles: Path, home: Path) -> None:
     assert result.returncode == 1
     assert json.loads(result.stdout)["damaged"] == 1
     assert run("cache", "prune").returncode == 0
-    assert json.loads(run("cache", "info", "--json").stdout)["vectors"] == 47
+    assert json.loads(run("cache", "info", "--json").stdout)["vectors"] == total - 1
     assert json.loads(run("train", tiles, "--json").stdout)["features"]["computed"] == 1
     (home / "compiled").unlink()  # a link to what other tests share
     assert run("cache", "clear").returncode == 0

@@ -37,12 +37,12 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_copies_are_sorted_and_the_originals_stay(model: Path, inbox: Path, tmp_path: Path) -> None:
     before = files(inbox)
-    code, _ = run("predict", model, inbox, "--copy-to", tmp_path / "sorted")
+    code, _ = run("predict", model, inbox, "--copy-to", tmp_path / "sorted", "--unknown-rate", "0")
     assert (code, files(inbox)) == (0, before)
     copied = files(tmp_path / "sorted")
     assert sorted(copied) == ["flower/00.png", "temple/00.png"]
     assert set(copied.values()) == {before["of flower/00.png"], before["of temple/00.png"]}
-    run("predict", model, inbox, "--copy-to", tmp_path / "sorted")
+    run("predict", model, inbox, "--copy-to", tmp_path / "sorted", "--unknown-rate", "0")
     assert files(tmp_path / "sorted") == copied, "what is there is not copied again"
 
 
@@ -63,7 +63,8 @@ def test_a_folder_inside_the_photos_is_refused(model: Path, inbox: Path) -> None
 
 def test_what_is_unsure_is_marked_everywhere(model: Path, inbox: Path, tmp_path: Path) -> None:
     sure = "1.0"  # no probability reaches it
-    _, printed = run("predict", model, inbox, "--min-confidence", sure, "--copy-to", tmp_path / "sorted", "--json")
+    options = ("--min-confidence", sure, "--unknown-rate", "0")
+    _, printed = run("predict", model, inbox, *options, "--copy-to", tmp_path / "sorted", "--json")
     document = json.loads(printed)
     assert [one["unsure"] for one in document["predictions"]] == [True, True]
     assert document["copied_to"] == str(tmp_path / "sorted")

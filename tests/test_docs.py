@@ -39,7 +39,7 @@ def desk(tiles: Path, tmp_path: Path, samples: dict[str, Path], monkeypatch: pyt
 
 def test_the_readmes_commands_run(desk: Path) -> None:
     lines = [line for block in blocks("console") for line in block.splitlines() if line.startswith("$ headstart")]
-    assert len(lines) == 7
+    assert len(lines) == 8
     for line in lines:
         command = shlex.split(line.removeprefix("$ "), comments=True)
         command[0] = str(Path(sys.executable).with_name("headstart"))

@@ -156,7 +156,11 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
     )
     yield "evaluate", [run("evaluate", model, broken), run("evaluate", model, tiles / "train")]
     sort = ["--min-confidence", "0.99", "--copy-to", work / "sorted"]
-    yield "predict", [run("predict", model, broken / "train"), run("predict", model, tiles / "test", *sort)]
+    yield (
+        "predict",
+        [run("predict", model, broken / "train", "--nearest", "2"), run("predict", model, tiles / "test", *sort)],
+    )
+    yield "explain", [run("explain", model, broken / "train" / "temple", "-o", work / "maps")]
     out = work / "out"
     written = run("export", model, "--to", "onnx,coreml,arrays", "-o", out, "--photos", tiles / "test")
     yield "export", [run("export", model), written, run("export", "--check", out)]

@@ -35,6 +35,7 @@ MESSAGES = (
     "evaluate missing TILES",
     "predict MODEL TILES/test",
     "predict MODEL missing.jpg",
+    "explain MODEL TILES/test/flower/00.png -o WORK/heat.png",
     "classify TILES/test/flower --top 2",
     "models mobilenet --limit 5",
     "models --best --max-params 5M",

@@ -20,6 +20,9 @@ from headstart.photos.images import Images
 __all__ = ["CLAUSES", "check_backbone", "noise"]
 
 _COUNT = 6
+#: Difference between vectors and the means of maps that is rounding, as a share of the largest number: quantised models
+#: and bfloat16 round.
+_ROUNDING = 0.05
 
 
 def noise(backbone: Backbone) -> Images:
@@ -124,6 +127,18 @@ def _classes(backbone: Backbone, pictures: Images) -> None:
     _expect(np.allclose(sums, 1, rtol=1e-4), f"probabilities that sum to 1, received sums {sums}")
 
 
+def _mapped(backbone: Backbone, pictures: Images) -> None:
+    maps, vectors = backbone.maps(pictures), backbone.embed(pictures)
+    if maps is None:
+        return
+    fits = maps.ndim == 4 and (maps.shape[0], maps.shape[3]) == vectors.shape
+    _expect(fits, f"maps (n, height, width, dim) for vectors of shape {vectors.shape}, received {maps.shape}")
+    off = float(np.abs(maps.mean(axis=(1, 2)) - vectors).max() / np.abs(vectors).max())
+    _expect(
+        off < _ROUNDING, f"maps whose means are the vectors, received a difference of {off:.3f} of the largest number"
+    )
+
+
 def _same(received: np.ndarray, expected: np.ndarray, what: str) -> None:
     same = received.shape == expected.shape and np.array_equal(received, expected)
     _expect(same, f"the same bits for {what}; received others")
@@ -153,4 +168,5 @@ CLAUSES: dict[str, Callable[[Backbone, Images], None]] = {
     "an error in the stream comes out": _failing,
     "other than the card's pictures are refused": _refusing,
     "its own classes are probabilities with names": _classes,
+    "the means of its maps are its vectors": _mapped,
 }

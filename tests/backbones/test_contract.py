@@ -88,6 +88,11 @@ class Broken(FakeBackbone):
         p = super().classify(images)
         return p * 2 if self.clause == "its own classes are probabilities with names" else p
 
+    def maps(self, images: Images) -> Vectors | None:
+        if self.clause != "the means of its maps are its vectors":
+            return None
+        return np.full((len(images), 3, 3, self.card.dim), 1000, np.float32)
+
 
 @pytest.mark.parametrize("clause", CLAUSES)
 def test_each_clause_notices_a_backbone_that_breaks_it(clause: str) -> None:

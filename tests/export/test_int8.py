@@ -128,7 +128,7 @@ def test_too_large_a_loss_is_refused_with_the_figures() -> None:
         "int8 loses 3.0 points of accuracy: the same class for 96.0% (90.0% to 98.0%) of 100 photos; "
         "accuracy 90.0% (83.0% to 94.0%) in float32, 87.0% (79.0% to 92.0%) in int8; "
         "weights 13.5 MB in float32, 3.5 MB in int8; 30 photos a second in float32, 45 in int8.\n"
-        "Expected at most 2. Use float16, which loses nothing, or a larger --max-loss."
+        "Expected at most 2. Use float16, which changes far less, or a larger --max-loss."
     )
     int8.check(PRICE, max_loss=3.1)
     int8.check(replace(PRICE, accuracy=None))  # 4 points of agreement

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +25,8 @@ from headstart.export.formats import page as writer
 from headstart.export.graph.joined import INPUT, OUTPUT
 from headstart.export.judges import chromium
 from headstart.export.judges import page as judge
+from headstart.export.known import FORMATS
+from headstart.export.proof.child import ask
 from headstart.export.subject import Subject
 from headstart.photos.images import View, load
 from toys import numbers, op
@@ -86,6 +91,27 @@ def browser() -> Iterator[chromium.Chromium]:
     found = chromium.Chromium(["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"])
     yield found
     found.close()
+
+
+def test_the_browser_of_a_page_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tempfile.mkdtemp()  # paths of Chromium's sockets have to be short
+    monkeypatch.setenv("TMPDIR", folder)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    (tmp_path / "page.html").write_text("<p id=check>Not a page of ours.")
+    with pytest.raises(ExportError, match="It reports: Not a page of ours"):
+        ask(FORMATS["page"], tmp_path / "page.html", np.zeros((1, 8, 8, 3), np.uint8), (), VIEW)
+    until = time.monotonic() + 10
+    while os.listdir(folder) and time.monotonic() < until:  # the browser ends a moment after its parent
+        time.sleep(0.05)
+    os.rmdir(folder)
+
+
+def test_a_browser_that_is_closed_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tempfile.mkdtemp()
+    monkeypatch.setenv("TMPDIR", folder)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    chromium.Chromium().close()
+    os.rmdir(folder)
 
 
 def shown(browser: chromium.Chromium, path: Path) -> Any:

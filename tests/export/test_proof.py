@@ -31,12 +31,14 @@ from headstart.export.graph.steps import (
     Unary,
     Value,
 )
+from headstart.export.possible import possible
+from headstart.export.proof import child as proof_child
 from headstart.export.proof import pictures
 from headstart.export.proof.again import check
 from headstart.export.proof.child import Answers
 from headstart.export.proof.verdict import Difference, Proof, judged, limit_for
 from headstart.export.subject import Subject
-from headstart.photos.images import View
+from headstart.photos.images import Fit, View
 from toys import channels_first, conv, model, numbers, op, pooled, save
 from toys import pictures as picture
 
@@ -262,6 +264,12 @@ def test_saturated_probabilities_are_compared_by_their_scores() -> None:
     assert any("scores of photos" in fault for fault in verdict(answers(other), parts).faults)
 
 
+def test_probabilities_that_are_lost_beside_1_are_no_fault() -> None:
+    sure = np.array([[1.0, 1e-17]] * 4)
+    parts = (sure[:2], sure[2:3], sure[3:])
+    assert verdict(answers(np.array([[1.0, 0.0]] * 4)), parts).faults == ()
+
+
 def test_answers_that_depend_on_the_batch_are_a_fault() -> None:
     (fault,) = verdict(answers(RIGHT, RIGHT[::-1] + 1e-3), PARTS).faults
     assert "with the pictures beside it" in fault
@@ -326,6 +334,21 @@ def test_an_export_is_proven_again_without_the_classifier(classifier: Classifier
     assert again.photos == len(pictures.photos_for(classifier, tiles / "test"))
 
 
+@pytest.mark.parametrize("fit", ["squash", "crop", "pad"])
+def test_an_export_that_resizes_is_described_and_proven_as_such(
+    fit: Fit, classifier: Classifier, tiles: Path, tmp_path: Path
+) -> None:
+    fitted = replace(classifier, backbone=classifier.backbone.with_fit(fit))
+    photos = tiles / "test"
+    for with_resize, shape in ((True, "(1, height, width, 3)"), (False, "(n, 32, 32, 3)")):
+        out = tmp_path / f"out-{with_resize}"
+        fitted.export(out, "onnx", photos=photos, with_resize=with_resize, progress=False)
+        readme = (out / "README.md").read_text("utf-8")
+        assert f"- Input `image`: uint8, shape {shape}" in readme
+        assert ("Resize" in readme) != with_resize
+        assert check(out, photos, progress=False).faults == ()
+
+
 def test_photos_that_the_runtime_itself_cannot_open_are_left_out_of_its_own_reading(
     classifier: Classifier, shared: Path, tmp_path: Path
 ) -> None:
@@ -337,6 +360,27 @@ def test_photos_that_the_runtime_itself_cannot_open_are_left_out_of_its_own_read
     assert (proof.photos.pictures, proof.own_reading.pictures) == (3, 2)  # type: ignore[union-attr]
 
 
+def test_files_that_are_no_photos_are_counted(classifier: Classifier, tiles: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "flower"
+    folder.mkdir()
+    (folder / "photo.png").write_bytes((tiles / "test" / "flower" / "00.png").read_bytes())
+    (folder / "broken.jpg").write_text("no photo")
+    with pytest.warns(headstart.HeadstartWarning, match="1 file left out of the proof: not readable as a photo"):
+        found = classifier.export(tmp_path / "out", "arrays", photos=folder, progress=False).to_json()
+    assert found["proven_on"] == 1
+    assert found["notes"] == ["1 file left out of the proof: not readable as a photo."]
+
+
+def test_the_path_of_a_format_that_was_not_written_is_refused(
+    classifier: Classifier, tiles: Path, tmp_path: Path
+) -> None:
+    found = classifier.export(tmp_path / "out", "arrays", photos=tiles / "test", progress=False)
+    assert found.path("arrays").is_file()
+    for name in ("onnx", "onx"):
+        with pytest.raises(ExportError, match=f"has no format '{name}'.\nExpected one of: arrays"):
+            found.path(name)
+
+
 def test_a_changed_file_is_seen(classifier: Classifier, tiles: Path, tmp_path: Path) -> None:
     exported(classifier, tiles, tmp_path / "out")
     file = tmp_path / "out" / "model.onnx"
@@ -344,6 +388,16 @@ def test_a_changed_file_is_seen(classifier: Classifier, tiles: Path, tmp_path: P
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     assert check(tmp_path / "out", progress=False).faults == ("onnx: model.onnx is missing or has changed",)
+
+
+def test_class_names_in_another_order_are_seen(classifier: Classifier, tiles: Path, tmp_path: Path) -> None:
+    exported(classifier, tiles, tmp_path / "out")
+    (tmp_path / "out" / "classes.txt").write_text("temple\nflower\n", "utf-8")
+    found = check(tmp_path / "out", progress=False)
+    assert found.faults == ("classes.txt is missing or has changed",)
+    assert found.to_json()["notes"] == list(found.faults)
+    (tmp_path / "out" / "classes.txt").unlink()
+    assert check(tmp_path / "out", progress=False).faults == found.faults
 
 
 def test_other_photos_than_those_of_the_proof_are_refused(classifier: Classifier, tiles: Path, tmp_path: Path) -> None:
@@ -386,8 +440,16 @@ def test_a_manifest_of_a_stranger_is_checked(
         ("onx", {}, "There is no format 'onx'. Did you mean 'onnx'"),
         ([], {}, "No format is given"),
         ("onnx", {"photos": "/nowhere"}, "nowhere"),
-        ("tflite", {"with_resize": True}, "cannot carry the resizing"),
+        (
+            "tflite",
+            {"with_resize": True},
+            "tflite cannot carry the resizing of photos.\nExpected --with-resize with: openvino, onnx",
+        ),
+        ("page", {"with_resize": True}, "page cannot carry"),
         ("keras", {"precision": "float16"}, "keras cannot be written in float16"),
+        ("onnx", {"precision": "int4"}, "There is no precision 'int4'.\nExpected float32, float16, int8"),
+        ("onnx", {"max_loss": 3.0}, "--max-loss is a limit for int8"),
+        ("arrays", {"precision": "int8"}, "arrays: the head alone stays in float32"),
     ],
 )
 def test_what_cannot_be_done_is_refused(
@@ -395,6 +457,14 @@ def test_what_cannot_be_done_is_refused(
 ) -> None:
     with pytest.raises((ExportError, DataError), match=message):
         classifier.export(tmp_path / "out", formats, progress=False, **settings)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["onnx", "savedmodel", "arrays"])
+def test_a_class_name_of_two_lines_is_refused(name: str, classifier: Classifier, tiles: Path, tmp_path: Path) -> None:
+    two = replace(classifier, classes=("tem\nple", "flower"))
+    with pytest.raises(ExportError, match=r"The class name 'tem\\nple' has a line break"):
+        two.export(tmp_path / "out", name, photos=tiles / "test", progress=False)
     assert not list(tmp_path.iterdir())
 
 
@@ -426,6 +496,16 @@ def test_a_runtime_that_is_missing_is_reported(
     assert "pip install 'headstart[onnx]'" in (tmp_path / "out" / "README.md").read_text("utf-8")
 
 
+def test_the_list_of_formats_names_what_each_needs(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    from headstart.export import known
+
+    monkeypatch.setattr(known, "find_spec", lambda name: None if name in ("flatbuffers", "onnxruntime") else name)
+    notes = {one.format.name: one.note for one in possible(classifier)}
+    assert notes["tflite"] == "to write it: pip install 'headstart[tflite]'"
+    assert notes["onnx"] == "not proven: pip install 'headstart[onnx]'"
+    assert notes["openvino"] == "ready"
+
+
 def test_an_operation_without_a_step_is_one_line(tiles: Path, tmp_path: Path) -> None:
     image = picture(-1, 3, 16, 16)
     x = op.lrn(conv(image, numbers(64, 3, 3, 3)), np.array([1]), 1.0, 0.5, 1.0, 3)
@@ -439,6 +519,18 @@ def test_an_operation_without_a_step_is_one_line(tiles: Path, tmp_path: Path) ->
         "Not in onnx. Formats that still work: openvino, sklearn, arrays.",
     ]
     assert not (tmp_path / "out").exists()
+
+
+def test_a_full_folder_for_temporary_files_is_named(
+    classifier: Classifier, tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("7074816 requested and 102272 written")  # as NumPy words it
+
+    monkeypatch.setattr(proof_child.np, "save", full)
+    with pytest.raises(ExportError, match=r"temporary files cannot be written: no room is left.\nMake room in"):
+        exported(classifier, tiles, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_leaves_nothing(

@@ -15,10 +15,8 @@ import headstart
 import toy_exports
 from headstart.backbones.card import Card
 from headstart.classifier.classifier import Classifier
-from headstart.errors import ExportError
 from headstart.export.formats import onnx as onnx_writer
 from headstart.export.formats import openvino as openvino_writer
-from headstart.export.formats.resizing import check_resizing
 from headstart.export.judges.base import Judge
 from headstart.export.judges.onnx import Judge as OnnxJudge
 from headstart.export.judges.openvino import Judge as OpenVINOJudge
@@ -149,14 +147,6 @@ def photos(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]
             image.crop((0, height // 4, width, 3 * height // 4)).save(folder / f"wide{i}.jpg", quality=95)
             image.crop((width // 4, 0, 3 * width // 4, height)).save(folder / f"tall{i}.jpg", quality=95)
     return [*found, *sorted(folder.iterdir())]
-
-
-@pytest.mark.parametrize("name", ["tflite", "page"])
-def test_formats_that_cannot_resize_name_those_that_can(name: str) -> None:
-    with pytest.raises(ExportError, match=f"^{name} cannot resize photos: expected onnx or openvino"):
-        check_resizing(name, with_resize=True)
-    check_resizing(name, with_resize=False)
-    check_resizing("onnx", with_resize=True)
 
 
 def test_the_input_of_onnx_has_any_height_and_width(tmp_path: Path) -> None:

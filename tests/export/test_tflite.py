@@ -14,7 +14,6 @@ import pytest
 import toy_exports
 from headstart.backbones.graph.metadata import hints_of
 from headstart.backbones.ranges.feeds import Feed
-from headstart.errors import ExportError
 from headstart.export.formats import tflite as writer
 from headstart.export.formats.tflite.operators import Graph
 from headstart.export.graph.builder import UnwritableError
@@ -126,11 +125,6 @@ def test_shapes_in_the_file_are_those_of_one_picture(name: str, tmp_path: Path) 
 
 def test_class_names_are_in_the_file(tmp_path: Path) -> None:
     assert written(tmp_path, "pools").classes() == toy_exports.CLASSES
-
-
-def test_a_class_name_of_two_lines_is_refused() -> None:
-    with pytest.raises(ExportError, match="line break"):
-        writer.encoded(toy_exports.subject("pools").last, ("apple", "pear\ngreen"))
 
 
 def test_the_metadata_are_those_that_headstart_reads_from_other_files(tmp_path: Path) -> None:

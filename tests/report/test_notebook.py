@@ -111,6 +111,8 @@ def test_predictions_and_recognised_photos_are_shown_with_their_probabilities(tm
     assert shown.words.startswith("10 photos predicted red 10 red, 75.0 % 0.jpg")
     assert "and 2 more photos 1 of 11 photos not used: 1 corrupt." in shown.words
     assert len(shown.named("img")) == 8
+    refused = Page(fragment(replace(found, unknown=np.arange(10) < 4)))
+    assert refused.words.startswith("10 photos predicted red 6, unknown (red?) 4 unknown (red?), 75.0 % 0.jpg")
     guesses = tuple(Guess(f"thing {i}", i, 0.5 - i / 10) for i in range(5))
     shown = Page(fragment(Classified("builtin:x", (Recognised("gone.jpg", guesses),), ())))
     assert shown.words.startswith("1 photo classified")

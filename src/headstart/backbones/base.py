@@ -15,6 +15,8 @@ from headstart.errors import BackboneError
 from headstart.photos.images import Fit, Images
 
 Vectors = npt.NDArray[np.float32]
+#: Features at each place of a picture: float32 `(n, height, width, dim)`.
+Maps = npt.NDArray[np.float32]
 Tag = TypeVar("Tag")
 
 
@@ -63,6 +65,18 @@ class Backbone(ABC):
         """
         for tag, images in batches:
             done(tag, self.embed(images))
+
+    def maps(self, images: Images) -> Maps | None:
+        """The maps whose means over height and width are the vectors, apart from rounding.
+
+        Args:
+            images: as for `embed`.
+
+        Returns:
+            float32 `(n, height, width, dim)`, of fewer places than the picture has pixels; None if the vectors are not
+            such means, or the maps are not known.
+        """
+        return None
 
     def release(self) -> None:
         """Free memory; what is freed is created again at the next use."""

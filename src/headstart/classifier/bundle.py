@@ -20,7 +20,8 @@ from headstart.heads.head import Arrays
 from headstart.safety import untrusted
 from headstart.safety.printable import show
 
-FORMAT = 1
+#: 2: with training photos, which readers of format 1 refuse.
+FORMAT = 2
 _MANIFEST = "headstart.json"
 _ARRAYS = "head.safetensors"
 #: Bytes of each file. The confusion matrix of 4,000 classes is 256 MB of JSON; neighbours of a million photos are 4 GB.
@@ -65,7 +66,7 @@ def write(folder: str | Path, manifest: dict[str, Any], arrays: Arrays, overwrit
 
     Args:
         folder: to be made.
-        manifest: what JSON can hold; `format`, `files` and `sha256` are added.
+        manifest: what JSON can hold; `files`, `sha256` and, unless it is there, `format` are added.
         arrays: the head.
         overwrite: replace a bundle that is there, in one step.
 
@@ -77,7 +78,7 @@ def write(folder: str | Path, manifest: dict[str, Any], arrays: Arrays, overwrit
     check_target(folder, overwrite)
     target = Path(os.path.realpath(folder))
     data = save(arrays)
-    manifest = {**manifest, "format": FORMAT, "files": {_ARRAYS: hashlib.sha256(data).hexdigest()}}
+    manifest = {"format": FORMAT, **manifest, "files": {_ARRAYS: hashlib.sha256(data).hexdigest()}}
     manifest["sha256"] = hashlib.sha256(_canonical(manifest)).hexdigest()
     text = _canonical(manifest)
     if len(data) > _MOST[_ARRAYS] or len(text) > _MOST[_MANIFEST]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,14 +15,19 @@ from headstart.backbones.card import Card
 from headstart.classifier import saved
 from headstart.classifier.exporting import Exported, Precision, exporter
 from headstart.classifier.measuring import measure, vectors_of
+from headstart.errors import BundleError, DataError, PhotoError
 from headstart.evaluation.leakage import without_conflicts
+from headstart.evaluation.metrics import Mistake
 from headstart.evaluation.results import Measured, PhotoCounts, Predictions
 from headstart.features.extraction import require_all
 from headstart.features.store import Store
 from headstart.heads.head import Head, HeadChoice
-from headstart.photos.pictures import Pictures, is_one_photo
+from headstart.photos.pictures import Picture, Pictures, is_one_photo
 from headstart.photos.sources import PhotoSet, check_classes, find_files, open_source
 from headstart.progress import Choice, Progress, standard
+from headstart.safety.printable import show
+from headstart.trust.explain.explanation import Explanation, Method, explain, explain_mistakes
+from headstart.trust.unknown import Known, check_rate
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,6 +44,7 @@ class Classifier:
         about: how it was trained and measured; saved with it.
         store: where feature vectors are kept.
         notes: what a user should know of a loaded classifier.
+        known: what it keeps of its training photos, to recognise photos unlike them; None: nothing.
     """
 
     backbone: Backbone
@@ -50,6 +56,7 @@ class Classifier:
     about: saved.TrainingFacts
     store: Store
     notes: tuple[str, ...] = ()
+    known: Known | None = None
 
     def __repr__(self) -> str:
         return f"Classifier({self.card.handle}, {self.choice.kind}, {len(self.classes)} classes)"
@@ -94,10 +101,29 @@ class Classifier:
         found = self._all(photos, progress).probabilities
         return found[0] if is_one_photo(photos) else found
 
-    def predictions(self, photos: Pictures, progress: Choice = None) -> Predictions:
-        """Predict every photo that can be used, and list the others; arguments as of `predict`."""
+    def predictions(
+        self, photos: Pictures, progress: Choice = None, *, nearest: int = 0, unknown_rate: float | None = None
+    ) -> Predictions:
+        """Predict every photo that can be used, and list the others; `unknown` marks those unlike the training photos.
+
+        Args:
+            photos, progress: see `predict`.
+            nearest: how many of the nearest training photos to name for each photo.
+            unknown_rate: share of photos like the training ones that is refused, 0 (none) to 0.5; None: as chosen at
+                the training.
+
+        Raises:
+            BundleError: nearest photos or a share are asked for, and the classifier keeps no training photos.
+        """
         report = standard(progress)
-        answer = self._predicted(photos, report)
+        if unknown_rate is not None:
+            check_rate(unknown_rate)
+        if self.known is None and (nearest or unknown_rate):
+            raise BundleError(
+                "The classifier keeps no training photos: it was trained without them (--unknown-rate 0) or by an "
+                "earlier version.\nTrain it again to find unknown photos and the nearest training photos."
+            )
+        answer = self._predicted(photos, report, nearest, unknown_rate)
         PhotoCounts.of(answer.paths, answer.skipped).warn(report)
         return answer
 
@@ -106,9 +132,20 @@ class Classifier:
         require_all(answer.skipped)
         return answer
 
-    def _predicted(self, photos: Pictures, report: Progress) -> Predictions:
+    def _predicted(
+        self, photos: Pictures, report: Progress, nearest: int = 0, rate: float | None = None
+    ) -> Predictions:
         features = vectors_of(self.backbone, find_files(photos), self.store, report)
-        return Predictions(features.paths, self.head.predict_proba(features.vectors), self.classes, features.skipped)
+        probabilities = self.head.predict_proba(features.vectors)
+        looked = None if self.known is None else self.known.look(features.vectors, nearest, rate)
+        return Predictions(
+            features.paths,
+            probabilities,
+            self.classes,
+            features.skipped,
+            None if looked is None or rate == 0 else looked.unknown,
+            looked.nearest if looked is not None and nearest else None,
+        )
 
     def evaluate(
         self, photos: Pictures | PhotoSet, labels: Iterable[str] | None = None, progress: Choice = None
@@ -130,9 +167,44 @@ class Classifier:
         features = vectors_of(self.backbone, given.paths, self.store, report)
         clean = without_conflicts(features, [given.labels[i] for i in features.rows])
         counts = PhotoCounts(len(given), features.skipped + clean.skipped)
-        measured = replace(measure(self.head, self.classes, clean, counts, self.seen), notes=source.notes)
+        measured = measure(self.head, self.classes, clean, counts, self.seen)
+        unknown = None if self.known is None else self.known.look(clean.features.vectors).unknown
+        measured = replace(measured, notes=source.notes, unknown=unknown)
         measured.warn(report)
         return measured
+
+    def explain(self, photo: Picture, label: str | None = None, method: Method | None = None) -> Explanation:
+        """Which places of a photo speak for a class, as a heat map.
+
+        Args:
+            photo: a path or a picture in memory.
+            label: the class to explain; the predicted one if not given.
+            method: `map`: what the class loses if a place of the backbone's last map is left out (quick);
+                `occlusion`: if a patch covers it (about 200 runs of the backbone). If not given, `map` where the
+                backbone has such a map.
+
+        Raises:
+            DataError: the photo cannot be used, there is no such class, or the backbone has no such map.
+
+        Examples:
+            >>> import headstart
+            >>> trees = headstart.train("photos").classifier
+            >>> heat = trees.explain("new.jpg")
+            >>> heat.label, heat.method
+            ('hemlock', 'map')
+            >>> heat.save("heat.png")
+        """
+        if not is_one_photo(photo):
+            raise DataError("Several photos cannot be explained at once.\nExpected one photo. Call it for each.")
+        (path,) = find_files(photo)
+        try:
+            return explain(self.backbone, self.head, self.classes, path, label, method)
+        except PhotoError as error:
+            raise DataError(f"{show(path)} cannot be used: {error}.\nExpected a photo that can be read.") from error
+
+    def explain_mistakes(self, mistakes: Sequence[Mistake]) -> tuple[Explanation, ...]:
+        """Small heat maps of mistakes for reports, see `headstart.trust.explain.explanation.explain_mistakes`."""
+        return explain_mistakes(self.backbone, self.head, self.classes, mistakes)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Save as a folder of two files, data only.
@@ -144,7 +216,7 @@ class Classifier:
         Raises:
             BundleError: the folder exists or cannot be written.
         """
-        facts = (self.choice, self.head, self.seed, self.about, self.seen)
+        facts = (self.choice, self.head, self.seed, self.about, self.seen, self.known)
         saved.write(folder, saved.Saved(self.card, self.classes, *facts), overwrite)
 
     def export(
@@ -223,4 +295,5 @@ class Classifier:
                 f"Trained in {found.card.precision}, which this processor lacks: vectors are computed in "
                 f"{opened.card.precision} and differ slightly.",
             )
-        return cls(opened, found.head, found.classes, found.choice, found.seed, found.seen, found.about, kept, notes)
+        parts = (found.head, found.classes, found.choice, found.seed, found.seen, found.about)
+        return cls(opened, *parts, kept, notes, found.known)

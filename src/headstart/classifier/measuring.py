@@ -17,11 +17,28 @@ from headstart.features.store import Store
 from headstart.heads import power
 from headstart.heads.head import Head
 from headstart.progress import Progress
+from headstart.trust.copies.thumbnails import Collector
 
 
-def vectors_of(backbone: Backbone, paths: Sequence[str], store: Store, progress: Progress | None = None) -> Features:
-    """Feature vectors of photos, power-normalised: what every head is trained on and applied to."""
-    features = extract(backbone, paths, store, progress)
+def vectors_of(
+    backbone: Backbone,
+    paths: Sequence[str],
+    store: Store,
+    progress: Progress | None = None,
+    compared: bool = False,
+) -> Features:
+    """Feature vectors of photos, power-normalised: what every head is trained on and applied to.
+
+    Args:
+        backbone: computes the vectors. paths: n photos. store: keeps them. progress: receives the progress.
+        compared: whether copies will be looked for among the photos: then thumbnails are made on the way.
+    """
+    collector = Collector(store) if compared and backbone.card.view.fit == "squash" else None
+    try:
+        features = extract(backbone, paths, store, progress, seen=collector)
+    finally:
+        if collector is not None:
+            collector.close()
     power.normalise(features.vectors)
     return features
 

@@ -16,6 +16,8 @@ from headstart.errors import BackboneError, BundleError, HeadError
 from headstart.heads import power
 from headstart.heads.head import Arrays, Head, HeadChoice, Kind, NeighbourHead, from_arrays
 from headstart.safety import untrusted
+from headstart.trust import unknown
+from headstart.trust.unknown import Known
 
 #: Fingerprints of training photos are kept up to this many (8 bytes each), to warn when they are tested on.
 REMEMBERED = 1_000_000
@@ -108,6 +110,7 @@ class Saved:
         seed: of the folds.
         about: how it was trained and measured.
         seen: uint64 `(m,)`, fingerprints of the training photos.
+        known: what is kept of the training photos; None: nothing, as in earlier versions.
     """
 
     card: Card
@@ -117,6 +120,7 @@ class Saved:
     seed: int
     about: TrainingFacts
     seen: npt.NDArray[np.uint64]
+    known: Known | None
 
 
 def write(folder: str | Path, saved: Saved, overwrite: bool = False) -> None:
@@ -129,8 +133,12 @@ def write(folder: str | Path, saved: Saved, overwrite: bool = False) -> None:
         "seed": saved.seed,
         "about": saved.about.to_json(),
         "versions": {name: version_of(name) for name in ("headstart", "numpy", "openvino", "pillow")},
+        "format": 1,
     }
     arrays = {**saved.head.arrays(), _SEEN: saved.seen}
+    if saved.known is not None:
+        manifest |= {"unknown": saved.known.to_json(), "format": bundle.FORMAT}
+        arrays |= saved.known.arrays()
     try:
         _checked(manifest, arrays)  # what could not be read back is not written
     except (KeyError, ValueError, HeadError, BackboneError) as error:
@@ -156,7 +164,8 @@ def _checked(manifest: dict[str, Any], arrays: Arrays) -> Saved:
     given = untrusted.fields({name: manifest[name] for name in _FIELDS}, _FIELDS)
     card, classes = given["card"], given["classes"]
     choice = HeadChoice(given["head"]["kind"], given["head"]["strength"])
-    seen, head = arrays[_SEEN], from_arrays({name: array for name, array in arrays.items() if name != _SEEN})
+    others = (_SEEN, *unknown.ARRAYS) if "unknown" in manifest else (_SEEN,)
+    seen, head = arrays[_SEEN], from_arrays({name: array for name, array in arrays.items() if name not in others})
     if len(set(classes)) != len(classes):
         raise HeadError("a class name occurs twice")
     if seen.dtype != np.uint64 or seen.ndim != 1 or len(seen) > REMEMBERED:
@@ -165,7 +174,8 @@ def _checked(manifest: dict[str, Any], arrays: Arrays) -> Saved:
         raise HeadError("its head is for other vectors or classes than it names")
     if isinstance(head, NeighbourHead) != (choice.kind == "knn"):
         raise HeadError(f"its head is not of the kind {choice.kind}")
-    return Saved(card, classes, choice, head, given["seed"], given["about"], seen)
+    known = Known.read(_dictionary(manifest["unknown"]), arrays, card.dim) if "unknown" in manifest else None
+    return Saved(card, classes, choice, head, given["seed"], given["about"], seen, known)
 
 
 def version_of(name: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart import backbones
+from headstart.backbones.base import Backbone
 from headstart.classifier import bundle
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.measuring import vectors_of
@@ -22,12 +24,16 @@ from headstart.evaluation.results import Measured
 from headstart.evaluation.shown import Reported, presenter
 from headstart.features.extraction import Skipped
 from headstart.features.store import Store
-from headstart.heads.head import Kind
+from headstart.heads.head import Kind, Vectors
 from headstart.photos.archives import unpacked
 from headstart.photos.images import Fit
 from headstart.photos.pictures import Pictures
+from headstart.photos.sources import find_files
 from headstart.progress import Choice, standard
 from headstart.safety.printable import counted
+from headstart.trust import blanks
+from headstart.trust.explain.explanation import Explanation
+from headstart.trust.unknown import RATE, check_rate, learn_known
 
 if TYPE_CHECKING:
     from headstart.evaluation.learning_curve.curve import LearningCurve
@@ -136,6 +142,15 @@ class Training(Reported):
         """How good it is, by cross-validation or on the test photos."""
         return self.trial.measured
 
+    @cached_property
+    def explanations(self) -> tuple[Explanation, ...]:
+        """Heat maps of the most confident mistakes, for reports; computed when they are first read.
+
+        They show what the classifier, trained on all photos, looks at; in cross-validation the mistakes are those of
+        classifiers that were trained without the photo. Empty if the backbone has no map, see `Classifier.explain`.
+        """
+        return self.classifier.explain_mistakes(self.measured.evaluation.mistakes)
+
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Save the classifier, see `Classifier.save`."""
         self.classifier.save(folder, overwrite=overwrite)
@@ -193,6 +208,7 @@ def train(
     unpack: bool = False,
     overwrite: bool = False,
     learning_curve: bool = False,
+    unknown_rate: float = RATE,
     store: str | Path | None = None,
     command: Sequence[str] = (),
     progress: Choice = None,
@@ -218,6 +234,8 @@ def train(
         unpack: if `photos` or `test` is a zip or tar, unpack it beside itself first; never twice.
         overwrite: replace a classifier saved in `output`.
         learning_curve: also follow the accuracy against the number of photos.
+        unknown_rate: share of photos like the training ones that the classifier refuses as unknown, 0 to 0.5. It keeps
+            features and names (class/file) of the training photos for that; with 0 it keeps none and refuses none.
         store: folder of the feature store; the user's if not given.
         command: how it was called, for the document.
         progress: None: a bar in a terminal or notebook; False: no bar; or an object that receives messages, downloads
@@ -239,6 +257,7 @@ def train(
     if output is not None:
         bundle.check_target(output, overwrite)
     check_settings(head, seed)
+    check_rate(unknown_rate)
     kept = Store(store)
     if unpack:
         photos, test = unpacked(photos, report), unpacked(test, report)
@@ -247,7 +266,7 @@ def train(
     scanned = time.perf_counter()
     opened = backbones.load(backbone, folder=kept.compiled, options=options, progress=report).with_fit(view)
     ready = time.perf_counter()
-    features = vectors_of(opened, source.paths, kept, report)
+    features = vectors_of(opened, source.paths, kept, report, compared=not keep_copies)
     if features.damaged:
         report.message(f"{counted(features.damaged, 'stored vector')} damaged and computed again.")
     extracted = time.perf_counter()
@@ -255,6 +274,9 @@ def train(
     work = Work(features.computed, features.from_store, rate)
     data = prepare(source, features, kept, report, skip_small_classes, keep_copies)
     trial = learn(opened, kept, head, seed, data, fraction)
+    if unknown_rate:
+        known = learn_known(trial.data.train, _blanks(opened, kept), unknown_rate)
+        trial = replace(trial, classifier=replace(trial.classifier, known=known))
     remember(trial.classifier, trial.measured.answers.paths)
     if output is not None:
         trial.classifier.save(output, overwrite=overwrite)
@@ -283,6 +305,11 @@ def train(
         learning_curve=followed,
         command=tuple(command),
     )
+
+
+def _blanks(backbone: Backbone, store: Store) -> Vectors:
+    """Features of made pictures that show nothing; a backbone computes them once."""
+    return vectors_of(backbone, find_files(blanks.pictures()), store).vectors
 
 
 def name_of(photos: Pictures, count: int) -> str:

@@ -65,6 +65,18 @@ class PhotoCounts:
         }
 
 
+@dataclass(frozen=True)
+class Nearest:
+    """A training photo, as class/file, and the cosine of its features and those of a photo, -1..1."""
+
+    name: str
+    cosine: float
+
+    def to_json(self) -> dict[str, Any]:
+        """One of the `nearest` of all documents, see docs/json.md."""
+        return {"training_photo": self.name, "cosine": self.cosine}
+
+
 @dataclass(frozen=True, repr=False)
 class Predictions(Shown):
     """What a classifier predicts for photos.
@@ -74,12 +86,17 @@ class Predictions(Shown):
         probabilities: float64 `(m, k)`, calibrated, columns in the order of `classes`.
         classes: class names.
         skipped: the other photos.
+        unknown: bool `(m,)`, whether a photo is unlike all training photos; its probabilities mean little. None: the
+            classifier keeps no training photos, or was asked to refuse none.
+        nearest: of each photo the nearest training photos, if they were asked for.
     """
 
     paths: tuple[str, ...]
     probabilities: npt.NDArray[np.float64]
     classes: tuple[str, ...]
     skipped: tuple[Skipped, ...]
+    unknown: npt.NDArray[np.bool_] | None = None
+    nearest: tuple[tuple[Nearest, ...], ...] | None = None
 
     def __repr__(self) -> str:
         return f"Predictions({counted(len(self.paths), 'photo')}, {len(self.skipped):,} skipped)"
@@ -91,16 +108,22 @@ class Predictions(Shown):
 
     def to_json(self) -> dict[str, Any]:
         """The `predictions` and `photos` of `headstart predict --json`, see docs/json.md."""
+        unknown = [None] * len(self.paths) if self.unknown is None else self.unknown.tolist()
+        predictions: list[dict[str, Any]] = [
+            {
+                "path": path,
+                "predicted": label,
+                "probability": float(row.max()),
+                "probabilities": dict(zip(self.classes, row.tolist(), strict=True)),
+                "unknown": refused,
+            }
+            for path, label, row, refused in zip(self.paths, self.labels, self.probabilities, unknown, strict=True)
+        ]
+        if self.nearest is not None:
+            for one, nearest in zip(predictions, self.nearest, strict=True):
+                one["nearest"] = [photo.to_json() for photo in nearest]
         return {
-            "predictions": [
-                {
-                    "path": path,
-                    "predicted": label,
-                    "probability": float(row.max()),
-                    "probabilities": dict(zip(self.classes, row.tolist(), strict=True)),
-                }
-                for path, label, row in zip(self.paths, self.labels, self.probabilities, strict=True)
-            ],
+            "predictions": predictions,
             "photos": PhotoCounts.of(self.paths, self.skipped).to_json(),
         }
 
@@ -133,6 +156,7 @@ class Measured(Reported):
         answers: which photos, and whether each was predicted right.
         photos: how many were looked at, and those that could not be used.
         seen: photos measured on that the head was trained on.
+        unknown: bool `(n,)`, see `Predictions.unknown`; refused photos count in the other figures all the same.
         notes: what was left out and why.
     """
 
@@ -142,6 +166,7 @@ class Measured(Reported):
     answers: Answers
     photos: PhotoCounts
     seen: int = 0
+    unknown: npt.NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -173,6 +198,18 @@ class Measured(Reported):
     def interval(self) -> tuple[float, float]:
         """95 % confidence interval of the accuracy."""
         return self.evaluation.interval
+
+    @property
+    def refused(self) -> float | None:
+        """Share of photos refused as unknown, 0..1; None if the classifier refuses none."""
+        return None if self.unknown is None else float(self.unknown.mean())
+
+    @property
+    def accuracy_of_kept(self) -> float | None:
+        """Accuracy on the photos that are not refused, 0..1; None if none is refused or none is left."""
+        if self.unknown is None or self.unknown.all():
+            return None
+        return float((self.probabilities.argmax(axis=1) == self.labels)[~self.unknown].mean())
 
     @property
     def confusion(self) -> npt.NDArray[np.float64]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.classifier.exporting import Precision
+from headstart.errors import ExportError
 from headstart.export.known import FORMATS, Format
 from headstart.export.proof.verdict import Proof
 
@@ -71,7 +72,14 @@ class Exported:
         return f"Exported({self.folder}: {names})"
 
     def path(self, name: str) -> Path:
-        """The file or folder of a format, such as `onnx`."""
+        """The file or folder of a format, such as `onnx`.
+
+        Raises:
+            ExportError: the format is not in this export.
+        """
+        names = [one.format.name for one in self.written]
+        if name not in names:
+            raise ExportError(f"{self.folder} has no format {name!r}.\nExpected one of: {', '.join(names)}.")
         return self.folder / FORMATS[name].path
 
     def to_json(self) -> dict[str, Any]:

@@ -17,11 +17,11 @@ from headstart.errors import ExportError
 from headstart.export import pages
 from headstart.export.exported import FORMAT, Exported
 from headstart.export.known import FORMATS, Format
-from headstart.export.manifest import MANIFEST, REFERENCE
+from headstart.export.manifest import CLASSES, MANIFEST, REFERENCE, class_list
 from headstart.export.proof.pictures import MADE_UP
 from headstart.export.proof.reference import Reference
 
-CLASSES, README, PROOF = "classes.txt", "README.md", "proof.html"
+README, PROOF = "README.md", "proof.html"
 _BESIDE = (MANIFEST, CLASSES, README, PROOF, REFERENCE)
 
 
@@ -93,7 +93,7 @@ def describe(folder: Path, exported: Exported, classifier: Classifier, reference
         "notes": list(exported.notes),
         "reference": sha256(folder / REFERENCE),
     }  # fmt: skip
-    (folder / CLASSES).write_text("".join(f"{' '.join(name.splitlines())}\n" for name in classifier.classes), "utf-8")
+    (folder / CLASSES).write_text(class_list(classifier.classes), "utf-8")
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", "utf-8")
-    (folder / README).write_text(pages.readme(exported, classifier), "utf-8")
+    (folder / README).write_text(pages.readme(exported, classifier, with_resize), "utf-8")
     (folder / PROOF).write_text(pages.proof(exported, classifier), "utf-8")

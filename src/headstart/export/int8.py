@@ -199,7 +199,7 @@ def check(price: Price, max_loss: float | None = None) -> None:
         figures = "; ".join(price.lines)
         raise ExportError(
             f"int8 loses {price.loss:.1f} points of {'accuracy' if known else 'agreement'}: {figures}.\n"
-            f"Expected at most {most:g}. Use float16, which loses nothing, or a larger --max-loss."
+            f"Expected at most {most:g}. Use float16, which changes far less, or a larger --max-loss."
         )
 
 

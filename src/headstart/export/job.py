@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.exporting import Precision
@@ -22,7 +23,7 @@ from headstart.export.proof.verdict import judged, limit_for
 from headstart.export.subject import Subject
 from headstart.photos.pictures import Pictures
 from headstart.progress import Choice, Progress, standard
-from headstart.safety.printable import counted, file_size
+from headstart.safety.printable import counted, file_size, show
 
 
 def export(
@@ -40,7 +41,8 @@ def export(
     """Write a classifier for other runtimes, and prove that each file gives its answers; see `Classifier.export`."""
     report = standard(progress)
     wanted = chosen([formats] if isinstance(formats, str) else list(formats))
-    _check(wanted, precision, with_resize)
+    _check(wanted, precision, with_resize, max_loss)
+    _check_names(classifier.classes)
     target = folder.check_target(out, overwrite)
     subject = Subject(classifier, with_resize=with_resize)
     notes: list[str] = []
@@ -57,6 +59,9 @@ def export(
             "proven on made-up pictures only. Better: --photos FOLDER (in Python: photos=...)."
         )
         report.caution(notes[0])
+    if found.left_out:
+        notes.append(f"{counted(found.left_out, 'file')} left out of the proof: not readable as a photo.")
+        report.caution(notes[-1])
     whole = [one for one in wanted if one.takes == "pixels"]
     reference = reference_for(subject, found, exported=bool(whole))
     if reference.rounding:
@@ -75,7 +80,7 @@ def export(
             assert weights is not None
             _write(subjects.setdefault(weights, replace(subject, precision=weights)), one, temporary, reference)
             written.append((one, weights))
-        proven = tuple(_proven(*one, temporary, reference, classifier, with_resize, report) for one in written)
+        proven = tuple(_proven(subjects[weights], one, temporary, reference, report) for one, weights in written)
         proven = tuple(replace(one, notes=price) if one.precision == "int8" else one for one in proven)
         exported = Exported(Path(out), proven, len(found), tuple(notes))
         _refuse(exported)
@@ -106,12 +111,22 @@ def _price(
     return lines
 
 
-def _check(wanted: list[Format], precision: Precision | None, with_resize: bool) -> None:
-    """Refuse before the work what would be refused after it.
+def _check(wanted: list[Format], precision: Precision | None, with_resize: bool, max_loss: float | None) -> None:
+    """Refuse before the work what would be refused after it, and settings without effect.
 
     Raises:
-        ExportError: a format lacks the precision, cannot carry the resizing, or needs a package to be written.
+        ExportError: a format lacks the precision, cannot carry the resizing, or needs a package to be written; or a
+            setting is not one of those expected.
     """
+    if precision is not None and precision not in get_args(Precision):
+        raise ExportError(f"There is no precision {precision!r}.\nExpected {', '.join(get_args(Precision))}.")
+    if max_loss is not None and precision != "int8":
+        raise ExportError(
+            "--max-loss is a limit for int8.\nExpected --precision int8 with it (in Python: precision='int8')."
+        )
+    if precision not in (None, "float32") and all(one.takes == "features" for one in wanted):
+        names = ", ".join(one.name for one in wanted)
+        raise ExportError(f"{names}: the head alone stays in float32.\nExpected no --precision {precision}.")
     for one in wanted:
         if one.unwritable:
             raise ExportError(f"{one.name} cannot be written here: it needs another package.\n{one.unwritable}")
@@ -121,6 +136,20 @@ def _check(wanted: list[Format], precision: Precision | None, with_resize: bool)
         if precision is not None and precision not in one.precisions and one.takes == "pixels":
             able = ", ".join(name for name, other in FORMATS.items() if precision in other.precisions)
             raise ExportError(f"{one.name} cannot be written in {precision}.\nFormats that can: {able}.")
+
+
+def _check_names(classes: tuple[str, ...]) -> None:
+    """Refuse names that take several lines: `classes.txt`, and the files of some formats, hold one a line.
+
+    Raises:
+        ExportError: there is one.
+    """
+    broken = [name for name in classes if name != "".join(name.splitlines())]
+    if broken:
+        raise ExportError(
+            f"The class name '{show(broken[0])}' has a line break, but exports hold class names one a line.\n"
+            "Expected names of one line. Rename the class and train again."
+        )
 
 
 def _write(subject: Subject, one: Format, into: Path, reference: Reference) -> None:
@@ -157,30 +186,22 @@ def _writable(subject: Subject, one: Format, into: Path) -> bool:
     return True
 
 
-def _proven(
-    one: Format,
-    precision: Precision,
-    into: Path,
-    reference: Reference,
-    classifier: Classifier,
-    with_resize: bool,
-    report: Progress,
-) -> Written:
-    files = folder.hashes(into, one)
+def _proven(subject: Subject, one: Format, into: Path, reference: Reference, report: Progress) -> Written:
+    files, precision, with_resize = folder.hashes(into, one), subject.precision, subject.with_resize
     size = sum((into / name).stat().st_size for name in files)
     missing = one.unproven
     if missing:
         report.caution(f"{one.name}: {missing}")
         return Written(one, precision, files, size, None, missing)
     report.message(f"{one.name}: written ({file_size(size)}), proving it on {_pictures(reference)}.")
-    given, photos, view = reference.given_to(one), reference.photos.paths, classifier.card.view
+    given, photos, view = reference.given_to(one), reference.photos.paths, subject.card.view
     if one.takes == "features":
         photos = ()
     elif with_resize:
         given, photos = framed(reference.pixels, view), photos[:WHOLE]
-    answers = ask(one, into / one.path, given, photos, view, with_resize and one.resizes)
+    answers = ask(one, into / one.path, given, photos, view, with_resize)
     limit = limit_for(precision, reference.quantised and one.takes == "pixels", reference.noise)
-    proof = judged(answers, reference.answers_of(one), classifier.classes, limit, reference.gaps, with_resize)
+    proof = judged(answers, reference.answers_of(one), subject.classifier.classes, limit, reference.gaps, with_resize)
     return Written(one, precision, files, size, proof, "")
 
 
@@ -188,7 +209,7 @@ def _pictures(reference: Reference) -> str:
     photos, blends = len(reference.photos), len(reference.pixels) - len(reference.photos) - MADE_UP
     if not photos:
         return f"{MADE_UP} made-up pictures"
-    return f"{counted(photos, 'photo')}, {blends} blends of two and {MADE_UP} made-up pictures"
+    return f"{counted(photos, 'photo')}, {counted(blends, 'blend')} of two and {MADE_UP} made-up pictures"
 
 
 def _refuse(exported: Exported) -> None:

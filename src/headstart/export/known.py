@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,9 +11,7 @@ from typing import Any, Literal
 
 from headstart.classifier.exporting import Precision
 from headstart.errors import ExportError
-
-#: What Chromium's program is called.
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from headstart.export.judges import chromium
 
 
 @dataclass(frozen=True)
@@ -54,8 +51,8 @@ class Format:
         """Why it cannot be proven here, with what to do; empty if it can."""
         if not self.judged:
             return "not run here: run check.py beside it on a Mac"
-        if self.name in _IN_BROWSER and browser() is None:
-            return f"not proven: no {BROWSERS[0]} on this machine; install Chromium or Chrome"
+        if self.name in _IN_BROWSER and chromium.found() is None:
+            return "not proven: no Chromium or Chrome is on the PATH; install one, such as: apt-get install chromium"
         if self.module and find_spec(self.module) is None:
             return f"not proven: pip install 'headstart[{self.extra}]'"
         return ""
@@ -83,11 +80,6 @@ class Format:
         """Its class `Judge`, see `judges.base`."""
         found: type[Any] = import_module(f"headstart.export.judges.{self.name}").Judge
         return found
-
-
-def browser() -> str | None:
-    """The program that shows a page; None: there is none."""
-    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
 
 _IN_BROWSER = ("page", "tfjs")

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -21,7 +22,7 @@ from headstart.export.known import FORMATS, Format
 from headstart.photos.images import Fit, View
 from headstart.safety import untrusted
 
-MANIFEST, REFERENCE = "export.json", "reference.npz"
+MANIFEST, REFERENCE, CLASSES = "export.json", "reference.npz", "classes.txt"
 #: Bytes of each; ours have a megabyte.
 _MOST = 2**28
 _UNREADABLE = (
@@ -157,6 +158,20 @@ def _kept(one: dict[str, Any]) -> Kept:
     if any(Path(name).is_absolute() or ".." in Path(name).parts for name in files):
         raise ValueError("a file lies outside the folder")
     return Kept(format_, precision, files)
+
+
+def class_list(classes: Sequence[str]) -> str:
+    """The content of `classes.txt`."""
+    return "".join(f"{name}\n" for name in classes)
+
+
+def has_class_list(folder: Path, classes: Sequence[str]) -> bool:
+    """Whether `classes.txt`, which programs read, has these class names in this order."""
+    try:
+        found = untrusted.read_bytes(folder / CLASSES, _MOST)
+    except (OSError, ValueError):
+        return False
+    return found.replace(b"\r\n", b"\n") == class_list(classes).encode()
 
 
 def changed(folder: Path, kept: Kept) -> list[str]:

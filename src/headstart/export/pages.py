@@ -19,10 +19,12 @@ from headstart.safety.printable import counted, file_size, show
 _HERE = Path(__file__).parent / "templates"
 
 
-def readme(exported: Exported, classifier: Classifier) -> str:
+def readme(exported: Exported, classifier: Classifier, with_resize: bool) -> str:
     """README.md: what it is, input, output, how photos get in, proof, licences."""
-    template = _texts().get_template("README.md.j2")
-    return template.render(exported=exported, classifier=classifier, recipe=recipe(classifier.card), version=_version())
+    return _texts().get_template("README.md.j2").render(
+        exported=exported, classifier=classifier, with_resize=with_resize, recipe=recipe(classifier.card),
+        version=_version(),
+    )  # fmt: skip
 
 
 def proof(exported: Exported, classifier: Classifier) -> str:

@@ -61,7 +61,7 @@ def possible(classifier: Classifier) -> list[Possible]:
 def _note(one: Format) -> str:
     """What has to be installed for it, or that it is ready."""
     if one.unwritable:
-        return f"needs: {one.unwritable}"
+        return f"to write it: {one.unwritable}"
     return one.unproven.replace("not proven:", "ready; to prove it:") or READY
 
 

@@ -78,6 +78,7 @@ def extract(
     store: Store,
     progress: Progress | None = None,
     read: Callable[[str], Photo] | None = None,
+    seen: Callable[[Photo, images.Images], None] | None = None,
 ) -> Features:
     """Turn photos into vectors.
 
@@ -87,6 +88,7 @@ def extract(
         store: holds known vectors and receives new ones.
         progress: receives the progress.
         read: reads a photo in place of `FilePhoto.read`; called by several threads at once.
+        seen: receives each photo that is decoded, and its picture; called by several threads at once.
 
     Raises:
         StoreError: the store cannot be read or written.
@@ -94,7 +96,7 @@ def extract(
     """
     started = time.perf_counter()
     progress = progress or Silent()
-    run = _Run(backbone, paths, store, progress, read)
+    run = _Run(backbone, paths, store, progress, read, seen)
     todo = run.look_up()
     if todo:
         store.prepare(backbone.card)
@@ -138,6 +140,7 @@ class _Run:
         store: Store,
         progress: Progress,
         read: Callable[[str], Photo] | None,
+        seen: Callable[[Photo, images.Images], None] | None,
     ) -> None:
         self.backbone = backbone
         self.card = backbone.card
@@ -145,6 +148,7 @@ class _Run:
         self.store = store
         self.progress = progress
         self.read = read
+        self.seen = seen
         self.vectors = np.empty((len(paths), self.card.dim), np.float32)
         self.hashes: Hashes = np.zeros(len(paths), "V32")
         self.marks: dict[int, bytes | None] = {}  # fingerprints from before a file was read, until they are stored
@@ -256,6 +260,8 @@ class _Run:
         stored = first and bool(self.store.has(self.card, [photo.digest])[0])
         sound = stored and bool(self.store.get(self.card, [photo.digest], self.vectors[row : row + 1])[0])
         picture = photo.decode(self.card.view) if first and not sound else None
+        if picture is not None and self.seen is not None:
+            self.seen(photo, picture)
         return _Read(photo.mark, photo.digest, picture, stored and not sound)
 
     def _done(self, rows: list[int], vectors: Vectors) -> None:

@@ -17,6 +17,7 @@ from headstart.apps.cli.demo import demo
 from headstart.apps.cli.doctor import doctor
 from headstart.apps.cli.embed import embed, similar
 from headstart.apps.cli.evaluate import evaluate
+from headstart.apps.cli.explain import explain
 from headstart.apps.cli.export import export
 from headstart.apps.cli.grouping import Group, argument
 from headstart.apps.cli.models import models
@@ -55,7 +56,7 @@ def help_(context: click.Context, words: Sequence[str]) -> None:
 
 
 for command in (
-    demo, classify, check, train, compare, evaluate, predict, export, board, embed, similar, models, backbones, samples,
-    cache, doctor, completion,
+    demo, classify, check, train, compare, evaluate, predict, explain, export, board, embed, similar, models, backbones,
+    samples, cache, doctor, completion,
 ):  # fmt: skip
     app.add_command(command)

@@ -43,7 +43,7 @@ def evaluate(
     """Measure a saved classifier on photos of known classes."""
     from headstart.photos.archives import unpacked
     from headstart.report import html
-    from headstart.report.text.evaluation import details, summary
+    from headstart.report.text.evaluation import details, refusals, summary
 
     options.check_csv(csv)
     if report is not None:
@@ -68,7 +68,8 @@ def evaluate(
         options.write_csv(csv, names, rows, {"predicted": predicted})
         say(f"{counted(len(labels), 'photo')} written to {csv}.")
     if report is not None:
-        html.write(report, html.of_evaluation(measured, f"{model.name}, {photos.name}"))
+        explanations = classifier.explain_mistakes(evaluation.mistakes)
+        html.write(report, html.of_evaluation(measured, f"{model.name}, {photos.name}", explanations=explanations))
         say(f"Report: {report}")
     if as_json:
         print_json(
@@ -76,11 +77,13 @@ def evaluate(
                 "model": str(model),
                 "evaluation": evaluation.to_json(),
                 "seen_in_training": measured.seen,
+                "refused": measured.refused,
+                "accuracy_of_kept": measured.accuracy_of_kept,
                 "photos": measured.photos.to_json(),
                 "notes": list(measured.notes),
             }
         )
     else:
         put(*details(evaluation, terminal.width(sys.stdout)).split("\n"), "")
-        put(*summary(evaluation, measured.seen).split("\n"))
+        put(*summary(evaluation, measured.seen).split("\n"), *refusals(measured))
     return options.exit_code(measured.photos.skipped, strict)

@@ -71,16 +71,17 @@ def export(
 
     Each file is read back by its own runtime and compared with headstart. Without --to, the formats are listed.
     """
+    writes = output is not None or overwrite or precision is not None or max_loss is not None or with_resize
     if folder is not None:
-        if model is not None or formats or output is not None:
-            raise click.UsageError("--check takes no classifier, no --to and no -o: the folder has all it needs.")
+        if model is not None or formats or writes or backbone or fetch:
+            raise click.UsageError("--check takes only --photos: the folder has everything else that it needs.")
         return _check(folder, photos, as_json)
     if model is None:
         raise click.UsageError("A classifier is missing: the folder of a saved one, such as trees.")
     names = [name.strip() for one in formats for name in one.split(",") if name.strip()]
     if not formats:
-        if output is not None:
-            raise click.UsageError("--to is missing: -o needs the formats to write, such as --to onnx.")
+        if writes or photos:
+            raise click.UsageError("--to is missing: the formats to write, such as --to onnx.")
         return _list(model, backbone, fetch, as_json)
     if output is None:
         raise click.UsageError("-o is missing: the folder to write, such as -o out.")
@@ -102,9 +103,8 @@ def export(
         told = _summary(one.proof) if one.proof else one.unproven
         rows.append([one.format.name, one.format.path, file_size(one.bytes), told])
     put(*table(rows, terminal.width(sys.stdout)).split("\n"))
-    for one in exported.written:
-        for note in one.notes:
-            put(f"{one.format.name}: {note}")
+    for note in dict.fromkeys(note for one in exported.written for note in one.notes):
+        put(note)
     put(f"Written to {output}. How photos get in: {output / 'README.md'}. The figures: {output / 'proof.html'}.")
     return 0
 
@@ -153,4 +153,7 @@ def _check(folder: Path, photos: Sequence[Path], as_json: bool) -> int:
         put(*table(rows, terminal.width(sys.stdout)).split("\n"))
     for fault in found.faults:
         say(f"Wrong: {fault}.")
-    return 1 if found.faults else 0
+    proven = any(one.proof is not None for one in found.formats)
+    if not proven and not found.faults:
+        say("Exit code 1: nothing could be proven on this machine.")
+    return 0 if proven and not found.faults else 1

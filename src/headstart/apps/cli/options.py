@@ -27,7 +27,7 @@ HEAD = Choice(["logistic", "ridge", "centroid", "knn"])
 _HANDLE = "a name or handle from `headstart models`, a URL, or a path"
 
 
-def _share(text: str) -> float:
+def share(text: str) -> float:
     """0.1 for `0.1`, `10%` and `10 %`."""
     try:
         return float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
@@ -67,7 +67,7 @@ test = option("--test", group=MEASURING, type=PATH, help="Measure on the photos 
 
 
 fraction = option(
-    "--fraction", group=MEASURING, type=_share, metavar="SHARE",
+    "--fraction", group=MEASURING, type=share, metavar="SHARE",
     help="Train on this share of each class, such as 0.1 or 10%.",
 )  # fmt: skip
 skip_small_classes = option(
@@ -94,6 +94,12 @@ learning_curve = option(
 report = option("--report", group=OUTPUT, type=PATH, metavar="FILE", help="Write a report as one HTML file.")
 paths = option("--paths", group=OUTPUT, is_flag=True, help="Show whole paths in the report; else only their last part.")
 logdir = option("--logdir", group=OUTPUT, type=PATH, metavar="FOLDER", help="Write TensorBoard runs to this folder.")
+
+unknown_rate = option(
+    "--unknown-rate", group=MEASURING, type=share, metavar="SHARE", default="5%",
+    help="Refuse as unknown this share of photos like yours, and with it photos unlike them: 0 to 0.5; 0 refuses none "
+    "and keeps no features of your photos in the classifier.",
+)  # fmt: skip
 
 # --- all commands ---
 

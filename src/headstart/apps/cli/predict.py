@@ -30,6 +30,15 @@ _ANSWER = "What to do with the answers"
 )
 @options.model
 @options.photos
+@option(
+    "--unknown-rate", group=_ANSWER, type=options.share, metavar="SHARE",
+    help="Refuse as unknown this share of photos like the training photos, instead of that chosen at the training: 0 "
+    "to 0.5; 0 refuses none.",
+)  # fmt: skip
+@option(
+    "--nearest", group=_ANSWER, type=click.IntRange(1), metavar="N",
+    help="Name the N training photos most like each photo, as class/file.",
+)  # fmt: skip
 @options.moved_backbone
 @options.may_fetch
 @option(
@@ -52,12 +61,16 @@ def predict(
     backbone: str,
     fetch: bool,
     least: float | None,
+    nearest: int | None,
+    unknown_rate: float | None,
     target: Path | None,
     csv: Path | None,
     as_json: bool,
     strict: bool,
 ) -> int:
     """Predict each photo's class with a saved classifier."""
+    from headstart.trust.unknown import word_for
+
     options.check_csv(csv)
     if target is not None:
         sorting.check(target, photos)
@@ -65,28 +78,45 @@ def predict(
         classifier = options.open_model(model, backbone, fetch, bar)
         if least is not None and UNSURE in classifier.classes:
             raise click.UsageError(f"--min-confidence: the classifier has a class '{UNSURE}' of its own.")
-        answer = classifier.predictions(photos, bar if len(photos) > 1 or os.path.isdir(photos[0]) else None)
+        # Unknown photos are shown with the nearest training photo in any case.
+        named = nearest or int(not as_json and classifier.known is not None)
+        answer = classifier.predictions(
+            photos,
+            bar if len(photos) > 1 or os.path.isdir(photos[0]) else None,
+            nearest=named,
+            unknown_rate=unknown_rate,
+        )
         unsure = (answer.probabilities.max(axis=1) < (least or 0)).tolist()
+        word, unknown = word_for(answer.classes), refused_of(answer)
         say_skipped(answer.skipped)
         if target is not None:
             labels = [UNSURE if doubt else label for label, doubt in zip(answer.labels, unsure, strict=True)]
+            labels = [word if refused else label for label, refused in zip(labels, unknown, strict=True)]
             result = sorting.copy(answer.paths, labels, target, bar)
             there = f"; {result.there:,} more were there already" if result.there else ""
             say(f"{counted(result.copied, 'photo')} copied into {target}{there}.")
     if csv is not None:
         rows = zip(answer.paths, answer.labels, answer.probabilities.tolist(), strict=True)
-        marks = {UNSURE: ["yes" if doubt else "no" for doubt in unsure]} if least is not None else {}
+        marks = {UNSURE: _yes_or_no(unsure)} if least is not None else {}
+        if answer.unknown is not None:
+            marks[word] = _yes_or_no(unknown)
+        if nearest is not None:
+            marks["nearest"] = [", ".join(one.name for one in of) for of in answer.nearest or ()]
         options.write_csv(csv, answer.classes, rows, marks)
         say(f"{counted(len(answer.paths), 'prediction')} written to {csv}.")
     if least is not None:
         say(f"{sum(unsure):,} of {counted(len(unsure), 'photo')} below {least:g}: {UNSURE}.")
+    if any(unknown):
+        say(f"{sum(unknown):,} of {counted(len(unknown), 'photo')} unlike the training photos: {word}.")
+    elif classifier.known is None:
+        say("The classifier keeps no training photos, so it cannot recognise photos unlike them.")
     if as_json:
         document = {"model": str(model), **answer.to_json(), "min_confidence": least}
         for one, doubt in zip(document["predictions"], unsure, strict=True):
             one[UNSURE] = doubt
         print_json({**document, "copied_to": None if target is None else str(target)})
     elif csv is None and target is None:
-        show_predictions(answer, unsure)
+        show_predictions(answer, unsure, nearest or 0)
     return options.exit_code(answer.skipped, strict, len(answer.paths))
 
 
@@ -114,15 +144,31 @@ def classify(photos: Sequence[Path], backbone: str, input_range: str, top: int, 
     return options.exit_code(answer.skipped, strict, len(answer.photos))
 
 
-def show_predictions(answer: Predictions, unsure: Sequence[bool] | None = None) -> None:
-    """Print a line for each photo: its class and the probability of that class."""
-    doubts = unsure or [False] * len(answer.paths)
-    rows = [
-        [f"{UNSURE} ({label}?)" if doubt else label, f"{100 * row.max():.1f} %", path]
-        for path, label, row, doubt in zip(answer.paths, answer.labels, answer.probabilities, doubts, strict=True)
-    ]
+def refused_of(answer: Predictions) -> list[bool]:
+    """Whether each photo is refused as unknown."""
+    return [False] * len(answer.paths) if answer.unknown is None else answer.unknown.tolist()
+
+
+def show_predictions(answer: Predictions, unsure: Sequence[bool] | None = None, nearest: int = 0) -> None:
+    """Print a line for each photo: its class, the probability of that class, and why a photo is refused."""
+    from headstart.trust.unknown import names_of
+
+    doubts, rows = unsure or [False] * len(answer.paths), []
+    for i, (path, name, refused) in enumerate(zip(answer.paths, names_of(answer), refused_of(answer), strict=True)):
+        shown = f"{UNSURE} ({name}?)" if doubts[i] and not refused else name
+        row = [shown, f"{100 * answer.probabilities[i].max():.1f} %", path]
+        near = ", ".join(one.name for one in answer.nearest[i]) if answer.nearest else ""
+        if near and (refused or nearest):
+            row.append(f"unlike your photos; nearest: {near}" if refused else f"nearest: {near}")
+        rows.append(row)
     if rows:
+        longest = max(map(len, rows))
+        rows = [[*row, ""][:longest] for row in rows]
         put(*table(rows, terminal.width(sys.stdout), header=False).split("\n"))
+
+
+def _yes_or_no(marks: Sequence[bool]) -> list[str]:
+    return ["yes" if mark else "no" for mark in marks]
 
 
 def show_guesses(answer: Classified) -> None:

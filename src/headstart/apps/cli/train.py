@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @options.fixes
 @options.unpack
 @options.learning_curve
+@options.unknown_rate
 @option("-o", "--output", group=options.OUTPUT, type=PATH, metavar="FOLDER", help="Save the classifier here.")
 @option("--overwrite", group=options.OUTPUT, is_flag=True, help="Replace the classifier that is saved there.")
 @options.report

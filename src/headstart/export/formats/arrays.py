@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,7 @@ def write(subject: Subject, target: Path) -> None:
     head, card = subject.classifier.head, subject.card
     step = _LINEAR if isinstance(head, LinearHead) else _NEIGHBOURS
     about = _BEFORE.format(dim=head.dim, handle=card.handle, output=card.output) + step + _AFTER
+    found: dict[str, Any] = {**head.arrays(), "classes": np.array(subject.classes), "about": np.array(about)}
     content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **head.arrays(), classes=np.array(subject.classes), about=np.array(about))
+    np.savez(content, **found)
     atomic.write(target, content.getvalue())

@@ -31,6 +31,8 @@ _FLAGS = (
 BATCH = 16
 #: Seconds that one answer may take: a large model on a slow machine.
 _PATIENCE = 300.0
+#: Seconds until it is killed if it does not end.
+_ENDING = 5.0
 #: Gives the browser its two pipes as 3 and 4, whatever numbers they have here.
 _START = """
 import fcntl, os, sys
@@ -41,8 +43,8 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 def found() -> str | None:
-    """Path of Chromium or Chrome on this machine."""
-    return next(filter(None, map(shutil.which, _NAMES)), None)
+    """Path of Chromium or Chrome on this machine; None: there is none that can be driven here."""
+    return None if os.name == "nt" else next(filter(None, map(shutil.which, _NAMES)), None)
 
 
 class Chromium:
@@ -61,7 +63,7 @@ class Chromium:
             ExportError: there is no Chromium here, or it does not start.
         """
         path = found()
-        if path is None or os.name == "nt":
+        if path is None:
             raise ExportError(
                 "No Chromium was found, which shows web pages.\n"
                 f"Expected one of {', '.join(_NAMES)} on the PATH of Linux or macOS.\n"
@@ -164,7 +166,9 @@ class Chromium:
 
 def _end(process: subprocess.Popen[bytes], ends: tuple[int, int], profile: str) -> None:
     for end in ends:
-        os.close(end)
+        os.close(end)  # it ends by itself then, and removes what it has in the folder for temporary files
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_ENDING)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

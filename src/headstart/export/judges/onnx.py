@@ -13,7 +13,7 @@ from headstart.export.judges import base
 
 
 class Judge(base.Judge):
-    """See `base.Judge`; `session` is on one thread less than usual cannot matter: all threads are used."""
+    """See `base.Judge`."""
 
     def __init__(self, path: Path) -> None:
         import onnxruntime

@@ -67,21 +67,23 @@ class Checks:
     Attributes:
         folder: of the export.
         formats: each of them. photos: real photos they were run on.
+        beside: what is wrong with `classes.txt`; empty: nothing.
     """
 
     folder: Path
     formats: tuple[Checked, ...]
     photos: int
+    beside: tuple[str, ...]
 
     @property
     def faults(self) -> tuple[str, ...]:
         """Everything that is wrong."""
-        return tuple(f"{one.format.name}: {fault}" for one in self.formats for fault in one.faults)
+        return (*self.beside, *(f"{one.format.name}: {fault}" for one in self.formats for fault in one.faults))
 
     def to_json(self) -> dict[str, Any]:
         """The document that `headstart export --check --json` prints, see docs/json.md."""
         exports = [one.to_json() for one in self.formats]
-        return {"path": str(self.folder), "proven_on": self.photos, "exports": exports, "notes": []}
+        return {"path": str(self.folder), "proven_on": self.photos, "exports": exports, "notes": list(self.beside)}
 
 
 def check(folder: str | Path, photos: Pictures | None = None, progress: Choice = None) -> Checks:
@@ -101,7 +103,8 @@ def check(folder: str | Path, photos: Pictures | None = None, progress: Choice =
     report, path = standard(progress), Path(folder)
     kept = manifest.read(path)
     found = _known(kept, photos)
-    return Checks(path, tuple(_again(path, kept, one, found, report) for one in kept.formats), len(found))
+    beside = () if manifest.has_class_list(path, kept.classes) else (f"{manifest.CLASSES} is missing or has changed",)
+    return Checks(path, tuple(_again(path, kept, one, found, report) for one in kept.formats), len(found), beside)
 
 
 def _gaps(kept: Manifest, photos: Photos, whole: bool) -> npt.NDArray[np.float32]:

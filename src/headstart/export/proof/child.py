@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,8 @@ from headstart.safety import child
 
 #: Seconds and megabytes that a runtime may take. TensorFlow reserves gigabytes.
 _SECONDS, _MEGABYTES = 1800.0, 16_000
+#: Seconds until a browser has ended whose parent was killed.
+_ENDING = 5.0
 #: Pictures in a batch, and how many are answered again in such batches.
 BATCH, AGAIN = 3, 9
 
@@ -67,8 +72,8 @@ def ask(
     Raises:
         ExportError: the runtime cannot read or run it.
     """
-    with tempfile.TemporaryDirectory(prefix="headstart-") as folder:
-        pixels = Path(folder) / "given.npy"
+    with _temporary() as folder:
+        pixels = folder / "given.npy"
         np.save(pixels, given)
         request = {
             "format": format_.name,
@@ -94,9 +99,34 @@ def ask(
         return Answers(facts["runtime"], classes, found["alone"], found["together"], own, facts["seconds"])
 
 
+@contextmanager
+def _temporary() -> Iterator[Path]:
+    """A folder for everything that a runtime writes; it does not stay, even if the runtime's process is killed.
+
+    Raises:
+        ExportError: it cannot be written.
+    """
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="headstart-"))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            until = time.monotonic() + _ENDING
+            while folder.exists() and time.monotonic() < until:  # a browser is still writing
+                time.sleep(0.05)
+                shutil.rmtree(folder, ignore_errors=True)
+    except OSError as error:
+        raise ExportError(
+            f"The folder for temporary files cannot be written: {error.strerror or 'no room is left'}.\n"
+            f"Make room in {tempfile.gettempdir()}, or name another folder in the environment variable TMPDIR."
+        ) from error
+
+
 def answer(data: bytes) -> bytes:
     """In the child process: read the file, run it, return what it answered as an `.npz`."""
     asked = json.loads(data)
+    tempfile.tempdir = str(Path(asked["given"]).parent)
     given = np.load(asked["given"])
     judge: Judge = FORMATS[asked["format"]].judge(Path(asked["path"]))
     try:

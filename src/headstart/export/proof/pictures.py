@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,12 +33,14 @@ class Photos:
         paths: n of them, in the order given. hashes: SHA-256 (hex) of each file.
         labels: the class that the folder of each is named after; None if it is not named after one.
         pixels: uint8 `(n, height, width, 3)`.
+        left_out: files beside them that cannot be read as photos.
     """
 
     paths: tuple[str, ...]
     hashes: tuple[str, ...]
     labels: tuple[str | None, ...]
     pixels: Images
+    left_out: int = 0
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -91,7 +93,7 @@ def split_for_int8(classifier: Classifier, given: Pictures | None) -> tuple[Phot
             "int8 needs photos to quantise with, and others to measure what it costs.\nExpected at least two, better "
             "some hundred: --photos FOLDER (in Python: photos=...)."
         )
-    return calibration, price
+    return calibration, replace(price, left_out=price.left_out + calibration.left_out)
 
 
 def _files(classifier: Classifier, given: Pictures | None) -> list[str]:
@@ -112,7 +114,7 @@ def read(files: Sequence[str], view: View, classes: Sequence[str] = ()) -> Photo
     folders = [os.path.basename(os.path.dirname(os.path.abspath(path))) for path in paths]
     labels = tuple(folder if folder in classes else None for folder in folders)
     stacked = np.stack(pixels) if pixels else np.zeros((0, view.height, view.width, 3), np.uint8)
-    return Photos(tuple(paths), tuple(hashes), labels, stacked)
+    return Photos(tuple(paths), tuple(hashes), labels, stacked, len(files) - len(paths))
 
 
 def framed(pixels: Images, view: View) -> Images:

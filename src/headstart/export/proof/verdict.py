@@ -20,8 +20,9 @@ QUANTISED = 2e-2
 RESIZED = 0.25
 #: How far cosines of nearest neighbours may move by rounding; measured: 1e-6 in float32, 2e-3 in float16.
 _GAPS: dict[Precision, float] = {"float32": 1e-5, "float16": 5e-3}
-#: Scores are compared where the probability is at least this: smaller ones are not normal float32 numbers.
-_TINY = 1e-30
+#: Scores are compared where the probability is at least this. Of two classes, scikit-learn computes the smaller
+#: probability as 1 - p in float64, which is off by up to 2e-16.
+_TINY = 1e-12
 Numbers = npt.NDArray[Any]
 
 

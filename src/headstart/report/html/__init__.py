@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from headstart.classifier.comparison import Comparison
     from headstart.classifier.training import Training
     from headstart.evaluation.results import Measured
+    from headstart.trust.explain.explanation import Explanation
 
 __all__ = ["check", "of_check", "of_comparison", "of_evaluation", "of_training", "write"]
 
@@ -45,19 +47,22 @@ def of_comparison(comparison: Comparison, day: date | None = None, *, paths: boo
     return page.comparison(comparison, day or date.today(), paths)
 
 
-def of_evaluation(measured: Measured, title: str, day: date | None = None) -> str:
+def of_evaluation(
+    measured: Measured, title: str, day: date | None = None, explanations: Sequence[Explanation] = ()
+) -> str:
     """The report of an evaluation as HTML: figures, confusion matrix, mistakes with their photos.
 
     Args:
         measured: what was measured.
         title: of the page, such as the classifier's and the folder's names.
         day: when it was measured; today if not given.
+        explanations: heat maps of mistakes, see `Classifier.explain_mistakes`.
     """
     from markupsafe import Markup
 
     from headstart.report.html import notebook, page
 
-    content = Markup(notebook.fragment(measured))
+    content = Markup(notebook.fragment(measured, explanations))
     template = page.templates().get_template("evaluation.html.j2")
     return template.render(title=title, day=day or date.today(), content=content)
 

@@ -6,6 +6,7 @@ Nothing in it runs, and nothing is loaded: thumbnails are part of it.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -20,18 +21,24 @@ from headstart.report.html.markup import tag
 from headstart.report.html.page import standing, templates
 from headstart.report.html.short_paths import shortener
 from headstart.safety.printable import percent
+from headstart.trust.explain.explanation import Explanation
+from headstart.trust.unknown import names_of
 
 #: At most so many classes of a confusion matrix, photos, entries of a comparison, other rows; pixels of a thumbnail.
 _CLASSES, _PHOTOS, _ENTRIES, _ROWS, _SIDE = 12, 8, 12, 10, 96
 _COLOUR = "#1e88b0"
 
 
-def fragment(result: Training | Comparison | Measured | Classified | Predictions) -> str:
+def fragment(
+    result: Training | Comparison | Measured | Classified | Predictions | Explanation,
+    explanations: Sequence[Explanation] = (),
+) -> str:
     """A result as HTML to stand in a page, at most about 100 KB.
 
     Args:
-        result: of `train`, `compare`, `classify`, `Classifier.evaluate` or `Classifier.predictions`; up to 8 of its
+        result: of `train`, `compare`, `classify`, `Classifier.evaluate`, `predictions` or `explain`; up to 8 of its
             photos are opened.
+        explanations: heat maps of mistakes, shown beside them.
     """
     content: dict[str, Any]
     match result:
@@ -46,12 +53,16 @@ def fragment(result: Training | Comparison | Measured | Classified | Predictions
             content |= {"evaluation": result.best.evaluation, "heading_text": standing(result.entries)}
         case Predictions():
             sure = result.probabilities.max(axis=1).tolist()
-            shown = list(zip(result.paths, result.labels, sure, strict=True))[:_PHOTOS]
-            name, content = "predicted", {"counts": Counter(result.labels).most_common(_ROWS), "shown": shown}
+            named = names_of(result)
+            shown = list(zip(result.paths, named, sure, strict=True))[:_PHOTOS]
+            name, content = "predicted", {"counts": Counter(named).most_common(_ROWS), "shown": shown}
             content["photos"] = PhotoCounts.of(result.paths, result.skipped)
+        case Explanation():
+            name, content = "explained", {"explanation": result}
         case Classified():
             name, content = "classified", {"recognised": result.photos[:_PHOTOS]}
             content["photos"] = PhotoCounts.of(result.photos, result.skipped)
+    content["explained"] = {one.path: one for one in explanations}
     limits = {"most_classes": _CLASSES, "most_photos": _PHOTOS, "most_rows": _ROWS, "side": _SIDE}
     return templates().get_template(f"notebook/{name}.html.j2").render(whisker=_whisker, **limits, **content)
 

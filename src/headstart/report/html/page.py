@@ -25,7 +25,7 @@ from headstart.report.html.labels import shortened
 from headstart.report.html.machine import here
 from headstart.report.html.markup import breakable, foreign, printable
 from headstart.report.html.short_paths import command_line, shortener
-from headstart.report.html.thumbnail import file_name, thumbnail
+from headstart.report.html.thumbnail import file_name, heat, plain, thumbnail
 from headstart.safety.printable import percent
 
 _HERE = Path(__file__).parent
@@ -138,6 +138,7 @@ def _page(template: str, result: Training | Comparison, best: _Best, empty: Set[
         confidence=sum(one.photos * one.confidence for one in bins) / photos,
         accuracy=sum(one.photos * one.accuracy for one in bins) / photos,
         command=command_line(result.command, short),
+        explained={} if isinstance(result, Comparison) else {one.path: one for one in result.explanations},
         paths=paths,
         short=short,
         day=day,
@@ -163,7 +164,7 @@ def templates() -> Environment:
     environment.filters["percent_text"] = percent
     environment.filters["head_name"] = _HEADS.__getitem__
     drawings: list[Callable[..., object]] = [standing, charts.interval, charts.reliability, charts.learning_curve, cost]
-    environment.globals |= {one.__name__: one for one in [*drawings, shades, span_of, thumbnail]}
+    environment.globals |= {one.__name__: one for one in [*drawings, shades, span_of, thumbnail, heat, plain]}
     environment.globals |= {
         "MATRIX_CLASSES": MATRIX_CLASSES,
         "durations": _DURATIONS,

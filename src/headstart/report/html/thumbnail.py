@@ -7,7 +7,11 @@ import io
 import re
 from dataclasses import dataclass
 
+from PIL import Image
+
+from headstart.photos.images import Images
 from headstart.photos.thumbnails import wholes
+from headstart.trust.explain.explanation import Explanation
 
 _SIDE = 168
 _QUALITY = 72
@@ -27,6 +31,26 @@ def thumbnail(path: str, side: int = _SIDE) -> Thumbnail | None:
     (picture,), missing = wholes([path], side)
     if missing:
         return None
+    return _packed(picture)
+
+
+def plain(explanation: Explanation, side: int = _SIDE) -> Thumbnail:
+    """The photo that is explained, its longer side at most so many pixels."""
+    return _small(explanation.picture, side)
+
+
+def heat(explanation: Explanation, side: int = _SIDE) -> Thumbnail:
+    """The photo in grey with its heat map over it, its longer side at most so many pixels."""
+    return _small(explanation.overlay, side)
+
+
+def _small(pixels: Images, side: int) -> Thumbnail:
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((side, side))
+    return _packed(picture)
+
+
+def _packed(picture: Image.Image) -> Thumbnail:
     data = io.BytesIO()
     picture.save(data, "JPEG", quality=_QUALITY, optimize=True)
     packed = base64.b64encode(data.getvalue()).decode("ascii")

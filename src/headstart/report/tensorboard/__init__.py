@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from PIL import Image
+
 from headstart.classifier.training import Training
 from headstart.errors import TrackingError
 from headstart.photos.thumbnails import wholes
@@ -76,6 +78,8 @@ def _write(folder: Path, training: Training) -> None:
                 events.scalar("epoch_accuracy", accuracy, step)
     projected = projector.write(folder, measured, (data.test or data.train).features.vectors)
     thumbnails, _ = wholes([one.path for one in evaluation.mistakes[: pictures.MISTAKES]], pictures.THUMBNAIL)
+    heat = {one.path: Image.fromarray(one.overlay) for one in training.explanations}
+    warm = [heat.get(one.path, photo) for one, photo in zip(evaluation.mistakes, thumbnails, strict=False)]
     with Events(folder) as events:
         events.table(folder.name, run.settings(training), training.started)
         for name, value in run.figures(training).items():
@@ -85,6 +89,9 @@ def _write(folder: Path, training: Training) -> None:
         events.picture("pictures/reliability", reliable)
         mistakes = pictures.mistakes(evaluation, thumbnails, "The most confident mistakes")
         events.picture("pictures/mistakes", mistakes, "JPEG")
+        if training.explanations:
+            title = "Which places speak for the predicted class (orange) and which against it (blue)"
+            events.picture("pictures/heat_maps", pictures.mistakes(evaluation, warm, title), "JPEG")
         for number, tag in enumerate(tags_of(evaluation.classes)):
             events.precision_recall(
                 f"precision_recall/{tag}", measured.labels == number, measured.probabilities[:, number]

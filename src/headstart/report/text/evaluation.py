@@ -10,7 +10,7 @@ from headstart.safety.printable import counted, percent
 if TYPE_CHECKING:
     from headstart.evaluation.learning_curve.curve import LearningCurve
     from headstart.evaluation.metrics import ClassFigures, Evaluation
-    from headstart.evaluation.results import PhotoCounts
+    from headstart.evaluation.results import Measured, PhotoCounts
 
 _SHOWN = 10
 
@@ -33,6 +33,15 @@ def summary(evaluation: Evaluation, seen: int = 0) -> str:
         f"{percent(evaluation.balanced_accuracy)}, log loss {evaluation.log_loss:.3f}, calibration error "
         f"{percent(evaluation.calibration_error)}."
     )
+
+
+def refusals(measured: Measured) -> list[str]:
+    """A line on the photos refused as unknown, if the classifier refuses any."""
+    refused, others = measured.refused, measured.accuracy_of_kept
+    if refused is None:
+        return []
+    kept = "" if others is None else f"; accuracy {percent(others)} on the others"
+    return [f"Refused as unlike the training photos: {percent(refused)} of the photos{kept}."]
 
 
 def details(evaluation: Evaluation, width: int = ENDLESS) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,7 +18,7 @@ from headstart.features.records import Records
 from headstart.features.store import Store
 from headstart.photos import images
 from headstart.photos.images import Images, View
-from headstart.photos.reading import readers
+from headstart.photos.reading import FilePhoto, Photo, readers
 from headstart.progress import Progress
 from headstart.safety.printable import counted
 from headstart.trust.copies.shots import FACTS, facts
@@ -69,6 +71,42 @@ def unpacked(packed: Bytes) -> Thumbnails:
         for start in (SIDE**2, SIDE**2 + small**2)
     )
     return Thumbnails(np.ascontiguousarray(found[:, : SIDE**2]).reshape(n, SIDE, SIDE), blue, red)
+
+
+class Collector:
+    """Makes thumbnails of photos while these are decoded for a backbone, which spares decoding them again.
+
+    Args:
+        store: that keeps them. What it cannot keep is made again by `Gallery`.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._table = Records(store.copies, "thumbnails", WIDTH)
+        self._lock = threading.Lock()
+        self._made: dict[bytes, Bytes] = {}
+
+    def __call__(self, photo: Photo, picture: Images) -> None:
+        """Take a whole photo's picture, uint8 `(height, width, 3)`. Runs in the threads that read."""
+        if isinstance(photo, FilePhoto):
+            small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
+            made = np.concatenate([packed(np.asarray(small)), facts(photo.data)])
+            with self._lock:
+                self._made[photo.digest] = made
+                if len(self._made) >= _CHUNK:
+                    self._write()
+
+    def close(self) -> None:
+        """Write the rest."""
+        with self._lock:
+            self._write()
+
+    def _write(self) -> None:
+        made, self._made = self._made, {}
+        with suppress(StoreError):
+            self._table.refresh()
+            new = [digest for digest, at in zip(made, self._table.find(list(made)), strict=True) if at < 0]
+            if new:
+                self._table.append(new, np.stack([made[digest] for digest in new]))
 
 
 class Gallery:

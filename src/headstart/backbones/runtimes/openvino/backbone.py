@@ -12,10 +12,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from headstart.backbones.base import Backbone, Tag, Vectors
+from headstart.backbones.base import Backbone, Maps, Tag, Vectors
 from headstart.backbones.card import Card
 from headstart.backbones.runtimes.openvino import shutdown
-from headstart.backbones.runtimes.openvino.compiled import Compiled, Graphs, Output
+from headstart.backbones.runtimes.openvino.compiled import Compiled, Graphs, NoMapError, Output
 from headstart.errors import BackboneError, reason
 from headstart.photos.images import Images
 
@@ -75,26 +75,34 @@ class OpenVINOBackbone(Backbone):
 
     def embed(self, images: Images) -> Vectors:
         """See `Backbone.embed`."""
-        return self._run("features", images, self.card.dim)
+        return self._run("features", images)
 
     def classify(self, images: Images) -> Vectors:
         """See `Backbone.classify`."""
         if not self.labels:
             return super().classify(images)
-        return self._run("scores", images, self.card.classes)
+        return self._run("scores", images)
+
+    def maps(self, images: Images) -> Maps | None:
+        """See `Backbone.maps`."""
+        try:
+            return self._run("map", images)
+        except NoMapError:
+            return None
 
     def embed_stream(self, batches: Iterable[tuple[Tag, Images]], done: Callable[[Tag, Vectors], None]) -> None:
         """See `Backbone.embed_stream`; as many batches run at once as the processor has streams."""
         self._stream("features", batches, done)
 
-    def _run(self, output: Output, images: Images, width: int) -> Vectors:
+    def _run(self, output: Output, images: Images) -> Vectors:
         self.check(images)
-        result = np.empty((len(images), width), np.float32)
+        compiled = self._graph(output)
+        result = np.empty((len(images), *compiled.model.output(0).shape[1:]), np.float32)
 
         def keep(start: int, rows: Vectors) -> None:
             result[start : start + len(rows)] = rows
 
-        step = self._graph(output).batch
+        step = compiled.batch
         self._stream(output, ((i, images[i : i + step]) for i in range(0, len(images), step)), keep)
         return result
 

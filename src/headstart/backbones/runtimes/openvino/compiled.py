@@ -22,13 +22,15 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from headstart.backbones.card import Card, Precision
+from headstart.backbones.graph.pooled import map_before
 from headstart.backbones.runtimes.openvino import forks, shutdown
 from headstart.disk import atomic
 from headstart.errors import BackboneError, reason
 from headstart.photos.images import View
 from headstart.safety.untrusted import without_waiting
 
-Output = Literal["features", "scores"]
+#: What a graph ends in; `map`: the map whose mean is the feature.
+Output = Literal["features", "scores", "map"]
 #: What a user may ask for; `auto` is resolved before there is a card.
 PrecisionChoice = Literal["auto", "float32", "bfloat16"]
 #: Pictures in one request; the first number that works is used. In float32 on AVX2, 1 to 8 were equally fast (70 to 85
@@ -137,6 +139,10 @@ def has_bfloat16() -> bool:
     return "BF16" in _engine().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+class NoMapError(BackboneError):
+    """The features of a graph are not the mean of a map."""
+
+
 @dataclass(frozen=True)
 class Compiled:
     """A graph ready to run, with `batch` pictures in each request; `requests` at a time keep the processor busy."""
@@ -232,11 +238,21 @@ class Graphs:
         return Compiled(model, batch, _requests(model))
 
     def prepared(self, output: Output) -> Any:
-        """The graph from uint8 pictures to one output."""
+        """The graph from uint8 pictures to one output.
+
+        Raises:
+            NoMapError: the features are not the mean of a map.
+        """
         ov = engine()
         graph = self._build()
-        chosen = next(port for port in graph.outputs if output in port.names or port.node.friendly_name == output)
-        graph = ov.Model([ov.opset13.result(chosen.node.input_value(0))], graph.get_parameters(), output)
+        name = "features" if output == "map" else output
+        chosen = next(port for port in graph.outputs if name in port.names or port.node.friendly_name == name)
+        value = chosen.node.input_value(0)
+        if output == "map":
+            if (found := map_before(value)) is None:
+                raise NoMapError(f"The features of {self._card.handle} are not the mean of a map.")
+            value = ov.opset13.transpose(found[0], np.array(found[1]))
+        graph = ov.Model([ov.opset13.result(value)], graph.get_parameters(), output)
         return _with_preprocessing(graph, self._card)
 
     def _keep(self, output: Output, model: Any, batch: int) -> None:

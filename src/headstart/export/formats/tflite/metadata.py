@@ -10,10 +10,8 @@ import zipfile
 
 import numpy as np
 
-from headstart.errors import ExportError
 from headstart.export.formats.tflite.flat import Flat, offset
 from headstart.export.graph.joined import INPUT, OUTPUT
-from headstart.safety.printable import show
 
 #: Name of the file with the class names in the archive at the end of the file.
 LABELS = "labels.txt"
@@ -39,17 +37,7 @@ def metadata() -> bytes:
 
 
 def with_labels(model: bytes, classes: tuple[str, ...]) -> bytes:
-    """A file with a zip archive of the class names behind it, one a line.
-
-    Raises:
-        ExportError: a class name has a line break.
-    """
-    broken = [name for name in classes if name != "".join(name.splitlines())]
-    if broken:
-        raise ExportError(
-            f"The class name {show(broken[0])} has a line break: a TFLite file holds class names one a line.\n"
-            "Expected names of one line. Rename the class and train again, or use another format."
-        )
+    """A file with a zip archive of the class names behind it, one a line."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
         file.writestr(zipfile.ZipInfo(LABELS), "\n".join(classes) + "\n")
@@ -63,7 +51,7 @@ def _input(flat: Flat) -> int:
     unit = flat.table((0, "Uint8", _NORMALISATION), offset(1, flat.table(offset(0, zero), offset(1, one))))
     return flat.table(
         offset(0, flat.text(INPUT)),
-        offset(1, flat.text("RGB, 0 to 255, the whole photo resized to this size")),
+        offset(1, flat.text("A photo, fitted to this size: RGB, 0 to 255")),
         offset(3, content),
         offset(4, flat.offsets([unit])),
         offset(5, _range(flat, 255)),

@@ -1,0 +1,1 @@
+"""Heat maps: which places of a photo speak for a class, without gradients."""
