@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headstart.classifier.checked import Check
 from headstart.classifier.comparison import Comparison
 from headstart.classifier.training import Training
 from headstart.evaluation.results import Measured
@@ -29,7 +30,7 @@ def plot(result: Any, ax: Axes | None) -> Axes:
     return axes(result, ax)
 
 
-def report(result: Training | Comparison | Measured, path: str | Path, paths: bool) -> None:
+def report(result: Training | Comparison | Measured | Check, path: str | Path, paths: bool) -> None:
     """Write a report, see `html`."""
     from headstart.report import html
 
@@ -37,6 +38,8 @@ def report(result: Training | Comparison | Measured, path: str | Path, paths: bo
     match result:
         case Training():
             page = html.of_training(result, paths=paths)
+        case Check():
+            page = html.of_check(result, paths=paths)
         case Measured():
             page = html.of_evaluation(result, f"{result.evaluation.n:,} photos")
         case _:
