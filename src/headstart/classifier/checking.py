@@ -92,7 +92,7 @@ def check(
     for note in source.notes:
         report.caution(note)
     opened = backbones.load(backbone, folder=kept.compiled, options=options, progress=report)
-    features = vectors_of(opened, source.paths, kept, report)
+    features = vectors_of(opened, source.paths, kept, report, compared=True)
     clock = time.perf_counter()
     given = [source.labels[i] for i in features.rows]
     measured = features.rows >= len(source.train)
