@@ -247,7 +247,7 @@ def test_every_section_has_a_template_and_every_template_a_use() -> None:
     names = {path.name.removesuffix(".html.j2") for path in (FOLDER / "templates" / "sections").iterdir()}
     assert names == set(pages._SECTIONS)
     texts = [path.read_text("utf-8") for path in FOLDER.rglob("*.j2")] + [
-        (FOLDER / name).read_text("utf-8") for name in ("page.py", "__init__.py")
+        (FOLDER / name).read_text("utf-8") for name in ("page.py", "check_page.py", "__init__.py")
     ]
     others = {path.name for path in (FOLDER / "templates").glob("*.j2")} - {"training.html.j2", "comparison.html.j2"}
     assert all(any(f'"{name}"' in text for text in texts) for name in others)

@@ -68,9 +68,11 @@ def check(
     Photos are never changed, and nothing is left out: `Check` lists what was found.
 
     Args:
-        photos, labels, test: see `headstart.train`.
+        photos: see `headstart.train`.
+        labels: class names of a list of photos.
         backbone: a handle.
         options: what you know of the backbone: input range, layers.
+        test: a folder or CSV of further photos, to measure on.
         unpack: if `photos` or `test` is a zip or tar, unpack it beside itself first.
         store: folder of the feature store; the user's if not given.
         progress: see `headstart.train`.

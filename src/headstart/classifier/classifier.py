@@ -107,7 +107,8 @@ class Classifier:
         """Predict every photo that can be used, and list the others; `unknown` marks those unlike the training photos.
 
         Args:
-            photos, progress: see `predict`.
+            photos: see `predict`.
+            progress: see `headstart.train`.
             nearest: how many of the nearest training photos to name for each photo.
             unknown_rate: share of photos like the training ones that is refused, 0 (none) to 0.5; None: as chosen at
                 the training.
