@@ -89,6 +89,7 @@ def test_what_keras_cannot_build_is_an_error_and_leaves_nothing(
 
 
 @pytest.mark.tensorflow
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras with NumPy 2
 def test_tensorflow_gives_the_same_answers(build: Callable[[str], Path], tmp_path: Path) -> None:
     for name in toy_exports.NAMES:
         build(name)
