@@ -127,6 +127,19 @@ def test_fixes_are_followed_and_photos_stay(found: Check, folder: Path, tmp_path
     assert before == sorted(path.stat().st_mtime_ns for path in folder.rglob("*"))
 
 
+def test_of_copies_one_that_shows_something_is_kept(samples: dict[str, Path], tmp_path: Path, graphs: Path) -> None:
+    for name in ("temple", "flower"):
+        (tmp_path / name).mkdir()
+        with Image.open(samples[name]) as photo:
+            for quality in (50, 90):
+                photo.convert("RGB").save(tmp_path / name / f"{quality}.jpg", quality=quality)
+            photo.convert("RGB").resize((48, 48)).save(tmp_path / name / "0-tiny.jpg")
+    looked = headstart.check(tmp_path, progress=False)
+    assert [(one.name, one.photos) for one in looked.classes.small] == [("flower", 1), ("temple", 1)]
+    left_out = {(name, file) for name in ("temple", "flower") for file in ("0-tiny.jpg", "90.jpg")}
+    assert {Path(one.path).parts[-2:] for one in looked.fixes} == left_out
+
+
 def test_the_command_writes_what_train_takes(folder: Path, tmp_path: Path, graphs: Path) -> None:
     code, printed = run("check", folder, "--write", tmp_path / "fixes.csv", "--report", tmp_path / "photos.html")
     assert code == 0
@@ -157,7 +170,10 @@ def test_fixes_are_counted() -> None:
         [Fix(here[0], "leave out", "", ""), Fix(here[1], "relabel", "y", ""), Fix(here[2], "leave out", "", "")],
     )
     assert changed.train == PhotoSet(("b.jpg", "c.jpg"), ("y", "y"))
-    assert changed.notes == ("Fixes: 1 photo left out, 1 relabelled; 1 line for photos that are not used here.",)
+    assert changed.notes == (
+        "Fixes: 1 photo left out, 1 relabelled; 1 line for photos that are not used here.",
+        "Classes of which no photo is left: x.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,6 +190,19 @@ def test_a_csv_of_fixes_that_is_not_clear_is_refused(content: str, words: str, t
     path.write_text(content)
     with pytest.raises(DataError, match=words):
         fixes.read(path)
+
+
+def test_fixes_never_leave_out_a_whole_part_or_a_class_in_silence() -> None:
+    here = [str(Path(name).absolute()) for name in ("a.jpg", "b.jpg", "c.jpg")]
+    with pytest.raises(DataError, match="all photos to train on"):
+        fixes.apply(source(), [Fix(path, "leave out", "", "") for path in here])
+    parts = Source(PhotoSet(("a.jpg", "b.jpg"), ("x", "y")), PhotoSet(("c.jpg",), ("x",)))
+    with pytest.raises(DataError, match="all photos to measure on"):
+        fixes.apply(parts, [Fix(here[2], "leave out", "", "")])
+    assert fixes.apply(source(), [Fix(here[2], "relabel", "x", "")]).notes[1:] == (
+        "Classes of which no photo is left: y.",
+    )
+    assert len(fixes.apply(source(), [Fix(here[0], "leave out", "", "")]).notes) == 1
 
 
 def test_a_class_that_the_photos_do_not_have_is_refused() -> None:

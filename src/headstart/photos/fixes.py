@@ -83,7 +83,7 @@ def apply(source: Source, fixes: Sequence[Fix]) -> Source:
     """The photos without those to leave out, and with the new classes; a note reports what was done.
 
     Raises:
-        DataError: a new class is not a class of the photos; no photo to train on is left.
+        DataError: a new class is not a class of the photos; no photo to train on, or none to measure on, is left.
     """
     wanted = {one.path: one for one in fixes}
     unknown = sorted({one.label for one in fixes if one.label} - set(source.train.classes))
@@ -105,10 +105,13 @@ def apply(source: Source, fixes: Sequence[Fix]) -> Source:
                 rows.append(i)
         return PhotoSet(photos.paths, tuple(labels)).take(rows)
 
-    train, test = fixed(source.train), source.test and fixed(source.test)
-    if not len(train):
-        raise DataError("The fixes leave out all photos to train on.\nExpected some to be left.")
+    train, test = fixed(source.train), None if source.test is None else fixed(source.test)
+    for photos, what in ((train, "train on"), (test, "measure on")):
+        if photos is not None and not len(photos):
+            raise DataError(f"The fixes leave out all photos to {what}.\nExpected some to be left.")
     unused = len(wanted) - sum(done.values())
     more = f"; {counted(unused, 'line')} for photos that are not used here" if unused else ""
     note = f"Fixes: {counted(done['leave out'], 'photo')} left out, {done['relabel']:,} relabelled{more}."
-    return replace(source, train=train, test=test if test else None, notes=(*source.notes, note))
+    gone = sorted(set(source.train.classes) - set(train.classes))
+    notes = [note, f"Classes of which no photo is left: {', '.join(map(show, gone))}."] if gone else [note]
+    return replace(source, train=train, test=test, notes=(*source.notes, *notes))
