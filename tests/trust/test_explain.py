@@ -133,6 +133,11 @@ def test_both_methods_agree(trees: Path, pasted: tuple[Path, Images]) -> None:
 # --- the rule ---
 
 
+def test_a_map_of_one_place_has_no_heat() -> None:
+    head = corner_classifier("logistic").head
+    assert by_map(head, np.ones((1, 1, head.dim), np.float32), 0).tolist() == [[0.0]]
+
+
 def test_a_place_counts_what_the_class_loses_without_it() -> None:
     draw = np.random.default_rng(0)
     places = draw.exponential(size=(3, 4, 6)).astype(np.float32)
