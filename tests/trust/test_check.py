@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 import headstart
 from fakes import given_away, spoilt_photos, write_photos
+from headstart.apps.cli.commands import app
 from headstart.backbones import DEFAULT
 from headstart.classifier.checked import Check
 from headstart.errors import DataError
@@ -156,7 +157,20 @@ def test_labels_are_not_looked_at_where_nothing_can_be_learned(tmp_path: Path, g
     few = headstart.check(tmp_path, progress=False)
     assert few.suspicious is None
     assert "Labels were not looked at" in text(few)
+    assert "–<small>not looked at</small>" in html.of_check(few)
     assert few.to_json()["suspicious"] is None
+
+
+def test_the_next_command_is_printed_if_there_is_anything_to_fix(
+    folder: Path, tmp_path: Path, graphs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "fixes.csv"
+    write_photos(tmp_path / "few", {"red": 1, "navy": 1})
+    parts = [str(folder / "train"), "--test", str(folder / "test")]
+    app(["check", *parts, "--write", str(table)], standalone_mode=False)
+    assert f"headstart train {' '.join(parts)} --fixes {table}" in capsys.readouterr().err
+    app(["check", str(tmp_path / "few"), "--write", str(table)], standalone_mode=False)
+    assert "Nothing to leave out or to relabel" in capsys.readouterr().err
 
 
 def source() -> Source:
@@ -183,6 +197,7 @@ def test_fixes_are_counted() -> None:
         ("path,action,class,why\na.jpg,remove,,\n", "Line 2"),
         ("path,action,class,why\na.jpg,relabel,,\n", "Line 2"),
         ("path,action,class,why\na.jpg,leave out,y,\n", "Line 2"),
+        ("path,action,class,why\na.jpg,relabel,y,\n./a.jpg,leave out,,\n", "Line 3 .* second one"),
     ],
 )
 def test_a_csv_of_fixes_that_is_not_clear_is_refused(content: str, words: str, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def read(path: str | Path) -> tuple[Fix, ...]:
     """Read a CSV; relative paths count from its folder.
 
     Raises:
-        DataError: it cannot be read, has other columns, or an action that is not known.
+        DataError: it cannot be read, has other columns, an action that is not known, or two lines for a photo.
     """
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
@@ -67,7 +67,7 @@ def read(path: str | Path) -> tuple[Fix, ...]:
             f"{show(path)} does not begin with the line {','.join(_COLUMNS)}.\n"
             "Expected a file that `headstart check PHOTOS --write FILE` wrote."
         )
-    fixes = []
+    fixes: dict[str, Fix] = {}
     for number, row in enumerate(rows[1:], start=2):
         name, action, label, why = (original(cell) for cell in (*row, "", "", "", "")[:4])
         if not name or action not in get_args(Action) or (action == "relabel") != bool(label):
@@ -75,8 +75,13 @@ def read(path: str | Path) -> tuple[Fix, ...]:
                 f"Line {number} of {show(path)} is not clear: path '{show(name)}', action '{show(action)}', class "
                 f"'{show(label)}'.\nExpected 'leave out' without a class, or 'relabel' with one."
             )
-        fixes.append(Fix(os.path.abspath(os.path.join(os.path.dirname(path), name)), action, label, why))  # type: ignore[arg-type]
-    return tuple(fixes)
+        photo = os.path.abspath(os.path.join(os.path.dirname(path), name))
+        if photo in fixes:
+            raise DataError(
+                f"Line {number} of {show(path)} is the second one for {show(photo)}.\nExpected one line for each photo."
+            )
+        fixes[photo] = Fix(photo, action, label, why)  # type: ignore[arg-type]
+    return tuple(fixes.values())
 
 
 def apply(source: Source, fixes: Sequence[Fix]) -> Source:
