@@ -162,10 +162,12 @@ def test_labels_are_not_looked_at_where_nothing_can_be_learned(tmp_path: Path, g
 
 
 def test_the_next_command_is_printed_if_there_is_anything_to_fix(
-    folder: Path, tmp_path: Path, graphs: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, samples: dict[str, Path], tmp_path: Path, graphs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = tmp_path / "fixes.csv"
-    write_photos(tmp_path / "few", {"red": 1, "navy": 1})
+    for name in ("temple", "flower"):
+        (tmp_path / "few" / name).mkdir(parents=True)
+        (tmp_path / "few" / name / "1.jpg").write_bytes(samples[name].read_bytes())
     parts = [str(folder / "train"), "--test", str(folder / "test")]
     app(["check", *parts, "--write", str(table)], standalone_mode=False)
     assert f"headstart train {' '.join(parts)} --fixes {table}" in capsys.readouterr().err
