@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 import headstart
 from fakes import given_away, spoilt_photos, write_photos
+from headstart.apps.cli.commands import app
 from headstart.backbones import DEFAULT
 from headstart.classifier.checked import Check
 from headstart.errors import DataError
@@ -127,6 +128,19 @@ def test_fixes_are_followed_and_photos_stay(found: Check, folder: Path, tmp_path
     assert before == sorted(path.stat().st_mtime_ns for path in folder.rglob("*"))
 
 
+def test_of_copies_one_that_shows_something_is_kept(samples: dict[str, Path], tmp_path: Path, graphs: Path) -> None:
+    for name in ("temple", "flower"):
+        (tmp_path / name).mkdir()
+        with Image.open(samples[name]) as photo:
+            for quality in (50, 90):
+                photo.convert("RGB").save(tmp_path / name / f"{quality}.jpg", quality=quality)
+            photo.convert("RGB").resize((48, 48)).save(tmp_path / name / "0-tiny.jpg")
+    looked = headstart.check(tmp_path, progress=False)
+    assert [(one.name, one.photos) for one in looked.classes.small] == [("flower", 1), ("temple", 1)]
+    left_out = {(name, file) for name in ("temple", "flower") for file in ("0-tiny.jpg", "90.jpg")}
+    assert {Path(one.path).parts[-2:] for one in looked.fixes} == left_out
+
+
 def test_the_command_writes_what_train_takes(folder: Path, tmp_path: Path, graphs: Path) -> None:
     code, printed = run("check", folder, "--write", tmp_path / "fixes.csv", "--report", tmp_path / "photos.html")
     assert code == 0
@@ -143,7 +157,22 @@ def test_labels_are_not_looked_at_where_nothing_can_be_learned(tmp_path: Path, g
     few = headstart.check(tmp_path, progress=False)
     assert few.suspicious is None
     assert "Labels were not looked at" in text(few)
+    assert "–<small>not looked at</small>" in html.of_check(few)
     assert few.to_json()["suspicious"] is None
+
+
+def test_the_next_command_is_printed_if_there_is_anything_to_fix(
+    folder: Path, samples: dict[str, Path], tmp_path: Path, graphs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "fixes.csv"
+    for name in ("temple", "flower"):
+        (tmp_path / "few" / name).mkdir(parents=True)
+        (tmp_path / "few" / name / "1.jpg").write_bytes(samples[name].read_bytes())
+    parts = [str(folder / "train"), "--test", str(folder / "test")]
+    app(["check", *parts, "--write", str(table)], standalone_mode=False)
+    assert f"headstart train {' '.join(parts)} --fixes {table}" in capsys.readouterr().err
+    app(["check", str(tmp_path / "few"), "--write", str(table)], standalone_mode=False)
+    assert "Nothing to leave out or to relabel" in capsys.readouterr().err
 
 
 def source() -> Source:
@@ -157,7 +186,10 @@ def test_fixes_are_counted() -> None:
         [Fix(here[0], "leave out", "", ""), Fix(here[1], "relabel", "y", ""), Fix(here[2], "leave out", "", "")],
     )
     assert changed.train == PhotoSet(("b.jpg", "c.jpg"), ("y", "y"))
-    assert changed.notes == ("Fixes: 1 photo left out, 1 relabelled; 1 line for photos that are not used here.",)
+    assert changed.notes == (
+        "Fixes: 1 photo left out, 1 relabelled; 1 line for photos that are not used here.",
+        "Classes of which no photo is left: x.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,6 +199,7 @@ def test_fixes_are_counted() -> None:
         ("path,action,class,why\na.jpg,remove,,\n", "Line 2"),
         ("path,action,class,why\na.jpg,relabel,,\n", "Line 2"),
         ("path,action,class,why\na.jpg,leave out,y,\n", "Line 2"),
+        ("path,action,class,why\na.jpg,relabel,y,\n./a.jpg,leave out,,\n", "Line 3 .* second one"),
     ],
 )
 def test_a_csv_of_fixes_that_is_not_clear_is_refused(content: str, words: str, tmp_path: Path) -> None:
@@ -174,6 +207,19 @@ def test_a_csv_of_fixes_that_is_not_clear_is_refused(content: str, words: str, t
     path.write_text(content)
     with pytest.raises(DataError, match=words):
         fixes.read(path)
+
+
+def test_fixes_never_leave_out_a_whole_part_or_a_class_in_silence() -> None:
+    here = [str(Path(name).absolute()) for name in ("a.jpg", "b.jpg", "c.jpg")]
+    with pytest.raises(DataError, match="all photos to train on"):
+        fixes.apply(source(), [Fix(path, "leave out", "", "") for path in here])
+    parts = Source(PhotoSet(("a.jpg", "b.jpg"), ("x", "y")), PhotoSet(("c.jpg",), ("x",)))
+    with pytest.raises(DataError, match="all photos to measure on"):
+        fixes.apply(parts, [Fix(here[2], "leave out", "", "")])
+    assert fixes.apply(source(), [Fix(here[2], "relabel", "x", "")]).notes[1:] == (
+        "Classes of which no photo is left: y.",
+    )
+    assert len(fixes.apply(source(), [Fix(here[0], "leave out", "", "")]).notes) == 1
 
 
 def test_a_class_that_the_photos_do_not_have_is_refused() -> None:

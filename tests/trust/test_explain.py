@@ -133,6 +133,11 @@ def test_both_methods_agree(trees: Path, pasted: tuple[Path, Images]) -> None:
 # --- the rule ---
 
 
+def test_a_map_of_one_place_has_no_heat() -> None:
+    head = corner_classifier("logistic").head
+    assert by_map(head, np.ones((1, 1, head.dim), np.float32), 0).tolist() == [[0.0]]
+
+
 def test_a_place_counts_what_the_class_loses_without_it() -> None:
     draw = np.random.default_rng(0)
     places = draw.exponential(size=(3, 4, 6)).astype(np.float32)
@@ -286,11 +291,25 @@ def test_several_photos_go_into_a_folder(trees: Path, tiles: Path, tmp_path: Pat
     assert app(arguments, standalone_mode=False) == 1
 
 
+def test_no_heat_map_replaces_a_photo(trees: Path, samples: dict[str, Path], tmp_path: Path) -> None:
+    for name in ("a.png", "a-heat.png"):
+        shutil.copy(samples["flower"], tmp_path / name)
+    assert run("explain", trees, tmp_path, "-o", tmp_path)[0] == 0
+    assert all((tmp_path / name).read_bytes() == samples["flower"].read_bytes() for name in ("a.png", "a-heat.png"))
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "a.png",
+        "a-heat.png",
+        "a-heat (2).png",
+        "a-heat-heat.png",
+    }
+
+
 def test_what_cannot_be_is_refused(
     trees: Path, samples: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("explain", trees, *samples.values(), "-o", tmp_path / "heat.png")[0] == 2
-    assert not (tmp_path / "heat.png").exists()
+    assert run("explain", trees, samples["flower"], "-o", tmp_path / "heat.jpg")[0] == 2
+    assert list(tmp_path.iterdir()) == []
     shutil.copy(samples["flower"], own := tmp_path / "photo.png")
     assert run("explain", trees, own, "-o", own)[0] == 2
     assert own.read_bytes() == samples["flower"].read_bytes()

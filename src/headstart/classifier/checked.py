@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -57,10 +58,9 @@ class Copies:
     members: tuple[Member, ...]
     pairs: tuple[CopyPair, ...]
 
-    @property
-    def kept(self) -> Member:
-        """The one to keep: the first that is measured on, or else the first."""
-        return next((one for one in self.members if one.test), self.members[0])
+    def kept(self, poor: Collection[str]) -> Member:
+        """The one to keep: not a photo that shows little if another does not, and one that is measured on if any is."""
+        return min(self.members, key=lambda one: (one.path in poor, not one.test))
 
 
 @dataclass(frozen=True)
@@ -154,13 +154,11 @@ class Check:
         Of copies all but one are left out; across classes all, because it is not known which label is right. Photos
         that are only unlike their class are not among them: most are rare, not wrong.
         """
-        proposed = []
+        proposed, poor = [], {one.path for one in self.poor}
         for group in self.copies:
-            across = group.relation == "across classes"
-            why = "copies have different labels" if across else f"copy of {group.kept.path}"
-            proposed += [
-                Fix(one.path, "leave out", "", why) for one in group.members if across or one is not group.kept
-            ]
+            across, kept = group.relation == "across classes", group.kept(poor)
+            why = "copies have different labels" if across else f"copy of {kept.path}"
+            proposed += [Fix(one.path, "leave out", "", why) for one in group.members if across or one is not kept]
         proposed += [Fix(one.path, "leave out", "", one.fault) for one in self.poor]
         for one in self.suspicious.listed if self.suspicious else ():
             why = f"labelled {one.label}; wrong with probability {one.wrong_probability:.2f}"

@@ -27,7 +27,7 @@ from headstart.classifier.checked import (
 from headstart.classifier.measuring import vectors_of
 from headstart.classifier.training import name_of
 from headstart.evaluation.cross_validation import cross_validate
-from headstart.evaluation.leakage import Clean, distinct, without_classes, without_conflicts
+from headstart.evaluation.leakage import Clean, distinct, joined, without_classes, without_conflicts
 from headstart.evaluation.metrics import mean_of
 from headstart.evaluation.results import PhotoCounts
 from headstart.features.extraction import Features, Hashes
@@ -98,7 +98,12 @@ def check(
     clock = time.perf_counter()
     given = [source.labels[i] for i in features.rows]
     measured = features.rows >= len(source.train)
-    clean = together(without_conflicts(features, given), kept, Silent())
+    sound = without_conflicts(features, given)
+    # Training counts the photos of a class as different if all of them are copies of one; here they are one.
+    alike = find(sound.features.paths, sound.features.hashes, kept, report)
+    links = [(one.first, one.second) for one in alike if sound.labels[one.first] == sound.labels[one.second]]
+    different = distinct(joined(sound, links))
+    clean = together(sound, kept, Silent())
     counts = distinct(clean)
     names = source.train.classes
     clean = without_classes(clean, [name for name in names if counts[name] < LEAST])
@@ -117,7 +122,7 @@ def check(
             if fault is not None
         ),
         classes=CheckedClasses(
-            tuple(SmallClass(name, counts[name]) for name in names if counts[name] < _RECOMMENDED),
+            tuple(SmallClass(name, different[name]) for name in names if different[name] < _RECOMMENDED),
             tuple(doubtful.same_names(names)),
             apart,
         ),

@@ -55,7 +55,7 @@ def read(path: str | Path) -> tuple[Fix, ...]:
     """Read a CSV; relative paths count from its folder.
 
     Raises:
-        DataError: it cannot be read, has other columns, or an action that is not known.
+        DataError: it cannot be read, has other columns, an action that is not known, or two lines for a photo.
     """
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
@@ -67,7 +67,7 @@ def read(path: str | Path) -> tuple[Fix, ...]:
             f"{show(path)} does not begin with the line {','.join(_COLUMNS)}.\n"
             "Expected a file that `headstart check PHOTOS --write FILE` wrote."
         )
-    fixes = []
+    fixes: dict[str, Fix] = {}
     for number, row in enumerate(rows[1:], start=2):
         name, action, label, why = (original(cell) for cell in (*row, "", "", "", "")[:4])
         if not name or action not in get_args(Action) or (action == "relabel") != bool(label):
@@ -75,15 +75,20 @@ def read(path: str | Path) -> tuple[Fix, ...]:
                 f"Line {number} of {show(path)} is not clear: path '{show(name)}', action '{show(action)}', class "
                 f"'{show(label)}'.\nExpected 'leave out' without a class, or 'relabel' with one."
             )
-        fixes.append(Fix(os.path.abspath(os.path.join(os.path.dirname(path), name)), action, label, why))  # type: ignore[arg-type]
-    return tuple(fixes)
+        photo = os.path.abspath(os.path.join(os.path.dirname(path), name))
+        if photo in fixes:
+            raise DataError(
+                f"Line {number} of {show(path)} is the second one for {show(photo)}.\nExpected one line for each photo."
+            )
+        fixes[photo] = Fix(photo, action, label, why)  # type: ignore[arg-type]
+    return tuple(fixes.values())
 
 
 def apply(source: Source, fixes: Sequence[Fix]) -> Source:
     """The photos without those to leave out, and with the new classes; a note reports what was done.
 
     Raises:
-        DataError: a new class is not a class of the photos; no photo to train on is left.
+        DataError: a new class is not a class of the photos; no photo to train on, or none to measure on, is left.
     """
     wanted = {one.path: one for one in fixes}
     unknown = sorted({one.label for one in fixes if one.label} - set(source.train.classes))
@@ -105,10 +110,13 @@ def apply(source: Source, fixes: Sequence[Fix]) -> Source:
                 rows.append(i)
         return PhotoSet(photos.paths, tuple(labels)).take(rows)
 
-    train, test = fixed(source.train), source.test and fixed(source.test)
-    if not len(train):
-        raise DataError("The fixes leave out all photos to train on.\nExpected some to be left.")
+    train, test = fixed(source.train), None if source.test is None else fixed(source.test)
+    for photos, what in ((train, "train on"), (test, "measure on")):
+        if photos is not None and not len(photos):
+            raise DataError(f"The fixes leave out all photos to {what}.\nExpected some to be left.")
     unused = len(wanted) - sum(done.values())
     more = f"; {counted(unused, 'line')} for photos that are not used here" if unused else ""
     note = f"Fixes: {counted(done['leave out'], 'photo')} left out, {done['relabel']:,} relabelled{more}."
-    return replace(source, train=train, test=test if test else None, notes=(*source.notes, note))
+    gone = sorted(set(source.train.classes) - set(train.classes))
+    notes = [note, f"Classes of which no photo is left: {', '.join(map(show, gone))}."] if gone else [note]
+    return replace(source, train=train, test=test, notes=(*source.notes, *notes))

@@ -17,7 +17,7 @@ from headstart.errors import DataError, PhotoError
 from headstart.safety.printable import counted, show
 
 #: File name extensions of pictures, those that cannot be read included. Other files show by their first bytes.
-_PICTURES = (
+PICTURES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".pnm", ".ppm", ".pgm",
     ".avif", ".heic", ".heif", ".hif", ".jxl", ".jp2", ".psd", ".svg", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf",
     ".rw2", ".pef", ".srw", ".3fr", ".raf",
@@ -88,7 +88,7 @@ def looks_like_photo(path: str) -> bool:
 
     A file that is not there or cannot be read counts as one: reading it will report why it is not used.
     """
-    if path.lower().endswith(_PICTURES):
+    if path.lower().endswith(PICTURES):
         return True
     from headstart.photos.formats import sniff
 

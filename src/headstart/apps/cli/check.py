@@ -67,9 +67,12 @@ def check(
 
         with options.writing(write):
             fixes.write(write, found.fixes)
+        words = ["headstart", "train", photos, *(["--test", test] if test else []), "--fixes", write]
         say(
             f"{counted(len(found.fixes), 'line')} written to {write}. Delete those that you do not agree with, then: "
-            f"headstart train {shlex.quote(str(photos))} --fixes {shlex.quote(str(write))}"
+            f"{shlex.join(map(str, words))}"
+            if found.fixes
+            else f"Nothing to leave out or to relabel: {write} has no lines but its header."
         )
     if as_json:
         print_json(found.to_json())

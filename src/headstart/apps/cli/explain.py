@@ -99,9 +99,12 @@ def _targets(output: Path, paths: Sequence[str]) -> list[Path]:
         UsageError: there are several photos and `output` is a file; or a photo would be replaced.
         DataError: it cannot be written.
     """
+    from headstart.photos.folders import PICTURES
     from headstart.trust.explain.explanation import check
 
-    is_file = output.suffix.lower() == ".png" and not output.is_dir()
+    is_file = output.suffix.lower() in PICTURES and not output.is_dir()
+    if is_file and output.suffix.lower() != ".png":
+        raise click.UsageError(f"-o {show(str(output))}: heat maps are PNG files. Expected a name that ends in .png.")
     if is_file and len(paths) == 1:
         if os.path.realpath(output) == os.path.realpath(paths[0]):
             raise click.UsageError(f"-o {show(str(output))} is the photo itself. Expected another file.")
@@ -115,12 +118,15 @@ def _targets(output: Path, paths: Sequence[str]) -> list[Path]:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{output} cannot be made: {error.strerror}.\nExpected a folder for the heat maps.") from error
-    names: dict[str, None] = {}  # in order
+    taken = {os.path.realpath(path) for path in paths}  # a photo may be called so
+    targets = []
     for path in paths:
         stem = Path(path).stem
         numbered = (f"{stem}-heat" if number == 1 else f"{stem}-heat ({number})" for number in itertools.count(1))
-        names[next(name for name in numbered if name not in names)] = None
-    return [output / f"{name}.png" for name in names]
+        named = (output / f"{name}.png" for name in numbered)
+        targets.append(next(target for target in named if os.path.realpath(target) not in taken))
+        taken.add(os.path.realpath(targets[-1]))
+    return targets
 
 
 def _row(found: Explanation, target: Path) -> list[str]:

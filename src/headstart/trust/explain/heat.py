@@ -59,6 +59,8 @@ def by_map(head: Head, places: Maps, number: int) -> Heat:
     height, width, dim = places.shape
     flat = places.reshape(-1, dim).astype(np.float64)
     whole, count = flat.mean(axis=0), len(flat)
+    if count == 1:  # nothing is left without the only place
+        return np.zeros((1, 1), np.float32)
     without = (whole * count - flat) / (count - 1)
     odds = log_odds(head, np.concatenate([whole[None], without]).astype(np.float32), number)
     lost: Heat = (odds[0] - odds[1:]).reshape(height, width).astype(np.float32)
