@@ -502,7 +502,7 @@ def test_the_list_of_formats_names_what_each_needs(classifier: Classifier, monke
     monkeypatch.setattr(known, "find_spec", lambda name: None if name in ("flatbuffers", "onnxruntime") else name)
     notes = {one.format.name: one.note for one in possible(classifier)}
     assert notes["tflite"] == "to write it: pip install 'headstart[tflite]'"
-    assert notes["onnx"] == "not proven: pip install 'headstart[onnx]'"
+    assert notes["onnx"] == "ready; to prove it: pip install 'headstart[onnx]'"
     assert notes["openvino"] == "ready"
 
 
