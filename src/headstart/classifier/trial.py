@@ -212,7 +212,8 @@ def prepare(
     listed = ", ".join(f"'{show(name)}' ({n})" for name, n in few.items())
     if few and not skip_small_classes:
         check_complete(source.train.classes, train, skipped)
-        raise too_few(f"{listed}: copies and files that cannot be used do not count")
+        near = "" if keep_copies else "; --keep-copies (in Python: keep_copies=True) counts altered copies and bursts"
+        raise too_few(f"{listed}: copies and files that cannot be used do not count{near}")
     if few:
         progress.message(f"Classes left out, because too few of their photos can be used: {listed}.")
         train, test = without_classes(train, few), without_classes(test, few)
