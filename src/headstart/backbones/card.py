@@ -38,7 +38,7 @@ _FIELDS: dict[str, untrusted.Check[Any]] = {
     "handle": untrusted.text(4096),
     "weights": untrusted.text(200),
     "revision": untrusted.whole(0, 10**9),
-    "view": lambda value: View(**untrusted.fields(value, _VIEW_FIELDS)),
+    "view": lambda value: read_view(value),
     **feeds.FIELDS,
     "output": untrusted.text(1000),
     "dim": untrusted.whole(1, 10**6),
@@ -50,6 +50,15 @@ _FIELDS: dict[str, untrusted.Check[Any]] = {
     "range_from": untrusted.one_of(*get_args(Origin)),
     "layers": untrusted.one_of(*get_args(Layers)),
 }
+
+
+def read_view(value: Any) -> View:
+    """A view from its fields, which may come from a stranger.
+
+    Raises:
+        ValueError: a field is missing or unknown, or has a wrong type or value.
+    """
+    return View(**untrusted.fields(value, _VIEW_FIELDS))
 
 
 @dataclass(frozen=True)

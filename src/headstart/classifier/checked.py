@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from headstart.evaluation.results import PhotoCounts
-from headstart.evaluation.shown import presenter
+from headstart.evaluation.shown import Written
 from headstart.photos.fixes import Fix
 from headstart.safety.printable import counted
 from headstart.trust.give_aways import GiveAway
@@ -113,7 +112,7 @@ class CheckedClasses:
 
 
 @dataclass(frozen=True, repr=False)
-class Check:
+class Check(Written):
     """What one look over a collection of photos found.
 
     Attributes:
@@ -164,18 +163,6 @@ class Check:
             why = f"labelled {one.label}; wrong with probability {one.wrong_probability:.2f}"
             proposed.append(Fix(one.path, "relabel", one.suggested, why))
         return tuple({one.path: one for one in reversed(proposed)}.values())[::-1]
-
-    def report(self, path: str | Path, *, paths: bool = False) -> None:
-        """Write a report as one HTML file, see `Training.report`.
-
-        Args:
-            path: of the file.
-            paths: show the paths of photos whole. Without it the folders of this machine are left out.
-
-        Raises:
-            ReportError: the file cannot be written.
-        """
-        presenter().report(self, path, paths)
 
     def copies_of(self, relation: Relation) -> tuple[Copies, ...]:
         """The groups of one relation."""

@@ -69,8 +69,8 @@ class Drawn:
         return axes
 
 
-class Reported(Shown, Drawn):
-    """A result that can be drawn and written as a report."""
+class Written:
+    """A result that can be written as a report."""
 
     def report(self, path: str | Path, *, paths: bool = False) -> None:
         """Write a report as one HTML file that can be read offline and sent; an existing one is replaced.
@@ -83,3 +83,7 @@ class Reported(Shown, Drawn):
             ReportError: the file cannot be written.
         """
         presenter().report(self, path, paths)
+
+
+class Reported(Shown, Drawn, Written):
+    """A result that can be shown, drawn and written as a report."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,31 @@ from headstart.export.known import FORMATS, Format
 from headstart.export.proof.verdict import Proof
 
 FORMAT = 1
+
+
+def entry(
+    format_: Format,
+    precision: Precision,
+    size: int | None,
+    *,
+    files: dict[str, str] | None = None,
+    proof: Proof | None = None,
+    unproven: str = "",
+    faults: Sequence[str] = (),
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """One of the `exports` of all documents, see docs/json.md; arguments as the attributes of `Written`."""
+    return {
+        "format": format_.name,
+        "file": format_.path,
+        "weights": precision,
+        "export_bytes": size,
+        "sha256": files,
+        "proof": None if proof is None else proof.to_json(),
+        "not_proven": unproven or None,
+        "faults": list(faults),
+        "notes": list(notes),
+    }
 
 
 @dataclass(frozen=True)
@@ -38,17 +64,11 @@ class Written:
 
     def to_json(self) -> dict[str, Any]:
         """One of the `exports` of all documents, see docs/json.md."""
-        return {
-            "format": self.format.name,
-            "file": self.format.path,
-            "weights": self.precision,
-            "export_bytes": self.bytes,
-            "sha256": self.files,
-            "proof": None if self.proof is None else self.proof.to_json(),
-            "not_proven": self.unproven or None,
-            "faults": [] if self.proof is None else list(self.proof.faults),
-            "notes": list(self.notes),
-        }
+        faults = () if self.proof is None else self.proof.faults
+        return entry(
+            self.format, self.precision, self.bytes, files=self.files, proof=self.proof, unproven=self.unproven,
+            faults=faults, notes=self.notes,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, repr=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -81,8 +82,7 @@ def describe(folder: Path, exported: Exported, classifier: Classifier, reference
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "backbone": card.handle,
         "card": card.about(),
-        "view": {"fit": card.view.fit, "fraction": card.view.fraction, "height": card.view.height,
-                 "width": card.view.width},
+        "view": asdict(card.view),
         "head": classifier.choice.to_json(),
         "classes": list(classifier.classes),
         "with_resize": with_resize,

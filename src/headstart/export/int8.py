@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from headstart.backbones.runtimes.openvino.compiled import engine, without_telemetry
+from headstart.backbones.runtimes.openvino.compiled import without_telemetry
+from headstart.classifier.remembered import spread
 from headstart.errors import ExportError, MissingExtraError
 from headstart.evaluation.intervals import wilson
 from headstart.export.graph.joined import features
@@ -128,7 +129,7 @@ def quantised(subject: Subject, pixels: Pixels) -> Subject:
         raise ExportError(
             f"{subject.card.handle} is quantised already, and stays so in float32 files.\nExpected no --precision int8."
         )
-    chosen = np.unique(np.linspace(0, len(pixels) - 1, CALIBRATION).round().astype(int))
+    chosen = spread(len(pixels), CALIBRATION)
     nncf = _nncf()
     with redirect_stdout(io.StringIO()):  # its bars and messages
         found = nncf.quantize(
@@ -167,7 +168,7 @@ def price(before: Subject, after: Subject, pixels: Pixels, labels: Sequence[str]
         pixels: uint8 `(n, height, width, 3)`, n >= 1, not those of the calibration.
         labels: class name of each photo.
     """
-    models = [_compiled(before), _compiled(after)]
+    models = [before.compiled(), after.compiled()]
     answers = [np.concatenate([np.array(model(one[None])[0]) for one in pixels]).argmax(1) for model in models]
     accuracy = None
     if labels is not None:
@@ -201,10 +202,6 @@ def check(price: Price, max_loss: float | None = None) -> None:
             f"int8 loses {price.loss:.1f} points of {'accuracy' if known else 'agreement'}: {figures}.\n"
             f"Expected at most {most:g}. Use float16, which changes far less, or a larger --max-loss."
         )
-
-
-def _compiled(subject: Subject) -> Any:
-    return engine().Core().compile_model(subject.graph(), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
 
 def _weights(subject: Subject) -> int:

@@ -14,12 +14,13 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
+from headstart.backbones.card import read_view
 from headstart.classifier.exporting import Precision
 from headstart.disk.hashes import sha256
 from headstart.errors import ExportError
 from headstart.export.exported import FORMAT
 from headstart.export.known import FORMATS, Format
-from headstart.photos.images import Fit, View
+from headstart.photos.images import View
 from headstart.safety import untrusted
 
 MANIFEST, REFERENCE, CLASSES = "export.json", "reference.npz", "classes.txt"
@@ -113,12 +114,6 @@ def _parsed(found: dict[str, Any], packed: bytes) -> Manifest:
     if hashlib.sha256(packed).hexdigest() != found["reference"]:
         raise ValueError(f"{REFERENCE} has changed")
     made_up = _made_up(packed)
-    view = View(
-        untrusted.whole(1, 4096)(found["view"]["height"]),
-        untrusted.whole(1, 4096)(found["view"]["width"]),
-        untrusted.one_of(*get_args(Fit))(found["view"]["fit"]),
-        untrusted.number(1e-3, 1.0)(found["view"]["fraction"]),
-    )
     largest, mean = untrusted.many(untrusted.number(0.0, 1.0), 2, 2)(found["noise"])
     names = untrusted.many(untrusted.text(1000), 2, 100_000)(found["classes"])
     photos = {str(key): _answer(one) for key, one in found["photos"].items()}
@@ -128,7 +123,7 @@ def _parsed(found: dict[str, Any], packed: bytes) -> Manifest:
         raise ValueError("its probabilities are not of its classes")
     return Manifest(
         tuple(names),
-        view,
+        read_view(found["view"]),
         untrusted.one_of(True, False)(found["with_resize"]),
         tuple(_kept(one) for one in found["exports"]),
         (largest, mean),

@@ -7,6 +7,7 @@ from typing import Any
 
 from headstart.classifier.classifier import Classifier
 from headstart.errors import ExportError
+from headstart.export.exported import entry
 from headstart.export.known import FORMATS, Format
 from headstart.export.subject import Subject
 
@@ -31,17 +32,9 @@ class Possible:
 
     def to_json(self) -> dict[str, Any]:
         """One of the `exports` of all documents, see docs/json.md."""
-        return {
-            "format": self.format.name,
-            "file": self.format.path,
-            "weights": self.format.precisions[0],
-            "export_bytes": self.bytes,
-            "sha256": None,
-            "proof": None,
-            "not_proven": None if self.note == READY else self.note,
-            "faults": [],
-            "notes": [f"{self.format.title}: {self.format.runs_on}"],
-        }
+        unproven = "" if self.note == READY else self.note
+        notes = [f"{self.format.title}: {self.format.runs_on}"]
+        return entry(self.format, self.format.precisions[0], self.bytes, unproven=unproven, notes=notes)
 
 
 def possible(classifier: Classifier) -> list[Possible]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from headstart.backbones.card import Card
+from headstart.backbones.runtimes.openvino.compiled import engine
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.exporting import Precision
 from headstart.export.graph.joined import features, joined
@@ -68,6 +69,15 @@ class Subject:
     def graph(self) -> Any:
         """A new graph of the engine, see `graph.joined`."""
         return self._graph.clone()
+
+    def compiled(self, **settings: str) -> Any:
+        """The graph ready to run in float32: called with one picture, it returns its probabilities first.
+
+        Args:
+            settings: more of OpenVINO's properties.
+        """
+        hints = {"INFERENCE_PRECISION_HINT": "f32", **settings}
+        return engine().Core().compile_model(self.graph(), "CPU", hints)
 
     @cached_property
     def _graph(self) -> Any:

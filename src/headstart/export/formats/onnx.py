@@ -13,7 +13,7 @@ from pathlib import Path
 from headstart.disk import atomic
 from headstart.export.formats.onnx_graph import IR_VERSIONS, Graph
 from headstart.export.formats.onnx_whole import WholeGraph
-from headstart.export.graph.steps import Program, Quantize
+from headstart.export.graph.steps import Program
 from headstart.export.subject import Subject
 from headstart.export.wire import data, whole
 from headstart.photos.pixels import View
@@ -34,7 +34,7 @@ def encoded(program: Program, classes: tuple[str, ...], view: View | None = None
         classes: names in the order of the probabilities.
         view: take one photo of any size, and fit it to this view; None: pictures of the network's size.
     """
-    graph = (WholeGraph if any(isinstance(step, Quantize) for step in program.steps) else Graph)(program, view)
+    graph = (WholeGraph if program.quantised else Graph)(program, view)
     metadata = data(14, data(1, "classes") + data(2, json.dumps(classes, ensure_ascii=False)))
     opset = data(8, data(1, "") + whole(2, graph.opset))
     return whole(1, IR_VERSIONS[graph.opset]) + data(2, "headstart") + data(7, graph.content()) + opset + metadata

@@ -20,7 +20,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from headstart.backbones.runtimes.openvino.compiled import engine
 from headstart.disk import atomic
 from headstart.export.formats import tfjs, web
 from headstart.export.subject import Subject
@@ -82,7 +81,7 @@ def steadiest(subject: Subject, pictures: Sequence[npt.NDArray[np.uint8]], n: in
         pictures: uint8 `(height, width, 3)` each.
         n: how many to return at most.
     """
-    model = engine().Core().compile_model(subject.graph(), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    model = subject.compiled()
     noise = np.random.default_rng(0).integers(-_NOISE, _NOISE + 1, pictures[0].shape)
     found = []
     for picture in pictures:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from headstart.errors import ExportError
 from headstart.export import manifest
+from headstart.export.exported import entry
 from headstart.export.known import Format
 from headstart.export.manifest import Kept, Manifest
 from headstart.export.proof.child import ask
@@ -47,17 +48,11 @@ class Checked:
 
     def to_json(self) -> dict[str, Any]:
         """One of the `exports` of all documents, see docs/json.md."""
-        return {
-            "format": self.format.name,
-            "file": self.format.path,
-            "weights": self.kept.precision,
-            "export_bytes": self.bytes,
-            "sha256": self.kept.files,
-            "proof": None if self.proof is None else self.proof.to_json(),
-            "not_proven": self.unproven or None,
-            "faults": list(self.faults),
-            "notes": [],
-        }
+        kept = self.kept
+        return entry(
+            kept.format, kept.precision, self.bytes, files=kept.files, proof=self.proof, unproven=self.unproven,
+            faults=self.faults,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.remembered import recall, spread
 from headstart.errors import ExportError, PhotoError
+from headstart.export.int8 import CALIBRATION
 from headstart.photos import images
 from headstart.photos.images import Images, View
 from headstart.photos.pictures import Pictures
@@ -21,8 +22,8 @@ from headstart.photos.sources import find_files
 PHOTOS, MADE_UP, BLENDS = 200, 8, 50
 #: Photos, at most, that a file resizes itself in a proof: whole photos take up to a second each.
 WHOLE = 20
-#: Photos to quantise a model with: at most, and so many that proof and calibration need not share them.
-CALIBRATION, FEW = 300, 50
+#: So many photos to quantise a model with that proof and calibration need not share them.
+FEW = 50
 
 
 @dataclass(frozen=True)

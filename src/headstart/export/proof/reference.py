@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from headstart.backbones.runtimes.openvino.compiled import engine
 from headstart.errors import BackboneError
 from headstart.export.known import Format
 from headstart.export.proof.pictures import MADE_UP, Photos, made_up
@@ -83,13 +82,13 @@ def reference_for(subject: Subject, photos: Photos, exported: bool) -> Reference
     own = classifier.head.predict_proba(vectors)
     wanted, noise, rounding = own, (0.0, 0.0), 0.0
     if subject.quantised is not None:
-        wanted = _run(subject, pixels, {})
+        wanted = _run(subject, pixels)
     elif exported and subject.card.precision != "float32":
-        wanted = _run(subject, pixels, {})
+        wanted = _run(subject, pixels)
         rounding = float(np.abs(wanted - own).max())
     quantised = exported and subject.was_quantised
     if quantised:
-        gap = np.abs(_run(subject, pixels, _IN_FLOATS) - wanted)
+        gap = np.abs(_run(subject, pixels, **_IN_FLOATS) - wanted)
         noise = float(gap.max()), float(gap.mean())
     return Reference(photos, pixels, features, own, wanted, quantised, noise, _gaps(classifier.head, vectors), rounding)
 
@@ -103,11 +102,10 @@ def _gaps(head: Head, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float3
     return gaps
 
 
-def _run(subject: Subject, pixels: Images, settings: dict[str, str]) -> Probabilities:
+def _run(subject: Subject, pixels: Images, **settings: str) -> Probabilities:
     """What the engine answers in float32, with further settings."""
-    ov = engine()
     try:
-        model = ov.Core().compile_model(subject.graph(), "CPU", {"INFERENCE_PRECISION_HINT": "f32", **settings})
+        model = subject.compiled(**settings)
         return np.concatenate([np.array(model(one[None])[0], np.float64) for one in pixels])
     except RuntimeError as error:
         raise BackboneError(f"{subject.card.handle} cannot be run in float32: {error}.") from error
