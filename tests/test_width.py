@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import struct
+import subprocess
 import sys
 import termios
 from pathlib import Path
@@ -53,13 +54,15 @@ MESSAGES = (
 
 def shown(width: int, *words: str) -> list[str]:
     """What a command shows on a terminal so wide, bars left out."""
-    child, terminal = pty.fork()
-    if child == 0:
-        # Not `execv`: readline may have put COLUMNS into the environment without Python's knowledge.
-        os.execve(HEADSTART, [HEADSTART, *words], {k: v for k, v in os.environ.items() if k != "COLUMNS"})
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
-    received = read_terminal(terminal)
-    os.waitpid(child, 0)
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+    # Not `pty.fork`: this process has threads of libraries by now, which a forked copy of it may trip over.
+    # `env -u`: readline may have put COLUMNS into the environment without Python's knowledge.
+    command = ["env", "-u", "COLUMNS", HEADSTART, *words]
+    child = subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower, start_new_session=True)
+    os.close(follower)
+    received = read_terminal(leader)
+    assert child.wait() >= 0
     lines = re.split(r"\r*\n", received.decode())
     return [line for line in lines if "\r" not in line and "%|" not in line]
 
