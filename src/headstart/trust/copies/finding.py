@@ -40,8 +40,8 @@ _STRUCTURE, _COLOUR = 0.88, 0.5
 #: sequence less, since many photograph one thing after the other on the same table.
 _TIMED_ROUGH, _TIMED_COLOUR = 0.8, 0.8
 _NAMED_ROUGH, _NAMED_STRUCTURE, _NAMED_COLOUR = 0.9, 0.5, 0.9
-#: Pairs that are rougher than this are compared the other way round, too.
-_AGAIN = 0.6
+#: The first may be a crop: pairs that are so alike, roughly or in structure, are compared the other way round, too.
+_AGAIN_ROUGH, _AGAIN_STRUCTURE = 0.85, 0.3
 _CHUNK = 64
 
 
@@ -147,7 +147,8 @@ def _judged(gallery: Gallery, pairs: npt.NDArray[np.intp], mirrored: npt.NDArray
     (one, has_one), (two, has_two) = gallery.get(pairs[:, 0]), gallery.get(pairs[:, 1])
     first, second = unpacked(one), unpacked(two).mirrored(mirrored)
     found = likeness(first, second)
-    again = np.flatnonzero((found.rough >= _AGAIN) & (found.structure < _STRUCTURE))  # the first may be a crop
+    promising = (found.rough >= _AGAIN_ROUGH) | (found.structure >= _AGAIN_STRUCTURE)
+    again = np.flatnonzero(promising & (found.structure < _STRUCTURE))
     if len(again):
         _take_better(found, again, likeness(second.take(again), first.take(again)))
     copy = (found.structure >= _STRUCTURE) & (found.colour >= _COLOUR)

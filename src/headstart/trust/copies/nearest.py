@@ -21,8 +21,7 @@ _CROPPED = 0.88
 _LEAST = 0.7
 #: Candidates of each picture.
 _NEAREST = 8
-_ROWS, _COLUMNS = 128, 4096
-_CHUNK = 128
+_ROWS, _COLUMNS = 128, 1024
 
 
 def candidates(gallery: Gallery, count: int, pool: Executor) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
@@ -35,10 +34,10 @@ def candidates(gallery: Gallery, count: int, pool: Executor) -> tuple[npt.NDArra
         intp `(p, 2)`, ascending, and bool `(p,)`: whether one of the two is the other's mirror image.
     """
     index = np.empty((count, _POINTS**2), np.float32)
-    for start in range(0, count, _CHUNK):
-        rows = np.arange(start, min(start + _CHUNK, count))
+    for start in range(0, count, _ROWS):
+        rows = np.arange(start, min(start + _ROWS, count))
         packed, good = gallery.get(rows)
-        index[rows] = described(unpacked(packed).grey) * good[:, None]
+        index[rows] = _halves(described(unpacked(packed).grey)) * good[:, None]
 
     def nearest(start: int) -> npt.NDArray[np.int64]:
         rows = np.arange(start, min(start + _ROWS, count))
@@ -59,19 +58,36 @@ def described(grey: Floats, part: float = 1.0) -> Floats:
     return normal
 
 
+def _halves(descriptions: Floats) -> Floats:
+    """Descriptions, turned so that mirroring a picture only changes the sign of the second half of its values."""
+    left, right = np.split(descriptions.reshape(-1, _POINTS, _POINTS), 2, axis=2)
+    right = right[:, :, ::-1]
+    found: Floats = np.concatenate([left + right, left - right], axis=1).reshape(len(descriptions), -1) / np.sqrt(
+        np.float32(2)
+    )
+    return found
+
+
 def _nearest(index: Floats, rows: npt.NDArray[np.intp], grey: Floats) -> npt.NDArray[np.int64]:
     """Pairs of some pictures with their nearest others: `2 * (lower * n + higher)`, and 1 more if mirrored."""
     where, others, alike, flipped = [], [], [], []
-    for mirrored in (False, True):
-        for part in (1.0, _CROPPED):
-            query = described(grey[:, :, ::-1] if mirrored else grey, part)
-            for start in range(0, len(index), _COLUMNS):
-                similar = query @ index[start : start + _COLUMNS].T
-                own, other = np.nonzero(similar > _LEAST)
-                where.append(own)
-                others.append(other + start)
-                alike.append(similar[own, other])
-                flipped.append(np.full(len(own), mirrored))
+    half = _POINTS**2 // 2
+    best = np.empty((len(rows), _COLUMNS), np.float32)
+    for part in (1.0, _CROPPED):
+        query = _halves(described(grey, part))
+        for start in range(0, len(index), _COLUMNS):
+            block = index[start : start + _COLUMNS]
+            same, sided = query[:, :half] @ block[:, :half].T, query[:, half:] @ block[:, half:].T
+            either = np.abs(sided, out=best[:, : len(block)])
+            either += same
+            own, other = np.nonzero(either > _LEAST)
+            for mirrored, sign in ((False, 1), (True, -1)):
+                score = same[own, other] + sign * sided[own, other]
+                good = score > _LEAST
+                where.append(own[good])
+                others.append(other[good] + start)
+                alike.append(score[good])
+                flipped.append(np.full(len(where[-1]), mirrored))
     own, other, score, mirror = (np.concatenate(parts) for parts in (where, others, alike, flipped))
     order = np.lexsort((-score, own))
     order = order[rows[own[order]] != other[order]]  # no picture is its own candidate

@@ -40,7 +40,7 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Thumbnails:
-    """n thumbnails: brightness, blue and red against grey, each float32 `(n, 48, 48)`, 0..255."""
+    """n thumbnails: brightness, float32 `(n, 48, 48)`; blue and red against grey, `(n, 12, 12)`; all 0..255."""
 
     grey: Floats
     blue: Floats
@@ -52,8 +52,10 @@ class Thumbnails:
 
     def mirrored(self, which: npt.NDArray[np.bool_]) -> Self:
         """Some of them with left and right exchanged."""
-        flip = which[:, None, None]
-        return type(self)(*(np.where(flip, one[:, :, ::-1], one) for one in (self.grey, self.blue, self.red)))
+        found = type(self)(self.grey.copy(), self.blue.copy(), self.red.copy())
+        for one in (found.grey, found.blue, found.red):
+            one[which] = one[which, :, ::-1]
+        return found
 
 
 def packed(picture: Images) -> Bytes:
@@ -65,12 +67,11 @@ def packed(picture: Images) -> Bytes:
 def unpacked(packed: Bytes) -> Thumbnails:
     """Thumbnails from their bytes, `(n, WIDTH)` or without the facts."""
     n, small = len(packed), SIDE // _COLOUR
-    found = packed.astype(np.float32)
-    blue, red = (
-        found[:, start : start + small**2].reshape(n, small, small).repeat(_COLOUR, axis=1).repeat(_COLOUR, axis=2)
-        for start in (SIDE**2, SIDE**2 + small**2)
+    grey, blue, red, _ = np.split(packed, (SIDE**2, SIDE**2 + small**2, _PIXELS), axis=1)
+    return Thumbnails(
+        grey.astype(np.float32).reshape(n, SIDE, SIDE),
+        *(one.astype(np.float32).reshape(n, small, small) for one in (blue, red)),
     )
-    return Thumbnails(np.ascontiguousarray(found[:, : SIDE**2]).reshape(n, SIDE, SIDE), blue, red)
 
 
 class Collector:
