@@ -209,7 +209,6 @@ def test_all_pictures_are_compared_block_by_block(samples: dict[str, Path], monk
     for module, name in (
         (nearest, "_ROWS"),
         (nearest, "_COLUMNS"),
-        (nearest, "_CHUNK"),
         (finding, "_CHUNK"),
         (thumbnails, "_CHUNK"),
     ):

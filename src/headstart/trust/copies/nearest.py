@@ -21,7 +21,9 @@ _CROPPED = 0.88
 _LEAST = 0.7
 #: Candidates of each picture.
 _NEAREST = 8
-_ROWS, _COLUMNS = 128, 1024
+#: Descriptions are kept as whole numbers, a quarter of the memory: values times this.
+_SCALE = np.float32(127)
+_ROWS, _COLUMNS = 192, 1024
 
 
 def candidates(gallery: Gallery, count: int, pool: Executor) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
@@ -33,11 +35,11 @@ def candidates(gallery: Gallery, count: int, pool: Executor) -> tuple[npt.NDArra
     Returns:
         intp `(p, 2)`, ascending, and bool `(p,)`: whether one of the two is the other's mirror image.
     """
-    index = np.empty((count, _POINTS**2), np.float32)
+    index = np.empty((count, _POINTS**2), np.int8)
     for start in range(0, count, _ROWS):
         rows = np.arange(start, min(start + _ROWS, count))
         packed, good = gallery.get(rows)
-        index[rows] = _halves(described(unpacked(packed).grey)) * good[:, None]
+        index[rows] = np.rint(_SCALE * _halves(described(unpacked(packed).grey)) * good[:, None])
 
     def nearest(start: int) -> npt.NDArray[np.int64]:
         rows = np.arange(start, min(start + _ROWS, count))
@@ -68,21 +70,23 @@ def _halves(descriptions: Floats) -> Floats:
     return found
 
 
-def _nearest(index: Floats, rows: npt.NDArray[np.intp], grey: Floats) -> npt.NDArray[np.int64]:
+def _nearest(index: npt.NDArray[np.int8], rows: npt.NDArray[np.intp], grey: Floats) -> npt.NDArray[np.int64]:
     """Pairs of some pictures with their nearest others: `2 * (lower * n + higher)`, and 1 more if mirrored."""
     where, others, alike, flipped = [], [], [], []
     half = _POINTS**2 // 2
-    best = np.empty((len(rows), _COLUMNS), np.float32)
+    room = np.empty((3, len(rows), _COLUMNS), np.float32)
     for part in (1.0, _CROPPED):
-        query = _halves(described(grey, part))
+        query = _halves(described(grey, part)) / _SCALE
         for start in range(0, len(index), _COLUMNS):
-            block = index[start : start + _COLUMNS]
-            same, sided = query[:, :half] @ block[:, :half].T, query[:, half:] @ block[:, half:].T
-            either = np.abs(sided, out=best[:, : len(block)])
+            block = index[start : start + _COLUMNS].astype(np.float32)
+            same, sided, either = room[:, :, : len(block)]
+            np.matmul(query[:, :half], block[:, :half].T, out=same)
+            np.matmul(query[:, half:], block[:, half:].T, out=sided)
+            np.abs(sided, out=either)
             either += same
-            own, other = np.nonzero(either > _LEAST)
-            for mirrored, sign in ((False, 1), (True, -1)):
-                score = same[own, other] + sign * sided[own, other]
+            own, other = np.divmod(np.flatnonzero(either > _LEAST), len(block))
+            plain, turned = same[own, other], sided[own, other]
+            for mirrored, score in ((False, plain + turned), (True, plain - turned)):
                 good = score > _LEAST
                 where.append(own[good])
                 others.append(other[good] + start)
