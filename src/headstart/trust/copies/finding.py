@@ -95,7 +95,7 @@ def find(paths: Sequence[str], hashes: Hashes, store: Store, progress: Progress)
     alike = _known(store, unique)
     if alike is None:
         gallery = Gallery([paths[i] for i in rows.tolist()], unique, store, progress)
-        alike = _compared(gallery, len(unique))
+        alike = _compared(gallery, len(unique), progress)
         _remember(store, unique, alike)
     pairs = []
     for one in alike:
@@ -131,10 +131,10 @@ def groups(pairs: Iterable[Pair]) -> tuple[Group, ...]:
     return tuple(Group(tuple(members), tuple(links[first])) for first, members in photos.items())
 
 
-def _compared(gallery: Gallery, count: int) -> list[_Alike]:
+def _compared(gallery: Gallery, count: int, progress: Progress) -> list[_Alike]:
     """Compare all candidates among `count` photos."""
     with one_thread(), ThreadPoolExecutor(processors()) as pool:
-        pairs, mirrored = candidates(gallery, count, pool)
+        pairs, mirrored = candidates(gallery, count, pool, progress)
         starts = range(_CHUNK, len(pairs), _CHUNK)
         parts = pool.map(_judged, repeat(gallery), np.split(pairs, starts), np.split(mirrored, starts))
         return [one for part in parts for one in part]

@@ -120,17 +120,18 @@ class Gallery:
     """
 
     def __init__(self, paths: Sequence[str], hashes: Hashes, store: Store, progress: Progress) -> None:
-        self._hashes: list[bytes] = hashes.tolist()
+        self._hashes = hashes
         self._table = Records(store.copies, "thumbnails", WIDTH)
         self._held: dict[bytes, Bytes] = {}
-        new = np.flatnonzero(self._table.find(self._hashes) < 0).tolist()
+        new = np.flatnonzero(self._table.find(hashes.tolist()) < 0).tolist()
         if len(new) > _MANY:
             progress.message(f"Looking for copies among {counted(len(paths), 'photo')}.")
         with readers() as pool:
             for start in range(0, len(new), _CHUNK):
                 rows = new[start : start + _CHUNK]
-                made = pool.map(_made, [paths[i] for i in rows], [self._hashes[i] for i in rows])
-                self._keep({self._hashes[i]: one for i, one in zip(rows, made, strict=True) if one is not None})
+                keys: list[bytes] = hashes[rows].tolist()
+                made = pool.map(_made, [paths[i] for i in rows], keys)
+                self._keep({key: one for key, one in zip(keys, made, strict=True) if one is not None})
         self._table.refresh()
 
     def _keep(self, made: dict[bytes, Bytes]) -> None:
@@ -141,7 +142,7 @@ class Gallery:
 
     def get(self, rows: npt.NDArray[np.intp]) -> tuple[Bytes, npt.NDArray[np.bool_]]:
         """Thumbnails as bytes `(m, WIDTH)`, and which of them exist: a photo may be gone since it was embedded."""
-        keys = [self._hashes[i] for i in rows.tolist()]
+        keys: list[bytes] = self._hashes[rows].tolist()
         out = np.zeros((len(keys), WIDTH), np.uint8)
         good = self._table.read(keys, out)
         for i in np.flatnonzero(~good).tolist():
