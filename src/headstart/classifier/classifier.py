@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +68,14 @@ class Classifier:
     def card(self) -> Card:
         """The card of the backbone."""
         return self.backbone.card
+
+    @cached_property
+    def id(self) -> str:
+        """32 hexadecimal digits made of all that decides its predictions: card, classes and head, but no name."""
+        digest = hashlib.sha256(json.dumps([self.card.key, *self.classes]).encode())
+        for name, array in sorted(self.head.arrays().items()):
+            digest.update(name.encode() + array.tobytes())
+        return digest.hexdigest()[:32]
 
     def predict(self, photos: Pictures, progress: Choice = None) -> npt.NDArray[np.str_] | str:
         """Class name of each photo, in the order given; folders stand for the photos in them.
@@ -146,6 +157,7 @@ class Classifier:
             features.skipped,
             None if looked is None or rate == 0 else looked.unknown,
             looked.nearest if looked is not None and nearest else None,
+            features.hashes,
         )
 
     def evaluate(
