@@ -27,7 +27,7 @@ from headstart.features.store import Store
 from headstart.heads.head import Head, HeadChoice
 from headstart.photos.pictures import Picture, Pictures, is_one_photo
 from headstart.photos.sources import PhotoSet, check_classes, find_files, open_source
-from headstart.progress import Choice, Progress, standard
+from headstart.progress import Choice, Progress, Silent, standard
 from headstart.safety.printable import show
 from headstart.trust.explain.explanation import Explanation, Method, explain, explain_mistakes
 from headstart.trust.unknown import Known, check_rate
@@ -135,19 +135,23 @@ class Classifier:
                 "The classifier keeps no training photos: it was trained without them (--unknown-rate 0) or by an "
                 "earlier version.\nTrain it again to find unknown photos and the nearest training photos."
             )
-        answer = self._predicted(photos, report, nearest, unknown_rate)
+        answer = self._predicted(find_files(photos), report, nearest, unknown_rate)
         PhotoCounts.of(answer.paths, answer.skipped).warn(report)
         return answer
 
     def _all(self, photos: Pictures, progress: Choice) -> Predictions:
-        answer = self._predicted(photos, standard(progress))
+        answer = self._predicted(find_files(photos), standard(progress))
         require_all(answer.skipped)
         return answer
 
+    def predictions_of_files(self, paths: Sequence[str], *, nearest: int = 0) -> Predictions:
+        """As `predictions`, but each path is that of a photo, and one that is gone is skipped as well."""
+        return self._predicted(paths, Silent(), nearest)
+
     def _predicted(
-        self, photos: Pictures, report: Progress, nearest: int = 0, rate: float | None = None
+        self, paths: Sequence[str], report: Progress, nearest: int = 0, rate: float | None = None
     ) -> Predictions:
-        features = vectors_of(self.backbone, find_files(photos), self.store, report)
+        features = vectors_of(self.backbone, paths, self.store, report)
         probabilities = self.head.predict_proba(features.vectors)
         looked = None if self.known is None else self.known.look(features.vectors, nearest, rate)
         return Predictions(

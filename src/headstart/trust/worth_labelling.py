@@ -21,15 +21,21 @@ _ALIKE = 0.9
 _PART = 128
 
 
-def doubt(probabilities: Numbers, unknown: npt.NDArray[np.bool_] | None) -> Numbers:
-    """How uncertain a head is, float64 `(n,)`: the probability that it is wrong, 0..1.
+def doubt(probability: Numbers, unknown: npt.NDArray[np.bool_] | None, rate: float) -> Numbers:
+    """The probability that the predicted class is wrong, float64 `(n,)`, 0..1.
+
+    Of photos like the training ones a share `rate` is refused as well. So if a share s is refused, a refused photo is
+    strange with probability `1 - rate / s`, and then its class is wrong; otherwise its probability holds as for others.
 
     Args:
-        probabilities: float64 `(n, k)`, calibrated.
-        unknown: bool `(n,)`, photos whose probabilities mean little: 1.
+        probability: float64 `(n,)`, of each photo's predicted class, calibrated.
+        unknown: bool `(n,)`, which photos are refused; None: none.
+        rate: see `trust.unknown.Known.rate`.
     """
-    wrong: Numbers = 1 - probabilities.max(axis=1)
-    return wrong if unknown is None else np.where(unknown, 1.0, wrong)
+    if unknown is None or not unknown.any():
+        return 1 - probability
+    strange = max(0.0, 1 - rate / float(unknown.mean()))
+    return 1 - probability * np.where(unknown, 1 - strange, 1.0)
 
 
 def worth_labelling(

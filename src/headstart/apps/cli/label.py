@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 #: Classes that are printed with each photo; of more, the most probable ones.
 _LISTED = 12
-_KEYS = "Enter: as proposed, s: skip, u: undo, q: quit, ?: all classes"
+_KEYS = (
+    "Type the number or the first letters of a class. Enter: as proposed, s: skip, u: undo, q: quit, ?: all classes."
+)
 _LONGEST = 200
 
 
@@ -198,9 +200,11 @@ def _ask(inbox: Inbox, photos: list[str], answers: Answers) -> None:
     """Ask for one photo after the other until all are answered, the user quits or stdin ends."""
     if not photos:
         say("No photo is left to ask for: all are labelled, gone, or nearly the same as others.")
+    else:
+        say(_KEYS)
     while photos:
-        found = inbox.classifier.predictions([photos[0]], False, nearest=3 if inbox.classifier.known else 0)
-        if not found.paths:  # removed meanwhile
+        found = inbox.classifier.predictions_of_files(photos[:1], nearest=3)
+        if not found.paths:  # removed, or spoilt
             del photos[0]
             continue
         _show(found, len(photos), answers)
@@ -232,7 +236,6 @@ def _show(found: Predictions, left: int, answers: Answers) -> None:
     if len(answers.classes) > _LISTED:
         names = [found.classes[c] for c in (-found.probabilities[0]).argsort(kind="stable")[:_LISTED]]
     say(f"  {answers.listed(names)}")
-    say(f"  {_KEYS}")
 
 
 def _answer(proposal: str, answers: Answers) -> str | None:

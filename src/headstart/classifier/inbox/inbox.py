@@ -121,28 +121,32 @@ class Inbox:
         Returns:
             the photos, the one most worth labelling first, each with its nearest training photos.
         """
-        done = sorted({os.path.abspath(path) for path in labelled})
-        photos = self._unlabelled(labelled)
-        photos.sort(key=lambda one: (one.unknown is not True, one.probability))
-        paths = [one.path for one in photos[:_CANDIDATES]]
-        kept = self.classifier
-        features = vectors_of(kept.backbone, paths, kept.store, progress)
-        probabilities = kept.head.predict_proba(features.vectors)
-        looked = None if kept.known is None else kept.known.look(features.vectors)
-        doubts = doubt(probabilities, None if looked is None else looked.unknown)
-        there = [path for path in done if os.path.isfile(path)]
-        others = unit_length(vectors_of(kept.backbone, there, kept.store, progress).vectors)
-        known = None if kept.known is None else kept.known.photos
-        rows = worth_labelling(unit_length(features.vectors), doubts, most, others, known)
-        chosen = None if kept.known is None else kept.known.look(features.vectors[rows], _NEAREST)
+        kept, done = self.classifier, {os.path.abspath(path) for path in labelled}
+        known, photos = kept.known, self.photos
+        unknown = None if known is None else np.array([bool(one.unknown) for one in photos], bool)
+        doubts = doubt(np.array([one.probability for one in photos]), unknown, known.rate if known else 0)
+        rows = [i for i, one in enumerate(photos) if one.path not in done and os.path.isfile(one.path)]
+        rows = sorted(rows, key=lambda i: -doubts[i])[:_CANDIDATES]
+        features = vectors_of(kept.backbone, [photos[i].path for i in rows], kept.store, progress)
+        there = sorted(path for path in done if os.path.isfile(path))
+        others = vectors_of(kept.backbone, there, kept.store, progress).vectors
+        chosen = worth_labelling(
+            unit_length(features.vectors),
+            doubts[rows][features.rows],
+            most,
+            unit_length(others),
+            None if known is None else known.photos,
+        )
+        vectors = features.vectors[chosen]
+        looked = None if known is None else known.look(vectors, _NEAREST)
         return Predictions(
-            tuple(features.paths[i] for i in rows),
-            probabilities[rows],
+            tuple(features.paths[i] for i in chosen),
+            kept.head.predict_proba(vectors),
             kept.classes,
             features.skipped,
-            None if chosen is None else chosen.unknown,
-            None if chosen is None else chosen.nearest,
-            features.hashes[rows],
+            None if looked is None else looked.unknown,
+            None if looked is None else looked.nearest,
+            features.hashes[chosen],
         )
 
     def chosen_at_random(self, most: int = 20, labelled: Collection[str] = (), seed: int = 0) -> list[Logged]:
@@ -153,13 +157,10 @@ class Inbox:
             labelled: paths of photos to leave out.
             seed: decides which.
         """
-        photos = self._unlabelled(labelled)
+        done = {os.path.abspath(path) for path in labelled}
+        photos = [one for one in self.photos if one.path not in done and os.path.isfile(one.path)]
         rows = np.random.default_rng(seed).permutation(len(photos))[:most]
         return [photos[i] for i in rows.tolist()]
-
-    def _unlabelled(self, labelled: Collection[str]) -> list[Logged]:
-        done = {os.path.abspath(path) for path in labelled}
-        return [one for one in self.photos if one.path not in done and os.path.isfile(one.path)]
 
 
 def measured_classes(classifier: Classifier) -> tuple[npt.NDArray[np.int64] | None, Reference]:

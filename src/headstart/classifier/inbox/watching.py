@@ -16,7 +16,6 @@ from headstart.disk.hashes import sha256
 from headstart.errors import DataError
 from headstart.evaluation.results import Predictions
 from headstart.photos.folders import files_below
-from headstart.progress import Silent
 from headstart.safety.printable import show
 
 #: A file that was last changed so many seconds ago is taken to be complete; others have to look the same twice.
@@ -59,7 +58,7 @@ class Watcher:
         self._done |= {*ready[:_AT_ONCE]}
         self.waiting = len(new) - len(ready[:_AT_ONCE])
         paths = [path for path, _, _ in ready[:_AT_ONCE]]
-        found = self.inbox.classifier.predictions(self._unlogged(paths), Silent())
+        found = self.inbox.classifier.predictions_of_files(self._unlogged(paths))
         gone = [one for one in found.skipped if not os.path.lexists(one.path)]
         found = replace(found, skipped=tuple(one for one in found.skipped if one not in gone))
         self.inbox.add(found)
