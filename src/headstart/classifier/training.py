@@ -16,6 +16,8 @@ import numpy.typing as npt
 from headstart import backbones
 from headstart.backbones.base import Backbone
 from headstart.classifier import bundle
+from headstart.classifier.against import Against
+from headstart.classifier.against import against as compare_with
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.measuring import vectors_of
 from headstart.classifier.remembered import remember
@@ -95,6 +97,7 @@ class Training(Reported):
         seconds: that it took.
         learning_curve: accuracy against photos per class; None if it was not asked for.
         command: how to run it again; empty: from Python.
+        against: how it compares with an old classifier; None if that was not asked for, or there are no photos for it.
     """
 
     trial: Trial
@@ -106,6 +109,7 @@ class Training(Reported):
     seconds: TrainingSeconds
     learning_curve: LearningCurve | None = None
     command: tuple[str, ...] = ()
+    against: Against | None = None
 
     def __repr__(self) -> str:
         one = self.classifier
@@ -186,6 +190,7 @@ class Training(Reported):
             "evaluation": self.measured.evaluation.to_json(),
             "features": self.work.to_json(),
             "learning_curve": None if self.learning_curve is None else self.learning_curve.to_json(),
+            "against": None if self.against is None else self.against.to_json(),
             "seconds": self.seconds.to_json(),
         }
 
@@ -205,6 +210,8 @@ def train(
     skip_small_classes: bool = False,
     keep_copies: bool = False,
     fixes: str | Path | None = None,
+    add: str | Path | None = None,
+    against: str | Path | None = None,
     unpack: bool = False,
     overwrite: bool = False,
     learning_curve: bool = False,
@@ -231,6 +238,8 @@ def train(
         keep_copies: do not look for photos that are nearly the same; else these stay together, and training photos
             that are nearly the same as photos measured on are left out.
         fixes: a CSV of photos to leave out or to relabel, as `headstart check --write` proposes it.
+        add: a CSV of further photos to train on, with columns such as `path,label`, as `headstart label` writes it.
+        against: folder of an old classifier to compare the new one with, on photos that neither was trained on.
         unpack: if `photos` or `test` is a zip or tar, unpack it beside itself first; never twice.
         overwrite: replace a classifier saved in `output`.
         learning_curve: also follow the accuracy against the number of photos.
@@ -259,10 +268,11 @@ def train(
     check_settings(head, seed)
     check_rate(unknown_rate)
     kept = Store(store)
+    old = None if against is None else Classifier.load(against, store=store, progress=report)
     if unpack:
         photos, test = unpacked(photos, report), unpacked(test, report)
     clock = time.perf_counter()
-    source = read_source(photos, labels, Selection(test, fraction, seed, skip_small_classes, fixes), report)
+    source = read_source(photos, labels, Selection(test, fraction, seed, skip_small_classes, fixes, add), report)
     scanned = time.perf_counter()
     opened = backbones.load(backbone, folder=kept.compiled, options=options, progress=report).with_fit(view)
     ready = time.perf_counter()
@@ -286,6 +296,7 @@ def train(
         found = trial.measured
         followed = curve_of(trial.data, trial.classifier.choice, found.evaluation, found.answers, seed)
     done = time.perf_counter()
+    compared = None if old is None else compare_with(trial, old, str(against), report)
     trial.measured.photos.warn(report)
     return Training(
         trial=trial,
@@ -304,6 +315,7 @@ def train(
         ),
         learning_curve=followed,
         command=tuple(command),
+        against=compared,
     )
 
 

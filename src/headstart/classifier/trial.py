@@ -32,7 +32,7 @@ from headstart.evaluation.results import Answers, Measured, PhotoCounts, measure
 from headstart.features.extraction import Features, Skipped
 from headstart.features.store import Store
 from headstart.heads.head import HeadChoice, Kind
-from headstart.photos import fixes
+from headstart.photos import fixes, labelled
 from headstart.photos.checks import LEAST, photo_counts, too_few, without_small
 from headstart.photos.pictures import Pictures
 from headstart.photos.sources import Source, open_source
@@ -60,6 +60,7 @@ class Selection:
         seed: of the share.
         skip_small_classes: leave out classes with too few photos, instead of raising an error.
         fixes: a CSV of photos to leave out or to relabel, see `headstart.photos.fixes`.
+        add: a CSV of further photos to train on, see `headstart.photos.labelled`.
     """
 
     test: str | Path | None = None
@@ -67,6 +68,7 @@ class Selection:
     seed: int = 0
     skip_small_classes: bool = False
     fixes: str | Path | None = None
+    add: str | Path | None = None
 
 
 @dataclass(frozen=True)
@@ -140,11 +142,14 @@ def read_source(
         progress: receives the classes and counts.
 
     Raises:
-        DataError: see `photos.sources.open_source`, `photos.fixes` and `photos.checks.without_small`.
+        DataError: see `photos.sources.open_source`, `photos.fixes`, `photos.labelled` and
+            `photos.checks.without_small`.
     """
     source = open_source(photos, labels, selection.test, selection.fraction, selection.seed)
     if selection.fixes is not None:
         source = fixes.apply(source, fixes.read(selection.fixes))
+    if selection.add is not None:
+        source = labelled.added(source, selection.add)
     for note in source.notes:
         progress.caution(note)
     counts = photo_counts(source.train)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 @options.skip_small_classes
 @options.keep_copies
 @options.fixes
+@options.add
+@options.against
 @options.unpack
 @options.learning_curve
 @options.unknown_rate
@@ -89,7 +91,7 @@ def train(
 
 def show(training: Training) -> None:
     """Print what a person wants to know of a training."""
-    from headstart.report.text.evaluation import curve_text, details, skipped_text, summary
+    from headstart.report.text.evaluation import against_text, curve_text, details, skipped_text, summary
 
     evaluation, photos = training.measured.evaluation, training.measured.photos
     if photos.skipped:
@@ -106,6 +108,8 @@ def show(training: Training) -> None:
     )
     if training.learning_curve is not None:
         put(curve_text(training.learning_curve))
+    if training.against is not None:
+        put(*against_text(training.against))
     if training.model is None:
         say("Not saved: add -o NAME to keep the classifier.")
     else:
