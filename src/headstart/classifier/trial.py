@@ -9,7 +9,7 @@ import difflib
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -18,7 +18,7 @@ from headstart.classifier import saved
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.measuring import fingerprints, measure
 from headstart.errors import HeadError
-from headstart.evaluation.cross_validation import cross_validate
+from headstart.evaluation.cross_validation import CrossValidated, cross_validate
 from headstart.evaluation.leakage import (
     Clean,
     check_complete,
@@ -112,6 +112,11 @@ class Trial:
     def test(self) -> int | None:
         """Number of photos measured on; None: cross-validation."""
         return None if self.data.test is None else len(self.data.test.labels)
+
+    def measured_as(self, measured: Measured) -> Trial:
+        """The same classifier with other figures, which it is saved with."""
+        about = replace(self.classifier.about, evaluation=_saved(measured))
+        return replace(self, classifier=replace(self.classifier, about=about), measured=measured)
 
 
 def check_settings(kind: str, seed: int) -> None:
@@ -226,7 +231,15 @@ def prepare(
     return Data(train, None if source.test is None else test, PhotoCounts(len(source.paths), skipped))
 
 
-def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data, fraction: float | None = None) -> Trial:
+def learn(
+    backbone: Backbone,
+    store: Store,
+    kind: Kind,
+    seed: int,
+    data: Data,
+    fraction: float | None = None,
+    crossed: CrossValidated | None = None,
+) -> Trial:
     """Train a head and measure it: on the test photos or, if there are none, by cross-validation.
 
     Args:
@@ -234,6 +247,7 @@ def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data, f
         kind: of head. seed: of the folds.
         data: to learn from and to measure on.
         fraction: of the training photos that `data` has, for the record; None: all of them.
+        crossed: the result of the cross-validation, if there is one already; only without test photos.
 
     Raises:
         DataError: fewer than two classes, or a class with too few photos.
@@ -242,7 +256,7 @@ def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data, f
     check_settings(kind, seed)
     clock = time.perf_counter()
     train, classes = data.train, data.train.classes
-    result = cross_validate(kind, train, classes, seed, measuring=data.test is None)
+    result = crossed or cross_validate(kind, train, classes, seed, measuring=data.test is None)
     seen = fingerprints(train.features.hashes[: saved.REMEMBERED])
     trained = time.perf_counter()
     if data.test is not None:

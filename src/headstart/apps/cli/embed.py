@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     "-o", "--output", group=options.OUTPUT, type=PATH, metavar="FILE", required=True,
     help="File to write, replaced if it exists: .npz, .csv, or .parquet (needs headstart[parquet]).",
 )  # fmt: skip
-@options.backbone
+@options.joinable
+@options.join
 @options.view
 @options.input_range
 @options.layers
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 def embed(
     photos: Sequence[Path],
     output: Path,
-    backbone: str,
+    handles: Sequence[str],
+    join: bool,
     view: str,
     input_range: str,
     layers: str,
@@ -46,6 +48,7 @@ def embed(
     from headstart.photos.sources import find_files
 
     tables.check(output)
+    backbone = options.joined_backbones(handles, join)
     labels = _labels(photos)
     with Bar() as bar:
         chosen = options.backbone_options(input_range, layers)
@@ -68,7 +71,8 @@ def embed(
 @argument("photo", type=PATH, help="The photo to look for.")
 @argument("photos", type=PATH, nargs=-1, required=True, help="Where to look: folders or photos.")
 @option("--top", group=options.OUTPUT, type=click.IntRange(1), metavar="N", default=10, help="How many to show.")
-@options.backbone
+@options.joinable
+@options.join
 @options.view
 @options.input_range
 @options.layers
@@ -77,7 +81,8 @@ def similar(
     photo: Path,
     photos: Sequence[Path],
     top: int,
-    backbone: str,
+    handles: Sequence[str],
+    join: bool,
     view: str,
     input_range: str,
     layers: str,
@@ -86,6 +91,7 @@ def similar(
     """Find the photos that look most like a photo."""
     from headstart.classifier.similar import similar as run
 
+    backbone = options.joined_backbones(handles, join)
     with Bar() as bar:
         found = run(
             photo, list(photos), top=top, backbone=backbone, view=view,  # type: ignore[arg-type]

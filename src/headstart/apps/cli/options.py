@@ -47,6 +47,14 @@ backbone = option(
     "-b", "--backbone", group=BACKBONE, metavar="HANDLE", default=DEFAULT,
     help=f"Pre-trained model: {_HANDLE}.",
 )  # fmt: skip
+joinable = option(
+    "-b", "--backbone", "handles", group=BACKBONE, metavar="HANDLE", multiple=True, default=[DEFAULT],
+    help=f"Pre-trained model: {_HANDLE}. Several with --join.",
+)  # fmt: skip
+join = option(
+    "--join", group=BACKBONE, is_flag=True,
+    help="Join the features of several models (-b A -b B): often more accurate, and as slow as all of them.",
+)  # fmt: skip
 backbones = option(
     "-b", "--backbone", "handles", group=BACKBONE, metavar="HANDLE", multiple=True,
     help=f"Pre-trained model: {_HANDLE}. Repeat it for each; if not given, those on this machine.",
@@ -59,9 +67,14 @@ layers = option(
     "--layers", group=BACKBONE, type=Choice(["last", "several"]), default="last",
     help="Take features from the last layer, or from several stages, pooled and joined.",
 )  # fmt: skip
+_VIEWS = "Fit photos to the model's input: squash them, crop their centre, pad them, or both of the first two, joined"
 view = option(
-    "--view", group=BACKBONE, type=Choice(["squash", "crop", "pad"]), default="squash",
-    help="Fit photos to the model's input: squash them, crop their centre, or pad them.",
+    "--view", group=BACKBONE, type=Choice(["squash", "crop", "pad", "both"]), default="squash",
+    help=f"{_VIEWS} (twice the time).",
+)  # fmt: skip
+view_or_auto = option(
+    "--view", group=BACKBONE, type=Choice(["squash", "crop", "pad", "both", "auto"]), default="squash",
+    help=f"{_VIEWS} (twice the time); auto tries squash, crop and both.",
 )  # fmt: skip
 test = option("--test", group=MEASURING, type=PATH, help="Measure on the photos of this folder or CSV file.")
 
@@ -145,6 +158,22 @@ def backbone_options(input_range: str, layers: str = "last") -> Options:
         return Options(input_range, layers)  # type: ignore[arg-type]  # click checks the choice
     except BackboneError as error:
         raise click.UsageError(f"--input-range: {error}") from error
+
+
+def joined_backbones(handles: Sequence[str], join: bool) -> str | Sequence[str]:
+    """The backbone, or those to be joined.
+
+    Raises:
+        click.UsageError: several without --join, or one with it.
+    """
+    if join == (len(handles) > 1):
+        return handles if join else handles[0]
+    if join:
+        raise click.UsageError("--join joins the features of several models. Expected -b more than once.")
+    raise click.UsageError(
+        f"{len(handles)} models are given with -b. Expected one; or --join, to join their features; or headstart "
+        "compare, to compare them."
+    )
 
 
 def open_model(model: Path, backbone: str, fetch: bool, bar: Bar) -> Classifier:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,20 @@ if TYPE_CHECKING:
     from headstart.classifier.training import Training
 
 
-@click.command(cls=Command, examples=("train photos -o trees", "train photos --test more-photos --report trees.html"))
+@click.command(
+    cls=Command,
+    examples=(
+        "train photos -o trees",
+        "train photos --test more-photos --report trees.html",
+        "train photos --view auto",
+    ),
+)
 @options.labelled_photos
-@options.backbone
+@options.joinable
+@options.join
 @options.input_range
 @options.layers
-@options.view
+@options.view_or_auto
 @option("--head", group=options.MEASURING, type=options.HEAD, metavar="KIND", default="logistic", help=options.HEADS)
 @options.test
 @options.fraction
@@ -43,7 +52,8 @@ if TYPE_CHECKING:
 @options.strict
 def train(
     photos: Path,
-    backbone: str,
+    handles: Sequence[str],
+    join: bool,
     input_range: str,
     layers: str,
     report: Path | None,
@@ -57,6 +67,7 @@ def train(
     """Train a classifier on your photos, measure it and save it."""
     from headstart.classifier.training import train as run
 
+    backbone = options.joined_backbones(handles, join)
     if report is not None:
         from headstart.report import html
 
