@@ -137,7 +137,7 @@ class Classifier:
         self, photos: Pictures, report: Progress, nearest: int = 0, rate: float | None = None
     ) -> Predictions:
         features = vectors_of(self.backbone, find_files(photos), self.store, report)
-        probabilities = self.head.predict_proba(features.vectors)
+        probabilities = self.head.predict_each(features.vectors)
         looked = None if self.known is None else self.known.look(features.vectors, nearest, rate)
         return Predictions(
             features.paths,
