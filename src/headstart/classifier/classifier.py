@@ -152,7 +152,7 @@ class Classifier:
         self, paths: Sequence[str], report: Progress, nearest: int = 0, rate: float | None = None
     ) -> Predictions:
         features = vectors_of(self.backbone, paths, self.store, report)
-        probabilities = self.head.predict_proba(features.vectors)
+        probabilities = self.head.predict_each(features.vectors)
         looked = None if self.known is None else self.known.look(features.vectors, nearest, rate)
         return Predictions(
             features.paths,
