@@ -275,7 +275,7 @@ def train(
     data = prepare(source, features, kept, report, skip_small_classes, keep_copies)
     trial = learn(opened, kept, head, seed, data, fraction)
     if unknown_rate:
-        known = learn_known(trial.data.train, _blanks(opened, kept), unknown_rate)
+        known = learn_known(trial.data.train, blank_vectors(opened, kept), unknown_rate)
         trial = replace(trial, classifier=replace(trial.classifier, known=known))
     remember(trial.classifier, trial.measured.answers.paths)
     if output is not None:
@@ -307,8 +307,8 @@ def train(
     )
 
 
-def _blanks(backbone: Backbone, store: Store) -> Vectors:
-    """Features of made pictures that show nothing; a backbone computes them once."""
+def blank_vectors(backbone: Backbone, store: Store) -> Vectors:
+    """Power-normalised features of made pictures that show nothing; a backbone computes them once."""
     return vectors_of(backbone, find_files(blanks.pictures()), store).vectors
 
 
