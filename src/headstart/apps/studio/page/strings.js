@@ -18,7 +18,7 @@ export const strings = {
   photos: { one: "{n} photo", other: "{n} photos" },
   "go.make": "Go to Make",
   chip: "{share} right",
-  "chip.hint": "How many new photos would be right",
+  "chip.hint": "Right answers for photos it had not learned from",
 
   "view.make": "Make",
   "view.look": "Look",
@@ -51,6 +51,7 @@ export const strings = {
   },
   "uploads.again": "Send again",
   "uploads.forget": "Do not send",
+  "uploads.known": { one: "{n} photo was there already.", other: "{n} photos were there already." },
   "uploads.refused": { one: "{n} file could not be used.", other: "{n} files could not be used." },
   "uploads.why": "Why?",
 
@@ -130,18 +131,15 @@ export const strings = {
   "progress.none": "Add photos to two classes. Then the classifier learns by itself.",
   "progress.first": "Learning for the first time …",
   "progress.again": "Learning again …",
-  "progress.right": "of new photos would be right",
-  "progress.interval": {
-    one: "Probably between {low} and {high}, tried on {n} photo it had not learned from.",
-    other: "Probably between {low} and {high}, tried on {n} photos it had not learned from.",
-  },
+  "progress.right": { one: "right, tried on {n} photo it had not learned from", other: "right, tried on {n} photos it had not learned from" },
+  "progress.interval": "Of all photos of this kind, probably between {low} and {high}.",
   "progress.next": "What helps most",
   "progress.enough": "Every class has enough photos. Look at the mistakes next.",
   "progress.try": "Try it",
 
   "curve.title": "How it grew",
   "curve.axis": "photos of each class",
-  "curve.name": "Share of new photos that would be right: {words}",
+  "curve.name": "Share of right answers for photos it had not learned from: {words}",
   "curve.point": { one: "with {n} photo of each class {share}", other: "with {n} photos of each class {share}" },
 
   "look.parts": "What to look at",
@@ -213,7 +211,7 @@ export const strings = {
   "compare.start": "Compare",
   "compare.table": "Result of the comparison",
   "compare.backbone": "Backbone",
-  "compare.right": "New photos right",
+  "compare.right": "Right",
   "compare.speed": "Speed",
   "compare.between": "{low} to {high}",
   "compare.per-second": { one: "{n} photo a second", other: "{n} photos a second" },

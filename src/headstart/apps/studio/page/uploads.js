@@ -5,8 +5,10 @@ import { changed } from "./live.js";
 import { tell } from "./messages.js";
 import { t } from "./text.js";
 
-const MOST_FILES = 24;
-const MOST_BYTES = 24e6; // of one request; a larger file goes alone
+const MOST_FILES = 100;
+const MOST_BYTES = 64e6; // of one request; a larger file goes alone
+
+const THERE = "already in this class"; // the server's reason
 
 export const uploads = { waiting: [], lost: [], refused: [], sent: 0, sending: false };
 
@@ -44,14 +46,15 @@ async function work() {
   if (uploads.sending) return;
   uploads.sending = true;
   uploads.sent = 0;
-  let refused = 0;
+  let [refused, known] = [0, 0];
   while (uploads.waiting.length) {
     changed();
     const files = batch();
     const { label, path } = files[0];
     try {
       const answer = await postFiles(label === null ? path : `${path}?label=${encodeURIComponent(label)}`, files);
-      const unwelcome = answer.refused.filter(({ id }) => !id); // an `id`: it was there already
+      const unwelcome = answer.refused.filter(({ reason }) => reason !== THERE);
+      known += answer.refused.length - unwelcome.length;
       uploads.refused.push(...unwelcome);
       refused += unwelcome.length;
       uploads.sent += files.length;
@@ -65,6 +68,7 @@ async function work() {
     }
   }
   uploads.sending = false;
+  if (known) tell(t("uploads.known", { n: known }));
   if (refused) tell(t("uploads.refused", { n: refused }), { label: t("uploads.why"), run: () => (location.hash = "#look/unusable") });
   changed();
 }

@@ -9,7 +9,7 @@ const GAP = 6;
 const SPARE = 2; // rows kept above and below those in sight
 export const DRAGGED = "application/x-headstart-photos";
 
-export const thumb = (id) => `/thumb/${encodeURIComponent(id)}`;
+export const thumb = ({ id, v }) => `/thumb/${encodeURIComponent(id)}?v=${encodeURIComponent(v)}`;
 
 /** How many columns fit, and which part is in sight. */
 function useSight(box, size) {
@@ -125,7 +125,7 @@ export function Grid({ photos, name, size = 72, caption, line = 0 }) {
         onDragStart=${(event) => drag(event, photo)}
         onFocus=${() => activate(i)}
       >
-        <img src=${thumb(photo.id)} alt="" draggable=${false} style=${{ height: `${cell}px` }} />
+        <img src=${thumb(photo)} alt="" draggable=${false} style=${{ height: `${cell}px` }} />
         ${words && html`<span class="caption">${words}</span>`}
       </div>`;
   };

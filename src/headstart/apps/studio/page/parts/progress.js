@@ -24,9 +24,9 @@ function Measured({ training, classes }) {
   const [low, high] = interval.map(percent);
   const hungry = classes.filter((one) => one.wants_more);
   return html`
-    <p class="figure"><strong>${percent(accuracy)}</strong> ${t("progress.right")}</p>
+    <p class="figure"><strong>${percent(accuracy)}</strong> ${t("progress.right", { n: photos })}</p>
     <${Interval} share=${accuracy} interval=${interval} />
-    <p class="quiet">${t("progress.interval", { low, high, n: photos })}</p>
+    <p class="quiet">${t("progress.interval", { low, high })}</p>
     ${state === "running" && html`<p class="quiet" role="status">${t("progress.again")}</p>`}
     ${state === "impossible" && html`<p>${why}</p>`}
     ${curve?.length > 1 && html`<h4>${t("curve.title")}</h4><${Curve} points=${curve} />`}

@@ -47,7 +47,7 @@ function Open() {
   return html`
     <${Dialog} title=${photo.name} close=${close} wide>
       <div class="viewer" onKeyDown=${keys}>
-        <div class="big-photo"><img src="/photo/${encodeURIComponent(photo.id)}" alt=${photo.name} /></div>
+        <div class="big-photo"><img src="/photo/${encodeURIComponent(photo.id)}?v=${encodeURIComponent(photo.v)}" alt=${photo.name} /></div>
         <div class="row">
           <button class="icon-only" aria-label=${t("previous")} disabled=${!place} onClick=${() => go(place - 1)}>${icon("previous")}</button>
           <span class="quiet">${t("viewer.place", { place: place + 1, n: ids.length })}</span>

@@ -80,6 +80,6 @@ function Thumb({ id }) {
   const photo = live.photos.get(id);
   return html`
     <button class="plain thumb" onClick=${() => look([photo], 0)} aria-label=${t("check.look", { name: photo.name, label: photo.label })}>
-      <img src=${thumb(id)} alt="" loading="lazy" />
+      <img src=${thumb(photo)} alt="" loading="lazy" />
     </button>`;
 }

@@ -83,7 +83,7 @@ function NewClass({ first, second }) {
       <form class="pick" onSubmit=${add}>
         <label for="class-name">${t("class.name")}</label>
         <input id="class-name" ref=${field} maxlength="100" autocomplete="off" spellcheck=${false}
-          placeholder=${first ? t("new.example") : t("new.example-2")} />
+          placeholder=${first ? t("new.example") : second ? t("new.example-2") : ""} />
         <button class="main">${t("new.add")}</button>
       </form>
       <p class="quiet">${t("new.or")}</p>

@@ -13,11 +13,12 @@ const EDGE = 30;
 const MOST = 40; // times enlarged
 const pictures = new Map(); // id -> Image
 
-function pictureOf(id, draw) {
+function pictureOf(photo, draw) {
+  const { id } = photo;
   if (!pictures.has(id)) {
     const image = new Image();
     image.onload = draw;
-    image.src = thumb(id);
+    image.src = thumb(photo);
     pictures.set(id, image);
   }
   const image = pictures.get(id);
@@ -51,7 +52,7 @@ function paint(canvas, points, view, redraw) {
     const [column, row] = [Math.round(x / SIDE), Math.round(y / SIDE)];
     const free = ![-1, 0, 1].some((i) => [-1, 0, 1].some((j) => taken.has(`${column + i} ${row + j}`)));
     if (free) taken.add(`${column} ${row}`);
-    if (free) shown.push({ id, x, y, colour });
+    if (free) shown.push({ photo, x, y, colour });
     else {
       pen.fillStyle = colour;
       pen.beginPath();
@@ -59,8 +60,8 @@ function paint(canvas, points, view, redraw) {
       pen.fill();
     }
   }
-  for (const { id, x, y, colour } of shown) {
-    const image = pictureOf(id, redraw);
+  for (const { photo, x, y, colour } of shown) {
+    const image = pictureOf(photo, redraw);
     pen.fillStyle = colour;
     pen.fillRect(x - SIDE / 2 - 3, y - SIDE / 2 - 3, SIDE + 6, SIDE + 6);
     if (!image) continue;

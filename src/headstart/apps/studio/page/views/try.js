@@ -120,7 +120,7 @@ function Answer({ answer, live: moving }) {
         ${shown.map(
           ({ id, label: name }) => html`
             <li key=${id}><button class="plain thumb" onClick=${() => look([live.photos.get(id)], 0)} aria-label=${t("check.look", { name: live.photos.get(id).name, label: name })}>
-              <img src=${thumb(id)} alt="" /></button><span class="caption">${name}</span></li>`,
+              <img src=${thumb(live.photos.get(id))} alt="" /></button><span class="caption">${name}</span></li>`,
         )}
       </ul>`}`;
 }
