@@ -295,7 +295,7 @@ def train(
     else:
         trial = learn(opened, kept, head, seed, data, fraction)
     if unknown_rate:
-        known = learn_known(trial.data.train, _blanks(trial.classifier.backbone, kept), unknown_rate)
+        known = learn_known(trial.data.train, blank_vectors(trial.classifier.backbone, kept), unknown_rate)
         trial = replace(trial, classifier=replace(trial.classifier, known=known))
     remember(trial.classifier, trial.measured.answers.paths)
     if output is not None:
@@ -330,8 +330,8 @@ def train(
     )
 
 
-def _blanks(backbone: Backbone, store: Store) -> Vectors:
-    """Features of made pictures that show nothing; a backbone computes them once."""
+def blank_vectors(backbone: Backbone, store: Store) -> Vectors:
+    """Power-normalised features of made pictures that show nothing; a backbone computes them once."""
     return vectors_of(backbone, find_files(blanks.pictures()), store).vectors
 
 

@@ -18,7 +18,7 @@ from headstart.classifier import saved
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.measuring import fingerprints, measure
 from headstart.errors import HeadError
-from headstart.evaluation.cross_validation import CrossValidated, cross_validate
+from headstart.evaluation.cross_validation import MOST_REPEATS, CrossValidated, cross_validate
 from headstart.evaluation.leakage import (
     Clean,
     check_complete,
@@ -239,6 +239,7 @@ def learn(
     data: Data,
     fraction: float | None = None,
     crossed: CrossValidated | None = None,
+    repeats: int = MOST_REPEATS,
 ) -> Trial:
     """Train a head and measure it: on the test photos or, if there are none, by cross-validation.
 
@@ -248,6 +249,7 @@ def learn(
         data: to learn from and to measure on.
         fraction: of the training photos that `data` has, for the record; None: all of them.
         crossed: the result of the cross-validation, if there is one already; only without test photos.
+        repeats: of the cross-validation, at most; see `cross_validate`.
 
     Raises:
         DataError: fewer than two classes, or a class with too few photos.
@@ -256,7 +258,7 @@ def learn(
     check_settings(kind, seed)
     clock = time.perf_counter()
     train, classes = data.train, data.train.classes
-    result = crossed or cross_validate(kind, train, classes, seed, measuring=data.test is None)
+    result = crossed or cross_validate(kind, train, classes, seed, measuring=data.test is None, most=repeats)
     seen = fingerprints(train.features.hashes[: saved.REMEMBERED])
     trained = time.perf_counter()
     if data.test is not None:

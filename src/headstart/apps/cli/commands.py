@@ -25,6 +25,7 @@ from headstart.apps.cli.models import models
 from headstart.apps.cli.predict import classify, predict
 from headstart.apps.cli.samples import samples
 from headstart.apps.cli.serve import serve
+from headstart.apps.cli.studio import studio
 from headstart.apps.cli.train import train
 from headstart.apps.cli.watch import watch
 
@@ -59,7 +60,7 @@ def help_(context: click.Context, words: Sequence[str]) -> None:
 
 
 for command in (
-    demo, classify, check, train, compare, evaluate, predict, watch, label, explain, export, serve, board, embed,
-    similar, models, backbones, samples, cache, doctor, completion,
+    demo, classify, check, train, compare, evaluate, predict, watch, label, explain, export, serve, studio, board,
+    embed, similar, models, backbones, samples, cache, doctor, completion,
 ):  # fmt: skip
     app.add_command(command)
