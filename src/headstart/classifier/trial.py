@@ -18,7 +18,7 @@ from headstart.classifier import saved
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.measuring import fingerprints, measure
 from headstart.errors import HeadError
-from headstart.evaluation.cross_validation import cross_validate
+from headstart.evaluation.cross_validation import MOST_REPEATS, cross_validate
 from headstart.evaluation.leakage import (
     Clean,
     check_complete,
@@ -221,7 +221,15 @@ def prepare(
     return Data(train, None if source.test is None else test, PhotoCounts(len(source.paths), skipped))
 
 
-def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data, fraction: float | None = None) -> Trial:
+def learn(
+    backbone: Backbone,
+    store: Store,
+    kind: Kind,
+    seed: int,
+    data: Data,
+    fraction: float | None = None,
+    repeats: int = MOST_REPEATS,
+) -> Trial:
     """Train a head and measure it: on the test photos or, if there are none, by cross-validation.
 
     Args:
@@ -229,6 +237,7 @@ def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data, f
         kind: of head. seed: of the folds.
         data: to learn from and to measure on.
         fraction: of the training photos that `data` has, for the record; None: all of them.
+        repeats: of the cross-validation, at most; see `cross_validate`.
 
     Raises:
         DataError: fewer than two classes, or a class with too few photos.
@@ -237,7 +246,7 @@ def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data, f
     check_settings(kind, seed)
     clock = time.perf_counter()
     train, classes = data.train, data.train.classes
-    result = cross_validate(kind, train, classes, seed, measuring=data.test is None)
+    result = cross_validate(kind, train, classes, seed, measuring=data.test is None, most=repeats)
     seen = fingerprints(train.features.hashes[: saved.REMEMBERED])
     trained = time.perf_counter()
     if data.test is not None:

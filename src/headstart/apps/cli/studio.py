@@ -9,6 +9,7 @@ import click
 from headstart.apps.cli import options
 from headstart.apps.cli.console import say
 from headstart.apps.cli.grouping import PATH, Command, argument, option
+from headstart.apps.cli.here import backbones_here
 from headstart.safety.printable import show
 
 
@@ -26,4 +27,4 @@ def studio(folder: Path, backbone: str, port: int | None, lan: bool, no_browser:
         print(show(f"The studio shows {folder} at {address}"), flush=True)  # a script may wait for it
         say("Press Ctrl-C to stop it.")
 
-    serve(folder, backbone, port, lan, not no_browser, ready)
+    serve(folder, [backbone, *backbones_here()], port, lan, not no_browser, ready)

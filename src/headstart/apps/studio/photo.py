@@ -44,6 +44,11 @@ class Photo:
         return self.path.rsplit("/", 1)[-1]
 
     @property
+    def version(self) -> str:
+        """Changes when its file does: part of the address of its picture, which may be kept for ever."""
+        return f"{self.stamp[0] ^ self.stamp[1]:x}"
+
+    @property
     def is_shown(self) -> bool:
         """Whether it is in a class, not in the trash."""
         return not self.path.startswith(f"{TRASH}/")
@@ -62,7 +67,7 @@ class Photo:
         """How the page gets it."""
         found: dict[str, Any] = {
             "id": self.id,
-            "v": f"{self.stamp[0] ^ self.stamp[1]:x}",
+            "v": self.version,
             "label": self.label,
             "name": self.name,
             "state": "unusable" if self.reason else "waiting" if self.vector is None else "ready",

@@ -28,6 +28,7 @@ class Project:
     Attributes:
         lock: held while anything is changed or read.
         changed: called, with the lock held, after photos or classes have changed.
+        advice: classes that want more photos, and why.
     """
 
     def __init__(self, folder: Folder, stream: Stream) -> None:
@@ -213,12 +214,16 @@ class Project:
         with self.lock:
             self._tell([photo for photo in photos if photo.is_shown], [])
 
-    def were_judged(self, photos: Iterable[Photo], advice: dict[str, str]) -> None:
-        """Show what a training found of photos, and which classes want more of them."""
+    def were_judged(self, photos: Iterable[Photo]) -> None:
+        """Show what a training found of photos."""
         with self.lock:
             changed = [photo.to_json() for photo in photos if photo.is_shown]
             if changed:
                 self.stream.send("photos", changed=changed, gone=[])
+
+    def advise(self, advice: dict[str, str]) -> None:
+        """Show which classes want more photos, and why."""
+        with self.lock:
             if advice != self.advice:
                 self.advice = advice
                 self.stream.send("classes", **self.classes_to_json())

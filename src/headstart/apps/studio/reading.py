@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from headstart import backbones
 from headstart.apps.studio.photo import Photo
@@ -129,3 +132,21 @@ class Reader(threading.Thread):
             if work != self.work:
                 self.work = work
                 self.project.stream.send("work", work=work)
+
+
+def features_of(project: Project, photos: Sequence[Photo]) -> tuple[Features, tuple[str, ...]]:
+    """The features of photos that have some, and the class of each."""
+    with project.lock:
+        found = [(photo, photo.vector) for photo in photos if photo.vector is not None]
+        features = Features(
+            paths=tuple(str(project.folder.at(photo.path)) for photo, _ in found),
+            rows=np.arange(len(found)),
+            vectors=np.stack([vector for _, vector in found]) if found else np.zeros((0, 1), np.float32),
+            hashes=np.frombuffer(b"".join(photo.digest for photo, _ in found), "V32"),
+            skipped=(),
+            computed=0,
+            from_store=len(found),
+            damaged=0,
+            seconds=0.0,
+        )
+        return features, tuple(photo.label for photo, _ in found)

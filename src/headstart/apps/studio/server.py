@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from headstart.apps.studio.phones import address_in_network
 from headstart.errors import DataError, MissingExtraError
 
 #: Port that is tried first.
@@ -14,31 +15,35 @@ PORT = 8770
 _TRIED = 20
 
 
-def serve(folder: Path, handle: str, port: int | None, lan: bool, browser: bool, ready: Callable[[str], None]) -> None:
+def serve(
+    folder: Path, backbones: Sequence[str], port: int | None, lan: bool, browser: bool, ready: Callable[[str], None]
+) -> None:
     """Show a folder in the studio until Ctrl-C is pressed.
 
     Args:
-        folder: of class folders; made if missing. handle: of the backbone.
+        folder: of class folders; made if missing. backbones: handles of those here; the first is used.
         port: to listen on; None: a free one. lan: whether phones on the same network may send photos.
         browser: whether to open the page. ready: receives the address as soon as the page can be opened.
 
     Raises:
         MissingExtraError: the extra `studio` is not installed.
-        DataError: the folder cannot be used, or the port is taken.
+        DataError: the folder cannot be used, the port is taken, or there is no network for phones.
     """
     try:
-        import uvicorn
-
-        from headstart.apps.studio.app import make_app
+        from headstart.apps.serve.connections import configured
+        from headstart.apps.studio.app import guarded
     except ImportError as error:
         raise MissingExtraError(
             f"The studio needs {error.name}.\nInstall it: pip install 'headstart[studio]'"
         ) from error
+    import uvicorn
+
     from headstart.apps.studio.studio import Studio
 
-    studio = Studio(folder, handle)
-    bound = _bound("127.0.0.1", port)
-    address = f"http://127.0.0.1:{bound.getsockname()[1]}/"
+    network = address_in_network() if lan else ""
+    bound = _bound("0.0.0.0" if lan else "127.0.0.1", port)
+    number = bound.getsockname()[1]
+    studio = Studio(folder, backbones, f"http://{network}:{number}" if lan else "")
 
     class Server(uvicorn.Server):
         """Reports when the page can be opened, and ends the streams when it stops."""
@@ -46,16 +51,18 @@ def serve(folder: Path, handle: str, port: int | None, lan: bool, browser: bool,
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             """See `uvicorn.Server`."""
             await super().startup(sockets)
-            ready(address)
+            ready(f"http://127.0.0.1:{number}/")
             if browser:
-                webbrowser.open(address)
+                webbrowser.open(f"http://127.0.0.1:{number}/")
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             """See `uvicorn.Server`."""
             studio.stop()  # ends the streams, which would never end by themselves
             await super().shutdown(sockets)
 
-    Server(uvicorn.Config(make_app(studio), log_level="warning", timeout_graceful_shutdown=1)).run([bound])
+    config = configured(guarded(studio, network))
+    config.timeout_graceful_shutdown = 1
+    Server(config).run([bound])
 
 
 def _bound(host: str, port: int | None) -> socket.socket:
