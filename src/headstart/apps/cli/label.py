@@ -178,7 +178,7 @@ class Answers:
     def listed(self, names: Iterable[str]) -> str:
         """Names with their numbers."""
         places = {name: number for number, name in enumerate(self.classes, 1)}
-        return "  ".join(f"{places[name]} {show(name)}" if self.numbered else show(name) for name in names)
+        return ", ".join(f"{places[name]} {show(name)}" if self.numbered else show(name) for name in names)
 
     def set_all(self, given: Sequence[str], photos: set[str], new_classes: bool) -> int:
         """Keep answers of `--set`, all or none."""
