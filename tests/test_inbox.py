@@ -7,6 +7,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from click.testing import CliRunner, Result
 import headstart
 from headstart.apps.cli.commands import app
 from headstart.classifier.classifier import Classifier
+from headstart.classifier.inbox import log as log_file
 from headstart.classifier.inbox.inbox import Inbox, measured_classes
 from headstart.classifier.inbox.log import Log, Logged
 from headstart.classifier.inbox.watching import Watcher, watch
@@ -119,18 +121,21 @@ def test_another_file_is_never_added_to(tmp_path: Path) -> None:
         Log(tmp_path / "pipe")
 
 
-def test_threads_that_add_at_once_mix_no_lines_and_lose_none(tmp_path: Path) -> None:
-    def add(thread: int) -> None:
-        log = Log(tmp_path / "log")
-        for number in range(10):
-            log.append([replace(LINE, sha256=f"{thread:032x}{number:032x}", path="/" + "long" * 500)])
+def test_two_that_add_the_same_photo_at_once_write_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, both = log_file._write, threading.Barrier(2, timeout=0.2)
 
-    threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
+    def meeting(path: Path, data: bytes) -> None:
+        with suppress(threading.BrokenBarrierError):  # the other one waits for the lock
+            both.wait()
+        write(path, data)
+
+    monkeypatch.setattr(log_file, "_write", meeting)
+    threads = [threading.Thread(target=Log(tmp_path / "log").append, args=([LINE],)) for _ in range(2)]
     for one in threads:
         one.start()
     for one in threads:
         one.join()
-    assert len({one.sha256 for one in Log(tmp_path / "log").photos}) == 40
+    assert len(lines(tmp_path / "log")) == 1
     assert os.listdir(tmp_path) == ["log"]
 
 
