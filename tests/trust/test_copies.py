@@ -175,6 +175,30 @@ def test_photos_that_are_gone_are_not_compared(samples: dict[str, Path], tmp_pat
     assert [(pair.first, pair.second) for pair in find(names, known, Store(), Silent())] == [(0, 3)]  # from the store
 
 
+def test_a_photo_that_was_gone_is_compared_when_it_is_back(samples: dict[str, Path], tmp_path: Path) -> None:
+    one, two = saved(tile(samples), tmp_path / "0.jpg"), saved(ImageOps.mirror(tile(samples)), tmp_path / "1.jpg")
+    names, known, content = [str(one), str(two)], hashes([str(one), str(two)]), two.read_bytes()
+    two.unlink()
+    assert find(names, known, Store(), Silent()) == ()
+    two.write_bytes(content)
+    assert len(find(names, known, Store(), Silent())) == 1
+
+
+def test_a_damaged_thumbnail_is_made_again(samples: dict[str, Path], tmp_path: Path) -> None:
+    one, two = saved(tile(samples), tmp_path / "0.jpg"), saved(ImageOps.mirror(tile(samples)), tmp_path / "1.jpg")
+    names = [str(one), str(two)]
+    known, before = hashes(names), found(one, two)
+    (verdict,) = Store().copies.glob("*.json")
+    verdict.unlink()
+    values = Store().copies / "thumbnails.values"
+    values.write_bytes(bytes([values.read_bytes()[0] ^ 1]) + values.read_bytes()[1:])
+    assert found(one, two) == before != ()
+    one.unlink()
+    two.unlink()
+    verdict.unlink()
+    assert find(names, known, Store(), Silent()) == before  # from the store, where the new one is
+
+
 def test_what_was_found_is_kept_and_a_damaged_file_is_found_again(
     samples: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,7 +96,8 @@ def find(paths: Sequence[str], hashes: Hashes, store: Store, progress: Progress)
     if alike is None:
         gallery = Gallery([paths[i] for i in rows.tolist()], unique, store, progress)
         alike = _compared(gallery, len(unique), progress)
-        _remember(store, unique, alike)
+        if gallery.complete:  # a photo that is gone may be back next time
+            _remember(store, unique, alike)
     pairs = []
     for one in alike:
         first, second = sorted((int(rows[one.first]), int(rows[one.second])))

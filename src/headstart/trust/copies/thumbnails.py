@@ -111,7 +111,10 @@ class Collector:
 
 
 class Gallery:
-    """The thumbnails of photos: from the store, or else made now and kept there.
+    """The thumbnails of photos: from the store, or else made now and kept there; damaged ones are made again.
+
+    Attributes:
+        complete: whether all thumbnails that were asked for exist.
 
     Args:
         paths: n photos. hashes: `V32` `(n,)`, SHA-256 of each photo's bytes, no two alike.
@@ -120,6 +123,8 @@ class Gallery:
     """
 
     def __init__(self, paths: Sequence[str], hashes: Hashes, store: Store, progress: Progress) -> None:
+        self.complete = True
+        self._paths = paths
         self._hashes = hashes
         self._table = Records(store.copies, "thumbnails", WIDTH)
         self._held: dict[bytes, Bytes] = {}
@@ -146,8 +151,14 @@ class Gallery:
         out = np.zeros((len(keys), WIDTH), np.uint8)
         good = self._table.read(keys, out)
         for i in np.flatnonzero(~good).tolist():
+            if keys[i] not in self._held and self._table.find([keys[i]])[0] >= 0:  # damaged
+                again = _made(self._paths[rows[i]], keys[i])
+                if again is not None:
+                    self._held[keys[i]] = again
+                    self._keep({keys[i]: again})
             if keys[i] in self._held:
                 out[i], good[i] = self._held[keys[i]], True
+        self.complete &= bool(good.all())
         return out, good
 
 
