@@ -364,6 +364,16 @@ def test_compare_keeps_copies_together_for_every_backbone(samples: dict[str, Pat
     assert int(kept.best.answers.once.sum()) == 32
 
 
+def test_compare_makes_thumbnails_while_it_decodes(
+    tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[str] = []
+    monkeypatch.setattr(thumbnails, "_made", lambda path, digest: decoded.append(path))
+    result = compare(tiles / "train", backbones="builtin:efficientnet-lite0", heads="centroid", progress=False)
+    assert not result.keep_copies
+    assert decoded == []
+
+
 def test_photos_in_memory_can_be_trained_on(samples: dict[str, Path]) -> None:
     pictures = [tile(samples, i, name) for name in ("temple", "flower") for i in range(5)]
     labels = ["temple"] * 5 + ["flower"] * 5

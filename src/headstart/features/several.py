@@ -6,7 +6,7 @@ side by side. An interrupted run continues where it stopped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from headstart.errors import BackboneError, HeadstartError, StoreError
 from headstart.features.extraction import FLUSH, extract
 from headstart.features.speed import Speed, Stopwatch, share_of_processors
 from headstart.features.store import Store
-from headstart.photos.images import View
-from headstart.photos.reading import Album, readers
+from headstart.photos.images import Images, View
+from headstart.photos.reading import Album, Photo, readers
 from headstart.progress import Progress, Silent
 
 #: Decoded pictures held at a time; 1,000 photos of 224 x 224.
@@ -53,6 +53,7 @@ def extract_all(
     store: Store,
     progress: Progress | None = None,
     timed: bool = True,
+    seen: Callable[[Photo, Images], None] | None = None,
 ) -> list[Outcome]:
     """Put vectors of photos into the store; `features.extract` finds them there.
 
@@ -62,6 +63,7 @@ def extract_all(
         store: holds known vectors and receives new ones.
         progress: receives the progress, counted in photos times models.
         timed: whether to measure the speeds of the models, which takes about a second each, unless they are known.
+        seen: receives each photo that is decoded as a whole, and its picture; called by several threads at once.
 
     Returns:
         an outcome for each backbone.
@@ -80,7 +82,7 @@ def extract_all(
     crowded = len(members) > _LOADED
     for member in members:
         views.setdefault(member.backbone.card.view, []).append(member)
-    albums = {view: Album(view) for view in views}
+    albums = {view: Album(view, seen if view.fit == "squash" else None) for view in views}
     with readers() as pool:
         for view, group in views.items():
             _extract(albums[view], group, paths, store, total_progress, pool, crowded)

@@ -28,8 +28,8 @@ _CHUNK = 1024
 def same_names(classes: Sequence[str]) -> list[tuple[str, str]]:
     """Pairs of classes whose names differ in case, accents, spaces, punctuation, a plural, or a letter of a long word.
 
-    Names that differ in a digit (`type 1`, `type 2`), between digits (`1.5`, `15`) or in a sign such as the last ones of
-    `C++`, `C#` and `A-` are different.
+    Names that differ in a digit (`type 1`, `type 2`), between digits (`1.5`, `15`) or in a sign at the end (`C`, `C++`,
+    `C#`) are different.
     """
     words = {name: _word(name) for name in classes}
     return [(a, b) for a, b in itertools.combinations(classes, 2) if _same(words[a], words[b])]

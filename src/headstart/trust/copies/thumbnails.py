@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -74,6 +74,19 @@ def unpacked(packed: Bytes) -> Thumbnails:
     )
 
 
+@contextmanager
+def collecting(store: Store, wanted: bool) -> Iterator[Collector | None]:
+    """A `Collector`, if wanted, whose thumbnails are in the store at the end."""
+    if not wanted:
+        yield None
+        return
+    collector = Collector(store)
+    try:
+        yield collector
+    finally:
+        collector.close()
+
+
 class Collector:
     """Makes thumbnails of photos while these are decoded for a backbone, which spares decoding them again.
 
@@ -88,7 +101,7 @@ class Collector:
 
     def __call__(self, photo: Photo, picture: Images) -> None:
         """Take a whole photo's picture, uint8 `(height, width, 3)`. Runs in the threads that read."""
-        if isinstance(photo, FilePhoto):
+        if isinstance(photo, FilePhoto) and self._table.find([photo.digest])[0] < 0:
             small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
             made = np.concatenate([packed(np.asarray(small)), facts(photo.data)])
             with self._lock:
