@@ -29,7 +29,9 @@ _COLOUR = 4
 _PIXELS = SIDE**2 + 2 * (SIDE // _COLOUR) ** 2
 #: Bytes of a thumbnail: its pixels, then when and by which camera it was taken.
 WIDTH = _PIXELS + FACTS
-_VIEW = View(SIDE, SIDE)
+#: Photos are decoded larger, as they are for a backbone: JPEG decoding at a reduced size and then a little less makes
+#: other thumbnails (benchmarks/RESULTS.md).
+_VIEW = View(128, 128)
 _CHUNK = 256
 #: From so many photos on it takes more than a few seconds.
 _MANY = 2000
@@ -102,8 +104,7 @@ class Collector:
     def __call__(self, photo: Photo, picture: Images) -> None:
         """Take a whole photo's picture, uint8 `(height, width, 3)`. Runs in the threads that read."""
         if isinstance(photo, FilePhoto) and self._table.find([photo.digest])[0] < 0:
-            small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
-            made = np.concatenate([packed(np.asarray(small)), facts(photo.data)])
+            made = _thumbnail(picture, photo.data)
             with self._lock:
                 self._made[photo.digest] = made
                 if len(self._made) >= _CHUNK:
@@ -175,12 +176,18 @@ class Gallery:
         return out, good
 
 
+def _thumbnail(picture: Images, data: images.Data) -> Bytes:
+    """The thumbnail of a whole photo, `(WIDTH,)`, from its picture and the bytes of its file."""
+    small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return np.concatenate([packed(np.asarray(small)), facts(data)])
+
+
 def _made(path: str, digest: bytes) -> Bytes | None:
     """A photo's thumbnail; None if it cannot be read, or is another photo by now. Runs in the pool's threads."""
     try:
         data = images.read(path)
         if images.content_hash(data) != digest:
             return None
-        return np.concatenate([packed(images.decode(data, _VIEW)), facts(data)])
+        return _thumbnail(images.decode(data, _VIEW), data)
     except PhotoError:
         return None
