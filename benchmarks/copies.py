@@ -5,7 +5,7 @@
 `found`: N photos of each shared set and an altered copy of each, for every alteration; then the pairs among all
 originals, by path, and as a picture to look at: are they copies? `accuracy`: photos of clothes, without and with a
 re-encoded copy of each, by cross-validation. `time`: 30,000 made thumbnails, and as many of quarters of the shared
-photos, which have more candidates. `neighbours`: what the graph of neighbours misses. Bars: 97 % of re-encoded, half-size,
+photos, which have more candidates. `neighbours`: what the graph misses. Bars: 97 % of re-encoded, half-size,
 brighter, darker and mirrored copies, 90 % of cropped and turned ones; 1 false group in 1,000 photos; 1 point; 30 s.
 """
 
@@ -199,7 +199,7 @@ def own_memory_mb() -> float:
 
 
 def neighbours(count: int) -> None:
-    """What the graph misses of the candidates of exact search: descriptions of quarters, and of noisy copies of them."""
+    """What the graph misses of the candidates of exact search: of quarters of photos and noisy copies."""
     generator = np.random.default_rng(23)
     packed = np.array(list(islice(quarters(), min(count, PHOTOS))))
     grey = thumbnails.unpacked(packed).grey
@@ -216,9 +216,8 @@ def neighbours(count: int) -> None:
             prepared = search(index)
             codes = [nearest._nearest(prepared, count, rows, grey[rows]) for rows in parts]
             results.append(np.unique(np.concatenate(codes)))
-            print(
-                f"  {search.__name__[1:].lower()}: {len(results[-1]):,} candidates, {cpu() - used:.1f} s of processor time"
-            )
+            name = search.__name__[1:].lower()
+            print(f"  {name}: {len(results[-1]):,} candidates, {cpu() - used:.1f} s of processor time")
     exact, graph = results
     shared = len(np.intersect1d(exact, graph))
     print(f"  the graph has {shared / len(exact):.2%} of the candidates of {count:,} pictures (bar 99 %)", flush=True)
