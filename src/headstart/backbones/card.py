@@ -199,8 +199,8 @@ class Card:
             "layers": self.layers,
             "compute_precision": self.precision,
             "licence": self.licence,
-            "view": self.view.name,
-            "parts": [{"backbone": part.handle, **part.about()} for part in self.parts],
+            "view": self.viewing,
+            "joined": [{"backbone": part.handle, "card": part.about()} for part in self.parts],
         }
 
     @property
