@@ -64,6 +64,11 @@ class Server:
         assert self.process.stdout is not None
         self.port = port or int(re.findall(r":(\d+)/predict", self.process.stdout.readline())[0])
 
+    def processor_seconds(self) -> float:
+        """Processor time so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def memory_mb(self) -> float:
         """Resident memory now."""
         text = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -75,8 +80,8 @@ class Server:
         return int(re.findall(r"VmHWM:\s+(\d+)", text)[0]) / 1024
 
 
-def in_process(classifier: Classifier, photos: list[bytes], seconds: float) -> float:
-    """Photos a second: threads decode, the engine embeds, both at once."""
+def in_process(classifier: Classifier, photos: list[bytes], seconds: float) -> tuple[float, int]:
+    """Photos a second, and how many: threads decode, the engine embeds, both at once."""
     done, began = 0, time.perf_counter()
 
     def batches(pool: object) -> Iterator[tuple[int, images.Images]]:
@@ -93,7 +98,7 @@ def in_process(classifier: Classifier, photos: list[bytes], seconds: float) -> f
 
     with readers() as pool:
         classifier.backbone.embed_stream(batches(pool), count)
-    return done / (time.perf_counter() - began)
+    return done / (time.perf_counter() - began), done
 
 
 def answer(classifier: Classifier, vectors: object) -> None:
@@ -159,21 +164,31 @@ def main() -> None:
     idle = ours.memory_mb()
     one_by_one(classifier, photos, 5)
     rates: dict[str, list[float]] = {"in process": [], "serve": [], "plain FastAPI": []}
+    costs: dict[str, list[float]] = {name: [] for name in (*rates, "clients")}
     waits: dict[str, list[float]] = {name: [] for name in rates}
     try:
         for _ in range(options.rounds):
-            rates["in process"].append(in_process(classifier, photos, options.round_seconds))
+            used = time.process_time()
+            rate, photos_done = in_process(classifier, photos, options.round_seconds)
+            rates["in process"].append(rate)
+            costs["in process"].append((time.process_time() - used) / photos_done)
             for name, server in (("serve", ours), ("plain FastAPI", other)):
-                rates[name].append(asyncio.run(load(server.port, photos, 64, options.round_seconds))[0])
+                used, own = server.processor_seconds(), time.process_time()
+                rate, _, statuses = asyncio.run(load(server.port, photos, 64, options.round_seconds))
+                rates[name].append(rate)
+                costs[name].append((server.processor_seconds() - used) / statuses[200])
+                costs["clients"].append((time.process_time() - own) / statuses[200])
             waits["in process"].append(one_by_one(classifier, photos, 30))
             for name, server in (("serve", ours), ("plain FastAPI", other)):
                 waits[name].append(asyncio.run(load(server.port, photos, 1, 60, 30))[1])
-            print({name: [round(one[-1], 1) for one in (rates[name],)] + [round(1e3 * waits[name][-1], 1)]
+            print({name: [round(rates[name][-1], 1), round(1e3 * waits[name][-1], 1), round(1e3 * costs[name][-1], 1)]
                    for name in rates}, flush=True)  # fmt: skip
         for name in ("serve", "plain FastAPI"):
             share = statistics.median(mine / base for mine, base in zip(rates[name], rates["in process"], strict=True))
             times = statistics.median(mine / base for mine, base in zip(waits[name], waits["in process"], strict=True))
             print(f"{name}: 64 clients {100 * share:.0f} % of in process; one client {times:.2f} times the latency")
+        shown = ", ".join(f"{name} {1e3 * statistics.median(some):.1f}" for name, some in costs.items())
+        print(f"processor ms a photo: {shown}", flush=True)
         rate, latency, statuses = asyncio.run(load(ours.port, photos, 200, options.seconds))
         print(f"200 clients, {options.seconds:g} s: {rate:.0f} photos/s, median {latency:.2f} s, {dict(statuses)}")
         print(f"memory: idle {idle:.0f} MB, peak {ours.peak_mb():.0f} MB (+{ours.peak_mb() - idle:.0f})")

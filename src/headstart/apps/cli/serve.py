@@ -107,6 +107,8 @@ def serve(
     )
     limits = Limits(max_bytes, max_pixels, max_photos, max_waiting, timeout)
     called = name or os.path.basename(os.path.abspath(model))
+    if "/" in called:
+        raise click.UsageError(f"--name: '{called}' has a slash, which ends a name in an address. Choose another one.")
     settings = running.Settings(model, called, backbone, rules, limits, log_format, watch)  # type: ignore[arg-type]
     with running.bind(host, port) as taken:
         with Bar() as bar:

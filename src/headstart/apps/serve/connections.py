@@ -98,6 +98,7 @@ def configured(app: object) -> Config:
         ws="none",
         lifespan="on",
         log_config=None,
+        log_level="error",
         access_log=False,
         server_header=False,
         proxy_headers=False,
