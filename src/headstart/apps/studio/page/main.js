@@ -62,7 +62,7 @@ function Page() {
     </main>
     ${state && html`<${Chosen} /><${Viewer} />`}
     ${keysShown && html`<${Keys} close=${() => showKeys(false)} />`}
-    <${Messages} />`;
+    <${Messages}>${state && html`<${Going} work=${state.work} />`}<//>`;
 }
 
 function Tools({ state, keys }) {
@@ -78,18 +78,21 @@ function Tools({ state, keys }) {
     </div>`;
 }
 
-/** What is going on, in one line under the head. */
+/** What is going on. */
+function Going({ work }) {
+  const { sending, sent, waiting } = uploads;
+  if (sending) return html`<p class="going">${t("uploads.sending")} <progress max=${sent + waiting.length || 1} value=${sent} aria-label=${t("uploads.sending")} /></p>`;
+  if (!live.connected || !work) return null;
+  return html`<p class="going">${t("work", work)} <progress max=${work.total || 1} value=${work.done} aria-label=${work.what} /></p>`;
+}
+
+/** What needs attention, under the head. */
 function Notices({ state }) {
-  const { sending, sent, waiting, lost } = uploads;
-  const total = sent + waiting.length;
-  const { work } = state ?? {};
+  const { lost } = uploads;
   return html`
     <div class="notices">
       <div role="status">
         ${state && !live.connected && html`<p class="notice">${t("away")}</p>`}
-        ${sending && html`<p class="notice">${t("uploads.sending")} <progress max=${total || 1} value=${sent} aria-label=${t("uploads.sending")} /></p>`}
-        ${!sending && live.connected && work &&
-        html`<p class="notice">${t("work", { what: work.what, done: work.done, total: work.total })} <progress max=${work.total || 1} value=${work.done} aria-label=${work.what} /></p>`}
       </div>
       <div role="alert">
         ${lost.length > 0 &&

@@ -37,7 +37,8 @@ export async function attempt(work) {
   }
 }
 
-export function Messages() {
+/** children: what is shown with the messages. */
+export function Messages({ children }) {
   const [, again] = useReducer((n) => n + 1, 0);
   useEffect(() => {
     draw = again;
@@ -50,6 +51,7 @@ export function Messages() {
     </div>`;
   return html`
     <div class="messages">
+      ${children}
       <div role="status">${shown.filter((message) => !message.alarm).map(one)}</div>
       <div role="alert">${shown.filter((message) => message.alarm).map(one)}</div>
     </div>`;

@@ -134,7 +134,8 @@ export const strings = {
   "progress.right": { one: "right, tried on {n} photo it had not learned from", other: "right, tried on {n} photos it had not learned from" },
   "progress.interval": "Of all photos of this kind, probably between {low} and {high}.",
   "progress.next": "What helps most",
-  "progress.enough": "Every class has enough photos. Look at the mistakes next.",
+  "progress.enough": "Every class has enough photos.",
+  "progress.mistakes": "Look at the mistakes",
   "progress.try": "Try it",
 
   "curve.title": "How it grew",
@@ -158,7 +159,7 @@ export const strings = {
     one: "{n} photo was taken for another class when the classifier had not learned from it.",
     other: "{n} photos were taken for another class when the classifier had not learned from them.",
   },
-  "look.taken-for": "{label} → {predicted}",
+  "look.taken-for": "→ {predicted}",
   "look.no-mistakes": "No mistakes: every photo was recognised. Try it with harder ones.",
   "look.all-usable": "Every file could be used.",
   "look.unusable-lead": { one: "{n} file could not be used:", other: "{n} files could not be used:" },

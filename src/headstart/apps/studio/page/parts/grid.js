@@ -6,6 +6,7 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/pr
 import { look } from "./viewer.js";
 
 const GAP = 6;
+const LINE = 20; // pixels, as in the style sheet
 const SPARE = 2; // rows kept above and below those in sight
 export const DRAGGED = "application/x-headstart-photos";
 
@@ -33,13 +34,14 @@ function useSight(box, size) {
 
 /**
  * photos: what to show, in this order. name: of the list, for screen readers. size: least width of a photo, in pixels.
- * caption: of a photo, as text, shown under it; `line` is its height.
+ * caption: of a photo, as a list of `lines` texts, shown under it.
  */
-export function Grid({ photos, name, size = 72, caption, line = 0 }) {
+export function Grid({ photos, name, size = 72, caption, lines = 0 }) {
   const box = useRef();
   const hold = useRef(false); // whether the focus has to follow the active photo
   const [active, activate] = useState(0);
   const { width, height, top, columns, cell } = useSight(box, size);
+  const line = lines * LINE;
   const step = cell + line + GAP;
   const rows = Math.ceil(photos.length / columns);
   const at = Math.min(active, photos.length - 1);
@@ -102,7 +104,6 @@ export function Grid({ photos, name, size = 72, caption, line = 0 }) {
 
   const one = (i) => {
     const photo = photos[i];
-    const words = caption?.(photo);
     return html`
       <div
         key=${photo.id}
@@ -126,7 +127,7 @@ export function Grid({ photos, name, size = 72, caption, line = 0 }) {
         onFocus=${() => activate(i)}
       >
         <img src=${thumb(photo)} alt="" draggable=${false} style=${{ height: `${cell}px` }} />
-        ${words && html`<span class="caption">${words}</span>`}
+        ${caption?.(photo).map((words) => html`<span class="caption">${words}</span>`)}
       </div>`;
   };
 

@@ -41,7 +41,7 @@ function Photos() {
   const [wanted, want] = useState("");
   const label = classNames().includes(wanted) ? wanted : "";
   const photos = byDoubt(label ? photosOf(label) : allPhotos());
-  const caption = ({ doubt }) => (doubt == null ? "" : percent(1 - doubt));
+  const caption = ({ doubt }) => [doubt == null ? "" : percent(1 - doubt)];
   return html`
     <div class="row bar">
       <label for="which">${t("look.class")}</label>
@@ -51,17 +51,17 @@ function Photos() {
       </select>
       <p class="quiet">${trained() ? t("look.sorted") : t("look.unsorted")}</p>
     </div>
-    <${Grid} key=${label} photos=${photos} name=${label || t("look.all")} size=${104} caption=${caption} line=${22} />`;
+    <${Grid} key=${label} photos=${photos} name=${label || t("look.all")} size=${104} caption=${caption} lines=${1} />`;
 }
 
 function Mistakes() {
   if (!trained()) return html`<p class="nothing">${t("look.untrained")}</p>`;
   const photos = mistakes();
-  const caption = ({ label, predicted }) => t("look.taken-for", { label, predicted });
+  const caption = ({ label, predicted }) => [label, t("look.taken-for", { predicted })];
   return html`
     ${photos.length
       ? html`<p class="lead">${t("look.mistakes-lead", { n: photos.length })}</p>
-          <${Grid} photos=${photos} name=${t("look.mistakes")} size=${128} caption=${caption} line=${44} />`
+          <${Grid} photos=${photos} name=${t("look.mistakes")} size=${128} caption=${caption} lines=${2} />`
       : html`<p class="nothing">${t("look.no-mistakes")}</p>`}
     <${Confusion} training=${live.state.training} />`;
 }
