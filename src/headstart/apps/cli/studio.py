@@ -23,7 +23,9 @@ def studio(folder: Path, backbone: str, port: int | None, lan: bool, no_browser:
     """Make a classifier on a page in your browser: drop photos, see it learn, try it."""
     from headstart.apps.studio.server import serve
 
-    def ready(address: str) -> None:
+    def ready(address: str, is_new: bool) -> None:
+        if is_new:
+            say(f"{folder} did not exist and was made. Photos that you add on the page become files in it.")
         print(show(f"The studio shows {folder} at {address}"), flush=True)  # a script may wait for it
         say("Press Ctrl-C to stop it.")
 

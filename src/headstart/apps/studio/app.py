@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from headstart.apps.serve.guard import LOOPBACK, Guard, Rules
@@ -38,7 +38,7 @@ def guarded(studio: Studio, network: str = "") -> Guard:
     app = Starlette(
         routes=Routes(studio).all(),
         lifespan=life,
-        exception_handlers={HeadstartError: _failed, HTTPException: _refused},
+        exception_handlers={HeadstartError: _failed, HTTPException: _refused, ClientDisconnect: _gone},
     )
     hosts = LOOPBACK | ({network} if network else set())
     rules = Rules(hosts=hosts, body_bytes=MOST_BYTES, held_bytes=MOST_HELD, body_seconds=MOST_SECONDS)
@@ -53,3 +53,8 @@ def _failed(request: Request, error: Exception) -> Response:
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return refusal(error.detail, error.status_code)
+
+
+def _gone(request: Request, error: Exception) -> Response:
+    """Nobody reads this answer: the page was closed while it sent something."""
+    return Response(status_code=400)

@@ -13,7 +13,8 @@ from typing import BinaryIO
 
 from headstart.apps.studio.folder import TRASH, UNPACKING
 from headstart.apps.studio.names import class_name, file_name
-from headstart.apps.studio.project import Project
+from headstart.apps.studio.photo import Photo
+from headstart.apps.studio.project import MOST_PHOTOS, Project
 from headstart.disk import unpack
 from headstart.disk.archive import ArchiveError, Limits
 from headstart.errors import DataError, PhotoError
@@ -52,15 +53,20 @@ class Arrivals:
     label: str
     refused: list[dict[str, str]] = field(default_factory=list)
     _kept: list[tuple[str, str, bytes]] = field(default_factory=list)
+    _known: dict[bytes, Photo | None] = field(default_factory=dict)
+    _room: str = field(default_factory=lambda: secrets.token_hex(6))
 
     def take(self, uploads: Sequence[Upload]) -> list[str]:
         """Write the photos into the folder; returns their ids.
 
         Raises:
-            DataError: the disk is full, or the label is not one.
+            DataError: the disk is full, there are too many photos, or the label is not one.
         """
         if self.label:
-            self.label = class_name(self.label)
+            self.label = self._class(self.label)
+        self._known = {**self.project.contents()}
+        if len(self._known) + len(uploads) > MOST_PHOTOS:
+            raise DataError(f"There would be more than {MOST_PHOTOS:,} photos.\nExpected at most so many.")
         try:
             for upload in uploads:
                 head = upload.file.read(32)
@@ -92,21 +98,24 @@ class Arrivals:
             self._refuse(upload.name, "it belongs to no class: drop it on one")
             return
         try:
-            label = self.label or self._existing(class_name(folder))
+            label = self.label or self._class(folder)
         except DataError as error:
             self._refuse(upload.name, str(error))
             return
         digest = hashlib.sha256(content).digest()
-        there = self.project.with_content(digest)
-        if there is not None or any(digest == kept for _, _, kept in self._kept):
+        if digest in self._known:
+            there = self._known[digest]
             same = there is None or there.label == label
             reason = "already in this class" if same else f"already in class {show(there.label)}"  # type: ignore[union-attr]
             self._refuse(upload.name, reason, there.id if there else "")
             return
-        self._kept.append((self.project.folder.keep(content, label, file_name(upload.name, kind)), label, digest))
+        self._known[digest] = None
+        path = self.project.folder.keep(content, self._room, file_name(upload.name, kind))
+        self._kept.append((path, label, digest))
 
-    def _existing(self, name: str) -> str:
+    def _class(self, text: str) -> str:
         """The class of this name, whatever its case."""
+        name = class_name(text)
         return next((one for one in self.project.classes if one.casefold() == name.casefold()), name)
 
     def _zip(self, upload: Upload) -> None:

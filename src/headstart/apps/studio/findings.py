@@ -55,7 +55,10 @@ class Findings:
         return {
             "labels": self._labels(found, at)[:_MOST],
             "copies": self._copies(found, at)[:_MOST],
-            "unusable": [{"id": one.id, "name": f"{one.label}/{one.name}", "reason": one.reason} for one in unusable],
+            "unusable": [
+                *({"id": one.id, "name": one.path, "reason": one.reason} for one in unusable),
+                *({"name": name, "reason": why} for name, why in self._project.folder.left_out().items()),
+            ],
             "looks": self._looks(found, at)[:_MOST],
         }
 

@@ -32,28 +32,37 @@ class Folder:
     Args:
         path: of the folder.
 
+    Attributes:
+        root: the folder, without links on the way. is_new: whether it was made.
+
     Raises:
         DataError: it cannot be made or is not a folder; or the photos in it are arranged in another way.
     """
 
     def __init__(self, path: Path) -> None:
         self.root = path.expanduser().resolve()
+        self.is_new = not self.root.exists()
         try:
             self.root.mkdir(parents=True, exist_ok=True)
+            _check(self.root)
             (self.root / TRASH).mkdir(exist_ok=True)
+            if (self.root / TRASH).is_symlink():
+                raise DataError(f"{show(path)}/{TRASH} is a link.\nExpected a folder. Move the link away.")
         except OSError as error:
             raise DataError(
                 f"The studio cannot use {show(path)}: {error.strerror}.\nExpected a folder that can be written to."
             ) from error
-        _check(self.root)
-        shutil.rmtree(self.root / TRASH / UNPACKING, ignore_errors=True)
-        for folder, _, _ in os.walk(self.root / TRASH):
-            atomic.sweep(Path(folder), 0)
 
     @property
     def name(self) -> str:
         """What the folder is called."""
         return self.root.name
+
+    def sweep(self) -> None:
+        """Remove what a studio that was killed had not finished; call it while no other studio has the folder."""
+        shutil.rmtree(self.root / TRASH / UNPACKING, ignore_errors=True)
+        for folder, _, _ in os.walk(self.root / TRASH):
+            atomic.sweep(Path(folder), 0)
 
     def at(self, path: str) -> Path:
         """The whole path."""
@@ -72,14 +81,18 @@ class Folder:
                     found[path] = (info.st_size, info.st_mtime_ns)
         return found
 
-    def links(self) -> list[str]:
-        """Links in the class folders, which are not followed."""
-        return [
-            f"{name}/{entry.name}"
-            for name in sorted(self.classes())
-            for entry in _entries(self.root / name)
-            if entry.is_symlink()
-        ]
+    def left_out(self) -> dict[str, str]:
+        """Files that are not used, and why: links, and photos outside of the class folders."""
+        found = {entry.name: "a link: it may lead out of the folder" for entry in _links(self.root)}
+        for entry in _entries(self.root):
+            if entry.is_file(follow_symlinks=False) and looks_like_photo(entry.path):
+                found[entry.name] = "it is in no class folder"
+        for name in self.classes():
+            for folder, _, _ in os.walk(self.root / name):
+                inside = os.path.relpath(folder, self.root).replace(os.sep, "/")
+                for entry in _links(Path(folder)):
+                    found[f"{inside}/{entry.name}"] = "a link: it may lead out of the folder"
+        return found
 
     def stamp(self, path: str) -> Stamp:
         """Size and time of a file; zeros if it is gone."""
@@ -98,10 +111,14 @@ class Folder:
             found = f"{stem}-{number}{extension}"
         return found
 
-    def keep(self, content: bytes, label: str, name: str) -> str:
-        """Write a photo into the trash, whole or not at all, from where it is moved to its class; returns its path."""
-        (self.root / TRASH / label).mkdir(parents=True, exist_ok=True)
-        path = self.free(f"{TRASH}/{label}/{name}")
+    def keep(self, content: bytes, room: str, name: str) -> str:
+        """Write a photo, whole or not at all, into a folder of the trash, from where it is moved to its class.
+
+        Args:
+            content: its bytes. room: the folder, of one thread alone. name: for the file.
+        """
+        self.at(f"{TRASH}/{room}").mkdir(parents=True, exist_ok=True)
+        path = self.free(f"{TRASH}/{room}/{name}")
         atomic.write(self.at(path), content)
         return path
 
@@ -131,6 +148,10 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
             return [entry for entry in inside if not is_noise(entry.name)]
     except OSError:
         return []
+
+
+def _links(folder: Path) -> list[os.DirEntry[str]]:
+    return [entry for entry in _entries(folder) if entry.is_symlink()]
 
 
 def _below(folder: Path, path: str) -> Iterator[tuple[str, os.stat_result]]:

@@ -45,8 +45,8 @@ def class_name(text: str) -> str:
         fault = "it is empty"
     elif len(name) > LONGEST or len(name.encode("utf-8", "surrogatepass")) > MOST_BYTES:
         fault = f"it is longer than {LONGEST} characters"
-    elif any(character in _NOT_IN_CLASSES or _is_hidden(character) for character in name):
-        fault = "it has a character that a folder's name cannot have, such as / or an invisible one"
+    elif show(name) != name or any(character in _NOT_IN_CLASSES for character in name):
+        fault = "it has a character that the name of a folder cannot have, such as / or an invisible one"
     elif is_noise(name) or name.endswith(".") or _RESERVED.fullmatch(name):
         fault = "this name has another meaning for some computers"
     if fault:
@@ -63,15 +63,10 @@ def file_name(text: str, kind: str) -> str:
         kind: of picture, by its content, see `photos.formats.sniff`: decides the file name extension.
     """
     last = unicodedata.normalize("NFC", re.split(r"[/\\]", text)[-1])
-    name = "".join("_" if c in _SEPARATORS or _is_hidden(c) else c for c in last).strip(" .")
+    name = "".join("_" if c in _SEPARATORS or show(c) != c else c for c in last).strip().strip(" .")
     stem, extension = os.path.splitext(name)
     if extension.lower() not in EXTENSIONS[kind]:
         known = any(extension.lower() in some for some in EXTENSIONS.values())
         stem, extension = stem if known else name, EXTENSIONS[kind][0]
     stem = stem[:LONGEST].encode()[:MOST_BYTES].decode("utf-8", "ignore").strip(" .") or "photo"
     return f"_{stem}{extension}" if _RESERVED.fullmatch(stem) or is_noise(stem) else stem + extension
-
-
-def _is_hidden(character: str) -> bool:
-    """Control characters, line breaks, marks of writing direction, lone surrogates and the like."""
-    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")

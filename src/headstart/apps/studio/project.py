@@ -17,6 +17,8 @@ from headstart.safety.printable import counted, show
 
 #: Photos in one project.
 MOST_PHOTOS = 50_000
+#: Photos of a class that are recommended.
+_RECOMMENDED = 10
 
 
 class Project:
@@ -66,10 +68,9 @@ class Project:
             raise DataError("This photo is no longer there.\nExpected a photo that the page shows. Reload the page.")
         return photo
 
-    def with_content(self, digest: bytes) -> Photo | None:
-        """The photo in a class with these bytes, if there is one."""
-        with self.lock:
-            return next((one for one in self._photos.values() if one.digest == digest and one.is_shown), None)
+    def contents(self) -> dict[bytes, Photo]:
+        """The photos in the classes by the SHA-256 of their bytes."""
+        return {photo.digest: photo for photo in self.shown() if photo.digest}
 
     def state(self) -> dict[str, Any]:
         """Classes, photos and what can be undone, for the page."""
@@ -168,8 +169,10 @@ class Project:
             arrived: of each photo its path, its class and the SHA-256 of its bytes.
         """
         with self.lock:
-            if len(self._paths) + len(arrived) > MOST_PHOTOS:
-                raise DataError(f"There would be more than {MOST_PHOTOS:,} photos.\nExpected at most so many.")
+            known = self.contents()  # another page may have sent the same photos meanwhile
+            arrived = [one for one in arrived if one[2] not in known]
+            if not arrived:
+                return []
             labels = sorted({label for _, label, _ in arrived})
             changes = [Change("make", label) for label in labels if label not in self._classes]
             taken = set[str]()
@@ -318,9 +321,6 @@ class Project:
             self.stream.send("photos", changed=[photo.to_json() for photo in changed], gone=gone)
         self.stream.send("classes", **self.classes_to_json())
         self.changed()
-
-
-_RECOMMENDED = 10
 
 
 def _few(count: int) -> str:

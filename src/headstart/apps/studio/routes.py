@@ -18,6 +18,7 @@ from headstart.apps.studio.phones import NotInvitedError
 from headstart.apps.studio.predicting import MOST_BYTES
 from headstart.apps.studio.replies import answer, attachment, picture
 from headstart.apps.studio.studio import Studio
+from headstart.errors import DataError
 
 #: Files of one upload, and bytes of a request that is not one.
 MOST_FILES, MOST_ASKED = 5000, 2**22
@@ -152,7 +153,8 @@ class Routes:
 
     def exported(self, request: Request) -> Response:
         """An export as a zip."""
-        return FileResponse(self.studio.sharing.exported(request.path_params["id"]), filename="export.zip")
+        path = self.studio.sharing.exported(request.path_params["id"])
+        return FileResponse(path, filename=path.name)
 
     # --- phones ---
 
@@ -193,12 +195,22 @@ class Routes:
         return self.studio.phones.admitted(request.path_params["token"], request.cookies.get(_COOKIE, "")).label
 
     async def _taken(self, request: Request) -> dict[str, Any]:
-        """The photos of a form, taken into the folder."""
-        async with request.form(max_files=MOST_FILES, max_fields=10) as form:
-            files = [one for one in form.getlist("file") if isinstance(one, UploadFile)]
-            uploads = [Upload(one.filename or "", one.size or 0, one.file) for one in files]
-            arrivals = Arrivals(self.studio.project, request.query_params.get("label", ""))
-            added = await run_in_threadpool(arrivals.take, uploads)
+        """The photos of a form, taken into the folder.
+
+        Raises:
+            DataError: there is no room for them.
+        """
+        try:
+            async with request.form(max_files=MOST_FILES, max_fields=10) as form:
+                files = [one for one in form.getlist("file") if isinstance(one, UploadFile)]
+                uploads = [Upload(one.filename or "", one.size or 0, one.file) for one in files]
+                arrivals = Arrivals(self.studio.project, request.query_params.get("label", ""))
+                added = await run_in_threadpool(arrivals.take, uploads)
+        except OSError as error:
+            raise DataError(
+                f"The photos cannot be kept while they come in: {error.strerror or error}.\nMake room on the disk, and "
+                "send them again."
+            ) from error
         return {"added": added, "refused": arrivals.refused}
 
 

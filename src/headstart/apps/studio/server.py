@@ -7,8 +7,11 @@ import webbrowser
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from headstart.apps.studio.folder import TRASH
 from headstart.apps.studio.phones import address_in_network
+from headstart.disk import locks
 from headstart.errors import DataError, MissingExtraError
+from headstart.safety.printable import show
 
 #: Port that is tried first.
 PORT = 8770
@@ -16,14 +19,20 @@ _TRIED = 20
 
 
 def serve(
-    folder: Path, backbones: Sequence[str], port: int | None, lan: bool, browser: bool, ready: Callable[[str], None]
+    folder: Path,
+    backbones: Sequence[str],
+    port: int | None,
+    lan: bool,
+    browser: bool,
+    ready: Callable[[str, bool], None],
 ) -> None:
     """Show a folder in the studio until Ctrl-C is pressed.
 
     Args:
         folder: of class folders; made if missing. backbones: handles of those here; the first is used.
         port: to listen on; None: a free one. lan: whether phones on the same network may send photos.
-        browser: whether to open the page. ready: receives the address as soon as the page can be opened.
+        browser: whether to open the page. ready: receives the address as soon as the page can be opened, and
+            whether the folder was made.
 
     Raises:
         MissingExtraError: the extra `studio` is not installed.
@@ -41,28 +50,34 @@ def serve(
     from headstart.apps.studio.studio import Studio
 
     network = address_in_network() if lan else ""
-    bound = _bound("0.0.0.0" if lan else "127.0.0.1", port)
-    number = bound.getsockname()[1]
-    studio = Studio(folder, backbones, f"http://{network}:{number}" if lan else "")
+    with _bound("0.0.0.0" if lan else "127.0.0.1", port) as bound:
+        number = bound.getsockname()[1]
+        studio = Studio(folder, backbones, f"http://{network}:{number}" if lan else "")
 
-    class Server(uvicorn.Server):
-        """Reports when the page can be opened, and ends the streams when it stops."""
+        class Server(uvicorn.Server):
+            """Reports when the page can be opened, and ends the streams when it stops."""
 
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            """See `uvicorn.Server`."""
-            await super().startup(sockets)
-            ready(f"http://127.0.0.1:{number}/")
-            if browser:
-                webbrowser.open(f"http://127.0.0.1:{number}/")
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                """See `uvicorn.Server`."""
+                await super().startup(sockets)
+                ready(f"http://127.0.0.1:{number}/", studio.folder.is_new)
+                if browser:
+                    webbrowser.open(f"http://127.0.0.1:{number}/")
 
-        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            """See `uvicorn.Server`."""
-            studio.stop()  # ends the streams, which would never end by themselves
-            await super().shutdown(sockets)
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                """See `uvicorn.Server`."""
+                studio.stop()  # ends the streams, which would never end by themselves
+                await super().shutdown(sockets)
 
-    config = configured(guarded(studio, network))
-    config.timeout_graceful_shutdown = 1
-    Server(config).run([bound])
+        config = configured(guarded(studio, network))
+        config.timeout_graceful_shutdown = 1
+        with locks.owned_if_free(studio.folder.at(f"{TRASH}/lock")) as free:
+            if not free:
+                raise DataError(
+                    f"{show(folder)} is open in another studio.\nExpected one at a time. Use its page, or end it with "
+                    "Ctrl-C."
+                )
+            Server(config).run([bound])
 
 
 def _bound(host: str, port: int | None) -> socket.socket:

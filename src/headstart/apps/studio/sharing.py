@@ -59,7 +59,9 @@ class Sharing:
         with self._folder() as room:
             photos = list(learnt.trial.measured.answers.paths)
             exported = learnt.classifier.export(room / f"{self.name}-{form}", form, photos=photos, progress=job)
-            self._kept[job.id] = self._zipped(room, self._room / f"{job.id}.zip")
+            target = self._room / job.id / f"{self.name}-{form}.zip"
+            target.parent.mkdir()
+            self._kept[job.id] = self._zipped(room, target)
         for id in list(self._kept)[:-_MOST_KEPT]:
             self._kept.pop(id).unlink()
         return {

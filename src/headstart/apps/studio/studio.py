@@ -20,6 +20,7 @@ from headstart.apps.studio.predicting import Predictor
 from headstart.apps.studio.project import Project
 from headstart.apps.studio.reading import Reader, features_of
 from headstart.apps.studio.sharing import Sharing
+from headstart.backbones.card import short_name
 from headstart.errors import BackboneError, DataError
 from headstart.features.store import Store
 from headstart.heads.head import unit_length
@@ -57,6 +58,7 @@ class Studio:
 
     def start(self) -> None:
         """Begin to read the photos and to train."""
+        self.folder.sweep()
         self.reader.start()
         self.trainer.start()
         self._afterthoughts.start()
@@ -80,7 +82,7 @@ class Studio:
                 "work": self.reader.work,
                 "jobs": self.jobs.all(),
                 "backbone": self.reader.handle,
-                "backbones": [{"handle": one, "name": one.rpartition(":")[2] or one} for one in self._backbones],
+                "backbones": [{"handle": one, "name": short_name(one)} for one in self._backbones],
                 "lan": {"url": self.phones.address} if self.phones.address else None,
             }
 
