@@ -54,7 +54,7 @@ export function Check({ findings, error }) {
     <li key=${id} class="finding">
       <${Thumb} id=${id} />
       <div>
-        <p>${what}</p>
+        <p>${t("check.poor", { what })}</p>
         <div class="row">
           <button class="main" onClick=${decide(`look ${id}`, () => takeOut([id]))}>${t("take-out")}</button>
           <button onClick=${decide(`look ${id}`, keep({ id }))}>${t("check.keep")}</button>
