@@ -37,7 +37,9 @@ class StudioProcess:
         command = [sys.executable, "-c", PROGRAM, "studio", str(self.folder), "--no-browser", *self.options]
         command += ["--port", str(self.port)] if self.port else []
         environment = {**os.environ, "HEADSTART_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        )
         assert self.process.stdout is not None
         said = ""
         while "http://127.0.0.1:" not in said:
@@ -178,4 +180,6 @@ class Visitor:
         """Leave; whatever was logged or asked elsewhere is a fault."""
         self.context.close()
         assert self.logged == []
-        assert {url for url in self.asked if not url.startswith((self.address, "blob:" + self.address, "data:"))} == set()
+        assert {
+            url for url in self.asked if not url.startswith((self.address, "blob:" + self.address, "data:"))
+        } == set()

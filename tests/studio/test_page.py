@@ -26,7 +26,12 @@ def test_every_sentence_exists_and_is_used() -> None:
     code = {path.relative_to(PAGE).as_posix(): path.read_text() for path in MODULES if path.name != "strings.js"}
     literal = {one for text in code.values() for one in re.findall(r'"([\w.-]+)"', text)}
     asked = {one for text in code.values() for one in re.findall(r'\bt\("([\w.-]+)"', text)}
-    computed = {one for one in sentences for family, where in FAMILIES.items() if one.startswith(family + ".") and f"t(`{family}." in code[where]}
+    computed = {
+        one
+        for one in sentences
+        for family, where in FAMILIES.items()
+        if one.startswith(family + ".") and f"t(`{family}." in code[where]
+    }
     assert asked - sentences == set()
     assert sentences - literal - computed - {"language"} == set()
 
@@ -43,7 +48,11 @@ def test_no_name_can_become_code() -> None:
 def test_the_page_names_no_other_machine() -> None:
     for path in [*MODULES, *PAGE.glob("*.html"), *PAGE.glob("*.css"), *PAGE.glob("*.svg")]:
         found = re.findall(r"https?://[^\s\"'`)<]+", path.read_text())
-        known = ("http://www.w3.org/2000/svg", "http://127.0.0.1,", "https://cldr.unicode.org/index/cldr-spec/plural-rules")
+        known = (
+            "http://www.w3.org/2000/svg",
+            "http://127.0.0.1,",
+            "https://cldr.unicode.org/index/cldr-spec/plural-rules",
+        )
         assert set(found) - set(known) == set(), path
 
 

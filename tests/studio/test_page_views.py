@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+
 from studio.conftest import PROGRAM, StudioProcess, Visitor, sync_api
 
 expect = sync_api.expect
@@ -49,7 +50,17 @@ def server(
     shutil.copy(tiles / "test" / "temple" / "03.png", folder / "flower" / "wrong.png")
     whole = (tiles / "test" / "temple" / "04.png").read_bytes()
     (folder / "temple" / "cut.png").write_bytes(whole[: len(whole) // 2])
-    known = [sys.executable, "-c", PROGRAM, "embed", str(folder), "--backbone", str(toy_network), "-o", str(studio_home / "known.npz")]
+    known = [
+        sys.executable,
+        "-c",
+        PROGRAM,
+        "embed",
+        str(folder),
+        "--backbone",
+        str(toy_network),
+        "-o",
+        str(studio_home / "known.npz"),
+    ]
     subprocess.run(known, check=True, capture_output=True, env={**os.environ, "HEADSTART_HOME": str(studio_home)})
     server = StudioProcess(folder, studio_home)
     server.start()
@@ -92,7 +103,9 @@ def test_mistakes_are_shown_with_what_they_were_taken_for(visitor: Visitor, serv
     part(visitor, "Mistakes")
     wrong = [one for one in server.state()["photos"] if one.get("predicted", one["label"]) != one["label"]]
     assert wrong
-    expect(visitor.page.get_by_role("listbox", name="Mistakes").get_by_role("option").first).to_have_attribute("aria-setsize", str(len(wrong)))
+    expect(visitor.page.get_by_role("listbox", name="Mistakes").get_by_role("option").first).to_have_attribute(
+        "aria-setsize", str(len(wrong))
+    )
     table = visitor.page.locator("table.confusion")
     expect(table.locator("tbody tr")).to_have_count(3)
     expect(table.get_by_role("rowheader", name=MARKUP)).to_be_visible()
@@ -114,8 +127,14 @@ def test_a_label_that_is_probably_wrong_is_changed_or_kept(visitor: Visitor, ser
     """So few photos make none suspicious: the findings are made up, what is done with them is not."""
     page = visitor.page
     photos = [one for one in server.state()["photos"] if one["label"] == "flower"][:2]
-    labels = [{"id": one["id"], "label": "flower", "suggested": "temple", "score": 0.9, "because": "", "like": []} for one in photos]
-    page.route("**/api/findings", lambda route: route.fulfill(json={"labels": labels, "copies": [], "unusable": [], "looks": []}))
+    labels = [
+        {"id": one["id"], "label": "flower", "suggested": "temple", "score": 0.9, "because": "", "like": []}
+        for one in photos
+    ]
+    page.route(
+        "**/api/findings",
+        lambda route: route.fulfill(json={"labels": labels, "copies": [], "unusable": [], "looks": []}),
+    )
     kept: list[Any] = []
     page.route("**/api/findings/keep", lambda route: (kept.append(route.request.post_data_json), route.continue_()))
     part(visitor, "To check")
@@ -186,7 +205,9 @@ def test_backbones_are_compared_and_one_is_taken(visitor: Visitor, server: Studi
     expect(row).to_contain_text("photos a second", timeout=60_000)
     visitor.click(row.get_by_role("button", name="Use this"))
     expect(row).to_contain_text("in use")
-    visitor.click(page.locator("table.ranking tbody tr", has_text="efficientnet").get_by_role("button", name="Use this"))
+    visitor.click(
+        page.locator("table.ranking tbody tr", has_text="efficientnet").get_by_role("button", name="Use this")
+    )
     expect(row).not_to_contain_text("in use")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from studio.conftest import StudioProcess, Visitor, sync_api
 
 expect = sync_api.expect
