@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from headstart.classifier.training import train
 from headstart.evaluation.leakage import Clean, joined
 from headstart.features.store import Store
 from headstart.photos import images
-from headstart.progress import Silent
+from headstart.progress import Progress, Silent
 from headstart.trust.copies import finding, nearest, thumbnails
 from headstart.trust.copies.finding import Pair, find, groups
 from headstart.trust.copies.shots import in_sequence
@@ -183,9 +184,9 @@ def test_what_was_found_is_kept_and_a_damaged_file_is_found_again(
     calls: list[int] = []
     compared = finding._compared
 
-    def counted(gallery: thumbnails.Gallery, count: int) -> list[finding._Alike]:
+    def counted(gallery: thumbnails.Gallery, count: int, progress: Progress) -> list[finding._Alike]:
         calls.append(count)
-        return compared(gallery, count)
+        return compared(gallery, count, progress)
 
     monkeypatch.setattr(finding, "_compared", counted)
     assert found(*reversed(paths)) == first == (Pair(0, 1, "copy", first[0].score),)
@@ -209,13 +210,41 @@ def test_all_pictures_are_compared_block_by_block(samples: dict[str, Path], monk
     for module, name in (
         (nearest, "_ROWS"),
         (nearest, "_COLUMNS"),
-        (nearest, "_CHUNK"),
         (finding, "_CHUNK"),
         (thumbnails, "_CHUNK"),
     ):
         monkeypatch.setattr(module, name, 2)
     shutil.rmtree(Store().copies)
     assert found(*names) == whole != ()
+
+
+def test_many_pictures_are_searched_in_a_graph_which_misses_few(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Real pictures are few here, so these are smoothed noise: half of them has an altered, every tenth a mirrored copy."""
+    pytest.importorskip("usearch")
+    random = np.random.default_rng(7)
+    grey = random.integers(0, 256, (1500, 12, 12)).astype(np.float32).repeat(4, axis=1).repeat(4, axis=2)
+    copies = np.clip(grey[:750] * 0.8 + random.normal(0, 20, (750, 48, 48)), 0, 255).astype(np.float32)
+    copies[::5] = copies[::5, :, ::-1]
+    index = np.rint(127 * nearest._halves(nearest.described(np.concatenate([grey, copies])))).astype(np.int8)
+    rows = np.arange(len(index))
+    exact, graph = (
+        nearest._nearest(search, len(index), rows, np.concatenate([grey, copies]))
+        for search in (nearest._All(index), nearest._Graph(index))
+    )
+    assert len(exact) >= 750
+    assert len(np.intersect1d(exact, graph)) >= 0.99 * len(exact)
+    assert len(np.setdiff1d(graph, exact)) == 0
+
+
+def test_without_the_library_the_user_learns_of_it(monkeypatch: pytest.MonkeyPatch, samples: dict[str, Path]) -> None:
+    monkeypatch.setitem(sys.modules, "usearch.index", None)
+    monkeypatch.setattr(nearest, "_MANY", 2)
+    names = headstart.photos.pictures.listed([tile(samples), ImageOps.mirror(tile(samples))])
+    notes = Notes()
+    assert [pair.reason for pair in find(names, hashes(names), Store(), notes)] == ["mirrored copy"]
+    assert "pip install 'headstart[neighbours]'" in notes.lines[-1]
 
 
 def test_a_picture_has_only_so_many_candidates(samples: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +254,7 @@ def test_a_picture_has_only_so_many_candidates(samples: dict[str, Path], monkeyp
     )
     gallery = thumbnails.Gallery(names, hashes(names), Store(), Silent())
     with ThreadPoolExecutor(1) as pool:
-        pairs, _ = nearest.candidates(gallery, len(names), pool)
+        pairs, _ = nearest.candidates(gallery, len(names), pool, Silent())
     assert len(pairs) <= 12 * 2 * 2
     assert len(groups(found(*names))) == 1
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,7 +29,7 @@ from headstart.photos.budget import Budget, cancel_event, check_cancelled
 from headstart.photos.decode_cost import MAX_SCANNED_PIXELS, WEBP_BYTES, Cost, estimate, unusual, webp_pixels
 from headstart.photos.formats import ends_early, foreign_coding, open_header, sniff
 from headstart.photos.pictures import InMemory, Pixels
-from headstart.photos.pixels import Fit, Images, View, reduce, render
+from headstart.photos.pixels import Fit, Images, View, reduce, render, stacked
 from headstart.safety import child
 from headstart.safety.untrusted import without_waiting
 
@@ -188,6 +188,8 @@ def decode(data: Data, view: View, fill: bool = True, most: int = MAX_PIXELS) ->
         concurrent.futures.CancelledError: the `budget.ReadingPool` in whose thread it runs is being stopped.
     """
     check_cancelled()
+    if view.parts:
+        return stacked([decode(data, part, fill, most) for part in view.parts], view)
     if isinstance(data, LargeFile):
         return _decode_apart(data, view, fill, MEMORY, most)
     if isinstance(data, Pixels):
@@ -280,7 +282,7 @@ def _outcomes(kind: str, data: bytes) -> Iterator[None]:
 def _decode_apart(data: Data, view: View, fill: bool, memory: int, most: int) -> Images:
     """Decode in a child process that may use `memory` bytes, and take `SECONDS`."""
     held = data if isinstance(data, bytes) else b""
-    request: dict[str, Any] = {"view": asdict(view), "fill": fill, "most": most}
+    request: dict[str, Any] = {"view": view.to_json(), "fill": fill, "most": most}
     seconds = SECONDS
     if isinstance(data, LargeFile):
         request["path"], request["stamp"] = os.fsencode(data.path).hex(), data.stamp

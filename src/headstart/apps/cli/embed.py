@@ -4,48 +4,94 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.apps.cli import options
+from headstart.apps.cli import at_scale, options
 from headstart.apps.cli.console import Bar, print_json, put, say, say_skipped
-from headstart.apps.cli.grouping import PATH, Command, argument, option
+from headstart.apps.cli.grouping import PATH, Choice, Command, argument, option
 from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
     from headstart.classifier.similar import Similar
 
 
-@click.command(cls=Command, examples=("embed photos -o vectors.npz",))
-@argument("photos", type=PATH, nargs=-1, required=True, help="Photos, folders of photos, or one CSV file.")
-@option(
-    "-o", "--output", group=options.OUTPUT, type=PATH, metavar="FILE", required=True,
-    help="File to write, replaced if it exists: .npz, .csv, or .parquet (needs headstart[parquet]).",
+@click.command(
+    cls=Command, examples=("embed photos -o vectors.npz", "embed s3://bucket/photos -o s3://bucket/vectors --on local")
+)
+@argument(
+    "photos", type=str, nargs=-1, required=True,
+    help="Photos, folders of photos, or one CSV file; with --on also tables, archives and object stores.",
 )  # fmt: skip
-@options.backbone
+@option(
+    "-o", "--output", group=options.OUTPUT, type=str, metavar="FILE", required=True,
+    help="File to write, replaced if it exists: .npz, .csv, or .parquet (needs headstart[parquet]); with --on, a "
+    "folder.",
+)  # fmt: skip
+@options.joinable
+@options.join
 @options.view
 @options.input_range
 @options.layers
+@at_scale.on
+@at_scale.workers
+@at_scale.address
+@at_scale.column
+@option(
+    "--numbers", group=at_scale.MANY, type=Choice(["float32", "float16"]), default="float32",
+    help="With --on: type of the numbers; float16 takes half the bytes.",
+)  # fmt: skip
 @options.as_json
 def embed(
-    photos: Sequence[Path],
-    output: Path,
+    photos: Sequence[str],
+    output: str,
     backbone: str,
     view: str,
     input_range: str,
     layers: str,
     as_json: bool,
+    numbers: str,
+    column: str,
+    **scale: Any,
 ) -> None:
-    """Write the feature vectors of photos to a file.
+    """Write the feature vectors of photos to a file, or with --on to a folder of Parquet files.
 
     If PHOTOS is one folder of class folders, or a CSV file, the file has a column of labels.
     """
+    if scale["engine"] is not None:
+        from headstart.scale.embedding import embed as run
+        from headstart.scale.job import Network
+
+        options.backbone_options(input_range, layers)
+        with Bar() as bar:
+            network = Network(backbone, view, input_range, layers)  # type: ignore[arg-type]
+            found = run(
+                photos, output, network=network, numbers=numbers, column=column,  # type: ignore[arg-type]
+                engine=at_scale.engine(**scale), progress=bar,
+            )  # fmt: skip
+        at_scale.show(found, as_json)
+        return
+    at_scale.needs_engine(column=column, numbers=numbers != "float32", **scale)
+    _embed([Path(photo) for photo in photos], Path(output), backbone, view, input_range, layers, as_json)
+
+
+def _embed(
+    photos: Sequence[Path],
+    output: Path,
+    handles: Sequence[str],
+    join: bool,
+    view: str,
+    input_range: str,
+    layers: str,
+    as_json: bool,
+) -> None:
     from headstart.features import tables
     from headstart.features.embedder import load_backbone
     from headstart.photos.sources import find_files
 
     tables.check(output)
+    backbone = options.joined_backbones(handles, join)
     labels = _labels(photos)
     with Bar() as bar:
         chosen = options.backbone_options(input_range, layers)
@@ -68,7 +114,8 @@ def embed(
 @argument("photo", type=PATH, help="The photo to look for.")
 @argument("photos", type=PATH, nargs=-1, required=True, help="Where to look: folders or photos.")
 @option("--top", group=options.OUTPUT, type=click.IntRange(1), metavar="N", default=10, help="How many to show.")
-@options.backbone
+@options.joinable
+@options.join
 @options.view
 @options.input_range
 @options.layers
@@ -77,7 +124,8 @@ def similar(
     photo: Path,
     photos: Sequence[Path],
     top: int,
-    backbone: str,
+    handles: Sequence[str],
+    join: bool,
     view: str,
     input_range: str,
     layers: str,
@@ -86,6 +134,7 @@ def similar(
     """Find the photos that look most like a photo."""
     from headstart.classifier.similar import similar as run
 
+    backbone = options.joined_backbones(handles, join)
     with Bar() as bar:
         found = run(
             photo, list(photos), top=top, backbone=backbone, view=view,  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,20 @@ if TYPE_CHECKING:
     from headstart.classifier.training import Training
 
 
-@click.command(cls=Command, examples=("train photos -o trees", "train photos --test more-photos --report trees.html"))
+@click.command(
+    cls=Command,
+    examples=(
+        "train photos -o trees",
+        "train photos --test more-photos --report trees.html",
+        "train photos --view auto",
+    ),
+)
 @options.labelled_photos
-@options.backbone
+@options.joinable
+@options.join
 @options.input_range
 @options.layers
-@options.view
+@options.view_or_auto
 @option("--head", group=options.MEASURING, type=options.HEAD, metavar="KIND", default="logistic", help=options.HEADS)
 @options.test
 @options.fraction
@@ -29,6 +38,8 @@ if TYPE_CHECKING:
 @options.skip_small_classes
 @options.keep_copies
 @options.fixes
+@options.add
+@options.against
 @options.unpack
 @options.learning_curve
 @options.unknown_rate
@@ -41,7 +52,8 @@ if TYPE_CHECKING:
 @options.strict
 def train(
     photos: Path,
-    backbone: str,
+    handles: Sequence[str],
+    join: bool,
     input_range: str,
     layers: str,
     report: Path | None,
@@ -55,6 +67,7 @@ def train(
     """Train a classifier on your photos, measure it and save it."""
     from headstart.classifier.training import train as run
 
+    backbone = options.joined_backbones(handles, join)
     if report is not None:
         from headstart.report import html
 
@@ -89,7 +102,7 @@ def train(
 
 def show(training: Training) -> None:
     """Print what a person wants to know of a training."""
-    from headstart.report.text.evaluation import curve_text, details, skipped_text, summary
+    from headstart.report.text.evaluation import against_text, curve_text, details, skipped_text, summary
 
     evaluation, photos = training.measured.evaluation, training.measured.photos
     if photos.skipped:
@@ -106,6 +119,8 @@ def show(training: Training) -> None:
     )
     if training.learning_curve is not None:
         put(curve_text(training.learning_curve))
+    if training.against is not None:
+        put(*against_text(training.against))
     if training.model is None:
         say("Not saved: add -o NAME to keep the classifier.")
     else:

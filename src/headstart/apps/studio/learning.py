@@ -29,7 +29,7 @@ from headstart.trust.unknown import learn_known
 #: While photos are still being read, the head is trained no more often than this.
 _PAUSE = 2.0
 #: Of the cross-validation: more would make the figures hardly steadier, and the page slower.
-_REPEATS = 3
+REPEATS = 3
 NOTHING: dict[str, Any] = {"state": "none", "why": "two classes of two photos are needed"}
 
 
@@ -77,7 +77,6 @@ class Trainer(threading.Thread):
         self.groups: dict[bytes, bytes] = {}
         self._wake = threading.Event()
         self._stopped = False
-        self._latest = 0.0
 
     def wake(self) -> None:
         """Train again: something has changed."""
@@ -90,6 +89,7 @@ class Trainer(threading.Thread):
 
     def run(self) -> None:
         """Train whenever something has changed."""
+        waiting, latest = False, 0.0
         while not self._stopped:
             self._wake.wait()
             self._wake.clear()
@@ -97,7 +97,10 @@ class Trainer(threading.Thread):
                 shown, backbone = self.project.shown(), self.reader.backbone
             if backbone is None or self._stopped:
                 continue
-            if any(photo.is_waiting for photo in shown) and time.monotonic() - self._latest < _PAUSE:
+            were_waiting, waiting = waiting, any(photo.is_waiting for photo in shown)
+            if waiting and not were_waiting:
+                latest = time.monotonic()
+            if waiting and time.monotonic() - latest < _PAUSE:
                 continue  # the reader wakes this thread again
             try:
                 self._train(backbone, shown)
@@ -106,7 +109,7 @@ class Trainer(threading.Thread):
             except HeadstartError as error:
                 self._show({"state": "impossible", "why": str(error)}, None)
                 self.project.stream.send("trouble", message=str(error))
-            self._latest = time.monotonic()
+            latest = time.monotonic()
 
     def _train(self, backbone: Backbone, shown: list[Photo]) -> None:
         photos = [photo for photo in shown if photo.vector is not None]
@@ -116,10 +119,10 @@ class Trainer(threading.Thread):
             if not any(photo.is_waiting for photo in shown):
                 self._show(NOTHING, None)
             return
-        if self.training["state"] == "ready":
-            self._show({**self.training, "state": "running"}, self.learnt)
+        before = self.training if "accuracy" in self.training else {"why": ""}
+        self._show({**before, "state": "running"}, self.learnt)
         counts = PhotoCounts(len(shown), tuple(Skipped(one.path, one.reason) for one in shown if one.reason))
-        trial = learn(backbone, self.reader.store, "logistic", 0, Data(clean, None, counts), repeats=_REPEATS)
+        trial = learn(backbone, self.reader.store, "logistic", 0, Data(clean, None, counts), repeats=REPEATS)
         seconds = time.perf_counter() - started
         known = learn_known(clean, blank_vectors(backbone, self.reader.store))
         trial = replace(trial, classifier=replace(trial.classifier, known=known))

@@ -40,7 +40,7 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Thumbnails:
-    """n thumbnails: brightness, blue and red against grey, each float32 `(n, 48, 48)`, 0..255."""
+    """n thumbnails: brightness, float32 `(n, 48, 48)`; blue and red against grey, `(n, 12, 12)`; all 0..255."""
 
     grey: Floats
     blue: Floats
@@ -52,8 +52,10 @@ class Thumbnails:
 
     def mirrored(self, which: npt.NDArray[np.bool_]) -> Self:
         """Some of them with left and right exchanged."""
-        flip = which[:, None, None]
-        return type(self)(*(np.where(flip, one[:, :, ::-1], one) for one in (self.grey, self.blue, self.red)))
+        found = type(self)(self.grey.copy(), self.blue.copy(), self.red.copy())
+        for one in (found.grey, found.blue, found.red):
+            one[which] = one[which, :, ::-1]
+        return found
 
 
 def packed(picture: Images) -> Bytes:
@@ -65,12 +67,11 @@ def packed(picture: Images) -> Bytes:
 def unpacked(packed: Bytes) -> Thumbnails:
     """Thumbnails from their bytes, `(n, WIDTH)` or without the facts."""
     n, small = len(packed), SIDE // _COLOUR
-    found = packed.astype(np.float32)
-    blue, red = (
-        found[:, start : start + small**2].reshape(n, small, small).repeat(_COLOUR, axis=1).repeat(_COLOUR, axis=2)
-        for start in (SIDE**2, SIDE**2 + small**2)
+    grey, blue, red, _ = np.split(packed, (SIDE**2, SIDE**2 + small**2, _PIXELS), axis=1)
+    return Thumbnails(
+        grey.astype(np.float32).reshape(n, SIDE, SIDE),
+        *(one.astype(np.float32).reshape(n, small, small) for one in (blue, red)),
     )
-    return Thumbnails(np.ascontiguousarray(found[:, : SIDE**2]).reshape(n, SIDE, SIDE), blue, red)
 
 
 class Collector:
@@ -119,17 +120,18 @@ class Gallery:
     """
 
     def __init__(self, paths: Sequence[str], hashes: Hashes, store: Store, progress: Progress) -> None:
-        self._hashes: list[bytes] = hashes.tolist()
+        self._hashes = hashes
         self._table = Records(store.copies, "thumbnails", WIDTH)
         self._held: dict[bytes, Bytes] = {}
-        new = np.flatnonzero(self._table.find(self._hashes) < 0).tolist()
+        new = np.flatnonzero(self._table.find(hashes.tolist()) < 0).tolist()
         if len(new) > _MANY:
             progress.message(f"Looking for copies among {counted(len(paths), 'photo')}.")
         with readers() as pool:
             for start in range(0, len(new), _CHUNK):
                 rows = new[start : start + _CHUNK]
-                made = pool.map(_made, [paths[i] for i in rows], [self._hashes[i] for i in rows])
-                self._keep({self._hashes[i]: one for i, one in zip(rows, made, strict=True) if one is not None})
+                keys: list[bytes] = hashes[rows].tolist()
+                made = pool.map(_made, [paths[i] for i in rows], keys)
+                self._keep({key: one for key, one in zip(keys, made, strict=True) if one is not None})
         self._table.refresh()
 
     def _keep(self, made: dict[bytes, Bytes]) -> None:
@@ -140,7 +142,7 @@ class Gallery:
 
     def get(self, rows: npt.NDArray[np.intp]) -> tuple[Bytes, npt.NDArray[np.bool_]]:
         """Thumbnails as bytes `(m, WIDTH)`, and which of them exist: a photo may be gone since it was embedded."""
-        keys = [self._hashes[i] for i in rows.tolist()]
+        keys: list[bytes] = self._hashes[rows].tolist()
         out = np.zeros((len(keys), WIDTH), np.uint8)
         good = self._table.read(keys, out)
         for i in np.flatnonzero(~good).tolist():
