@@ -66,9 +66,12 @@ class StudioProcess:
             return dict(json.load(answer))
 
     def do(self, action: str, **values: object) -> None:
-        body = json.dumps({"action": action, **values}).encode()
+        self.post("api/do", action=action, **values)
+
+    def post(self, path: str, **values: object) -> None:
+        body = json.dumps(values).encode()
         headers = {"X-Headstart": "1", "Content-Type": "application/json", "Origin": self.address.rstrip("/")}
-        urllib.request.urlopen(urllib.request.Request(self.address + "api/do", body, headers), timeout=20).close()
+        urllib.request.urlopen(urllib.request.Request(self.address + path, body, headers), timeout=20).close()
 
     def clear(self) -> None:
         """Take out all classes."""
@@ -90,6 +93,7 @@ class StudioProcess:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Chromium with a simulated camera."""
+    sync_api.expect.set_options(timeout=PATIENCE)
     flags = "--no-sandbox --disable-gpu --use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags.split())
@@ -98,12 +102,18 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, graphs: Path) -> Iterator[StudioProcess]:
-    """A studio on an empty folder."""
+def studio_home(tmp_path_factory: pytest.TempPathFactory, graphs: Path) -> Path:
+    """An empty store, with the compiled networks of all tests."""
     (graphs / "compiled").mkdir(exist_ok=True)
     home = tmp_path_factory.mktemp("home")
     (home / "compiled").symlink_to(graphs / "compiled")
-    server = StudioProcess(tmp_path_factory.mktemp("studio") / "things", home)
+    return home
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, studio_home: Path) -> Iterator[StudioProcess]:
+    """A studio on an empty folder."""
+    server = StudioProcess(tmp_path_factory.mktemp("studio") / "things", studio_home)
     server.start()
     yield server
     server.stop()

@@ -54,8 +54,8 @@ export async function refresh() {
   waiting = [];
   try {
     const state = await get("/api/state");
-    if (state.session !== live.state?.session) live.jobs.clear();
     live.state = state;
+    live.jobs = new Map(state.jobs.map((job) => [job.id, job]));
     live.photos = new Map(state.photos.map((photo) => [photo.id, photo]));
     live.connected = true;
     touch();

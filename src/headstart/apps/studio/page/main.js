@@ -3,10 +3,10 @@
 import { carriesFiles, dropped } from "./files.js";
 import { classNames, connect, live, refresh, trained, useLive } from "./live.js";
 import { attempt, Messages } from "./messages.js";
-import { chooseNone, chosen, move, redo, takeOut, undo } from "./selection.js";
+import { chooseNone, chosen, goBack, move, redo, takeOut, undo } from "./selection.js";
 import { percent, t } from "./text.js";
 import { forget, sendAgain, uploads } from "./uploads.js";
-import { html, render, useEffect, useRef, useState } from "./vendor/preact.js";
+import { html, render, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { Dialog } from "./parts/dialog.js";
 import { icon } from "./parts/icons.js";
 import { PickClass } from "./parts/pick.js";
@@ -104,11 +104,13 @@ function Notices({ state }) {
 }
 
 /** What can be done with the photos that are chosen. */
-function Chosen() {
-  const ids = chosen();
-  if (!ids.length) return null;
+const Chosen = () => chosen().length > 0 && html`<${Deeds} ids=${chosen()} />`;
+
+function Deeds({ ids }) {
+  const bar = useRef();
+  useLayoutEffect(() => () => bar.current.contains(document.activeElement) && setTimeout(goBack), []);
   return html`
-    <section class="chosen" aria-label=${t("chosen.title")}>
+    <section class="chosen" ref=${bar} aria-label=${t("chosen.title")}>
       <p role="status"><strong>${t("chosen", { n: ids.length })}</strong></p>
       <${PickClass} id="move-to" label=${t("move-to")} names=${classNames()} button=${t("move")} pick=${(to) => move(ids, to)} />
       <button onClick=${() => takeOut(ids)}>${icon("trash")} ${t("take-out")}</button>

@@ -27,6 +27,13 @@ export function chooseNone() {
   changed();
 }
 
+let left; // the grid that had the focus last
+
+export const leaveFrom = (grid) => (left = grid);
+
+/** Go on where the focus was before it went to what is done with the chosen photos. */
+export const goBack = () => left?.querySelector('[tabindex="0"]')?.focus();
+
 const back = () => ({ label: t("undo"), run: undo });
 
 /** Do one step on the server; say so, and offer to take it back. Gives whether it was done. */

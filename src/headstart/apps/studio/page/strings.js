@@ -140,6 +140,8 @@ export const strings = {
 
   "curve.title": "How it grew",
   "curve.axis": "photos of each class",
+  "curve.axis-ahead": "photos of each class; dotted: expected with more",
+  "curve.ahead": "expected: {words}",
   "curve.name": "Share of right answers for photos it had not learned from: {words}",
   "curve.point": { one: "with {n} photo of each class {share}", other: "with {n} photos of each class {share}" },
 
@@ -178,6 +180,7 @@ export const strings = {
   "check.first-only": "Keep the first only",
   "check.keep-all": "Keep all",
   "check.keep": "Keep",
+  "check.poor": "This photo is {what}.",
   "check.look": "Look at {name}, {label}",
 
   "map.lead": "Photos that look alike to the computer lie close together. A photo among another class may be in the wrong one.",
@@ -221,6 +224,7 @@ export const strings = {
   "compare.in-use": "in use",
 
   "job.running": "Progress",
+  "job.nearly": "Nearly done …",
   "job.cancel": "Stop",
   "job.cancelled": "Stopped.",
 

@@ -4,7 +4,7 @@ import { strings } from "./strings.js";
 
 const rules = new Intl.PluralRules(strings.language);
 const numbers = new Intl.NumberFormat(strings.language);
-const list = new Intl.ListFormat(strings.language, { type: "conjunction" });
+const rough = new Intl.NumberFormat(strings.language, { maximumFractionDigits: 1 });
 
 /** The sentence `key`; `{name}` in it becomes `values.name`, and `values.n` chooses between its plural forms. */
 export function t(key, values = {}) {
@@ -24,4 +24,5 @@ export function percent(share) {
   return t("percent", { value: rounded });
 }
 
-export const listed = (names) => list.format(names);
+/** A number with at most one digit after the point. */
+export const number = (value) => rough.format(value);

@@ -1,6 +1,6 @@
 // Which class is taken for which: a row for each true class.
 
-import { t } from "../text.js";
+import { number, t } from "../text.js";
 import { html } from "../vendor/preact.js";
 
 const MOST = 20; // classes: a larger table is no help
@@ -18,7 +18,7 @@ export function Confusion({ training: { classes, confusion } }) {
             const all = row.reduce((a, b) => a + b, 0);
             return html`<tr><th scope="row"><span>${classes[i].label}</span></th>
               ${row.map((n, j) => html`<td class=${i === j ? "hit" : n ? "miss" : ""}
-                style=${{ "--share": all ? n / all : 0 }}>${n}</td>`)}</tr>`;
+                style=${{ "--share": all ? n / all : 0 }}>${number(n)}</td>`)}</tr>`;
           })}
         </tbody>
       </table>

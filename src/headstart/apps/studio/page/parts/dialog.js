@@ -4,8 +4,8 @@ import { html, useEffect, useRef } from "../vendor/preact.js";
 import { t } from "../text.js";
 import { icon } from "./icons.js";
 
-/** close: called once it is closed, however that happens. */
-export function Dialog({ title, close, wide, children }) {
+/** close: called once it is closed, however that happens. keys: receives the keys that are pressed in it. */
+export function Dialog({ title, close, keys, wide, children }) {
   const box = useRef();
   useEffect(() => {
     const before = document.activeElement;
@@ -14,7 +14,7 @@ export function Dialog({ title, close, wide, children }) {
   }, []);
   const outside = (event) => event.target === box.current && box.current.close();
   return html`
-    <dialog ref=${box} class=${wide ? "wide" : ""} aria-label=${title} onClose=${close} onClick=${outside}>
+    <dialog ref=${box} class=${wide ? "wide" : ""} aria-label=${title} onClose=${close} onClick=${outside} onKeyDown=${keys}>
       <div class="inside">
         <header>
           <h2>${title}</h2>

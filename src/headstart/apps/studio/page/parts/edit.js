@@ -9,6 +9,8 @@ import { Dialog } from "./dialog.js";
 import { icon } from "./icons.js";
 import { PickClass } from "./pick.js";
 
+const SVG = '<svg xmlns="http://www.w3.org/2000/svg" '; // a picture, unlike a part of a page, has to name its language
+
 export function EditClass({ name, close }) {
   const field = useRef();
   useEffect(() => {
@@ -53,7 +55,7 @@ export function Phone({ label, close }) {
       ${!url && !error && html`<p role="status">${t("loading")}</p>`}
       ${url &&
       html`<p>${t("phone.how")}</p>
-        <img class="qr" src="data:image/svg+xml;base64,${btoa(qr)}" alt=${t("phone.code")} />
+        <img class="qr" src="data:image/svg+xml;base64,${btoa(qr.replace("<svg ", SVG))}" alt=${t("phone.code")} />
         <p class="quiet">${t("phone.address")} <a href=${url}>${url}</a></p>`}
     <//>`;
 }

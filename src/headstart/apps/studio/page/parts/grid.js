@@ -1,8 +1,8 @@
 // Photos in rows, as many as there are: only those in sight are in the page. One stop for the Tab key; arrows move inside.
 
-import { choose, chooseAll, chooseNone, chosen, isChosen, takeOut } from "../selection.js";
+import { choose, chooseAll, chooseNone, chosen, isChosen, leaveFrom, takeOut } from "../selection.js";
 import { t } from "../text.js";
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
+import { html, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
 import { look } from "./viewer.js";
 
 const GAP = 6;
@@ -46,8 +46,10 @@ export function Grid({ photos, name, size = 72, caption, lines = 0 }) {
   const rows = Math.ceil(photos.length / columns);
   const at = Math.min(active, photos.length - 1);
 
-  useEffect(() => {
-    if (!hold.current) return;
+  // Elements that are drawn anew, or whose photo has gone, lose the focus.
+  const focused = box.current?.contains(document.activeElement);
+  useLayoutEffect(() => {
+    if (!hold.current && !(focused && !box.current.contains(document.activeElement))) return;
     hold.current = false;
     box.current.querySelector('[tabindex="0"]')?.focus({ preventScroll: true });
   });
@@ -124,7 +126,7 @@ export function Grid({ photos, name, size = 72, caption, lines = 0 }) {
         onClick=${(event) => press(event, i)}
         onDblClick=${() => look(photos, i)}
         onDragStart=${(event) => drag(event, photo)}
-        onFocus=${() => activate(i)}
+        onFocus=${() => (activate(i), leaveFrom(box.current))}
       >
         <img src=${thumb(photo)} alt="" draggable=${false} style=${{ height: `${cell}px` }} />
         ${caption?.(photo).map((words) => html`<span class="caption">${words}</span>`)}

@@ -16,11 +16,11 @@ export function Progress() {
 
 function NotYet({ training }) {
   if (training?.state === "running") return html`<p role="status">${t("progress.first")}</p>`;
-  return html`<p>${training?.why || t("progress.none")}</p>`;
+  return html`<p>${training?.state === "impossible" ? training.why : t("progress.none")}</p>`;
 }
 
 function Measured({ training, classes }) {
-  const { accuracy, interval, photos, curve, state, why } = training;
+  const { accuracy, interval, photos, curve, ahead, state, why } = training;
   const [low, high] = interval.map(percent);
   const hungry = classes.filter((one) => one.wants_more);
   return html`
@@ -29,7 +29,7 @@ function Measured({ training, classes }) {
     <p class="quiet">${t("progress.interval", { low, high })}</p>
     ${state === "running" && html`<p class="quiet" role="status">${t("progress.again")}</p>`}
     ${state === "impossible" && html`<p>${why}</p>`}
-    ${curve?.length > 1 && html`<h4>${t("curve.title")}</h4><${Curve} points=${curve} />`}
+    ${curve?.length > 1 && html`<h4>${t("curve.title")}</h4><${Curve} points=${curve} ahead=${ahead} />`}
     <h4>${t("progress.next")}</h4>
     ${hungry.length
       ? html`<ul class="wishes">${hungry.map(({ name, why: reason }) => html`<li key=${name}><strong>${name}</strong> ${reason}</li>`)}</ul>`

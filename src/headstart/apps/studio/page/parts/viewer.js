@@ -45,8 +45,8 @@ function Open() {
     if (event.key === "Delete") takeOut([photo.id]);
   };
   return html`
-    <${Dialog} title=${photo.name} close=${close} wide>
-      <div class="viewer" onKeyDown=${keys}>
+    <${Dialog} title=${photo.name} close=${close} keys=${keys} wide>
+      <div class="viewer">
         <div class="big-photo"><img src="/photo/${encodeURIComponent(photo.id)}?v=${encodeURIComponent(photo.v)}" alt=${photo.name} /></div>
         <div class="row">
           <button class="icon-only" aria-label=${t("previous")} disabled=${!place} onClick=${() => go(place - 1)}>${icon("previous")}</button>

@@ -12,19 +12,18 @@ import { look } from "../parts/viewer.js";
 const AT_ONCE = 50; // findings in the page; the next ones come as these are dealt with
 
 export function Check({ findings, error }) {
-  const [settled, settle] = useState(() => new Set()); // what was decided since the findings came
+  const [kept, put] = useState(() => new Set()); // since the findings came
   if (error && !findings) return html`<p class="nothing">${error}</p>`;
   if (!findings) return html`<p class="nothing" role="status">${t("loading")}</p>`;
-  const decide = (key, work) => async () => {
-    if ((await attempt(work)) !== false) settle((before) => new Set(before).add(key));
+  const keep = (key, body) => async () => {
+    if (await attempt(() => post("/api/findings/keep", body))) put((before) => new Set(before).add(key));
   };
-  const keep = (body) => () => post("/api/findings/keep", body);
   const there = ({ id }) => live.photos.has(id);
-  const labels = findings.labels.filter((one) => there(one) && !settled.has(`label ${one.id}`) && live.photos.get(one.id).label === one.label);
+  const labels = findings.labels.filter((one) => there(one) && !kept.has(`label ${one.id}`) && live.photos.get(one.id).label === one.label);
   const copies = findings.copies
     .map((ids) => ids.filter((id) => live.photos.has(id)))
-    .filter((ids) => ids.length > 1 && !settled.has(`copies ${ids}`));
-  const looks = findings.looks.filter((one) => there(one) && !settled.has(`look ${one.id}`));
+    .filter((ids) => ids.length > 1 && !kept.has(`copies ${ids}`));
+  const looks = findings.looks.filter((one) => there(one) && !kept.has(`look ${one.id}`));
   if (!labels.length && !copies.length && !looks.length) return html`<p class="nothing">${t("check.nothing")}</p>`;
 
   const wrong = ({ id, label, suggested, because }) => html`
@@ -34,8 +33,8 @@ export function Check({ findings, error }) {
         <p>${t("check.label", { label, suggested })}</p>
         ${because && html`<p class="quiet">${because}</p>`}
         <div class="row">
-          <button class="main" onClick=${decide(`label ${id}`, () => move([id], suggested))}>${t("check.move", { to: suggested })}</button>
-          <button onClick=${decide(`label ${id}`, keep({ id }))}>${t("check.keep-label", { label })}</button>
+          <button class="main" onClick=${() => move([id], suggested)}>${t("check.move", { to: suggested })}</button>
+          <button onClick=${keep(`label ${id}`, { id })}>${t("check.keep-label", { label })}</button>
         </div>
       </div>
     </li>`;
@@ -45,8 +44,8 @@ export function Check({ findings, error }) {
       <div>
         <p>${t("check.copies", { n: ids.length })}</p>
         <div class="row">
-          <button class="main" onClick=${decide(`copies ${ids}`, () => takeOut(ids.slice(1)))}>${t("check.first-only")}</button>
-          <button onClick=${decide(`copies ${ids}`, keep({ copies: ids }))}>${t("check.keep-all")}</button>
+          <button class="main" onClick=${() => takeOut(ids.slice(1))}>${t("check.first-only")}</button>
+          <button onClick=${keep(`copies ${ids}`, { copies: ids })}>${t("check.keep-all")}</button>
         </div>
       </div>
     </li>`;
@@ -54,10 +53,10 @@ export function Check({ findings, error }) {
     <li key=${id} class="finding">
       <${Thumb} id=${id} />
       <div>
-        <p>${what}</p>
+        <p>${t("check.poor", { what })}</p>
         <div class="row">
-          <button class="main" onClick=${decide(`look ${id}`, () => takeOut([id]))}>${t("take-out")}</button>
-          <button onClick=${decide(`look ${id}`, keep({ id }))}>${t("check.keep")}</button>
+          <button class="main" onClick=${() => takeOut([id])}>${t("take-out")}</button>
+          <button onClick=${keep(`look ${id}`, { id })}>${t("check.keep")}</button>
         </div>
       </div>
     </li>`;

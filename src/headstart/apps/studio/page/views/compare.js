@@ -8,20 +8,15 @@ import { html, useState } from "../vendor/preact.js";
 import { Interval } from "../parts/curve.js";
 import { Job } from "../parts/job.js";
 
-let asked = null; // the job's number: kept when the view is left
-
 export function Compare() {
   const { backbones, backbone } = live.state;
   const [off, toggle] = useState(() => new Set());
-  const [, again] = useState(0);
   if (!trained()) return html`<p class="nothing">${t("try.untrained")} <a href="#make">${t("go.make")}</a></p>`;
   const wanted = backbones.map(({ handle }) => handle).filter((handle) => !off.has(handle));
-  const job = live.jobs.get(asked);
-  const start = async (event) => {
+  const job = [...live.jobs.values()].filter(({ kind }) => kind === "compare").at(-1);
+  const start = (event) => {
     event.preventDefault();
-    const answer = await attempt(() => post("/api/compare", { backbones: wanted }));
-    if (answer) asked = answer.job;
-    again((n) => n + 1);
+    attempt(() => post("/api/compare", { backbones: wanted }));
   };
   const flip = (handle) => toggle((before) => new Set(before.has(handle) ? [...before].filter((one) => one !== handle) : [...before, handle]));
   return html`
@@ -31,7 +26,7 @@ export function Compare() {
         <legend>${t("compare.which")}</legend>
         ${backbones.map(
           ({ handle, name }) => html`
-            <label key=${handle} class="choice">
+            <label key=${handle} class="choice" title=${handle}>
               <input type="checkbox" checked=${!off.has(handle)} onChange=${() => flip(handle)} />
               <span>${name}${handle === backbone && html` <span class="count">${t("compare.in-use")}</span>`}</span>
             </label>`,
@@ -40,16 +35,15 @@ export function Compare() {
       ${backbones.length < 2 && html`<p class="quiet">${t("compare.one")}</p>`}
       <button class="main" disabled=${wanted.length < 2 || job?.state === "running"}>${t("compare.start")}</button>
     </form>
-    ${asked && html`<${Job} job=${job} />`}
-    ${job?.state === "done" && html`<${Result} result=${job.result} backbone=${backbone} names=${new Map(backbones.map(({ handle, name }) => [handle, name]))} />`}`;
+    ${job && html`<${Job} job=${job} />`}
+    ${job?.state === "done" && html`<${Result} result=${job.result} backbone=${backbone} />`}`;
 }
 
-function Result({ result: { rows, verdict }, backbone, names }) {
-  const use = async (handle) => {
-    if (await attempt(() => post("/api/backbone", { handle }))) {
-      tell(t("compare.used", { name: names.get(handle) ?? handle }));
-      refresh();
-    }
+function Result({ result: { rows, verdict, failed }, backbone }) {
+  const use = async (handle, name) => {
+    if (!(await attempt(() => post("/api/backbone", { handle })))) return;
+    tell(t("compare.used", { name }));
+    refresh();
   };
   return html`
     <p class="verdict small" role="status">${verdict}</p>
@@ -59,16 +53,17 @@ function Result({ result: { rows, verdict }, backbone, names }) {
           <th scope="col">${t("compare.speed")}</th><th scope="col"><span class="unseen">${t("compare.use")}</span></th></tr></thead>
         <tbody>
           ${rows.map(
-            ({ backbone: handle, accuracy, interval, photos_per_second: speed }) => html`
+            ({ backbone: handle, name, accuracy, interval, photos_per_second: speed }) => html`
               <tr key=${handle}>
-                <th scope="row">${names.get(handle) ?? handle}</th>
+                <th scope="row" title=${handle}>${name}</th>
                 <td><strong>${percent(accuracy)}</strong> <span class="quiet">${t("compare.between", { low: percent(interval[0]), high: percent(interval[1]) })}</span>
                   <${Interval} share=${accuracy} interval=${interval} /></td>
                 <td>${t("compare.per-second", { n: Math.round(speed) })}</td>
-                <td>${handle === backbone ? html`<span class="count">${t("compare.in-use")}</span>` : html`<button onClick=${() => use(handle)}>${t("compare.use")}</button>`}</td>
+                <td>${handle === backbone ? html`<span class="count">${t("compare.in-use")}</span>` : html`<button onClick=${() => use(handle, name)}>${t("compare.use")}</button>`}</td>
               </tr>`,
           )}
         </tbody>
       </table>
-    </div>`;
+    </div>
+    ${failed.length > 0 && html`<ul class="files">${failed.map(({ backbone: handle, reason }) => html`<li key=${handle}><strong>${handle}</strong> <span>${reason}</span></li>`)}</ul>`}`;
 }

@@ -4,7 +4,7 @@ import { classNames, allPhotos, live, photosOf, trained } from "../live.js";
 import { useFetched } from "../fetched.js";
 import { percent, t } from "../text.js";
 import { uploads } from "../uploads.js";
-import { html, useState } from "../vendor/preact.js";
+import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { Confusion } from "../parts/confusion.js";
 import { Grid } from "../parts/grid.js";
 import { Check } from "./check.js";
@@ -20,8 +20,10 @@ export function Look({ part = "photos" }) {
     unusable: (findings?.unusable.length ?? 0) + uploads.refused.length,
   };
   const Part = PARTS[part] ?? Photos;
+  const bar = useRef();
+  useEffect(() => bar.current.querySelector("[aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" }), [Part]);
   return html`
-    <nav class="parts" aria-label=${t("look.parts")}>
+    <nav class="parts" ref=${bar} aria-label=${t("look.parts")}>
       ${Object.keys(PARTS).map(
         (name) => html`
           <a key=${name} href="#look/${name}" aria-current=${Part === PARTS[name] ? "page" : undefined}>

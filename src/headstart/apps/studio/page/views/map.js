@@ -11,6 +11,7 @@ import { look } from "../parts/viewer.js";
 const SIDE = 44; // of a thumbnail, in CSS pixels
 const EDGE = 30;
 const MOST = 40; // times enlarged
+const FEW = 60; // photos whose thumbnails may overlap
 const pictures = new Map(); // id -> Image
 
 function pictureOf(photo, draw) {
@@ -27,8 +28,9 @@ function pictureOf(photo, draw) {
 
 /** Where a point of the map lies on a canvas of that size: `view` is what is in the middle, and how large. */
 const screen = (view, { width, height }) => {
-  const scale = Math.max(1, Math.min(width, height) - 2 * EDGE) * view.zoom;
-  return { x: (x) => (x - view.x) * scale + width / 2, y: (y) => (y - view.y) * scale + height / 2, scale };
+  const across = Math.max(1, width - 2 * EDGE) * view.zoom;
+  const down = Math.max(1, height - 2 * EDGE) * view.zoom;
+  return { x: (x) => (x - view.x) * across + width / 2, y: (y) => (y - view.y) * down + height / 2, across, down };
 };
 
 function paint(canvas, points, view, redraw) {
@@ -41,7 +43,7 @@ function paint(canvas, points, view, redraw) {
   const colours = classNames().map((_, i) => style.getPropertyValue(`--c${i % 10}`));
   const index = new Map(classNames().map((name, i) => [name, i]));
   const at = screen(view, { width, height });
-  const taken = new Set(); // spots with a thumbnail
+  const apart = points.length > FEW ? SIDE + 8 : SIDE / 2; // thumbnails that would lie closer become dots
   const shown = [];
   pen.scale(dots, dots);
   for (const [id, px, py] of points) {
@@ -49,10 +51,7 @@ function paint(canvas, points, view, redraw) {
     const [x, y] = [at.x(px), at.y(py)];
     if (!photo || x < -SIDE || y < -SIDE || x > width + SIDE || y > height + SIDE) continue;
     const colour = colours[index.get(photo.label)];
-    const [column, row] = [Math.round(x / SIDE), Math.round(y / SIDE)];
-    const free = ![-1, 0, 1].some((i) => [-1, 0, 1].some((j) => taken.has(`${column + i} ${row + j}`)));
-    if (free) taken.add(`${column} ${row}`);
-    if (free) shown.push({ photo, x, y, colour });
+    if (shown.every((other) => Math.hypot(other.x - x, other.y - y) > apart)) shown.push({ photo, x, y, colour });
     else {
       pen.fillStyle = colour;
       pen.beginPath();
@@ -109,11 +108,11 @@ function Canvas({ points }) {
   const zoom = (times, x = size().width / 2, y = size().height / 2) =>
     move((old) => {
       const next = Math.min(MOST, Math.max(1, old.zoom * times));
-      const [before, after] = [screen(old, size()).scale, screen({ ...old, zoom: next }, size()).scale];
-      const shift = (middle, place) => middle + (place / before - place / after);
-      return { zoom: next, x: shift(old.x, x - size().width / 2), y: shift(old.y, y - size().height / 2) };
+      const [before, after] = [screen(old, size()), screen({ ...old, zoom: next }, size())];
+      const shift = (middle, place, way) => middle + place / before[way] - place / after[way];
+      return { zoom: next, x: shift(old.x, x - size().width / 2, "across"), y: shift(old.y, y - size().height / 2, "down") };
     });
-  const pan = (dx, dy) => move((old) => ({ ...old, x: old.x - dx / screen(old, size()).scale, y: old.y - dy / screen(old, size()).scale }));
+  const pan = (dx, dy) => move((old) => ({ ...old, x: old.x - dx / screen(old, size()).across, y: old.y - dy / screen(old, size()).down }));
 
   const nearest = ({ offsetX, offsetY }) => {
     const at = screen(view, size());
@@ -157,16 +156,16 @@ function Canvas({ points }) {
   };
   const photo = live.photos.get(near);
   return html`
-    <p class="quiet">${t("map.lead")}</p>
+    <div class="row bar">
+      <p class="quiet">${t("map.lead")}</p>
+      <button class="icon-only" aria-label=${t("map.in")} onClick=${() => zoom(1.6)}>${icon("add")}</button>
+      <button class="icon-only" aria-label=${t("map.out")} onClick=${() => zoom(1 / 1.6)}>${icon("minus")}</button>
+      <button onClick=${() => move(WHOLE)}>${t("map.whole")}</button>
+    </div>
     <div class="map">
       <canvas ref=${canvas} tabindex="0" role="img" aria-label=${t("map.name", { n: points.length })}
         onPointerDown=${down} onPointerMove=${drag} onPointerUp=${up} onPointerCancel=${(event) => held.current.delete(event.pointerId)}
         onPointerLeave=${() => point(null)} onKeyDown=${(event) => keys(event) && event.preventDefault()} />
-      <div class="tools">
-        <button class="icon-only" aria-label=${t("map.in")} onClick=${() => zoom(1.6)}>${icon("add")}</button>
-        <button class="icon-only" aria-label=${t("map.out")} onClick=${() => zoom(1 / 1.6)}>${icon("minus")}</button>
-        <button onClick=${() => move(WHOLE)}>${t("map.whole")}</button>
-      </div>
       ${photo && html`<p class="near" aria-hidden="true">${described(photo)}</p>`}
     </div>
     <ul class="legend">${classNames().map((name, i) => html`<li key=${name} data-colour=${i % 10}>${name}</li>`)}</ul>`;

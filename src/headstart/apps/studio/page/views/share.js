@@ -50,7 +50,7 @@ function Line({ line }) {
     <button onClick=${copy}>${icon("copy")} ${t("share.copy")}</button>`;
 }
 
-function Format({ format: { name, what, possible, why_not: obstacle } }) {
+function Format({ format: { name, what, note, possible, why_not: obstacle } }) {
   const [, again] = useState(0);
   const job = live.jobs.get(asked.get(name));
   const make = async () => {
@@ -60,10 +60,11 @@ function Format({ format: { name, what, possible, why_not: obstacle } }) {
   };
   return html`
     <li>
-      <div><strong>${name}</strong> <span class="quiet">${possible ? what : obstacle}</span></div>
+      <div><strong>${name}</strong> <span class="quiet">${possible ? [what, note].filter(Boolean).join(". ") : obstacle}</span></div>
       ${job?.state === "done"
         ? html`<a class="button main" href=${job.result.url} download=${job.result.name}>${icon("down")} ${t("share.get", { name })}</a>`
         : html`<button disabled=${!possible || job?.state === "running"} onClick=${make}>${t("share.make", { name })}</button>`}
-      ${asked.has(name) && html`<${Job} job=${job} />`}
+      ${job && html`<${Job} job=${job} />`}
+      ${job?.result?.notes.map((line) => html`<p class="quiet">${line}</p>`)}
     </li>`;
 }
