@@ -221,7 +221,7 @@ def test_all_pictures_are_compared_block_by_block(samples: dict[str, Path], monk
 def test_many_pictures_are_searched_in_a_graph_which_misses_few(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Real pictures are few here, so these are smoothed noise: half of them has an altered, every tenth a mirrored copy."""
+    """Real pictures are few here, so these are smoothed noise: half have an altered copy, every tenth a mirrored one."""
     pytest.importorskip("usearch")
     random = np.random.default_rng(7)
     grey = random.integers(0, 256, (1500, 12, 12)).astype(np.float32).repeat(4, axis=1).repeat(4, axis=2)

@@ -79,11 +79,15 @@ class View:
         """Height and width, for people; of a stack those of its parts."""
         return " + ".join(dict.fromkeys(f"{part.height}×{part.width}" for part in self.parts or (self,)))
 
+    def top(self, view: View) -> int:
+        """The row in which one of the `parts` begins."""
+        return sum(part.height for part in self.parts[: self.parts.index(view)])
+
     def part(self, pictures: Images, view: View) -> Images:
         """What one of the `parts`, or this view itself, shows in pictures, uint8 `(n, height, width, 3)`."""
         if view == self:
             return pictures
-        top = sum(part.height for part in self.parts[: self.parts.index(view)])
+        top = self.top(view)
         return pictures[:, top : top + view.height, : view.width]
 
     def to_json(self) -> dict[str, Any]:

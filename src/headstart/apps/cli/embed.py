@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 def embed(
     photos: Sequence[str],
     output: str,
-    backbone: str,
+    handles: Sequence[str],
+    join: bool,
     view: str,
     input_range: str,
     layers: str,
@@ -64,6 +65,9 @@ def embed(
         from headstart.scale.job import Network
 
         options.backbone_options(input_range, layers)
+        backbone = options.joined_backbones(handles, join)
+        if not isinstance(backbone, str):
+            raise click.UsageError("--join and --on do not go together. Run the job once for each backbone.")
         with Bar() as bar:
             network = Network(backbone, view, input_range, layers)  # type: ignore[arg-type]
             found = run(
@@ -73,7 +77,7 @@ def embed(
         at_scale.show(found, as_json)
         return
     at_scale.needs_engine(column=column, numbers=numbers != "float32", **scale)
-    _embed([Path(photo) for photo in photos], Path(output), backbone, view, input_range, layers, as_json)
+    _embed([Path(photo) for photo in photos], Path(output), handles, join, view, input_range, layers, as_json)
 
 
 def _embed(

@@ -37,7 +37,7 @@ class Afterthoughts(threading.Thread):
         while not self._stopped.wait(pause):
             learnt = self._trainer.learnt
             trial = learnt and learnt.trial
-            if learnt is None or trial is done:
+            if learnt is None or trial is done or any(photo.is_waiting for photo in self._trainer.project.shown()):
                 continue
             if trial is not waiting:
                 waiting = trial

@@ -16,7 +16,7 @@ from headstart.backbones.base import Backbone
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.training import blank_vectors
 from headstart.classifier.trial import Data, Trial, curve_of, learn
-from headstart.errors import DataError, HeadstartError
+from headstart.errors import HeadstartError
 from headstart.evaluation.intervals import accuracy_interval
 from headstart.evaluation.leakage import Clean, distinct, joined, without_classes, without_conflicts
 from headstart.evaluation.learning_curve.curve import LearningCurve, Point
@@ -26,8 +26,8 @@ from headstart.heads.head import Vectors, unit_length
 from headstart.photos.checks import LEAST
 from headstart.trust.unknown import learn_known
 
-#: While photos are still being read, the head is trained no more often than this.
-_PAUSE = 2.0
+#: While photos are still being read: seconds between two trainings, and how often as long as the last one took.
+_PAUSE, _TIMES = 2.0, 4.0
 #: Of the cross-validation: more would make the figures hardly steadier, and the page slower.
 REPEATS = 3
 NOTHING: dict[str, Any] = {"state": "none", "why": "two classes of two photos are needed"}
@@ -89,7 +89,7 @@ class Trainer(threading.Thread):
 
     def run(self) -> None:
         """Train whenever something has changed."""
-        waiting, latest = False, 0.0
+        waiting, latest, pause = False, 0.0, _PAUSE
         while not self._stopped:
             self._wake.wait()
             self._wake.clear()
@@ -100,16 +100,15 @@ class Trainer(threading.Thread):
             were_waiting, waiting = waiting, any(photo.is_waiting for photo in shown)
             if waiting and not were_waiting:
                 latest = time.monotonic()
-            if waiting and time.monotonic() - latest < _PAUSE:
+            if waiting and time.monotonic() - latest < pause:
                 continue  # the reader wakes this thread again
+            started = time.monotonic()
             try:
                 self._train(backbone, shown)
-            except DataError as error:
-                self._show({"state": "impossible", "why": str(error)}, None)
             except HeadstartError as error:
                 self._show({"state": "impossible", "why": str(error)}, None)
-                self.project.stream.send("trouble", message=str(error))
             latest = time.monotonic()
+            pause = max(_PAUSE, _TIMES * (latest - started))
 
     def _train(self, backbone: Backbone, shown: list[Photo]) -> None:
         photos = [photo for photo in shown if photo.vector is not None]

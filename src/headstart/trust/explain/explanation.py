@@ -217,7 +217,7 @@ def _shown(data: images.Data, view: View, side: int) -> Images:
 
 
 def _placed(heat: Heat, view: View, shown: Images, is_cut: bool) -> Heat:
-    """Heat of a view's picture, where it belongs in the photo; `is_cut`: of the photo, only what the view sees is shown."""
+    """Heat of a view's picture, where it belongs in the photo; `is_cut`: only what the view sees of it is shown."""
     (height, width), (rows, columns) = shown.shape[:2], heat.shape
     if view.fit == "crop" and not is_cut:
         scale = min(width / view.width, height / view.height) * view.fraction
