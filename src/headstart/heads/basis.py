@@ -9,13 +9,28 @@ is never formed: products with it go through the features themselves, a few thou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 Matrix = npt.NDArray[np.float32]
+Rows = slice | npt.NDArray[np.intp]
 _CHUNK_NUMBERS = 2**21
+
+@dataclass(frozen=True)
+class Solved:
+    """Heads of all folds for one strength.
+
+    Attributes:
+        l2: the strength. held_out: float32 `(n, k)`, for each photo the scores of the problem that it is held out of.
+        final: W and b of the head of all photos, float32 `(r, k)` and `(k,)`; computed when it is called.
+    """
+
+    l2: float
+    held_out: Matrix
+    final: Callable[[], tuple[Matrix, Matrix]]
 
 
 class Basis:
@@ -37,7 +52,7 @@ class Basis:
         self._axes: tuple[Matrix, ...]
         self.weights = weights
         self.mean = np.zeros(dim, np.float32)
-        for rows in self._chunks(dim):
+        for rows in self._chunks(dim, n):
             self.mean += weights[rows].astype(np.float32) @ features[rows]
         self._small: Matrix | None = None
         if n < dim:
@@ -60,16 +75,18 @@ class Basis:
         else:
             self._axes = (np.ascontiguousarray(vectors[:, kept], np.float32),)
 
-    def scores(self, weights: Matrix) -> Iterator[tuple[slice, Matrix]]:
-        """`z @ weights`, float32 `(r, columns)` -> `(rows, columns)`, some rows at a time."""
-        if self._small is not None:
-            for rows in self._chunks(weights.shape[1]):
-                yield rows, self._small[rows] @ weights
-            return
-        inside = self.back(weights)
-        shift = self.mean @ inside
-        for rows in self._chunks(weights.shape[1]):
-            part = self._features[rows] @ inside
+    def scores(
+        self, weights: Matrix, photos: npt.NDArray[np.intp] | None = None
+    ) -> Iterator[tuple[Rows, Matrix]]:
+        """`z @ weights`, float32 `(r, columns)` -> `(rows, columns)`, some rows at a time; of all photos or some."""
+        inside, shift = weights, np.float32(0)
+        if self._small is None:
+            inside = self.back(weights)
+            shift = self.mean @ inside
+        vectors = self._features if self._small is None else self._small
+        for place in self._chunks(weights.shape[1], len(vectors) if photos is None else len(photos)):
+            rows = place if photos is None else photos[place]
+            part = vectors[rows] @ inside
             part -= shift
             yield rows, part
 
@@ -110,16 +127,17 @@ class Basis:
         n, dim = self._features.shape
         total, product = np.zeros((dim, dim)), np.empty((dim, dim), np.float32)
         # New arrays for each chunk would leave holes in memory: 8 MB with many chunks.
-        step = min(next(self._chunks(dim)).stop, n)
+        step = min(next(self._chunks(dim, n)).stop, n)
         centred, weighted = np.empty((step, dim), np.float32), np.empty((step, dim), np.float32)
-        for rows in self._chunks(dim):
+        for rows in self._chunks(dim, n):
             count = rows.stop - rows.start
             part = np.subtract(self._features[rows], self.mean, out=centred[:count])
             np.multiply(part, weights[rows, None].astype(np.float32), out=weighted[:count])
             total += np.matmul(weighted[:count].T, part, out=product)
         return total.astype(np.float32)
 
-    def _chunks(self, columns: int) -> Iterator[slice]:
+    @staticmethod
+    def _chunks(columns: int, count: int) -> Iterator[slice]:
         step = max(_CHUNK_NUMBERS // max(columns, 1), 64)
-        for start in range(0, len(self._features), step):
-            yield slice(start, min(start + step, len(self._features)))
+        for start in range(0, count, step):
+            yield slice(start, min(start + step, count))

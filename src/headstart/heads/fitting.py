@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from headstart.errors import HeadError
 from headstart.heads import closed_form, logistic
-from headstart.heads.basis import Basis
+from headstart.heads.basis import Basis, Solved
 from headstart.heads.calibration import fit_temperature
 from headstart.heads.head import Head, Kind, LinearHead, NeighbourHead, Vectors, softmax
 from headstart.heads.linear_algebra import one_thread
@@ -158,10 +158,14 @@ def _solved(
         fold_weights = np.stack([np.bincount(everyone, one) for one in fold_weights.T], axis=1).astype(np.float32)
     basis = Basis(features, weights)
     solve = logistic.path if kind == "logistic" else closed_form.ridge_path
-    for l2, inside, intercept, held_out in solve(basis, labels, fold_weights, folds, STRENGTHS):
-        outside = basis.back(inside)
-        bias = intercept - basis.mean @ outside
-        yield _Candidate(l2, held_out[everyone], partial(LinearHead, outside, bias))
+    for solved in solve(basis, labels, fold_weights, folds, STRENGTHS):
+        yield _Candidate(solved.l2, solved.held_out[everyone], partial(_linear, basis, solved))
+
+
+def _linear(basis: Basis, solved: Solved, temperature: float) -> LinearHead:
+    inside, intercept = solved.final()
+    outside = basis.back(inside)
+    return LinearHead(outside, intercept - basis.mean @ outside, temperature)
 
 
 def _choose(
