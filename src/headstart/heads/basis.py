@@ -24,11 +24,11 @@ class Solved:
     """Heads of all folds for one strength.
 
     Attributes:
-        l2: the strength. held_out: float32 `(n, k)`, for each photo the scores of the problem that it is held out of.
+        strength: of regularisation, None without. held_out: float32 `(n, k)`, for each photo the scores of the problem that it is held out of.
         final: W and b of the head of all photos, float32 `(r, k)` and `(k,)`; computed when it is called.
     """
 
-    l2: float
+    strength: float | None
     held_out: Matrix
     final: Callable[[], tuple[Matrix, Matrix]]
 
@@ -44,6 +44,7 @@ class Basis:
         rank: r, number of coordinates.
         variances: float32 `(r,)`, `sum w z**2` along each axis.
         mean: float32 `(dim,)`. scale: the root of the mean variance of the dimensions.
+        coordinates: z, float32 `(n, r)`; None when n >= dim.
     """
 
     def __init__(self, features: Matrix, weights: npt.NDArray[np.float64]) -> None:
@@ -54,7 +55,7 @@ class Basis:
         self.mean = np.zeros(dim, np.float32)
         for rows in self._chunks(dim, n):
             self.mean += weights[rows].astype(np.float32) @ features[rows]
-        self._small: Matrix | None = None
+        self.coordinates: Matrix | None = None
         if n < dim:
             root = np.sqrt(weights).astype(np.float32)[:, None]
             weighted = (features - self.mean) * root
@@ -70,7 +71,7 @@ class Basis:
         if n < dim:
             # weighted / scale = U sqrt(values) V': coordinates come from U, the axes V = weighted' U / ...
             lengths = np.sqrt(self.variances)
-            self._small = np.ascontiguousarray(vectors[:, kept] * lengths / root)
+            self.coordinates = np.ascontiguousarray(vectors[:, kept] * lengths / root)
             self._axes = (weighted.T, np.asarray(vectors[:, kept] / (lengths * np.float32(self.scale)), np.float32))
         else:
             self._axes = (np.ascontiguousarray(vectors[:, kept], np.float32),)
@@ -80,10 +81,10 @@ class Basis:
     ) -> Iterator[tuple[Rows, Matrix]]:
         """`z @ weights`, float32 `(r, columns)` -> `(rows, columns)`, some rows at a time; of all photos or some."""
         inside, shift = weights, np.float32(0)
-        if self._small is None:
+        if self.coordinates is None:
             inside = self.back(weights)
             shift = self.mean @ inside
-        vectors = self._features if self._small is None else self._small
+        vectors = self._features if self.coordinates is None else self.coordinates
         for place in self._chunks(weights.shape[1], len(vectors) if photos is None else len(photos)):
             rows = place if photos is None else photos[place]
             part = vectors[rows] @ inside
@@ -92,8 +93,8 @@ class Basis:
 
     def collect(self, rows: slice, residuals: Matrix, into: Matrix) -> None:
         """Add what `finish` needs of `z[rows]' @ residuals` to `into`, float32 `(collected, columns)`."""
-        if self._small is not None:
-            into += self._small[rows].T @ residuals
+        if self.coordinates is not None:
+            into += self.coordinates[rows].T @ residuals
         else:
             into += self._features[rows].T @ residuals
             into -= np.outer(self.mean, residuals.sum(axis=0))
@@ -101,11 +102,11 @@ class Basis:
     @property
     def collected(self) -> int:
         """Rows of the array that `collect` adds to."""
-        return self.rank if self._small is not None else self._features.shape[1]
+        return self.rank if self.coordinates is not None else self._features.shape[1]
 
     def finish(self, collected: Matrix) -> Matrix:
         """`z' @ residuals`, float32 `(r, columns)`, from what was collected."""
-        if self._small is not None:
+        if self.coordinates is not None:
             return collected
         return (self._axes[0].T @ collected) / np.float32(self.scale)
 
@@ -117,8 +118,8 @@ class Basis:
 
     def second_moment(self, weights: npt.NDArray[np.float64]) -> Matrix:
         """`sum w z z'` under other weights: float32 `(r, r)`."""
-        if self._small is not None:
-            return (self._small * weights[:, None].astype(np.float32)).T @ self._small
+        if self.coordinates is not None:
+            return (self.coordinates * weights[:, None].astype(np.float32)).T @ self.coordinates
         inside = self._axes[0].T @ self._covariance(weights) @ self._axes[0]
         return np.asarray(inside / self.scale**2, np.float32)
 
