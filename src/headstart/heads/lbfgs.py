@@ -72,9 +72,7 @@ class Memory:
         return step
 
 
-def minimise(
-    function: Callable[[Matrix], Value], point: Matrix, tolerance: float, memory: Memory
-) -> Iterator[Matrix]:
+def minimise(function: Callable[[Matrix], Value], point: Matrix, tolerance: float, memory: Memory) -> Iterator[Matrix]:
     """Yield the point after each step, float32 `(rows, p, columns)`, until no problem needs another.
 
     Args:
