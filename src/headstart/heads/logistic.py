@@ -125,12 +125,12 @@ class _Group:
         labels: npt.NDArray[np.intp],
         weights: Matrix,
         start: Matrix | None = None,
-        pairs: int = _MOST_STEPS,
+        steps: int = _MOST_STEPS,
     ) -> None:
         self._basis, self._labels, self._weights = basis, labels, weights
         shape = basis.rank + 1, weights.shape[1], int(labels.max()) + 1
         self.state = np.zeros(shape, np.float32) if start is None else start
-        self._memory, self._l2 = lbfgs.Memory(pairs), 0.0
+        self._memory, self._l2 = lbfgs.Memory(steps), 0.0
 
     def solve(self, l2: float) -> None:
         """Go on from the last strength to another."""
@@ -156,10 +156,10 @@ class _Group:
 
 def _groups(basis: Basis, labels: npt.NDArray[np.intp], weights: Matrix) -> list[_Group]:
     k, problems = int(labels.max()) + 1, weights.shape[1]
-    pairs = min(max(_REMEMBERED // ((basis.rank + 1) * problems * k), _LEAST_STEPS), _MOST_STEPS)
+    steps = min(max(_REMEMBERED // ((basis.rank + 1) * problems * k), _LEAST_STEPS), _MOST_STEPS)
     some = max(_COLUMNS // k, 1)
     parts = (np.ascontiguousarray(weights[:, i : i + some]) for i in range(0, problems, some))
-    return [_Group(basis, labels, part, pairs=pairs) for part in parts]
+    return [_Group(basis, labels, part, steps=steps) for part in parts]
 
 
 def _objective(
