@@ -74,7 +74,7 @@ def compare(
             pictures in memory, see `headstart.photos.pictures.Pictures`.
         labels: class names of a list of photos.
         backbones: handles, or opened backbones in the view that they shall have.
-        heads: one or several of `logistic`, `ridge`, `centroid`, `knn`.
+        heads: one or several of `logistic`, `lda`, `ridge`, `centroid`, `knn`.
         view: of backbones given by handle: `squash`, `crop`, `pad`, or `both` of the first two, joined; `auto`: squash,
             crop and both, side by side.
         join: also compare the joined features of all backbones.
