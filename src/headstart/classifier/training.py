@@ -16,6 +16,8 @@ import numpy.typing as npt
 from headstart import backbones
 from headstart.backbones.base import Backbone
 from headstart.classifier import bundle
+from headstart.classifier.against import Against
+from headstart.classifier.against import against as compare_with
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.measuring import vectors_of
 from headstart.classifier.remembered import remember
@@ -95,6 +97,7 @@ class Training(Reported):
         seconds: that it took.
         learning_curve: accuracy against photos per class; None if it was not asked for.
         command: how to run it again; empty: from Python.
+        against: how it compares with an old classifier; None if that was not asked for, or there are no photos for it.
         views: that `auto` tried; empty: it was not asked for.
     """
 
@@ -107,6 +110,7 @@ class Training(Reported):
     seconds: TrainingSeconds
     learning_curve: LearningCurve | None = None
     command: tuple[str, ...] = ()
+    against: Against | None = None
     views: tuple[TriedView, ...] = ()
 
     def __repr__(self) -> str:
@@ -189,6 +193,7 @@ class Training(Reported):
             "views": [one.to_json() for one in self.views] or None,
             "features": self.work.to_json(),
             "learning_curve": None if self.learning_curve is None else self.learning_curve.to_json(),
+            "against": None if self.against is None else self.against.to_json(),
             "seconds": self.seconds.to_json(),
         }
 
@@ -208,6 +213,8 @@ def train(
     skip_small_classes: bool = False,
     keep_copies: bool = False,
     fixes: str | Path | None = None,
+    add: str | Path | None = None,
+    against: str | Path | None = None,
     unpack: bool = False,
     overwrite: bool = False,
     learning_curve: bool = False,
@@ -224,7 +231,7 @@ def train(
         labels: class names of a list of photos.
         output: folder to save it in; not saved if not given.
         backbone: a handle: a name or address from the catalogue, or a path. Of a list, the features are joined.
-        head: `logistic`, `ridge`, `centroid` or `knn`.
+        head: `logistic`, `lda`, `ridge`, `centroid` or `knn`.
         view: how photos are fitted to the backbone's input: `squash`, `crop`, `pad`; `both`: squashed and cropped, and
             the features joined, which takes twice the time; `auto`: the best of `squash`, `crop` and `both` by
             cross-validation.
@@ -236,6 +243,8 @@ def train(
         keep_copies: do not look for photos that are nearly the same; else these stay together, and training photos
             that are nearly the same as photos measured on are left out.
         fixes: a CSV of photos to leave out or to relabel, as `headstart check --write` proposes it.
+        add: a CSV of further photos to train on, with columns such as `path,label`, as `headstart label` writes it.
+        against: folder of an old classifier to compare the new one with, on photos that neither was trained on.
         unpack: if `photos` or `test` is a zip or tar, unpack it beside itself first; never twice.
         overwrite: replace a classifier saved in `output`.
         learning_curve: also follow the accuracy against the number of photos.
@@ -264,10 +273,11 @@ def train(
     check_settings(head, seed)
     check_rate(unknown_rate)
     kept = Store(store)
+    old = None if against is None else Classifier.load(against, store=store, progress=report)
     if unpack:
         photos, test = unpacked(photos, report), unpacked(test, report)
     clock = time.perf_counter()
-    source = read_source(photos, labels, Selection(test, fraction, seed, skip_small_classes, fixes), report)
+    source = read_source(photos, labels, Selection(test, fraction, seed, skip_small_classes, fixes, add), report)
     scanned = time.perf_counter()
     opened = backbones.load_view(backbone, "both" if view == "auto" else view, kept.compiled, options, report)
     ready = time.perf_counter()
@@ -285,7 +295,7 @@ def train(
     else:
         trial = learn(opened, kept, head, seed, data, fraction)
     if unknown_rate:
-        known = learn_known(trial.data.train, _blanks(trial.classifier.backbone, kept), unknown_rate)
+        known = learn_known(trial.data.train, blank_vectors(trial.classifier.backbone, kept), unknown_rate)
         trial = replace(trial, classifier=replace(trial.classifier, known=known))
     remember(trial.classifier, trial.measured.answers.paths)
     if output is not None:
@@ -296,6 +306,7 @@ def train(
         found = trial.measured
         followed = curve_of(trial.data, trial.classifier.choice, found.evaluation, found.answers, seed)
     done = time.perf_counter()
+    compared = None if old is None else compare_with(trial, old, str(against), report)
     trial.measured.photos.warn(report)
     return Training(
         trial=trial,
@@ -314,12 +325,13 @@ def train(
         ),
         learning_curve=followed,
         command=tuple(command),
+        against=compared,
         views=views,
     )
 
 
-def _blanks(backbone: Backbone, store: Store) -> Vectors:
-    """Features of made pictures that show nothing; a backbone computes them once."""
+def blank_vectors(backbone: Backbone, store: Store) -> Vectors:
+    """Power-normalised features of made pictures that show nothing; a backbone computes them once."""
     return vectors_of(backbone, find_files(blanks.pictures()), store).vectors
 
 

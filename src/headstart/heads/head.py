@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.errors import HeadError
+from headstart.heads.linear_algebra import one_thread
 
-Kind = Literal["logistic", "ridge", "centroid", "knn"]
+Kind = Literal["logistic", "lda", "ridge", "centroid", "knn"]
 Vectors = npt.NDArray[np.float32]
 Arrays = dict[str, npt.NDArray[Any]]
 _CHUNK = 1024
@@ -26,7 +27,8 @@ class HeadChoice:
 
     Attributes:
         kind: of head.
-        strength: chosen by cross-validation: l2 of `logistic` and `ridge`, neighbours of `knn`; None for `centroid`.
+        strength: chosen by cross-validation: l2 of `logistic` and `ridge`, shrinkage of `lda`, neighbours of
+            `knn`; None for `centroid`.
     """
 
     kind: Kind
@@ -38,13 +40,18 @@ class HeadChoice:
         return self.strength if self.kind in ("logistic", "ridge") else None
 
     @property
+    def shrinkage(self) -> float | None:
+        """How far the covariance of `lda` is shrunk, 0..1; None for other heads."""
+        return self.strength if self.kind == "lda" else None
+
+    @property
     def neighbours(self) -> float | None:
         """Number of neighbours of `knn`; None for other heads."""
         return self.strength if self.kind == "knn" else None
 
     def to_json(self) -> dict[str, Any]:
         """The `head` of all documents, see docs/json.md."""
-        return {"kind": self.kind, "l2": self.l2, "neighbours": self.neighbours}
+        return {"kind": self.kind, "l2": self.l2, "shrinkage": self.shrinkage, "neighbours": self.neighbours}
 
 
 class Head(ABC):
@@ -99,10 +106,19 @@ class Head(ABC):
             )
         return softmax(scores)
 
+    @one_thread()
+    def predict_each(self, features: Vectors) -> npt.NDArray[np.float64]:
+        """As `predict_proba`, but a row is the same to the last bit whatever the others are, on any number of cores.
+
+        The product of a matrix with one row rounds otherwise than with several.
+        """
+        rows = [self.predict_proba(features[i : i + 1]) for i in range(len(features))]
+        return np.concatenate(rows) if rows else self.predict_proba(features)
+
 
 @dataclass(frozen=True)
 class LinearHead(Head):
-    """`scores = features @ weights + bias`: logistic, ridge and centroid heads.
+    """`scores = features @ weights + bias`: logistic, lda, ridge and centroid heads.
 
     Attributes:
         weights: float32 `(dim, k)`, for features as the backbone gives them.

@@ -23,10 +23,15 @@ _RACY_SECONDS = 2.0
 
 
 def processors() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Cores this process may use: at most `HEADSTART_THREADS` of them, if that is set."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, thread_limit() or cores)
+
+
+def thread_limit() -> int | None:
+    """The threads that a process may use, from the environment variable `HEADSTART_THREADS`; None: not set."""
+    given = os.environ.get("HEADSTART_THREADS", "")
+    return int(given) if given.isdecimal() and int(given) else None
 
 
 @contextmanager
@@ -117,10 +122,10 @@ class Album:
 
     Args:
         view: of all its pictures: uint8 `(height, width, 3)`, `height * width * 3` bytes each.
-        seen: receives each photo that is decoded, and its picture; called by several threads at once.
+        seen: receives each photo and its picture; called by several threads at once.
     """
 
-    def __init__(self, view: View, seen: Callable[[FilePhoto, Images], None] | None = None) -> None:
+    def __init__(self, view: View, seen: Callable[[Photo, Images], None] | None = None) -> None:
         self.view = view
         self._seen = seen
         self._photos: dict[str, _Decoded] = {}

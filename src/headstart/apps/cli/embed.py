@@ -4,32 +4,83 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.apps.cli import options
+from headstart.apps.cli import at_scale, options
 from headstart.apps.cli.console import Bar, print_json, put, say, say_skipped
-from headstart.apps.cli.grouping import PATH, Command, argument, option
+from headstart.apps.cli.grouping import PATH, Choice, Command, argument, option
 from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
     from headstart.classifier.similar import Similar
 
 
-@click.command(cls=Command, examples=("embed photos -o vectors.npz",))
-@argument("photos", type=PATH, nargs=-1, required=True, help="Photos, folders of photos, or one CSV file.")
+@click.command(
+    cls=Command, examples=("embed photos -o vectors.npz", "embed s3://bucket/photos -o s3://bucket/vectors --on local")
+)
+@argument(
+    "photos", type=str, nargs=-1, required=True,
+    help="Photos, folders of photos, or one CSV file; with --on also tables, archives and object stores.",
+)  # fmt: skip
 @option(
-    "-o", "--output", group=options.OUTPUT, type=PATH, metavar="FILE", required=True,
-    help="File to write, replaced if it exists: .npz, .csv, or .parquet (needs headstart[parquet]).",
+    "-o", "--output", group=options.OUTPUT, type=str, metavar="FILE", required=True,
+    help="File to write, replaced if it exists: .npz, .csv, or .parquet (needs headstart[parquet]); with --on, a "
+    "folder.",
 )  # fmt: skip
 @options.joinable
 @options.join
 @options.view
 @options.input_range
 @options.layers
+@at_scale.on
+@at_scale.workers
+@at_scale.address
+@at_scale.column
+@option(
+    "--numbers", group=at_scale.MANY, type=Choice(["float32", "float16"]), default="float32",
+    help="With --on: type of the numbers; float16 takes half the bytes.",
+)  # fmt: skip
 @options.as_json
 def embed(
+    photos: Sequence[str],
+    output: str,
+    handles: Sequence[str],
+    join: bool,
+    view: str,
+    input_range: str,
+    layers: str,
+    as_json: bool,
+    numbers: str,
+    column: str,
+    **scale: Any,
+) -> None:
+    """Write the feature vectors of photos to a file, or with --on to a folder of Parquet files.
+
+    If PHOTOS is one folder of class folders, or a CSV file, the file has a column of labels.
+    """
+    if scale["engine"] is not None:
+        from headstart.scale.embedding import embed as run
+        from headstart.scale.job import Network
+
+        options.backbone_options(input_range, layers)
+        backbone = options.joined_backbones(handles, join)
+        if not isinstance(backbone, str):
+            raise click.UsageError("--join and --on do not go together. Run the job once for each backbone.")
+        with Bar() as bar:
+            network = Network(backbone, view, input_range, layers)  # type: ignore[arg-type]
+            found = run(
+                photos, output, network=network, numbers=numbers, column=column,  # type: ignore[arg-type]
+                engine=at_scale.engine(**scale), progress=bar,
+            )  # fmt: skip
+        at_scale.show(found, as_json)
+        return
+    at_scale.needs_engine(column=column, numbers=numbers != "float32", **scale)
+    _embed([Path(photo) for photo in photos], Path(output), handles, join, view, input_range, layers, as_json)
+
+
+def _embed(
     photos: Sequence[Path],
     output: Path,
     handles: Sequence[str],
@@ -39,10 +90,6 @@ def embed(
     layers: str,
     as_json: bool,
 ) -> None:
-    """Write the feature vectors of photos to a file.
-
-    If PHOTOS is one folder of class folders, or a CSV file, the file has a column of labels.
-    """
     from headstart.features import tables
     from headstart.features.embedder import load_backbone
     from headstart.photos.sources import find_files

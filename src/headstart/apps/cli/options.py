@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from headstart.features.extraction import Skipped
 
 BACKBONE, MEASURING, OUTPUT = "Backbone", "Training and measuring", "Output"
-HEADS = "Kind of head: logistic, ridge, centroid or knn."
-HEAD = Choice(["logistic", "ridge", "centroid", "knn"])
+HEADS = "Kind of head: logistic, lda, ridge, centroid or knn."
+HEAD = Choice(["logistic", "lda", "ridge", "centroid", "knn"])
 _HANDLE = "a name or handle from `headstart models`, a URL, or a path"
 
 
@@ -95,6 +95,14 @@ fixes = option(
     "--fixes", group=MEASURING, type=PATH, metavar="FILE",
     help="Leave out or relabel the photos that this CSV file lists; `headstart check --write` makes one.",
 )  # fmt: skip
+add = option(
+    "--add", group=MEASURING, type=PATH, metavar="FILE",
+    help="Also train on the photos of this CSV file, as `headstart label` writes it.",
+)  # fmt: skip
+against = option(
+    "--against", group=MEASURING, type=PATH, metavar="CLASSIFIER",
+    help="Compare with this saved classifier, on photos that neither was trained on.",
+)  # fmt: skip
 unpack = option("--unpack", is_flag=True, help="Unpack PHOTOS first if it is a zip or tar, into a folder beside it.")
 seed = option(
     "--seed", group=MEASURING, type=click.IntRange(0, 2**32 - 1), metavar="N", default=0,
@@ -122,12 +130,16 @@ strict = option(
 )  # fmt: skip
 as_json = option("--json", "as_json", group=OUTPUT, is_flag=True, help="Print one JSON document (docs/json.md).")
 
-# --- predict and evaluate ---
+# --- predict, watch and evaluate ---
 
 model = argument("model", type=PATH, metavar="CLASSIFIER", help="Folder of a saved classifier.")
 photos = argument(
     "photos", type=PATH, nargs=-1, required=True, help="Photos, folders of photos, or a CSV file with a column 'path'."
 )
+log = option(
+    "--log", group=OUTPUT, type=PATH, metavar="FILE",
+    help="Add a line of JSON for each photo to this file, and compare all photos in it with the training photos.",
+)  # fmt: skip
 moved_backbone = option(
     "-b", "--backbone", group=BACKBONE, metavar="HANDLE", default="", show_default=False,
     help="Where the classifier's backbone is now, if it has moved since the training.",

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 @options.skip_small_classes
 @options.keep_copies
 @options.fixes
+@options.add
+@options.against
 @options.unpack
 @options.learning_curve
 @options.unknown_rate
@@ -100,7 +102,7 @@ def train(
 
 def show(training: Training) -> None:
     """Print what a person wants to know of a training."""
-    from headstart.report.text.evaluation import curve_text, details, skipped_text, summary
+    from headstart.report.text.evaluation import against_text, curve_text, details, skipped_text, summary
 
     evaluation, photos = training.measured.evaluation, training.measured.photos
     if photos.skipped:
@@ -110,6 +112,8 @@ def show(training: Training) -> None:
     put(*details(evaluation, terminal.width(sys.stdout)).split("\n"), "", *summary(evaluation).split("\n"))
     head, work = training.classifier.choice, training.work
     chosen = f", l2 {head.l2:.3g} by cross-validation" if head.l2 is not None else ""
+    if head.shrinkage is not None:
+        chosen = f", shrinkage {head.shrinkage:g} by cross-validation"
     speed = f" at {work.photos_per_second:,.0f} photos/s" if work.photos_per_second else ""
     put(
         f"Head: {head.kind}{chosen}.  {work.computed:,} photos computed{speed}, {work.from_store:,} from the "
@@ -117,6 +121,8 @@ def show(training: Training) -> None:
     )
     if training.learning_curve is not None:
         put(curve_text(training.learning_curve))
+    if training.against is not None:
+        put(*against_text(training.against))
     if training.model is None:
         say("Not saved: add -o NAME to keep the classifier.")
     else:

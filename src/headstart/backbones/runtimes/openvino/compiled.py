@@ -27,6 +27,7 @@ from headstart.backbones.runtimes.openvino import forks, shutdown
 from headstart.disk import atomic
 from headstart.errors import BackboneError, reason
 from headstart.photos.images import View
+from headstart.photos.reading import thread_limit
 from headstart.safety.untrusted import without_waiting
 
 #: What a graph ends in; `map`: the map whose mean is the feature.
@@ -197,7 +198,11 @@ class Graphs:
 
     def _settings(self) -> dict[str, str]:
         precision = "bf16" if self._card.precision == "bfloat16" else "f32"
-        return {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision}
+        settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision}
+        if (threads := thread_limit()) is not None:
+            # Pinned, the threads of several processes would all be on the first cores.
+            settings |= {"INFERENCE_NUM_THREADS": str(threads), "ENABLE_CPU_PINNING": "NO"}
+        return settings
 
     def _load(self, output: Output) -> Compiled | None:
         path = self._path(output)

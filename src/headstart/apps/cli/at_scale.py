@@ -1,0 +1,75 @@
+"""What commands share that run on many photos: `--on` and its options, and what a finished job prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headstart.apps.cli.console import print_json, put, say
+from headstart.apps.cli.grouping import Choice, option
+from headstart.safety.printable import counted
+
+if TYPE_CHECKING:
+    from headstart.scale.engines import Engine
+    from headstart.scale.running import Finished
+
+MANY = "Many photos"
+on = option(
+    "--on", "engine", group=MANY, type=Choice(["local", "ray"]), show_default=False,
+    help="Work in units that survive any end of the process: in processes of this machine, or on Ray (needs "
+    "headstart[ray]). The same command again continues.",
+)  # fmt: skip
+workers = option(
+    "--workers", group=MANY, type=click.IntRange(1), metavar="N", show_default=False,
+    help="With --on: number of workers; if not given, one for eight processors.",
+)  # fmt: skip
+address = option(
+    "--address", group=MANY, metavar="ADDRESS", default="", show_default=False,
+    help="With --on ray: of the cluster, such as auto or ray://head:10001; if not given, a cluster on this machine.",
+)  # fmt: skip
+column = option(
+    "--column", group=MANY, metavar="NAME", default="", show_default=False,
+    help="With --on, for tables: the column with the bytes or addresses of the photos.",
+)  # fmt: skip
+
+
+def engine(engine: str, workers: int | None, address: str) -> Engine:
+    """The engine that a user chose.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+    """
+    if engine == "ray":
+        from headstart.scale.on_ray import OnRay
+
+        return OnRay(address, workers or 0)
+    if address:
+        raise click.UsageError("--address needs --on ray.")
+    from headstart.scale.local import Local
+
+    return Local(workers or 0)
+
+
+def needs_engine(engine: None, **given: Any) -> None:
+    """Refuse options that mean nothing without --on."""
+    for name, value in given.items():
+        if value:
+            raise click.UsageError(f"--{name} needs --on local or --on ray.")
+
+
+def show(found: Finished, as_json: bool) -> None:
+    """Print what a job did."""
+    if as_json:
+        print_json(found.to_json())
+        return
+    for reason, count in found.reasons.items():
+        say(f"Skipped {counted(count, 'photo')}: {reason}.")
+    if found.repeated:
+        say(f"{counted(found.repeated, 'request')} to the object store failed and repeated.")
+    speed = f", {found.photos_per_second:,.0f} photos/s" if found.photos_per_second else ""
+    peak = f", {found.memory / 1e6:,.0f} MB in a worker" if found.memory else ""
+    put(
+        f"{found.used:,} of {counted(found.photos, 'photo')} in {counted(found.units, 'unit')}: {found.path}.",
+        f"{counted(found.computed, 'unit')} computed in {found.seconds:,.1f} s{speed}{peak}.",
+    )

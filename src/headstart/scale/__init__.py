@@ -1,0 +1,1 @@
+"""More photos than one process holds: units of work, workers on this machine or on Ray, results as Parquet files."""

@@ -1,0 +1,91 @@
+"""A unit whose worker died again: its photos one by one in a child process, to find the one that ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from headstart.backbones.base import Backbone
+from headstart.features.extraction import extract
+from headstart.features.store import Store
+from headstart.scale.batches import Batch, Reader, batches, fetchers
+from headstart.scale.job import Folder, Job
+from headstart.scale.listing import Units
+from headstart.scale.places import Place
+
+_NUMBER = struct.Struct("<q")
+
+
+def crashing(folder: Folder, unit: int, store: Path) -> frozenset[str]:
+    """Addresses of a unit's photos that end the process that reads them; vectors of the others are in the store after.
+
+    Args:
+        folder: of the job. unit: its number.
+        store: folder of the unit's store.
+    """
+    journal, found = store / "careful", set[int]()
+    journal.write_bytes(b"")
+    while True:
+        code = f"import sys; sys.path[:] = {sys.path!r}; from headstart.scale.careful import serve; serve()"
+        words = [folder.place.address, str(unit), str(store), ",".join(map(str, sorted(found)))]
+        ended = subprocess.run([sys.executable, "-I", "-c", code, *words], stdin=subprocess.DEVNULL, check=False)
+        if ended.returncode == 0:
+            break
+        noted = journal.read_bytes()
+        if len(noted) < _NUMBER.size or (last := _NUMBER.unpack(noted)[0]) in found:
+            break  # it died before the first photo: not a photo's fault, so the unit is tried as usual
+        found.add(last)
+    return frozenset(_named(folder, unit, found))
+
+
+def _named(folder: Folder, unit: int, numbers: set[int]) -> list[str]:
+    job = folder.read()
+    column = job.column if job is not None else ""
+    names: list[str] = []
+    position = 0
+    for batch in batches(Units(folder.addresses).read(unit), column):
+        names += [str(path) for i, path in enumerate(batch.paths, start=position) if i in numbers]
+        position += len(batch.paths)
+    return names
+
+
+def serve() -> None:
+    """Run in the child: embed a unit's photos one by one, noting before each which it is."""
+    address, unit, store, known = sys.argv[1:5]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    folder = Folder(Place(address))
+    job = folder.read()
+    left_out = {int(number) for number in known.split(",") if number}
+    if job is not None:
+        with open(Path(store) / "careful", "r+b", buffering=0) as journal, fetchers() as pool:
+            _embed(job, job.open(), Units(folder.addresses), int(unit), Store(store), journal.fileno(), left_out, pool)
+    os._exit(0)
+
+
+def _embed(
+    job: Job,
+    backbone: Backbone,
+    units: Units,
+    unit: int,
+    store: Store,
+    journal: int,
+    left_out: set[int],
+    pool: ThreadPoolExecutor,
+) -> None:
+    position = 0
+    for batch in batches(units.read(unit), job.column):
+        for number, path in enumerate(_photos(batch), start=position):
+            if number not in left_out:
+                os.pwrite(journal, _NUMBER.pack(number), 0)
+                extract(backbone, [path], store, read=Reader([], pool).read)
+        position += len(batch.paths)
+
+
+def _photos(batch: Batch) -> Sequence[str]:
+    return [] if batch.broken else batch.paths

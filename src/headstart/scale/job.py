@@ -1,0 +1,187 @@
+"""A job on many photos: what is done with which source, as its folder keeps it, and where its files are.
+
+DEST/job.json              what is done: source, network, kind of numbers; written when the source has been listed
+DEST/addresses.parquet     the units of work, one row group each
+DEST/shards/000042.parquet the results of unit 42, written whole or not at all
+DEST/attempts/000042.1     a worker has begun with unit 42; removed when the unit is done
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from headstart import backbones
+from headstart.backbones.base import Backbone
+from headstart.backbones.card import Card, Precision
+from headstart.errors import BackboneError, DataError
+from headstart.features.store import Store
+from headstart.photos.images import Fit
+from headstart.safety import untrusted
+from headstart.safety.printable import show
+from headstart.scale.places import Place
+
+FORMAT = 1
+#: Photos of a unit. A killed worker loses at most this much work: 15 seconds at 70 photos/s.
+UNIT = 1024
+Task = Literal["embed", "predict"]
+Numbers = Literal["float32", "float16"]
+
+
+@dataclass(frozen=True)
+class Network:
+    """The backbone of a job, as every worker loads it.
+
+    Attributes:
+        handle: of the model. view: how photos are fitted to its input.
+        input_range, layers: see `backbones.Options`.
+        precision: of its computations, the same on all machines; None: the best one of this machine.
+    """
+
+    handle: str = backbones.DEFAULT
+    view: Fit = "squash"
+    input_range: str = ""
+    layers: backbones.Layers = "last"
+    precision: Precision | None = None
+
+    def load(self) -> Backbone:
+        """The backbone.
+
+        Raises:
+            BackboneError: it cannot be loaded.
+        """
+        options = backbones.Options(self.input_range, self.layers)
+        precision = self.precision or "auto"
+        return backbones.load(self.handle, precision, Store().compiled, options, doubts=False).with_fit(self.view)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is done.
+
+    Attributes:
+        task: `embed`, or `predict` with the classifier in the folder `model` of the job.
+        source: addresses as the user gave them.
+        network: the backbone. card: of it.
+        numbers: type of the vectors that are written.
+        column: of tables: where the photo's bytes or address are; empty: found by its name or type.
+        units: number of units.
+        photos: number of photos; None: not known before archives are read.
+    """
+
+    task: Task
+    source: tuple[str, ...]
+    network: Network
+    card: Card
+    numbers: Numbers = "float32"
+    column: str = ""
+    units: int = 0
+    photos: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is kept."""
+        return {"format": FORMAT, **asdict(self), "source": list(self.source), "card": self.card.to_json()}
+
+    def same(self, other: Job) -> bool:
+        """Whether two jobs do the same with the same source, so that one continues the other."""
+        listed = {"units": 0, "photos": None}
+        ours, theirs = replace(self, **listed), replace(other, **listed)  # type: ignore[arg-type]
+        return ours == theirs
+
+    def open(self) -> Backbone:
+        """The backbone, proven to give the vectors that the job's card promises.
+
+        Raises:
+            BackboneError: it cannot be loaded or gives other vectors.
+        """
+        backbone = self.network.load()
+        if backbone.card.key != self.card.key:
+            raise BackboneError(
+                f"{self.network.handle} on this machine gives other vectors than where the job was begun.\n"
+                "Expected the same files of the model and the same version of headstart on every machine."
+            )
+        return backbone
+
+
+_NETWORK: dict[str, untrusted.Check[Any]] = {
+    "handle": untrusted.text(4096),
+    "view": untrusted.one_of("squash", "crop", "pad"),
+    "input_range": untrusted.text(100, shortest=0),
+    "layers": untrusted.one_of("last", "several"),
+    "precision": untrusted.one_of("float32", "bfloat16", None),
+}
+_FIELDS: dict[str, untrusted.Check[Any]] = {
+    "task": untrusted.one_of("embed", "predict"),
+    "source": lambda value: tuple(untrusted.many(untrusted.text(10_000), 1, 10**6)(value)),
+    "network": lambda value: Network(**untrusted.fields(value, _NETWORK)),
+    "card": Card.from_json,
+    "numbers": untrusted.one_of("float32", "float16"),
+    "column": untrusted.text(1000, shortest=0),
+    "units": untrusted.whole(0, 10**9),
+    "photos": lambda value: None if value is None else untrusted.whole(0, 10**12)(value),
+}
+_MOST = 2**24
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The folder of a job, on this disk or in an object store."""
+
+    place: Place
+
+    @property
+    def addresses(self) -> Place:
+        """The list of units."""
+        return self.place / "addresses.parquet"
+
+    @property
+    def model(self) -> Place:
+        """The classifier of a job that predicts."""
+        return self.place / "model"
+
+    def shard(self, unit: int) -> Place:
+        """The results of a unit."""
+        return self.place / "shards" / f"{unit:06d}.parquet"
+
+    def attempt(self, unit: int, number: int) -> Place:
+        """Whose existence means that a unit was begun for the first, second, ... time."""
+        return self.place / "attempts" / f"{unit:06d}.{number}"
+
+    def done(self) -> set[int]:
+        """Units whose results are there."""
+        _, files = (self.place / "shards").entries()
+        return {int(name[:-8]) for name in files if name.endswith(".parquet") and name[:-8].isdecimal()}
+
+    def shards(self) -> Iterator[Place]:
+        """All results, in the order of the units."""
+        return map(self.shard, sorted(self.done()))
+
+    def read(self) -> Job | None:
+        """The job that this folder is of; None: it is of none.
+
+        Raises:
+            DataError: it is of a newer version, or damaged.
+        """
+        try:
+            text = (self.place / "job.json").read(_MOST)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise DataError(f"{show(self.place.address)} cannot be read: {error.strerror or error}.") from error
+        try:
+            fields = json.loads(text)
+            if fields.pop("format") > FORMAT:
+                raise DataError(f"{show(self.place.address)} was written by a newer version.\nUpdate headstart.")
+            return Job(**untrusted.fields(fields, _FIELDS))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, BackboneError) as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(
+                f"{show(self.place.address)}/job.json is damaged: {error}.\nRemove the folder and run the job again."
+            ) from error
+
+    def write(self, job: Job) -> None:
+        """Keep the job."""
+        (self.place / "job.json").write(json.dumps(job.to_json(), indent=2).encode())

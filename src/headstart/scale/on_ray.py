@@ -1,0 +1,174 @@
+"""The engine of a cluster: Ray starts the workers, and starts them anew elsewhere when they or their machine die."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from headstart.errors import DataError, HeadstartError, MissingExtraError
+from headstart.progress import Progress
+from headstart.scale.engines import Engine, Queue
+from headstart.scale.worker import Done
+
+#: Seconds after which a message says that no worker can start.
+_PATIENCE = 60.0
+_POLL = 1.0
+#: Set before Ray starts: nothing is reported to its makers, and workers have the priority of other programs.
+_SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+#: Memory of a worker as Ray counts it.
+_MEMORY = 450 * 10**6
+
+
+class OnRay(Engine):
+    """Actors of Ray.
+
+    Args:
+        address: of a cluster: `auto`, `host:port` or `ray://host:port`; empty: a cluster of its own on this machine,
+            which ends with the job and listens on 127.0.0.1 alone.
+        workers: how many; 0: as many as there are processors.
+        threads: processors of each.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        DataError: the cluster cannot be reached.
+    """
+
+    def __init__(self, address: str = "", workers: int = 0, threads: int = 1) -> None:
+        try:
+            os.environ.update(_SETTINGS)
+            import ray
+        except ImportError as error:
+            raise MissingExtraError(
+                f"--on ray needs Ray, which cannot be imported: {error}.\nInstall it: pip install 'headstart[ray]'. "
+                "On one machine, --on local does the same."
+            ) from error
+        self._ray = ray
+        self._own = not ray.is_initialized()
+        if self._own:
+            _connect(ray, address)
+        processors = int(ray.cluster_resources().get("CPU", 0))  # type: ignore[no-untyped-call]
+        self.threads = threads
+        self.workers = workers or max(1, processors // threads)
+
+    def run(self, address: str, queue: Queue, progress: Progress) -> Iterator[Done]:
+        """See `Engine.run`."""
+        actors = _Actors(self._ray, address, queue, self.workers, self.threads, progress)
+        try:
+            yield from actors.work()
+        finally:
+            actors.stop()
+
+    def close(self) -> None:
+        """Leave the cluster, and end it if it is this job's own."""
+        if self._own:
+            self._ray.shutdown()
+
+
+def _connect(ray: Any, address: str) -> None:
+    try:
+        if address:
+            ray.init(address=address, log_to_driver=False, logging_level="error")
+        else:
+            ray.init(
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="error",
+                _node_ip_address="127.0.0.1",
+                object_store_memory=10**8,
+            )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        where = f"The cluster {address}" if address else "A cluster on this machine"
+        raise DataError(
+            f"{where} cannot be reached: {error}.\nExpected the address of a running cluster: `ray status` shows it."
+        ) from error
+
+
+class _Remote:
+    """A worker inside an actor. What it returns are dictionaries, so that a driver needs nothing else of it."""
+
+    def __init__(self, address: str, threads: int) -> None:
+        os.environ["HEADSTART_THREADS"] = str(threads)
+        self._address = address
+        self._worker: Any = None
+
+    def ready(self) -> dict[str, Any]:
+        from headstart.scale.worker import Worker
+
+        try:
+            self._worker = self._worker or Worker(self._address)
+        except (HeadstartError, OSError) as error:
+            return {"error": str(error)}
+        return {"ready": True}
+
+    def run(self, unit: int) -> dict[str, Any]:
+        answer: dict[str, Any] = self._worker.attempt(unit)
+        return answer
+
+
+class _Actors:
+    """The actors of a run. One gets units only after it has said that it is ready, so none waits for processors."""
+
+    def __init__(self, ray: Any, address: str, units: Queue, workers: int, threads: int, progress: Progress) -> None:
+        self._ray = ray
+        self._units = units
+        self._progress = progress
+        remote = ray.remote(num_cpus=threads, memory=_MEMORY, max_restarts=-1, max_task_retries=0)(_Remote)
+        self._actors = [remote.remote(address, threads) for _ in range(workers)]
+        self._starting = {actor.ready.remote(): actor for actor in self._actors}
+        self._working: dict[Any, tuple[Any, int]] = {}
+        self._idle: list[Any] = []
+
+    def work(self) -> Iterator[Done]:
+        heard = time.monotonic()
+        while True:
+            self._fill()
+            if not self._working and self._units.empty:
+                return
+            waiting = [*self._working, *self._starting]
+            found, _ = self._ray.wait(waiting, num_returns=1, timeout=_POLL) if waiting else ([], [])
+            if not found and not waiting:
+                time.sleep(_POLL)
+            if found or self._working:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > _PATIENCE:
+                heard = time.monotonic()
+                free = self._ray.available_resources()
+                self._progress.message(f"No worker can start yet: {free.get('CPU', 0):g} processors are free.")
+            for reference in found:
+                yield from self._heard(reference)
+
+    def _heard(self, reference: Any) -> Iterator[Done]:
+        starting = self._starting.pop(reference, None)
+        actor, unit = (starting, None) if starting is not None else self._working.pop(reference)
+        try:
+            answer = self._ray.get(reference)
+        except self._ray.exceptions.RayError as error:
+            if unit is not None:
+                self._units.died(unit, type(error).__name__)
+            self._starting[actor.ready.remote()] = actor
+            return
+        if "error" in answer:
+            raise DataError(answer["error"])
+        self._idle.append(actor)
+        if unit is not None and "put_off" in answer:
+            self._units.put_off(unit, answer["put_off"])
+        elif unit is not None:
+            self._units.done(unit)
+            yield Done(**answer["done"])
+
+    def _fill(self) -> None:
+        while self._idle:
+            unit = self._units.next()
+            if unit is None:
+                return
+            actor = self._idle.pop()
+            self._working[actor.run.remote(unit)] = actor, unit
+
+    def stop(self) -> None:
+        """End the actors."""
+        for actor in self._actors:
+            with suppress(self._ray.exceptions.RayError):
+                self._ray.kill(actor)
