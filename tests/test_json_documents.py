@@ -144,6 +144,7 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
             run("train", tiles / "train", "-o", model, "--learning-curve"),
             run("train", broken, "--head", "knn", "--logdir", work / "runs"),
             run("train", tiles, "--head", "centroid", "--fraction", "0.5", "--view", "crop", "--against", model),
+            run("train", tiles / "train", "--head", "centroid", "--view", "auto"),
         ],
     )
     yield (
