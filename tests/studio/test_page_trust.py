@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from headstart.apps.studio.phones import address_in_network
+from headstart.errors import DataError
 from studio.conftest import StudioProcess, Visitor, sync_api
 
 expect = sync_api.expect
@@ -25,6 +27,13 @@ SCROLL = """async () => {
 VIEWS = ("make", "look/photos", "look/mistakes", "look/check", "look/map", "look/unusable", "try", "compare", "share")
 
 
+def in_network() -> bool:
+    try:
+        return bool(address_in_network())
+    except DataError:
+        return False
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, studio_home: Path, tiles: Path) -> Iterator[StudioProcess]:
     """A studio on two classes of ten photos."""
@@ -34,7 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, studio_home: Path, tiles: P
         for photo in sorted((tiles / "train" / name).iterdir())[:10]:
             shutil.copy(photo, folder / name)
     (folder / "temple" / "notes.png").write_text("no photo")
-    server = StudioProcess(folder, studio_home)
+    server = StudioProcess(folder, studio_home, options=("--lan",) if in_network() else ())
     server.start()
     yield server
     server.stop()
@@ -93,6 +102,35 @@ def test_a_server_that_dies_during_an_upload_loses_nothing(
     )
     server.do("undo")
     visitor.context.close()  # what the browser logged of the broken connection is no fault of the page
+
+
+def test_a_phone_sends_photos(
+    browser: Any, visitor: Visitor, server: StudioProcess, tiles: Path, tmp_path: Path
+) -> None:
+    """The code on the page leads one phone, and only one, to a page that takes photos."""
+    if not server.options:
+        pytest.skip("this machine is in no network")
+    visitor.click(visitor.button("Use a phone to temple"))
+    code = visitor.page.get_by_alt_text("QR code of the address below")
+    expect(code).to_be_visible()
+    assert code.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 0
+    address = visitor.page.get_by_role("dialog").get_by_role("link").get_attribute("href")
+    visitor.page.keyboard.press("Escape")
+    assert address is not None
+    phone, other = (browser.new_context(viewport={"width": 390, "height": 844}).new_page() for _ in range(2))
+    phone.goto(address)
+    expect(phone.get_by_label("Class")).to_have_value("temple")
+    (tmp_path / "text.png").write_text("no photo")
+    with phone.expect_file_chooser() as chooser:
+        phone.get_by_role("button", name="Choose from the phone").click()
+    chooser.value.set_files([tiles / "test" / "temple" / "01.png", tmp_path / "text.png"])
+    expect(phone.get_by_text("text.png")).to_be_visible()
+    expect(visitor.region("temple")).to_contain_text("11 photos")
+    other.goto(address)
+    expect(other.get_by_role("alert")).to_contain_text("used by another device")
+    server.do("undo")
+    phone.context.close()
+    other.context.close()
 
 
 def test_everything_is_reached_by_keyboard_alone(visitor: Visitor) -> None:
@@ -160,7 +198,7 @@ def faults(visitor: Visitor) -> list[str]:
 
 
 def test_five_thousand_photos_keep_the_page_small(browser: Any, server: StudioProcess) -> None:
-    """Only what is in sight is in the page, wherever one scrolls. The photos are made up: the server has none of them."""
+    """Only what is in sight is in the page, wherever one scrolls. The photos are made up: the server has none."""
     visitor = Visitor(browser, server.address)
     state = server.state()
     photos = [{**state["photos"][i % 20], "id": f"copy{i}"} for i in range(5000)]

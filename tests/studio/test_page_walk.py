@@ -88,6 +88,8 @@ def test_the_webcam_takes_photos_as_long_as_the_button_is_held(visitor: Visitor)
     taken = int(visitor.page.get_by_text(" photos taken").inner_text().split()[0])
     visitor.click(visitor.button("Close").first)
     expect(visitor.region("me")).to_contain_text(f"{taken} photos")
+    visitor.page.keyboard.press("Control+z")
+    expect(visitor.region("me")).to_contain_text("0 photos")
 
 
 def test_classes_are_renamed_merged_and_taken_out_and_each_step_is_undone(visitor: Visitor, tiles: Path) -> None:

@@ -106,13 +106,16 @@ function Notices({ state }) {
 /** What can be done with the photos that are chosen. */
 const Chosen = () => chosen().length > 0 && html`<${Deeds} ids=${chosen()} />`;
 
+/** The classes that not all of the photos are in already. */
+const elsewhere = (ids) => classNames().filter((name) => ids.some((id) => live.photos.get(id).label !== name));
+
 function Deeds({ ids }) {
   const bar = useRef();
   useLayoutEffect(() => () => bar.current.contains(document.activeElement) && setTimeout(goBack), []);
   return html`
     <section class="chosen" ref=${bar} aria-label=${t("chosen.title")}>
       <p role="status"><strong>${t("chosen", { n: ids.length })}</strong></p>
-      <${PickClass} id="move-to" label=${t("move-to")} names=${classNames()} button=${t("move")} pick=${(to) => move(ids, to)} />
+      <${PickClass} id="move-to" label=${t("move-to")} names=${elsewhere(ids)} button=${t("move")} pick=${(to) => move(ids, to)} />
       <button onClick=${() => takeOut(ids)}>${icon("trash")} ${t("take-out")}</button>
       <button class="plain" onClick=${chooseNone}>${t("chosen.none")}</button>
     </section>`;

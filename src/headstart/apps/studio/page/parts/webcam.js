@@ -14,23 +14,25 @@ export function Webcam({ label, close }) {
   const [video, trouble] = useCamera("environment");
   const [taken, count] = useState([]);
   const timer = useRef(0);
+  const held = useRef([]); // what is taken while the button is held: sent together, and so undone together
 
   const take = async () => {
-    const blob = await picture(video.current, SIDE);
     const name = `webcam-${new Date().toISOString().replace(/[:.]/g, "-")}.jpg`;
-    send(label, [{ file: new File([blob], name, { type: "image/jpeg" }), name }]);
+    const blob = await picture(video.current, SIDE);
     count((before) => [...before, URL.createObjectURL(blob)]);
+    return { file: new File([blob], name, { type: "image/jpeg" }), name };
   };
   const hold = () => {
     if (timer.current || trouble !== "") return;
-    take();
-    timer.current = setInterval(take, EVERY);
+    held.current = [take()];
+    timer.current = setInterval(() => held.current.push(take()), EVERY);
   };
-  const release = () => {
+  const release = async () => {
     clearInterval(timer.current);
     timer.current = 0;
+    send(label, await Promise.all(held.current.splice(0)));
   };
-  useEffect(() => release, []);
+  useEffect(() => () => void release(), []);
 
   const key = (event) => (event.key === " " || event.key === "Enter") && (event.preventDefault(), true);
   return html`
