@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from running import HEADERS, HERE, Running, running
+from running import HEADERS, HERE, PATIENCE, Running, running
 from starlette.testclient import TestClient
 
 from headstart.apps.studio import phones as phone_module
@@ -177,7 +177,8 @@ def test_ten_thousand_events_reach_a_page_in_order_and_a_page_that_does_not_read
             await asyncio.sleep(0)
             if number % 100 == 99:
                 seen += [int(re.search(rb'"revision":(\d+)', await anext(quick))[1]) for _ in range(100)]  # type: ignore[index]
-        return seen, sum([1 async for _ in slow])
+        async with asyncio.timeout(PATIENCE):
+            return seen, sum([1 async for _ in slow])
 
     seen, left = asyncio.run(both())
     assert seen == list(range(1, 10_001))
