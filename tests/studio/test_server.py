@@ -165,7 +165,7 @@ def test_findings_are_put_aside_for_good(studio: Running, tiles: Path) -> None:
 
 
 def test_a_learning_curve_follows_when_nothing_changes(studio: Running) -> None:
-    studio.until(lambda: bool(studio.studio.trainer.training["curve"]))
+    studio.until(lambda: studio.studio.learnt().curve is not None)
     last = studio.studio.trainer.training["curve"][-1]
     assert last["accuracy"] == studio.studio.trainer.training["accuracy"]
 
