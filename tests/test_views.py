@@ -312,7 +312,7 @@ def test_compare_auto_has_an_entry_for_each_view(tmp_path: Path) -> None:
     name, photos = saved_toy(tmp_path / "toy.xml", 16, 5), coloured(tmp_path / "photos")
     options = backbones.Options("0..1")
     found = compare(photos, backbones=name, view="auto", options=options, progress=False)
-    assert {entry.name for entry in found.entries} == {"toy, squash", "toy, crop", "toy (squash + crop)"}
+    assert {entry.name for entry in found.entries} == {"toy (squash)", "toy (crop)", "toy (squash + crop)"}
 
 
 def test_the_command_line_joins(toys: tuple[list[str], Path, Path], tmp_path: Path) -> None:
