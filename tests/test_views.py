@@ -258,6 +258,7 @@ def test_joined_classifiers_are_exported(toys: tuple[list[str], Path, Path], tmp
     for one in found.written:
         assert one.proof.faults == ()
         assert one.proof.largest <= 1e-5
+    assert run("export", "--check", tmp_path / "out", "--photos", photos)[0] == 0
     assert "(1, 80, 24, 3)" in (tmp_path / "out" / "README.md").read_text("utf-8")
     with pytest.raises(ExportError, match="several views"):
         classifier.export(tmp_path / "other", "onnx", photos=photos, with_resize=True, progress=False)
