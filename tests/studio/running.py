@@ -74,3 +74,6 @@ def running(folder: Path, lan: bool = True) -> Iterator[Running]:
     app = guarded(studio, network)
     with TestClient(app, base_url="http://127.0.0.1:8770", client=HERE, headers=HEADERS) as page:
         yield Running(studio, page, heard)
+    for thread in threading.enumerate():
+        if thread.name.startswith("headstart"):
+            thread.join(PATIENCE)
