@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
+from visiting import PROGRAM, StudioProcess, Visitor
 
-from studio.conftest import PROGRAM, StudioProcess, Visitor, sync_api
-
-expect = sync_api.expect
 pytestmark = pytest.mark.slow
 MARKUP = "<img src=x onerror=alert(1)>"  # the name of a class
 
