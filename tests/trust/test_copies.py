@@ -175,6 +175,30 @@ def test_photos_that_are_gone_are_not_compared(samples: dict[str, Path], tmp_pat
     assert [(pair.first, pair.second) for pair in find(names, known, Store(), Silent())] == [(0, 3)]  # from the store
 
 
+def test_a_photo_that_was_gone_is_compared_when_it_is_back(samples: dict[str, Path], tmp_path: Path) -> None:
+    one, two = saved(tile(samples), tmp_path / "0.jpg"), saved(ImageOps.mirror(tile(samples)), tmp_path / "1.jpg")
+    names, known, content = [str(one), str(two)], hashes([str(one), str(two)]), two.read_bytes()
+    two.unlink()
+    assert find(names, known, Store(), Silent()) == ()
+    two.write_bytes(content)
+    assert len(find(names, known, Store(), Silent())) == 1
+
+
+def test_a_damaged_thumbnail_is_made_again(samples: dict[str, Path], tmp_path: Path) -> None:
+    one, two = saved(tile(samples), tmp_path / "0.jpg"), saved(ImageOps.mirror(tile(samples)), tmp_path / "1.jpg")
+    names = [str(one), str(two)]
+    known, before = hashes(names), found(one, two)
+    (verdict,) = Store().copies.glob("*.json")
+    verdict.unlink()
+    values = Store().copies / "thumbnails.values"
+    values.write_bytes(bytes([values.read_bytes()[0] ^ 1]) + values.read_bytes()[1:])
+    assert found(one, two) == before != ()
+    one.unlink()
+    two.unlink()
+    verdict.unlink()
+    assert find(names, known, Store(), Silent()) == before  # from the store, where the new one is
+
+
 def test_what_was_found_is_kept_and_a_damaged_file_is_found_again(
     samples: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,10 +242,8 @@ def test_all_pictures_are_compared_block_by_block(samples: dict[str, Path], monk
     assert found(*names) == whole != ()
 
 
-def test_many_pictures_are_searched_in_a_graph_which_misses_few(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Real pictures are few here, so these are smoothed noise: half have an altered copy, every tenth a mirrored one."""
+def test_many_pictures_are_searched_in_a_graph_which_misses_few() -> None:
+    """Noise instead of photos: every second picture has an altered copy, every tenth a mirrored one."""
     pytest.importorskip("usearch")
     random = np.random.default_rng(7)
     grey = random.integers(0, 256, (1500, 12, 12)).astype(np.float32).repeat(4, axis=1).repeat(4, axis=2)
@@ -340,6 +362,16 @@ def test_compare_keeps_copies_together_for_every_backbone(samples: dict[str, Pat
     assert not result.keep_copies
     kept = compare(root, backbones="builtin:efficientnet-lite0", heads="centroid", keep_copies=True, progress=False)
     assert int(kept.best.answers.once.sum()) == 32
+
+
+def test_compare_makes_thumbnails_while_it_decodes(
+    tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[str] = []
+    monkeypatch.setattr(thumbnails, "_made", lambda path, digest: decoded.append(path))
+    result = compare(tiles / "train", backbones="builtin:efficientnet-lite0", heads="centroid", progress=False)
+    assert not result.keep_copies
+    assert decoded == []
 
 
 def test_photos_in_memory_can_be_trained_on(samples: dict[str, Path]) -> None:

@@ -25,8 +25,8 @@ def balance(vectors: Vectors) -> None:
     """Scale each row so that its absolute numbers add up to `SUM`, in place; a row of zeros stays as it is.
 
     So each part has the same length after the square root that heads take (`heads.power`), and none drowns the others.
-    Measured with two models on food10-64 and clothing10: 0.6 points better than without, and as good as a constant for
-    each part; with two views of one model the log loss is lower (benchmarks/views.py).
+    Measured with two models on clothing10 and food10-64: 1.5 points better than without, and as good as a constant for
+    each part; with two views of one model there is hardly a difference (benchmarks/views.py).
 
     Args:
         vectors: float32 `(n, dim)` of one part; changed.

@@ -81,9 +81,9 @@ def against(trial: Trial, old: Classifier, model: str, progress: Progress) -> Ag
     notes = []
     if data.test is None:
         notes.append(
-            "Photos that were labelled because the old classifier was uncertain of them, as `headstart label` "
-            "proposes, are harder for it than other new photos: on those the difference is smaller. For a fair figure "
-            "measure on photos chosen at random (--test)."
+            "Photos that were labelled because the old classifier was uncertain of them are harder for it than other "
+            "new photos: on those the difference is smaller. For a fair figure measure on photos chosen at random "
+            "(--test)."
         )
     if strange := sorted(set(truth) - set(old.classes)):
         count = counted(sum(label in strange for label in truth), "photo")

@@ -27,6 +27,7 @@ from headstart.photos.archives import unpacked
 from headstart.photos.pictures import Pictures
 from headstart.photos.sources import Source
 from headstart.progress import Choice, Progress, Silent, standard
+from headstart.trust.copies.thumbnails import collecting
 
 if TYPE_CHECKING:
     from headstart.evaluation.learning_curve.curve import LearningCurve
@@ -73,7 +74,7 @@ def compare(
             pictures in memory, see `headstart.photos.pictures.Pictures`.
         labels: class names of a list of photos.
         backbones: handles, or opened backbones in the view that they shall have.
-        heads: one or several of `logistic`, `ridge`, `centroid`, `knn`.
+        heads: one or several of `logistic`, `lda`, `ridge`, `centroid`, `knn`.
         view: of backbones given by handle: `squash`, `crop`, `pad`, or `both` of the first two, joined; `auto`: squash,
             crop and both, side by side.
         join: also compare the joined features of all backbones.
@@ -251,7 +252,8 @@ class _Job:
             self.progress.message(
                 f"{len(source.paths):,} photos with {len(opened)} backbones; the bar counts photos times {times}."
             )
-        outcomes = extract_all(opened, source.paths, self.store, self.progress, timed)
+        with collecting(self.store, wanted=not self.keep_copies) as seen:
+            outcomes = extract_all(opened, source.paths, self.store, self.progress, timed, seen)
         self.extract_seconds += time.perf_counter() - clock
         clock = time.perf_counter()
         entries: list[Entry] = []

@@ -18,7 +18,7 @@ from headstart.features.store import Store
 from headstart.heads import power
 from headstart.heads.head import Head
 from headstart.progress import Progress
-from headstart.trust.copies.thumbnails import Collector
+from headstart.trust.copies.thumbnails import collecting
 
 
 def vectors_of(
@@ -34,12 +34,8 @@ def vectors_of(
         backbone: computes the vectors. paths: n photos. store: keeps them. progress: receives the progress.
         compared: whether copies will be looked for among the photos: then thumbnails are made on the way.
     """
-    collector = Collector(store) if compared else None
-    try:
-        features = features_of(backbone, paths, store, progress, seen=collector)
-    finally:
-        if collector is not None:
-            collector.close()
+    with collecting(store, compared) as seen:
+        features = features_of(backbone, paths, store, progress, seen=seen)
     power.normalise(features.vectors)
     return features
 

@@ -231,7 +231,7 @@ def train(
         labels: class names of a list of photos.
         output: folder to save it in; not saved if not given.
         backbone: a handle: a name or address from the catalogue, or a path. Of a list, the features are joined.
-        head: `logistic`, `ridge`, `centroid` or `knn`.
+        head: `logistic`, `lda`, `ridge`, `centroid` or `knn`.
         view: how photos are fitted to the backbone's input: `squash`, `crop`, `pad`; `both`: squashed and cropped, and
             the features joined, which takes twice the time; `auto`: the best of `squash`, `crop` and `both` by
             cross-validation.

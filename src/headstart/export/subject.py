@@ -54,7 +54,7 @@ class Subject:
     def raw(self) -> Program:
         """All steps in float32; rounding is one step (`Quantize`)."""
         program = translate(self.graph())
-        return shared(program) if self.card.parts and self.quantised is None else program
+        return shared(program) if self.card.parts and not program.quantised else program
 
     @cached_property
     def first(self) -> Program:

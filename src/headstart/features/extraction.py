@@ -183,7 +183,8 @@ class _Run:
 
     def compute(self, todo: list[int]) -> None:
         """Embed these rows, then give copies the vector of their original."""
-        self.progress.planned(len(self.paths), len(todo), self._estimate(todo) if self.read is None else 0.0)
+        wanted = self.read is None and type(self.progress) is not Silent  # an estimate takes time itself
+        self.progress.planned(len(self.paths), len(todo), self._estimate(todo) if wanted else 0.0)
         started = time.perf_counter()
         try:
             with readers() as pool:

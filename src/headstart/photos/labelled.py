@@ -1,6 +1,6 @@
 """A CSV of photos that a person has labelled: `headstart label` writes it, `headstart train --add` reads it.
 
-Its columns are `path` and `label`. A photo without a label was skipped: it is not asked for again, and not used.
+Its columns are `path` and `label`, so `headstart evaluate` and `--test` read it as well.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ def read(path: str | Path) -> dict[str, str]:
     """The label of each photo, in the order of the lines; paths are absolute, relative ones count from its folder.
 
     Raises:
-        DataError: it cannot be read, lacks the columns, or gives a photo two labels.
+        DataError: it cannot be read, lacks the columns or a label, or gives a photo two labels.
     """
     labels: dict[str, str] = {}
     for line, name, label, _ in spreadsheet.photos(Path(path)).rows:
         photo = os.path.abspath(name)
-        if not name or labels.get(photo, label) != label:
-            what = f"has two labels: '{show(labels[photo])}' and '{show(label)}'" if name else "is not named"
-            raise DataError(f"Line {line} of {show(path)}: the photo {show(name)} {what}.\nExpected one line for each.")
+        if not name or not label or labels.get(photo, label) != label:
+            raise DataError(
+                f"Line {line} of {show(path)} is not clear: path '{show(name)}', label '{show(label)}', before "
+                f"'{show(labels.get(photo, ''))}'.\nExpected one line with a path and a label for each photo."
+            )
         labels[photo] = label
     return labels
 
@@ -58,7 +60,7 @@ def added(source: Source, path: str | Path) -> Source:
     Raises:
         DataError: see `read`; or no photo of it has a label.
     """
-    labels = {photo: label for photo, label in read(path).items() if label}
+    labels = read(path)
     if not labels:
         raise DataError(f"{show(path)} has no labelled photos.\nExpected lines with a path and a label.")
     measured = set(map(os.path.abspath, source.test.paths if source.test else ()))

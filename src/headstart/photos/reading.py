@@ -122,10 +122,10 @@ class Album:
 
     Args:
         view: of all its pictures: uint8 `(height, width, 3)`, `height * width * 3` bytes each.
-        seen: receives each photo that is decoded, and its picture; called by several threads at once.
+        seen: receives each photo and its picture; called by several threads at once.
     """
 
-    def __init__(self, view: View, seen: Callable[[FilePhoto, Images], None] | None = None) -> None:
+    def __init__(self, view: View, seen: Callable[[Photo, Images], None] | None = None) -> None:
         self.view = view
         self._seen = seen
         self._photos: dict[str, _Decoded] = {}

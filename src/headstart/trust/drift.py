@@ -8,10 +8,13 @@ upper tail. A binomial test would take the rate for exact and, with many photos,
 
 Other class shares. The predicted classes of the new photos are compared with the predicted classes of the photos that
 the classifier was measured on, not with their true classes: mistakes shift the shares in the same way on both sides.
-Both sides are samples; the statistic is G of the table of two rows (Sokal and Rohlf 1995, box 17.6), and its
-distribution that of 1,999 random tables with the same margins, which is valid for small counts too. The same tables
-give each class a p-value that allows for the number of classes (Westfall and Young 1993, section 2.3: the largest
-deviation of each table). The photos that a classifier was measured on often have as many photos of each class as
+Both sides are samples. The statistic is the largest deviation of a class from what is expected, in standard deviations,
+and its distribution that of 1,999 random tables with the same margins, which is valid for small counts too. The same
+tables give each class a p-value that allows for the number of classes (Westfall and Young 1993, section 2.3), so shares
+have changed exactly if the share of a class has. Against G of the whole table (Sokal and Rohlf 1995, box 17.6), which
+was tried first, a class whose share doubles is found in 40 instead of 24 % of 200 made-up samples (ten classes, 400
+photos on either side), with as many false alarms.
+The photos that a classifier was measured on often have as many photos of each class as
 somebody collected, so a difference need not mean that the world has changed since then.
 
 Photos count as independent. Of photos of the same thing in a row each counts, and the p-values are too small.
@@ -99,15 +102,18 @@ class ClassShares:
     Attributes:
         n: new photos. reference_n: photos compared with.
         reference: what is known of these: their predicted classes or, in some saved classifiers, only their true ones.
-        p: probability that the shares differ so much by chance, 0..1.
         classes: the one with the clearest change first.
     """
 
     n: int
     reference_n: int
     reference: Reference
-    p: float
     classes: tuple[ClassShare, ...]
+
+    @property
+    def p(self) -> float:
+        """Probability that the share of any class differs so much by chance, 0..1."""
+        return self.classes[0].p
 
     @property
     def is_significant(self) -> bool:
@@ -186,27 +192,14 @@ def class_shares(
     n, m = int(counts.sum()), int(compared.sum())
     both = counts + compared
     tables = np.random.default_rng(_SEED).multivariate_hypergeometric(both, n, _TABLES, method="marginals")
-    statistic, deviations = _statistic(tables, both), _deviations(tables, both, n)
-    own, moved = _statistic(counts[None], both)[0], _deviations(counts[None], both, n)[0]
-    largest = deviations.max(axis=1)
-    # Rounding must not make a table that is equal to ours smaller.
-    p = _p((statistic >= own - 1e-9).sum())
-    single = [_p((largest >= one - 1e-9).sum()) for one in moved.tolist()]
-    order = np.argsort(-moved, kind="stable").tolist()
-    shares = tuple(ClassShare(classes[i], counts[i] / n, compared[i] / m, single[i]) for i in order)
-    return ClassShares(n, m, reference, p, shares)
-
-
-def _p(as_extreme: int) -> float:
-    """With our own table counted, the p-value is valid with any number of tables (Phipson and Smyth 2010)."""
-    return (int(as_extreme) + 1) / (_TABLES + 1)
-
-
-def _statistic(tables: npt.NDArray[np.int64], both: npt.NDArray[np.int64]) -> Numbers:
-    """G of tables `(t, k)` of the first row, with `both` as the sum of both rows: the part that is not constant."""
-    parts = np.stack([tables, both - tables])
-    total: Numbers = 2 * (parts * np.log(np.maximum(parts, 1))).sum(axis=(0, 2))
-    return total
+    largest = _deviations(tables, both, n).max(axis=1)
+    own = _deviations(counts[None], both, n)[0]
+    # Rounding must not make a table that is equal to ours smaller. With ours counted, the p-values are valid with any
+    # number of tables (Phipson and Smyth 2010).
+    p = [(int((largest >= one - 1e-9).sum()) + 1) / (_TABLES + 1) for one in own.tolist()]
+    order = np.argsort(-own, kind="stable").tolist()
+    shares = tuple(ClassShare(classes[i], float(counts[i] / n), float(compared[i] / m), p[i]) for i in order)
+    return ClassShares(n, m, reference, shares)
 
 
 def _deviations(tables: npt.NDArray[np.int64], both: npt.NDArray[np.int64], n: int) -> Numbers:

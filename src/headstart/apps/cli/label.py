@@ -118,7 +118,7 @@ class Answers:
     """What a person has said, kept in a CSV at once.
 
     Args:
-        path: of the CSV; read if it is there.
+        path: of the CSV; read if it is there. Photos that are skipped go into another one beside it.
         known: classes of the classifier.
 
     Attributes:
@@ -129,8 +129,9 @@ class Answers:
     def __init__(self, path: Path, known: Sequence[str]) -> None:
         from headstart.photos import labelled
 
-        self.path = path
-        self.labels = labelled.read(path) if path.exists() and path.stat().st_size else {}
+        self.path, self.skipped = path, path.with_name(f"{path.name}.skipped")
+        before = [labelled.read(one) if one.exists() else {} for one in (self.skipped, path)]
+        self.labels = {**dict.fromkeys(before[0], ""), **before[1]}
         self.classes = [*known, *sorted({one for one in self.labels.values() if one} - {*known})]
 
     def keep(self, photo: str, answer: str) -> None:
@@ -152,8 +153,11 @@ class Answers:
     def _write(self) -> None:
         from headstart.photos import labelled
 
+        skipped = {photo: "skipped" for photo, answer in self.labels.items() if not answer}
         with options.writing(self.path):
-            labelled.write(self.path, self.labels)
+            labelled.write(self.path, {photo: answer for photo, answer in self.labels.items() if answer})
+            if skipped or self.skipped.exists():
+                labelled.write(self.skipped, skipped)
 
     def meant(self, text: str) -> tuple[str, ...]:
         """The classes that an answer can mean: its name, its number, or the names that begin with it."""
@@ -174,7 +178,7 @@ class Answers:
     def listed(self, names: Iterable[str]) -> str:
         """Names with their numbers."""
         places = {name: number for number, name in enumerate(self.classes, 1)}
-        return "  ".join(f"{places[name]} {show(name)}" if self.numbered else show(name) for name in names)
+        return ", ".join(f"{places[name]} {show(name)}" if self.numbered else show(name) for name in names)
 
     def set_all(self, given: Sequence[str], photos: set[str], new_classes: bool) -> int:
         """Keep answers of `--set`, all or none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -106,26 +107,29 @@ def serve(
     )
     limits = Limits(max_bytes, max_pixels, max_photos, max_waiting, timeout)
     called = name or os.path.basename(os.path.abspath(model))
+    if "/" in called:
+        raise click.UsageError(f"--name: '{called}' has a slash, which ends a name in an address. Choose another one.")
     settings = running.Settings(model, called, backbone, rules, limits, log_format, watch)  # type: ignore[arg-type]
-    taken = running.bind(host, port)
-    with Bar() as bar:
-        classifier = options.open_model(model, backbone, fetch, bar)
-    address = _address(host, taken.getsockname()[1])
+    with running.bind(host, port) as taken:
+        with Bar() as bar:
+            classifier = options.open_model(model, backbone, fetch, bar)
+        address = _address(host, taken.getsockname()[1])
 
-    def started() -> None:
-        if not local and not token:
-            say("Caution: everyone who reaches this machine may ask. Set HEADSTART_TOKEN to ask for a token.")
-        say(f"{called}: {len(classifier.classes)} classes, {classifier.card.handle}. Addresses: {address}/docs")
-        header = ' -H "Authorization: Bearer $HEADSTART_TOKEN"' if token else ""
-        put(f"curl -F image=@photo.jpg{header} {address}/predict")
+        def started() -> None:
+            if not local and not token:
+                say("Caution: everyone who reaches this machine may ask. Set HEADSTART_TOKEN to ask for a token.")
+            say(f"{called}: {len(classifier.classes)} classes, {classifier.card.handle}. Addresses: {address}/docs")
+            header = ' -H "Authorization: Bearer $HEADSTART_TOKEN"' if token else ""
+            put(f"curl -F image=@photo.jpg{header} {address}/predict")
+            sys.stdout.flush()
 
-    if workers == 1:
-        running.serve(settings, classifier, taken, started, say)
-    else:
-        from headstart.apps.serve.workers import Workers
+        if workers == 1:
+            running.serve(settings, classifier, taken, started, say)
+        else:
+            from headstart.apps.serve.workers import Workers
 
-        started()
-        Workers(settings, taken, workers, say).run()
+            started()
+            Workers(settings, taken, workers, say).run()
 
 
 def _address(host: str, port: int) -> str:

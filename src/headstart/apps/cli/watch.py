@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from headstart.apps.cli import options
-from headstart.apps.cli.console import Bar, print_json, say_skipped
+from headstart.apps.cli.console import Bar, print_json, say, say_skipped
 from headstart.apps.cli.grouping import PATH, Command, argument, option
 from headstart.apps.cli.inbox import say_log, show_summary, summary
 from headstart.apps.cli.predicted import show_predictions
+from headstart.safety.printable import show
 
 if TYPE_CHECKING:
     from headstart.features.extraction import Skipped
@@ -55,6 +57,8 @@ def watch(
         inbox = Inbox(options.open_model(model, backbone, fetch, bar), log, model=model)
     watcher = Watcher(inbox, folder)
     say_log(inbox)
+    if not once:
+        say(f"Watching {show(folder)}; Ctrl-C ends it.")
     used, interrupted = 0, None
     skipped: list[Skipped] = []
     summary_at = max(_FIRST, 2 * len(inbox.photos))
@@ -66,6 +70,7 @@ def watch(
             say_skipped(found.skipped)
             if not as_json:
                 show_predictions(found)
+                sys.stdout.flush()  # a program that reads along waits for it
             if len(inbox.photos) >= summary_at and not as_json:
                 summary_at = 2 * len(inbox.photos)
                 show_summary(inbox)

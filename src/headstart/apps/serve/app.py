@@ -152,8 +152,8 @@ def build(service: Service, rules: Rules, log: LogFormat = "json") -> App:
     async def openapi_json(_: Request) -> Response:
         return JSONResponse(document())
 
-    async def docs(_: Request) -> Response:
-        page = openapi.page(document())
+    async def docs(request: Request) -> Response:
+        page = openapi.page(document(), request.headers.get("host", ""))
         return Response(page.html, media_type="text/html", headers={"content-security-policy": page.policy})
 
     async def start(_: Request) -> Response:

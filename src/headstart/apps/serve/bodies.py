@@ -106,6 +106,7 @@ def _form(boundary: bytes, body: bytes, most: int) -> Sent:
     """The files of a form, all in memory."""
     parts: list[tuple[dict[bytes, bytes], list[bytes]]] = []
     name, value = bytearray(), bytearray()
+    ended: list[bool] = []
 
     def begin() -> None:
         if len(parts) > most + _MOST_FIELDS:
@@ -126,12 +127,14 @@ def _form(boundary: bytes, body: bytes, most: int) -> Sent:
                 "on_header_field": lambda data, start, end: name.extend(data[start:end]),
                 "on_header_value": lambda data, start, end: value.extend(data[start:end]),
                 "on_header_end": end_header,
+                "on_end": lambda: ended.append(True),
             },
         )
         parser.write(body)
-        parser.finalize()
     except FormParserError as error:
-        raise wrong("The form cannot be read: it is cut off, or its boundary is missing.") from error
+        raise wrong("The form cannot be read: its boundary is missing or wrong.") from error
+    if not ended:
+        raise wrong("The form is cut off: its last boundary is missing.")
     photos: list[Photo] = []
     top = None
     for headers, data in parts:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import selectors
 from typing import TYPE_CHECKING
 
 import h11
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 #: Seconds for the head of a request, bytes of it, connections at once, and seconds that an idle one is kept.
 HEAD_SECONDS, HEAD_BYTES, CONNECTIONS, IDLE_SECONDS = 10.0, 2**14, 1000, 75
+
+#: Seconds between looks at a connection on which something is coming, at the end.
+_AGAIN = 0.05
 
 
 class Connection(H11Protocol):
@@ -52,6 +56,16 @@ class Connection(H11Protocol):
         self._stop_clock()
         super().on_response_complete()
 
+    def shutdown(self) -> None:
+        """Close the connection when nothing is to be answered on it any more, a request on its way included."""
+        if not self.transport.is_closing():
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.transport.get_extra_info("socket"), selectors.EVENT_READ)
+                if selector.select(0):
+                    self.loop.call_later(_AGAIN, self.shutdown)
+                    return
+        super().shutdown()
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP."""
         self._answer(400, "This is not a request of HTTP/1.1 that can be understood.")
@@ -84,6 +98,7 @@ def configured(app: object) -> Config:
         ws="none",
         lifespan="on",
         log_config=None,
+        log_level="error",
         access_log=False,
         server_header=False,
         proxy_headers=False,

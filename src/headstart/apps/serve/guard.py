@@ -141,8 +141,7 @@ class Guard:
         given = [value for name, value in headers if name == b"host"]
         name = _host_name(given[0]) if len(given) == 1 else None
         if name is None or (self._rules.hosts is not None and name not in self._rules.hosts):
-            expected = "a Host header with the name of this server" if name is None else "a name of this server"
-            raise RefusedError(421, f"The request is not addressed to this server. Expected {expected}.")
+            raise RefusedError(421, "The request is addressed to another server. Expected a name that this one knows.")
 
     def _check_origin(self, method: str, headers: Headers) -> bool:
         """Whether another site's page asks, and may."""

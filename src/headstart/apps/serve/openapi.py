@@ -49,20 +49,31 @@ def document(name: str, model: str, predictor: Predictor, with_token: bool) -> d
         "additionalProperties": False,
     }
     labels = {"type": "array", "items": label}
-    shown = [{"label": one, "score": score, "unknown": False} for one, score in zip(classes, (0.9, 0.1), strict=False)]
+    scores = [0.9, 0.1] + [0.0] * (len(classes) - 2)
+    shown = [{"label": one, "score": score, "unknown": False} for one, score in zip(classes[:2], scores, strict=False)]
     vector = {"type": "array", "items": {"type": "number"}}
     query = [
-        _query("top", {"type": "integer", "minimum": 1, "maximum": 999_999_999}, "How many classes to answer; else 5."),
-        _query("unknown", {"type": "string", "enum": ["true", "false"]}, "false leaves out `unknown`."),
+        _query(
+            "top",
+            {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+            "How many classes to answer: 5 if not given.",
+        ),
+        _query(
+            "unknown",
+            {"type": "string", "enum": ["true", "false"]},
+            "false leaves out whether the photo is unlike the training photos.",
+        ),
     ]
     photos = (
         f"One photo or up to {limits.photos}, each at most {limits.photo_bytes:,} bytes and {limits.pixels:,} pixels. "
-        "One photo is answered by a list of classes, several or a list by a list of such lists."
+        "One photo has one answer; several photos, or a list in JSON, have a list of answers."
     )
     paths: dict[str, Any] = {
         "/predict": {"post": _post("Predict photos", photos, _photo_body(), _one_or_many(labels), shown, query)},
         "/embed": {
-            "post": _post("Feature vectors of photos", photos, _photo_body(), _one_or_many(vector), [0.12, 0.0])
+            "post": _post(
+                "Feature vectors of photos", photos, _photo_body(with_top=False), _one_or_many(vector), [0.12, 0.0]
+            )
         },
         f"{model}/infer": {
             "post": _post(
@@ -71,7 +82,15 @@ def document(name: str, model: str, predictor: Predictor, with_token: bool) -> d
                 "may follow the JSON (Inference-Header-Content-Length).",
                 _infer_body(),
                 {"type": "object", "required": ["model_name", "outputs"]},
-                {"model_name": name, "model_version": "1", "outputs": []},
+                {
+                    "model_name": name,
+                    "model_version": "1",
+                    "outputs": [
+                        {"name": "probabilities", "datatype": "FP64", "shape": [1, len(classes)], "data": scores},
+                        {"name": "label", "datatype": "BYTES", "shape": [1], "data": classes[:1]},
+                        {"name": "unknown", "datatype": "BOOL", "shape": [1], "data": [False]},
+                    ],
+                },
             )
         },
         model: {"get": _get("Class names, card, and what was measured")},
@@ -129,7 +148,7 @@ def _post(
     }
 
 
-def _photo_body() -> dict[str, Any]:
+def _photo_body(with_top: bool = True) -> dict[str, Any]:
     file = {"type": "string", "contentMediaType": "application/octet-stream"}
     one_or_many = {"anyOf": [_BASE64, {"type": "array", "items": _BASE64, "minItems": 1}]}
     parameters = {"type": "object", "properties": {"top_k": {"type": "integer", "minimum": 1, "maximum": 999_999_999}}}
@@ -149,7 +168,7 @@ def _photo_body() -> dict[str, Any]:
                 "properties": {"inputs": one_or_many, "parameters": parameters},
                 "required": ["inputs"],
             },
-            "example": {"inputs": EXAMPLE, "parameters": {"top_k": 3}},
+            "example": {"inputs": EXAMPLE, **({"parameters": {"top_k": 3}} if with_top else {})},
         },
     }
 
@@ -209,7 +228,7 @@ _TEMPLATE = """<!doctype html>
 For programs: <a href="openapi.json">openapi.json</a>.</p>
 {% if doc.security %}<p>Send the token with each request: <code>Authorization: Bearer TOKEN</code>.</p>{% endif %}
 <pre>curl -F image=@photo.jpg {% if doc.security %}-H "Authorization: Bearer $HEADSTART_TOKEN" {% endif %}\
-http://ADDRESS/predict</pre>
+http://{{ address }}/predict</pre>
 {% for path, methods in doc.paths.items() %}{% for method, one in methods.items() %}
 <section>
 <h2><span class="method">{{ method.upper() }}</span> <code>{{ path }}</code></h2>
@@ -230,13 +249,13 @@ http://ADDRESS/predict</pre>
 """
 
 
-def page(made: dict[str, Any]) -> Page:
-    """The page of an OpenAPI document."""
+def page(made: dict[str, Any], address: str) -> Page:
+    """The page of an OpenAPI document, for a server at an address such as `127.0.0.1:8080`."""
     from jinja2 import Environment
     from markupsafe import Markup
 
     template = Environment(autoescape=True).from_string(_TEMPLATE)
-    html = template.render(doc=made, style=Markup(_STYLE), pretty=_pretty)
+    html = template.render(doc=made, address=address, style=Markup(_STYLE), pretty=_pretty)
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'; base-uri 'none'"
     return Page(html, f"{policy}; form-action 'none'")

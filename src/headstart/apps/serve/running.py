@@ -19,7 +19,7 @@ import uvicorn
 from headstart.apps.serve.answering import Predictor
 from headstart.apps.serve.app import Service, build
 from headstart.apps.serve.batching import Limits
-from headstart.apps.serve.connections import configured
+from headstart.apps.serve.connections import Connection, configured
 from headstart.apps.serve.guard import App, Rules
 from headstart.apps.serve.measures import LogFormat, Metrics
 from headstart.classifier.classifier import Classifier
@@ -111,7 +111,11 @@ class Server(uvicorn.Server):
             server.close()
         for one in sockets or ():
             one.close()
-        self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]
+        last = [*self.server_state.default_headers, (b"connection", b"close")]
+        self.server_state.default_headers = last
+        for connection in self.server_state.connections:
+            if isinstance(connection, Connection) and connection.cycle is not None:
+                connection.cycle.default_headers = last
         await asyncio.sleep(_GRACE)
         await super().shutdown(sockets)
 

@@ -18,9 +18,10 @@ _HEADERS = [
         b"default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; object-src 'none'; "
         b"base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
     ),
-    (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(self), geolocation=(), microphone=()"),
 ]
+#: Only on this machine: browsers ignore it, and complain, where the connection is neither encrypted nor local.
+_HEADERS_HERE = [*_HEADERS, (b"cross-origin-opener-policy", b"same-origin")]
 
 
 class Doors:
@@ -39,15 +40,19 @@ class Doors:
         Raises:
             RefusedError: the request must not come in.
         """
-        if scope["type"] == "http":
-            if not _is_here(scope) and not scope["path"].startswith(_FOR_PHONES):
-                raise RefusedError(403, "This page is only for the computer that it runs on. Scan its QR code.")
-            if scope["method"] == "POST" and not any(name == HEADER for name, _ in scope["headers"]):
-                raise RefusedError(403, "The header X-Headstart: 1 is missing. Expected it with every POST.")
+        if scope["type"] != "http":  # the start and the end of the server
+            await self._app(scope, receive, send)
+            return
+        here = _is_here(scope)
+        if not here and not scope["path"].startswith(_FOR_PHONES):
+            raise RefusedError(403, "This page is only for the computer that it runs on. Scan its QR code.")
+        if scope["method"] == "POST" and not any(name == HEADER for name, _ in scope["headers"]):
+            raise RefusedError(403, "The header X-Headstart: 1 is missing. Expected it with every POST.")
+        headers = _HEADERS_HERE if here else _HEADERS
 
         async def write(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", []), *_HEADERS]}
+                message = {**message, "headers": [*message.get("headers", []), *headers]}
             await send(message)
 
         await self._app(scope, receive, write)

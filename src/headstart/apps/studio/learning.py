@@ -114,6 +114,8 @@ class Trainer(threading.Thread):
         photos = [photo for photo in shown if photo.vector is not None]
         started = time.perf_counter()
         clean, used = self._clean(photos)
+        if self.reader.backbone is not backbone:  # the vectors may be another's
+            return
         if len(clean.classes) < 2:
             if not any(photo.is_waiting for photo in shown):
                 self._show(NOTHING, None)

@@ -102,7 +102,7 @@ class Reader(threading.Thread):
         with self.project.lock:
             backbone, shown = self._backbone, self.project.shown()
             waiting = [photo for photo in shown if photo.is_waiting]
-            some = waiting[:_AT_ONCE]
+            some = waiting[-_AT_ONCE:]  # the newest first: whoever adds a photo waits for that one
             paths = [photo.path for photo in some]
         if not some or backbone is None:
             return False

@@ -99,6 +99,14 @@ def watch(
 
     Raises:
         DataError: the folder does not exist; the log cannot be read or written, or is another file.
+
+    Examples:
+        >>> import headstart
+        >>> trees = headstart.train("photos").classifier
+        >>> for found in headstart.watch(trees, "photos", "inbox.jsonl", every=0.1):
+        ...     break
+        >>> found.labels[0]
+        'cherry'
     """
     watcher = Watcher(Inbox(classifier, log), folder)
     while True:

@@ -80,7 +80,8 @@ def cautions(comparison: Comparison) -> str:
     words += ["--keep-copies"] if comparison.keep_copies else []
     words += ["--fixes", comparison.fixes] if comparison.fixes else []
     words += ["--seed", str(comparison.seed)] if comparison.seed else []
-    words += ["--view", best.card.viewing] if best.card.viewing != "squash" else []
+    view = best.card.viewing if comparison.view == "auto" else comparison.view
+    words += ["--view", view] if view != "squash" else []
     words += ["--layers", best.card.layers] if best.card.layers != "last" else []
     given = [card.feed.name for card in models if card.range_from == "given"]
     words += ["--input-range", given[0]] if given else []

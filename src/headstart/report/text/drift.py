@@ -38,7 +38,7 @@ def _shares(found: ClassShares) -> str:
         compared = f"the true classes of the {found.reference_n:,} photos measured at the training"
     if not found.is_significant:
         return f"Predicted classes: no change from {compared} beyond chance (p = {found.p:.2g})."
-    changed = [one for one in found.classes if one.p < LEVEL] or found.classes[:1]
+    changed = [one for one in found.classes if one.p < LEVEL]
     named = "; ".join(f"{show(one.name)} {percent(one.share)}, was {percent(one.expected)}" for one in changed[:_SHOWN])
     more = f"; and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
     return f"Predicted classes: changed from {compared} (p = {found.p:.2g}). {named}{more}."

@@ -30,7 +30,7 @@ _NEAREST = 8
 _SCALE = np.float32(127)
 _ROWS, _COLUMNS = 192, 1024
 #: From so many pictures on a graph of neighbours is faster than comparing all (benchmarks/copies.py).
-_MANY = 30_000
+_MANY = 50_000
 #: Links of a picture in the graph; pictures looked at to add one, and to find the neighbours of one.
 _LINKS, _ADDING, _SEARCHING = 16, 64, 32
 

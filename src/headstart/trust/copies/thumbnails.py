@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -29,7 +29,9 @@ _COLOUR = 4
 _PIXELS = SIDE**2 + 2 * (SIDE // _COLOUR) ** 2
 #: Bytes of a thumbnail: its pixels, then when and by which camera it was taken.
 WIDTH = _PIXELS + FACTS
-_VIEW = View(SIDE, SIDE)
+#: Photos are decoded larger, as they are for a backbone: JPEG decoding at a reduced size and then a little less makes
+#: other thumbnails (benchmarks/RESULTS.md).
+_VIEW = View(128, 128)
 _CHUNK = 256
 #: From so many photos on it takes more than a few seconds.
 _MANY = 2000
@@ -74,6 +76,19 @@ def unpacked(packed: Bytes) -> Thumbnails:
     )
 
 
+@contextmanager
+def collecting(store: Store, wanted: bool) -> Iterator[Collector | None]:
+    """A `Collector`, if wanted, whose thumbnails are in the store at the end."""
+    if not wanted:
+        yield None
+        return
+    collector = Collector(store)
+    try:
+        yield collector
+    finally:
+        collector.close()
+
+
 class Collector:
     """Makes thumbnails of photos while these are decoded for a backbone, which spares decoding them again.
 
@@ -88,9 +103,8 @@ class Collector:
 
     def __call__(self, photo: Photo, picture: Images) -> None:
         """Take a whole photo's picture, uint8 `(height, width, 3)`. Runs in the threads that read."""
-        if isinstance(photo, FilePhoto):
-            small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
-            made = np.concatenate([packed(np.asarray(small)), facts(photo.data)])
+        if isinstance(photo, FilePhoto) and self._table.find([photo.digest])[0] < 0:
+            made = _thumbnail(picture, photo.data)
             with self._lock:
                 self._made[photo.digest] = made
                 if len(self._made) >= _CHUNK:
@@ -111,7 +125,10 @@ class Collector:
 
 
 class Gallery:
-    """The thumbnails of photos: from the store, or else made now and kept there.
+    """The thumbnails of photos: from the store, or else made now and kept there; damaged ones are made again.
+
+    Attributes:
+        complete: whether all thumbnails that were asked for exist.
 
     Args:
         paths: n photos. hashes: `V32` `(n,)`, SHA-256 of each photo's bytes, no two alike.
@@ -120,6 +137,8 @@ class Gallery:
     """
 
     def __init__(self, paths: Sequence[str], hashes: Hashes, store: Store, progress: Progress) -> None:
+        self.complete = True
+        self._paths = paths
         self._hashes = hashes
         self._table = Records(store.copies, "thumbnails", WIDTH)
         self._held: dict[bytes, Bytes] = {}
@@ -146,9 +165,21 @@ class Gallery:
         out = np.zeros((len(keys), WIDTH), np.uint8)
         good = self._table.read(keys, out)
         for i in np.flatnonzero(~good).tolist():
+            if keys[i] not in self._held and self._table.find([keys[i]])[0] >= 0:  # damaged
+                again = _made(self._paths[rows[i]], keys[i])
+                if again is not None:
+                    self._held[keys[i]] = again
+                    self._keep({keys[i]: again})
             if keys[i] in self._held:
                 out[i], good[i] = self._held[keys[i]], True
+        self.complete &= bool(good.all())
         return out, good
+
+
+def _thumbnail(picture: Images, data: images.Data) -> Bytes:
+    """The thumbnail of a whole photo, `(WIDTH,)`, from its picture and the bytes of its file."""
+    small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return np.concatenate([packed(np.asarray(small)), facts(data)])
 
 
 def _made(path: str, digest: bytes) -> Bytes | None:
@@ -157,6 +188,6 @@ def _made(path: str, digest: bytes) -> Bytes | None:
         data = images.read(path)
         if images.content_hash(data) != digest:
             return None
-        return np.concatenate([packed(images.decode(data, _VIEW)), facts(data)])
+        return _thumbnail(images.decode(data, _VIEW), data)
     except PhotoError:
         return None
