@@ -15,7 +15,8 @@ from headstart.backbones.joined import BOTH, joined, viewed
 from headstart.classifier import comparison
 from headstart.classifier.comparison import Comparison, ComparisonSeconds, Entry, Failure, QuickRanking
 from headstart.classifier.measuring import vectors_of
-from headstart.classifier.training import Training, TrainingSeconds, Work, name_of
+from headstart.classifier.trained import Training, TrainingSeconds, Work
+from headstart.classifier.training import name_of
 from headstart.classifier.trial import Data, Selection, check_settings, curve_of, learn, prepare, read_source
 from headstart.classifier.viewing import ViewChoice
 from headstart.errors import BackboneError, DataError

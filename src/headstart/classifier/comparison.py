@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from headstart.backbones import catalogue
 from headstart.backbones.base import Backbone
 from headstart.backbones.card import Card
-from headstart.classifier.training import Seconds, Work
+from headstart.classifier.trained import Seconds, Work
 from headstart.classifier.trial import Trial
 from headstart.evaluation import ranking
 from headstart.evaluation.intervals import Protocol

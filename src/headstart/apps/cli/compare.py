@@ -17,7 +17,7 @@ from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
     from headstart.classifier.comparison import Comparison
-    from headstart.classifier.training import Training
+    from headstart.classifier.trained import Training
 
 
 @click.command(

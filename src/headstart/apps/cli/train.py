@@ -14,7 +14,7 @@ from headstart.apps.cli.console import Bar, command_line, print_json, put, say, 
 from headstart.apps.cli.grouping import PATH, Command, option
 
 if TYPE_CHECKING:
-    from headstart.classifier.training import Training
+    from headstart.classifier.trained import Training
 
 
 @click.command(

@@ -15,7 +15,7 @@ from typing import Any
 
 from headstart.apps.studio.jobs import Job
 from headstart.apps.studio.learning import Learnt, curve_for
-from headstart.classifier.training import Training, TrainingSeconds, Work
+from headstart.classifier.trained import Training, TrainingSeconds, Work
 from headstart.errors import DataError
 from headstart.export.known import FORMATS
 from headstart.report import html

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from headstart.backbones.card import Card
 from headstart.classifier.comparison import Comparison, Entry, label
-from headstart.classifier.training import Training
+from headstart.classifier.trained import Training
 from headstart.evaluation.metrics import Evaluation
 from headstart.evaluation.results import PhotoCounts
 from headstart.heads.head import HeadChoice

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from headstart.classifier.comparison import parameters_of
-from headstart.classifier.training import Training
+from headstart.classifier.trained import Training
 from headstart.heads.head import HeadChoice
 from headstart.safety.printable import counted
 
