@@ -138,8 +138,18 @@ def test_a_photo_that_one_part_has_lost_is_counted_once(tmp_path: Path) -> None:
 def test_thumbnails_are_made_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     monkeypatch.setattr("headstart.trust.copies.thumbnails._made", lambda *_: made.append(1))
-    training_of(FakeBackbone(), coloured(tmp_path / "photos"), view="both", progress=False)
+    photos = coloured(tmp_path / "photos")
+    training_of(FakeBackbone(size=128), photos, view="both", progress=False)
     assert not made
+
+
+def test_thumbnails_are_not_made_of_the_pictures_of_a_small_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    monkeypatch.setattr("headstart.trust.copies.thumbnails._made", lambda *_: made.append(1))
+    training_of(FakeBackbone(size=64), coloured(tmp_path / "photos"), progress=False)
+    assert len(made) == 12
 
 
 # --- the choice ---

@@ -85,6 +85,7 @@ def predict(
             from headstart.classifier.inbox.inbox import Inbox
 
             inbox = Inbox(classifier, log, model=model)
+            inbox.log.check_writable()
             say_log(inbox)
         # Unknown photos are shown with the nearest training photo in any case.
         named = nearest or int(not as_json and classifier.known is not None)
