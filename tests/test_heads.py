@@ -315,7 +315,7 @@ def test_no_strength_is_overlooked(kind: str) -> None:
 
 
 def test_a_fold_is_measured_with_the_strength_that_is_saved_unless_the_others_prefer_another_one() -> None:
-    """Losses of two strengths: equal on all photos; on the others of fold 0 the weaker one is better, by little or much."""
+    """Two strengths, equal on all photos; outside fold 0 the weaker one is better, by little or by much."""
     labels, folds = np.arange(40) % 2, np.arange(40) // 2 % 2
 
     def scores(apart: npt.NDArray[np.floating]) -> Floats:
