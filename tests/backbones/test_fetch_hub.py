@@ -221,7 +221,7 @@ def test_a_file_that_changed_meanwhile_starts_again(hub: HubServer) -> None:
     assert files_of(fetch(hub.url + "/long/1").folder) == MODEL
 
 
-@pytest.mark.parametrize("wait", ["7", (datetime.now(UTC) + timedelta(seconds=8)).isoformat()])
+@pytest.mark.parametrize("wait", ["7", (datetime.now(UTC) + timedelta(seconds=8)).isoformat()], ids=["seconds", "date"])
 def test_the_server_says_how_long_to_wait(
     wait: str, hub: HubServer, progress: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
