@@ -234,7 +234,7 @@ def _load_parts(card: Card, folder: Path | None, elsewhere: str, progress: Progr
         found = opened[part.handle].with_fit(part.view.fit)
         if replace(part, precision=found.card.precision).key != found.card.key:
             raise BackboneError(
-                f"{part.handle} gives other vectors in the view '{part.view.fit}' than when this classifier was trained."
+                f"{part.handle} gives other vectors in the view '{part.view.fit}' than at the training."
                 "\nExpected the same. Train the classifier again."
             )
         parts.append(found)
