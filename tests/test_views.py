@@ -280,6 +280,7 @@ def test_joined_classifiers_are_exported(toys: tuple[list[str], Path, Path], tmp
     for one in found.written:
         assert one.proof.faults == ()
         assert one.proof.largest <= 1e-5
+    assert run("export", "--check", tmp_path / "out", "--photos", photos)[0] == 0
     assert "(1, 80, 24, 3)" in (tmp_path / "out" / "README.md").read_text("utf-8")
     with pytest.raises(ExportError, match="several views"):
         classifier.export(tmp_path / "other", "onnx", photos=photos, with_resize=True, progress=False)
@@ -334,7 +335,7 @@ def test_compare_auto_has_an_entry_for_each_view(tmp_path: Path) -> None:
     name, photos = saved_toy(tmp_path / "toy.xml", 16, 5), coloured(tmp_path / "photos")
     options = backbones.Options("0..1")
     found = compare(photos, backbones=name, view="auto", options=options, progress=False)
-    assert {entry.name for entry in found.entries} == {"toy, squash", "toy, crop", "toy (squash + crop)"}
+    assert {entry.name for entry in found.entries} == {"toy (squash)", "toy (crop)", "toy (squash + crop)"}
 
 
 def test_the_command_line_joins(toys: tuple[list[str], Path, Path], tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ class Running:
 @contextmanager
 def running(folder: Path, lan: bool = True) -> Iterator[Running]:
     """A studio on a folder, as long as it is needed."""
+    before = {*threading.enumerate()}
     network = "192.168.1.7" if lan else ""
     studio = Studio(folder, [DEFAULT], f"http://{network}:8770" if lan else "")
     heard = threading.Condition()
@@ -74,3 +75,6 @@ def running(folder: Path, lan: bool = True) -> Iterator[Running]:
     app = guarded(studio, network)
     with TestClient(app, base_url="http://127.0.0.1:8770", client=HERE, headers=HEADERS) as page:
         yield Running(studio, page, heard)
+    for thread in {*threading.enumerate()} - before:
+        if thread.name.startswith("headstart"):
+            thread.join(PATIENCE)

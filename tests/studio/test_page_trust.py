@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+from visiting import StudioProcess, Visitor
 
 from headstart.apps.studio.phones import address_in_network
 from headstart.errors import DataError
-from studio.conftest import StudioProcess, Visitor, sync_api
 
-expect = sync_api.expect
 pytestmark = pytest.mark.slow
 CODE = "<script>document.title='broken'</script>"
 #: A row at each of 60 frames.
@@ -64,6 +64,27 @@ def test_two_tabs_agree(visitor: Visitor) -> None:
     expect(other.get_by_role("region", name="Class third")).to_be_visible()
     other.keyboard.press("Control+z")
     expect(visitor.region("third")).to_have_count(0)
+
+
+def test_a_window_stays_while_the_page_changes_behind_it(visitor: Visitor, server: StudioProcess) -> None:
+    page = visitor.page
+    photo = visitor.region("temple").get_by_role("option").first
+    for open_it in (
+        photo.dblclick,
+        visitor.button("temple Edit class").click,
+        visitor.button("Webcam to temple").click,
+    ):
+        open_it()
+        close = page.get_by_role("dialog").get_by_role("button", name="Close")
+        close.focus()
+        server.do("add_class", name="third")
+        expect(page.locator("section.class[aria-label='Class third']")).to_be_attached()
+        server.do("undo")
+        expect(page.locator("section.class[aria-label='Class third']")).to_have_count(0)
+        expect(close).to_be_focused()
+        assert page.locator("dialog").evaluate("(box) => box.matches(':modal')")
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_names_that_are_code_are_text(visitor: Visitor, server: StudioProcess) -> None:

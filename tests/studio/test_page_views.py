@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
+from visiting import PROGRAM, StudioProcess, Visitor
 
-from studio.conftest import PROGRAM, StudioProcess, Visitor, sync_api
-
-expect = sync_api.expect
 pytestmark = pytest.mark.slow
 MARKUP = "<img src=x onerror=alert(1)>"  # the name of a class
 
@@ -171,6 +170,7 @@ def test_files_that_could_not_be_used_are_listed_with_reasons(visitor: Visitor) 
 
 def test_a_photo_that_is_tried_can_teach(visitor: Visitor, server: StudioProcess, tiles: Path, tmp_path: Path) -> None:
     visitor.go("Try")
+    before = len(server.state()["photos"])
     with Image.open(tiles / "train" / "temple" / "03.png") as tile:
         tile.save(tmp_path / "new.jpg")
     visitor.choose_files(visitor.button("Choose a photo"), tmp_path / "new.jpg")
@@ -180,7 +180,10 @@ def test_a_photo_that_is_tried_can_teach(visitor: Visitor, server: StudioProcess
     visitor.page.get_by_label("What is it really?").select_option("temple")
     visitor.click(visitor.button("Add to class"))
     expect(visitor.page.get_by_text("Photo added to temple.")).to_be_visible()
-    visitor.page.wait_for_function("fetch('/api/state').then((answer) => answer.json()).then(({undo}) => undo)")
+    visitor.page.wait_for_function(
+        "(n) => fetch('/api/state').then((answer) => answer.json()).then(({photos}) => photos.length === n)",
+        arg=before + 1,
+    )
     server.do("undo")
 
 

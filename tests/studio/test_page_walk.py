@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
+from visiting import StudioProcess, Visitor
 
-from studio.conftest import StudioProcess, Visitor, sync_api
-
-expect = sync_api.expect
 pytestmark = pytest.mark.slow
 
 

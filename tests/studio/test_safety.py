@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from running import HEADERS, HERE, Running, running
+from running import HEADERS, HERE, PATIENCE, Running, running
 from starlette.testclient import TestClient
 
 from headstart.apps.studio import phones as phone_module
@@ -177,7 +177,8 @@ def test_ten_thousand_events_reach_a_page_in_order_and_a_page_that_does_not_read
             await asyncio.sleep(0)
             if number % 100 == 99:
                 seen += [int(re.search(rb'"revision":(\d+)', await anext(quick))[1]) for _ in range(100)]  # type: ignore[index]
-        return seen, sum([1 async for _ in slow])
+        async with asyncio.timeout(PATIENCE):
+            return seen, sum([1 async for _ in slow])
 
     seen, left = asyncio.run(both())
     assert seen == list(range(1, 10_001))
@@ -213,8 +214,8 @@ def test_events_from_many_threads_have_no_gap() -> None:
 # --- the process ---
 
 
-def started(folder: Path, home: Path) -> tuple[subprocess.Popen[str], int]:
-    """A studio in a process of its own, and its port."""
+def started(folder: Path, home: Path) -> tuple[subprocess.Popen[str], int, str]:
+    """A studio in a process of its own, its port, and what it printed before that."""
     command = [
         sys.executable,
         "-c",
@@ -224,9 +225,14 @@ def started(folder: Path, home: Path) -> tuple[subprocess.Popen[str], int]:
         "--no-browser",
     ]
     environment = {**os.environ, "HEADSTART_HOME": str(home)}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     assert process.stdout is not None
-    return process, int(process.stdout.readline().rpartition(":")[2].strip("/\n"))
+    printed = ""
+    for line in process.stdout:
+        if "http://127.0.0.1:" in line:
+            return process, int(line.rpartition(":")[2].strip("/\n")), printed
+        printed += line
+    raise AssertionError(f"the studio ended: {printed}")
 
 
 def form(name: str, content: bytes) -> bytes:
@@ -239,8 +245,9 @@ def test_a_studio_killed_in_the_middle_of_an_upload_leaves_no_half_file_and_lose
     tmp_path: Path, tiles: Path, graphs: Path
 ) -> None:
     one, two = (path.read_bytes() for path in sorted((tiles / "test" / "flower").iterdir())[:2])
-    process, port = started(tmp_path / "trees", graphs)
+    process, port, printed = started(tmp_path / "trees", graphs)
     try:
+        assert "did not exist and was made" in printed
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as to:
             to.request("POST", "/api/photos?label=oak", form("1.png", one) + b"--cut--", _MULTIPART)
             assert to.getresponse().read().startswith(b'{"added":["p1"]')
@@ -268,8 +275,9 @@ _MULTIPART = {"Content-Type": "multipart/form-data; boundary=cut", **HEADERS}
 
 @pytest.mark.slow
 def test_it_listens_on_this_machine_only_one_studio_a_folder_and_stops_at_ctrl_c(tmp_path: Path, graphs: Path) -> None:
-    process, port = started(tmp_path, graphs)
+    process, port, printed = started(tmp_path, graphs)
     try:
+        assert printed == ""
         assert port >= PORT
         listening = Path("/proc/net/tcp").read_text().split()
         assert {one for one in listening if one.endswith(f":{port:04X}")} == {f"0100007F:{port:04X}"}

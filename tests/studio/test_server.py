@@ -16,6 +16,7 @@ from running import Running, running
 
 import headstart
 from headstart.apps.studio.jobs import CancelledError
+from headstart.apps.studio.learning import REPEATS
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,7 @@ def test_the_folder_is_read_and_a_classifier_trained_and_measured_without_being_
     training = state["training"]
     assert {photo["state"] for photo in state["photos"]} == {"ready"}
     assert training["accuracy"] > 0.8
+    assert len(studio.studio.learnt().trial.measured.answers.right) == REPEATS
     assert [one["label"] for one in training["classes"]] == ["flower", "temple"]
     assert sum(map(sum, training["confusion"])) == pytest.approx(20, abs=0.1)
     assert all(photo["held_out"] and 0 <= photo["doubt"] <= 1 for photo in state["photos"])

@@ -127,7 +127,8 @@ class Card:
         The input range is the parts' own; `channels`, `mean` and `scale` are those of the first one.
         """
         first = parts[0]
-        kinds = list(dict.fromkeys(part.output for part in parts))
+        kinds = dict.fromkeys(part.output for part in parts)
+        licences = dict.fromkeys(part.licence for part in parts)
         return replace(
             first,
             handle=_joined_handle(parts),
@@ -136,7 +137,7 @@ class Card:
             output=" + ".join(kinds),
             dim=sum(part.dim for part in parts),
             classes=0,
-            licence=" + ".join(dict.fromkeys(part.licence or "not stated" for part in parts)),
+            licence=" + ".join(one or "not stated" for one in licences) if any(licences) else "",
             range_from=next((part.range_from for part in parts if part.range_from == "assumed"), first.range_from),
             parts=tuple(parts),
         )

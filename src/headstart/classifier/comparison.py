@@ -261,7 +261,7 @@ def _named(entries: Sequence[Entry]) -> list[Entry]:
             cards[one.name].append(one.card)
     names: dict[Card, str] = {}
     for name, own in cards.items():
-        views = {card: f"{name}, {card.view.name}" for card in own}
+        views = {card: f"{name} ({card.view.name})" for card in own}
         if len(own) > 1 and len({card.handle for card in own}) == 1 and len(set(views.values())) == len(own):
             names |= views
             continue

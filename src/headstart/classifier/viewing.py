@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -64,6 +65,7 @@ def learn_best_view(
     Args:
         backbone: in `both` views. data: its features. The rest: see `trial.learn`.
     """
+    clock = time.perf_counter()
     views: dict[Viewing, tuple[Backbone, Data]] = {fit: _seen(backbone, fit, store, data) for fit in BOTH}
     views["both"] = backbone, data
     labels = data.train.numbers(data.train.classes)
@@ -71,7 +73,9 @@ def learn_best_view(
     losses = np.stack([_losses(one, labels) for one in crossed.values()])
     best = list(views)[int(losses.mean(axis=(1, 2)).argmin())]
     opened, own = views[best]
+    seconds = time.perf_counter() - clock
     trial = learn(opened, store, kind, seed, own, fraction, crossed[best] if data.test is None else None)
+    trial = replace(trial, head_seconds=trial.head_seconds + seconds)
     if data.test is None:
         measured = measured_on(
             own.train, own.train.classes, _held_out(list(crossed.values()), losses), data.photos, crossed[best].folds

@@ -52,10 +52,9 @@ def _answer(learnt: Learnt, vector: Vectors) -> dict[str, Any]:
     probabilities = classifier.head.predict_proba(vectors)[0]
     order = np.argsort(-probabilities, kind="stable").tolist()
     cosines = learnt.unit @ unit_length(vectors)[0]
-    near = [learnt.photos[i] for i in np.argsort(-cosines, kind="stable")[: 4 * _NEAREST].tolist()]
-    distances = np.sort(1 - cosines)
+    near = np.argsort(-cosines, kind="stable")[: 4 * _NEAREST].tolist()  # some may be in the trash by now
+    shown = [(learnt.photos[i], 1 - cosines[i]) for i in near if learnt.photos[i].is_shown][:_NEAREST]
     unknown = classifier.known is not None and bool(classifier.known.look(vectors).unknown[0])
-    shown = [(photo, distances[i]) for i, photo in enumerate(near) if photo.is_shown][:_NEAREST]
     return {
         "label": classifier.classes[order[0]],
         "unknown": unknown,

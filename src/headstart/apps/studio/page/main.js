@@ -60,8 +60,9 @@ function Page() {
       <h2 ref=${title} tabindex="-1" class=${view === "make" ? "unseen" : ""}>${t(`view.${view}`)}</h2>
       ${state ? html`<${View} part=${part} />` : html`<p class="nothing" role="status">${t("loading")}</p>`}
     </main>
-    ${state && html`<${Chosen} /><${Viewer} />`}
-    ${keysShown && html`<${Keys} close=${() => showKeys(false)} />`}
+    <div>${state && html`<${Chosen} />`}</div>
+    <div>${state && html`<${Viewer} />`}</div>
+    <div>${keysShown && html`<${Keys} close=${() => showKeys(false)} />`}</div>
     <${Messages}>${state && html`<${Going} work=${state.work} />`}<//>`;
 }
 

@@ -1,13 +1,17 @@
 // A window above the page. The browser keeps the focus inside, closes it with Esc and gives the focus back.
 
-import { html, useEffect, useRef } from "../vendor/preact.js";
+import { html, useLayoutEffect, useRef } from "../vendor/preact.js";
 import { t } from "../text.js";
 import { icon } from "./icons.js";
 
-/** close: called once it is closed, however that happens. keys: receives the keys that are pressed in it. */
+/**
+ * Has to be alone in an element of its own: a window that is moved in the page is closed by the browser.
+ *
+ * close: called once it is closed, however that happens. keys: receives the keys that are pressed in it.
+ */
 export function Dialog({ title, close, keys, wide, children }) {
   const box = useRef();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     box.current.showModal();
     return () => before?.isConnected && before.focus();

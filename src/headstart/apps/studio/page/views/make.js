@@ -46,7 +46,7 @@ export function Make() {
       </div>
       ${classes.length > 0 && html`<${Progress} />`}
     </div>
-    ${Window && html`<${Window} name=${open.name} label=${open.name} close=${close} />`}`;
+    <div>${Window && html`<${Window} name=${open.name} label=${open.name} close=${close} />`}</div>`;
 }
 
 function Welcome() {
