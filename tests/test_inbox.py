@@ -324,6 +324,14 @@ def test_scripts_set_labels_all_or_none(command: Callable[..., Result], logged: 
     assert labelled.read(target) == {str(photo): "flower", str(other): "church"}
 
 
+def test_a_csv_of_somebody_else_is_not_continued(command: Callable[..., Result], logged: Path, new: Path) -> None:
+    own = logged.with_name("own.csv")
+    own.write_text(text := "path,label,note\na.jpg,temple,mine\n")
+    with pytest.raises(DataError, match="which would be lost"):
+        command("label", logged, "-o", own, "--set", f"{new / 'flower-00.png'}=flower")
+    assert own.read_text() == text
+
+
 def test_names_come_back_from_the_csv_as_they_were(tmp_path: Path) -> None:
     (strange := tmp_path / os.fsdecode(b"\xe4.jpg")).touch()
     names = {"/new/=cmd.jpg": "=class", "/new/a,b\n.jpg": "'x", str(strange): "y"}

@@ -258,6 +258,18 @@ def test_a_bundle_whose_parts_have_parts_is_refused(toys: tuple[list[str], Path,
             headstart.load(tmp_path / "model")
 
 
+def test_each_part_is_checked_and_not_only_the_first_of_a_model(
+    toys: tuple[list[str], Path, Path], tmp_path: Path
+) -> None:
+    manifest, arrays = bundle.read(toys[2])
+    del manifest["sha256"]
+    assert manifest["card"]["parts"][1]["view"]["fit"] == "crop"
+    manifest["card"]["parts"][1]["view"]["fraction"] = 0.5
+    bundle.write(tmp_path / "model", manifest, arrays)
+    with pytest.raises(BackboneError, match="other vectors in the view 'crop'"):
+        headstart.load(tmp_path / "model")
+
+
 def test_joined_classifiers_are_exported(toys: tuple[list[str], Path, Path], tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     _, photos, folder = toys

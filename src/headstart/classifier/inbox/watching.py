@@ -76,8 +76,9 @@ class Watcher:
     def _is_log(self, path: str) -> bool:
         """The log may be in the folder; it changes with each photo."""
         log = self.inbox.log.path
-        same_name = log is not None and os.path.basename(path) == log.name
-        return same_name and os.path.realpath(path) == os.path.realpath(log)
+        if log is None or os.path.basename(path) != log.name:
+            return False
+        return os.path.realpath(path) == os.path.realpath(log)
 
     def _unlogged(self, paths: list[str]) -> list[str]:
         """Those of which no equal photo is in the log."""
