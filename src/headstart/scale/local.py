@@ -19,7 +19,7 @@ from headstart.scale.engines import Engine, Queue
 from headstart.scale.worker import Done
 
 #: Cores of a worker on a large machine: with more, Python's lock holds the threads that read photos back.
-_CORES = 8
+CORES = 8
 _WAIT = 0.5
 
 
@@ -32,7 +32,7 @@ class Local(Engine):
 
     def __init__(self, workers: int = 0) -> None:
         cores = processors()
-        self.workers = workers or -(-cores // _CORES)
+        self.workers = workers or -(-cores // CORES)
         if self.workers > cores:
             raise DataError(f"{workers} workers are too many for {cores} processors.\nExpected at most one for each.")
         self.threads = cores // self.workers

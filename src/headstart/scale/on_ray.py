@@ -16,8 +16,9 @@ from headstart.scale.worker import Done
 #: Seconds after which a message says that no worker can start.
 _PATIENCE = 60.0
 _POLL = 1.0
-#: Set before Ray starts: nothing is reported to its makers, and workers have the priority of other programs.
-_SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+#: Set before Ray starts: nothing is reported to its makers, workers have the priority of other programs, and a machine
+#: that is busy has two minutes to start.
+SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "RAY_raylet_start_wait_time_s": "120"}
 #: Memory of a worker as Ray counts it.
 _MEMORY = 450 * 10**6
 
@@ -38,7 +39,7 @@ class OnRay(Engine):
 
     def __init__(self, address: str = "", workers: int = 0, threads: int = 1) -> None:
         try:
-            os.environ.update(_SETTINGS)
+            os.environ.update(SETTINGS)
             import ray
         except ImportError as error:
             raise MissingExtraError(

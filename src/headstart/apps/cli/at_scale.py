@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +17,19 @@ if TYPE_CHECKING:
     from headstart.scale.running import Finished
 
 MANY = "Many photos"
+
+
+class Anywhere(click.ParamType[Path | str]):
+    """A path, or an address such as `s3://bucket/photos`, which stays text."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | str:
+        """See `click.ParamType.convert`."""
+        return value if "://" in str(value) else Path(value)
+
+
+ANYWHERE = Anywhere()
 on = option(
     "--on", "engine", group=MANY, type=Choice(["local", "ray"]), show_default=False,
     help="Work in units that survive any end of the process: in processes of this machine, or on Ray (needs "
@@ -31,6 +46,11 @@ address = option(
 column = option(
     "--column", group=MANY, metavar="NAME", default="", show_default=False,
     help="With --on, for tables: the column with the bytes or addresses of the photos.",
+)  # fmt: skip
+
+numbers = option(
+    "--numbers", group=MANY, type=Choice(["float32", "float16"]), default="float32",
+    help="With --on: type of the numbers; float16 takes half the bytes.",
 )  # fmt: skip
 
 
@@ -56,6 +76,14 @@ def needs_engine(engine: None, **given: Any) -> None:
     for name, value in given.items():
         if value:
             raise click.UsageError(f"--{name} needs --on local or --on ray.")
+
+
+def here(places: Sequence[Path | str]) -> list[Path]:
+    """Paths on this disk; addresses need --on."""
+    for place in places:
+        if isinstance(place, str):
+            raise click.UsageError(f"{place} is in an object store: it needs --on local or --on ray.")
+    return [Path(place) for place in places]
 
 
 def show(found: Finished, as_json: bool) -> None:

@@ -21,6 +21,7 @@ from headstart.apps.cli.explain import explain
 from headstart.apps.cli.export import export
 from headstart.apps.cli.grouping import Group, argument
 from headstart.apps.cli.models import models
+from headstart.apps.cli.plan import plan
 from headstart.apps.cli.predict import classify, predict
 from headstart.apps.cli.samples import samples
 from headstart.apps.cli.train import train
@@ -56,7 +57,7 @@ def help_(context: click.Context, words: Sequence[str]) -> None:
 
 
 for command in (
-    demo, classify, check, train, compare, evaluate, predict, explain, export, board, embed, similar, models, backbones,
+    demo, classify, check, train, compare, evaluate, predict, explain, export, board, embed, plan, similar, models, backbones,
     samples, cache, doctor, completion,
 ):  # fmt: skip
     app.add_command(command)

@@ -10,7 +10,7 @@ import click
 
 from headstart.apps.cli import at_scale, options
 from headstart.apps.cli.console import Bar, print_json, put, say, say_skipped
-from headstart.apps.cli.grouping import PATH, Choice, Command, argument, option
+from headstart.apps.cli.grouping import PATH, Command, argument, option
 from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     cls=Command, examples=("embed photos -o vectors.npz", "embed s3://bucket/photos -o s3://bucket/vectors --on local")
 )
 @argument(
-    "photos", type=str, nargs=-1, required=True,
+    "photos", type=at_scale.ANYWHERE, nargs=-1, required=True,
     help="Photos, folders of photos, or one CSV file; with --on also tables, archives and object stores.",
 )  # fmt: skip
 @option(
-    "-o", "--output", group=options.OUTPUT, type=str, metavar="FILE", required=True,
+    "-o", "--output", group=options.OUTPUT, type=at_scale.ANYWHERE, metavar="FILE", required=True,
     help="File to write, replaced if it exists: .npz, .csv, or .parquet (needs headstart[parquet]); with --on, a "
     "folder.",
 )  # fmt: skip
@@ -37,14 +37,11 @@ if TYPE_CHECKING:
 @at_scale.workers
 @at_scale.address
 @at_scale.column
-@option(
-    "--numbers", group=at_scale.MANY, type=Choice(["float32", "float16"]), default="float32",
-    help="With --on: type of the numbers; float16 takes half the bytes.",
-)  # fmt: skip
+@at_scale.numbers
 @options.as_json
 def embed(
-    photos: Sequence[str],
-    output: str,
+    photos: Sequence[Path | str],
+    output: Path | str,
     backbone: str,
     view: str,
     input_range: str,
@@ -72,7 +69,8 @@ def embed(
         at_scale.show(found, as_json)
         return
     at_scale.needs_engine(column=column, numbers=numbers != "float32", **scale)
-    _embed([Path(photo) for photo in photos], Path(output), backbone, view, input_range, layers, as_json)
+    (target,) = at_scale.here([output])
+    _embed(at_scale.here(photos), target, backbone, view, input_range, layers, as_json)
 
 
 def _embed(

@@ -6,13 +6,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.apps.cli import options, sorting, terminal
+from headstart.apps.cli import at_scale, options, sorting, terminal
 from headstart.apps.cli.console import Bar, print_json, put, say, say_skipped
-from headstart.apps.cli.grouping import PATH, Command, option
+from headstart.apps.cli.grouping import PATH, Command, argument, option
 from headstart.report.text.layout import table
 from headstart.safety.printable import counted
 
@@ -29,7 +29,11 @@ _ANSWER = "What to do with the answers"
     cls=Command, examples=("predict trees new.jpg", "predict trees inbox --copy-to sorted --min-confidence 0.8")
 )
 @options.model
-@options.photos
+@argument(
+    "photos", type=at_scale.ANYWHERE, nargs=-1, required=True,
+    help="Photos, folders of photos, or a CSV file with a column 'path'; with --on also tables, archives and object "
+    "stores.",
+)  # fmt: skip
 @option(
     "--unknown-rate", group=_ANSWER, type=options.share, metavar="SHARE",
     help="Refuse as unknown this share of photos like the training photos, instead of that chosen at the training: 0 "
@@ -53,11 +57,21 @@ _ANSWER = "What to do with the answers"
     "--csv", group=options.OUTPUT, type=PATH, metavar="FILE",
     help="Write a table to this file. An apostrophe before =, +, - or @ keeps spreadsheets from running file names.",
 )  # fmt: skip
+@option(
+    "-o", "--output", group=at_scale.MANY, type=at_scale.ANYWHERE, metavar="FOLDER",
+    help="With --on: write tables of classes to this folder.",
+)  # fmt: skip
+@at_scale.on
+@at_scale.workers
+@at_scale.address
+@at_scale.column
 @options.as_json
 @options.strict
 def predict(
     model: Path,
-    photos: Sequence[Path],
+    photos: Sequence[Path | str],
+    output: Path | str | None,
+    column: str,
     backbone: str,
     fetch: bool,
     least: float | None,
@@ -67,10 +81,22 @@ def predict(
     csv: Path | None,
     as_json: bool,
     strict: bool,
+    **scale: Any,
 ) -> int:
     """Predict each photo's class with a saved classifier."""
     from headstart.trust.unknown import word_for
 
+    if scale["engine"] is not None:
+        only = {
+            "min-confidence": least,
+            "nearest": nearest,
+            "unknown-rate": unknown_rate,
+            "copy-to": target,
+            "csv": csv,
+        }
+        return _predict_in_units(model, photos, output, column, backbone, fetch, as_json, strict, only, scale)
+    at_scale.needs_engine(output=output, column=column, **scale)
+    photos = at_scale.here(photos)
     options.check_csv(csv)
     if target is not None:
         sorting.check(target, photos)
@@ -118,6 +144,35 @@ def predict(
     elif csv is None and target is None:
         show_predictions(answer, unsure, nearest or 0)
     return options.exit_code(answer.skipped, strict, len(answer.paths))
+
+
+def _predict_in_units(
+    model: Path,
+    photos: Sequence[Path | str],
+    output: Path | str | None,
+    column: str,
+    backbone: str,
+    fetch: bool,
+    as_json: bool,
+    strict: bool,
+    only: dict[str, Any],
+    scale: dict[str, Any],
+) -> int:
+    from headstart.scale.predicting import predict as run
+
+    for name, value in only.items():
+        if value is not None:
+            raise click.UsageError(f"--{name} cannot be used with --on.")
+    if output is None:
+        raise click.UsageError("--on needs -o FOLDER, where the tables are written.")
+    with Bar() as bar:
+        options.open_model(model, backbone, fetch, bar)
+        engine = at_scale.engine(**scale)
+        found = run(
+            model, photos, output, backbone=backbone, fetch=fetch, column=column, engine=engine, progress=bar
+        )  # fmt: skip
+    at_scale.show(found, as_json)
+    return 1 if not found.used or (strict and found.reasons) else 0
 
 
 @click.command(cls=Command, examples=("classify some.jpg --top 3",))

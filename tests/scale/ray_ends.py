@@ -1,0 +1,78 @@
+"""A cluster of two machines whose machines, workers and drivers end at random moments; run by `test_on_ray`.
+
+A process of its own: Ray's cluster for tests leaves files and processes open that a test would be blamed for.
+Arguments: an empty folder, and how many ends there are to be.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.dataset
+from ray.cluster_utils import Cluster
+
+from scale.conftest import paint
+
+PHOTOS, UNIT = 200, 4
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+
+
+def workers() -> list[int]:
+    """Process ids of the workers that are there."""
+    listed = os.popen("ps -eo pid,args").read().splitlines()
+    return [int(line.split()[0]) for line in listed if "ray::_Remote" in line]
+
+
+def main(folder: Path, ends: int) -> None:
+    source, out, chance = folder / "photos", folder / "out", random.Random(11)
+    for number in range(PHOTOS):
+        paint(source / ("cat" if number % 2 else "dog") / f"{number:03d}.png", number)
+    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+    second = cluster.add_node(**NODE)
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}\n"
+        "from headstart.scale.embedding import embed; from headstart.scale.job import Network\n"
+        "from headstart.scale.on_ray import OnRay\n"
+        f"embed({str(source)!r}, {str(out)!r}, network=Network('mean:slow'), unit={UNIT},\n"
+        f"      engine=OnRay({cluster.address!r}, 2))"
+    )
+    driver = subprocess.Popen([sys.executable, "-c", code])
+    done = 0
+    while done < ends:
+        time.sleep(chance.uniform(0.5, 2.5))
+        if driver.poll() is not None:
+            assert driver.returncode in (0, -signal.SIGKILL), driver.returncode
+            if driver.returncode == 0:
+                break
+            driver = subprocess.Popen([sys.executable, "-c", code])
+            continue
+        which, alive = chance.random(), workers()
+        if which < 0.1:
+            driver.kill()
+        elif which < 0.2:
+            cluster.remove_node(second, allow_graceful=False)
+            second = cluster.add_node(**NODE)
+        elif alive:
+            os.kill(chance.choice(alive), signal.SIGKILL)
+        else:
+            continue
+        done += 1
+    if driver.wait(300) != 0:
+        subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
+    rows = pyarrow.dataset.dataset(out / "shards").to_table().to_pylist()
+    assert sorted(row["address"] for row in rows) == sorted(str(path) for path in source.rglob("*.png"))
+    assert {row["outcome"] for row in rows} == {"used"}
+    again = Path(os.environ["EMBEDDED"]).stat().st_size - PHOTOS
+    assert again <= 2 * 2 * UNIT * done, again  # two units of each of two actors
+    print(f"{done} ends, {again} photos computed again")
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
