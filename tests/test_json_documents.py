@@ -158,13 +158,25 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
     sort = ["--min-confidence", "0.99", "--copy-to", work / "sorted"]
     yield (
         "predict",
-        [run("predict", model, broken / "train", "--nearest", "2"), run("predict", model, tiles / "test", *sort)],
+        [
+            run("predict", model, broken / "train", "--nearest", "2"),
+            run("predict", model, tiles / "test", *sort),
+            run("predict", model, broken / "train", "--on", "local", "-o", work / "classes"),
+        ],
     )
     yield "explain", [run("explain", model, broken / "train" / "temple", "-o", work / "maps")]
     out = work / "out"
     written = run("export", model, "--to", "onnx,coreml,arrays", "-o", out, "--photos", tiles / "test")
     yield "export", [run("export", model), written, run("export", "--check", out)]
-    yield "embed", [run("embed", broken / "train", "-o", work / "vectors.npz")]
+    units = ["--on", "local", "-o"]
+    yield (
+        "embed",
+        [
+            run("embed", broken / "train", "-o", work / "vectors.npz"),
+            run("embed", broken / "train", *units, work / "vectors"),
+        ],
+    )
+    yield "plan", [run("plan", tiles), run("plan", tiles, "--nodes", "2", "--price", "0.5")]
     yield "similar", [run("similar", photos[0], broken / "train")]
     yield "check", [run("check", spoilt_photos(work / "spoilt", tiles)), run("check", given_away(work / "given"))]
     yield "classify", [run("classify", *photos, broken / "train" / "temple" / "empty.jpg")]

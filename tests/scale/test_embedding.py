@@ -237,6 +237,6 @@ def test_the_command_prints_one_document(photos: Path, tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     document = json.loads(ended.stdout)
     assert document["photos"] == {
-        "found": 42, "used": 40, "skipped": 2, "reasons": {"empty": 1, "not an image": 1}
+        "found": 42, "used": 40, "skipped": 2, "reasons": {"empty": 1, "not an image": 1}, "files": None
     }  # fmt: skip
     assert "42 photos in 1 unit." in ended.stderr

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,6 +56,10 @@ class Range:
     low: float
     high: float
 
+    def to_json(self) -> list[float]:
+        """Value, low, high."""
+        return [self.value, self.low, self.high]
+
     def times(self, factor: float) -> Range:
         """All three, multiplied."""
         return Range(self.value * factor, self.low * factor, self.high * factor)
@@ -80,6 +84,18 @@ class Estimate:
     cost: Range | None
     megabytes_per_second: float
     line: str
+
+    def to_json(self) -> dict[str, Any]:
+        """One of the `plans` of a document, see docs/json.md."""
+        return {
+            "nodes": self.nodes,
+            "workers": self.workers,
+            "threads": self.threads,
+            "duration": self.seconds.to_json(),
+            "cost": None if self.cost is None else self.cost.to_json(),
+            "megabytes_per_second": self.megabytes_per_second,
+            "command_line": self.line,
+        }
 
 
 @dataclass(frozen=True)
@@ -115,7 +131,21 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """The document of `headstart plan`, see docs/json.md."""
-        return {**asdict(self), "source": list(self.source)}
+        plans = [self.here] if self.there is None else [self.here, self.there]
+        return {
+            "backbone": self.backbone,
+            "found": self.photos,
+            "sampled": self.sample,
+            "unusable": self.failed,
+            "processors": self.processors,
+            "speed": self.rate.to_json(),
+            "milliseconds": dict(self.milliseconds),
+            "limited_by": self.limit,
+            "bytes_in": self.bytes_in.to_json(),
+            "bytes_out": self.bytes_out,
+            "peak_bytes": self.memory,
+            "plans": [one.to_json() for one in plans],
+        }
 
 
 @dataclass(frozen=True)

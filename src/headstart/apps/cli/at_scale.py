@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.apps.cli.console import print_json, put, say
+from headstart.apps.cli.console import put, say
 from headstart.apps.cli.grouping import Choice, option
 from headstart.safety.printable import counted
 
@@ -86,11 +86,8 @@ def here(places: Sequence[Path | str]) -> list[Path]:
     return [Path(place) for place in places]
 
 
-def show(found: Finished, as_json: bool) -> None:
+def show(found: Finished) -> None:
     """Print what a job did."""
-    if as_json:
-        print_json(found.to_json())
-        return
     for reason, count in found.reasons.items():
         say(f"Skipped {counted(count, 'photo')}: {reason}.")
     if found.repeated:

@@ -57,7 +57,7 @@ def help_(context: click.Context, words: Sequence[str]) -> None:
 
 
 for command in (
-    demo, classify, check, train, compare, evaluate, predict, explain, export, board, embed, plan, similar, models, backbones,
-    samples, cache, doctor, completion,
+    demo, classify, check, train, compare, evaluate, predict, explain, export, board, embed, plan, similar, models,
+    backbones, samples, cache, doctor, completion,
 ):  # fmt: skip
     app.add_command(command)

@@ -66,7 +66,11 @@ def embed(
                 photos, output, network=network, numbers=numbers, column=column,  # type: ignore[arg-type]
                 engine=at_scale.engine(**scale), progress=bar,
             )  # fmt: skip
-        at_scale.show(found, as_json)
+        if as_json:
+            card = found.job.card
+            print_json({"path": found.path, "backbone": card.handle, "dim": card.dim, **found.to_json()})
+        else:
+            at_scale.show(found)
         return
     at_scale.needs_engine(column=column, numbers=numbers != "float32", **scale)
     (target,) = at_scale.here([output])
@@ -99,7 +103,8 @@ def _embed(
         from headstart.evaluation.results import PhotoCounts
 
         counts = PhotoCounts.of(found.paths, found.skipped)
-        print_json({"path": str(output), "backbone": loaded.card.handle, "dim": loaded.dim, "photos": counts.to_json()})
+        facts = {"path": str(output), "backbone": loaded.card.handle, "dim": loaded.dim}
+        print_json({**facts, "photos": counts.to_json(), "job": None})
     else:
         columns = "with labels" if known is not None else "without labels: PHOTOS has no classes"
         put(f"{counted(len(found.paths), 'vector')} of {loaded.dim:,} dimensions written to {output}, {columns}.")

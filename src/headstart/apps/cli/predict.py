@@ -140,7 +140,7 @@ def predict(
         document = {"model": str(model), **answer.to_json(), "min_confidence": least}
         for one, doubt in zip(document["predictions"], unsure, strict=True):
             one[UNSURE] = doubt
-        print_json({**document, "copied_to": None if target is None else str(target)})
+        print_json({**document, "copied_to": None if target is None else str(target), "job": None})
     elif csv is None and target is None:
         show_predictions(answer, unsure, nearest or 0)
     return options.exit_code(answer.skipped, strict, len(answer.paths))
@@ -171,7 +171,11 @@ def _predict_in_units(
         found = run(
             model, photos, output, backbone=backbone, fetch=fetch, column=column, engine=engine, progress=bar
         )  # fmt: skip
-    at_scale.show(found, as_json)
+    if as_json:
+        none = {"predictions": None, "min_confidence": None, "copied_to": None}
+        print_json({"model": str(model), **none, **found.to_json()})
+    else:
+        at_scale.show(found)
     return 1 if not found.used or (strict and found.reasons) else 0
 
 
