@@ -9,13 +9,28 @@ is never formed: products with it go through the features themselves, a few thou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 Matrix = npt.NDArray[np.float32]
+Rows = slice | npt.NDArray[np.intp]
 _CHUNK_NUMBERS = 2**21
+
+@dataclass(frozen=True)
+class Solved:
+    """Heads of all folds for one strength.
+
+    Attributes:
+        strength: of regularisation, None without. held_out: float32 `(n, k)`, for each photo the scores of the problem that it is held out of.
+        final: W and b of the head of all photos, float32 `(r, k)` and `(k,)`; computed when it is called.
+    """
+
+    strength: float | None
+    held_out: Matrix
+    final: Callable[[], tuple[Matrix, Matrix]]
 
 
 class Basis:
@@ -29,6 +44,7 @@ class Basis:
         rank: r, number of coordinates.
         variances: float32 `(r,)`, `sum w z**2` along each axis.
         mean: float32 `(dim,)`. scale: the root of the mean variance of the dimensions.
+        coordinates: z, float32 `(n, r)`; None when n >= dim.
     """
 
     def __init__(self, features: Matrix, weights: npt.NDArray[np.float64]) -> None:
@@ -37,9 +53,9 @@ class Basis:
         self._axes: tuple[Matrix, ...]
         self.weights = weights
         self.mean = np.zeros(dim, np.float32)
-        for rows in self._chunks(dim):
+        for rows in self._chunks(dim, n):
             self.mean += weights[rows].astype(np.float32) @ features[rows]
-        self._small: Matrix | None = None
+        self.coordinates: Matrix | None = None
         if n < dim:
             root = np.sqrt(weights).astype(np.float32)[:, None]
             weighted = (features - self.mean) * root
@@ -55,28 +71,30 @@ class Basis:
         if n < dim:
             # weighted / scale = U sqrt(values) V': coordinates come from U, the axes V = weighted' U / ...
             lengths = np.sqrt(self.variances)
-            self._small = np.ascontiguousarray(vectors[:, kept] * lengths / root)
+            self.coordinates = np.ascontiguousarray(vectors[:, kept] * lengths / root)
             self._axes = (weighted.T, np.asarray(vectors[:, kept] / (lengths * np.float32(self.scale)), np.float32))
         else:
             self._axes = (np.ascontiguousarray(vectors[:, kept], np.float32),)
 
-    def scores(self, weights: Matrix) -> Iterator[tuple[slice, Matrix]]:
-        """`z @ weights`, float32 `(r, columns)` -> `(rows, columns)`, some rows at a time."""
-        if self._small is not None:
-            for rows in self._chunks(weights.shape[1]):
-                yield rows, self._small[rows] @ weights
-            return
-        inside = self.back(weights)
-        shift = self.mean @ inside
-        for rows in self._chunks(weights.shape[1]):
-            part = self._features[rows] @ inside
+    def scores(
+        self, weights: Matrix, photos: npt.NDArray[np.intp] | None = None
+    ) -> Iterator[tuple[Rows, Matrix]]:
+        """`z @ weights`, float32 `(r, columns)` -> `(rows, columns)`, some rows at a time; of all photos or some."""
+        inside, shift = weights, np.float32(0)
+        if self.coordinates is None:
+            inside = self.back(weights)
+            shift = self.mean @ inside
+        vectors = self._features if self.coordinates is None else self.coordinates
+        for place in self._chunks(weights.shape[1], len(vectors) if photos is None else len(photos)):
+            rows = place if photos is None else photos[place]
+            part = vectors[rows] @ inside
             part -= shift
             yield rows, part
 
     def collect(self, rows: slice, residuals: Matrix, into: Matrix) -> None:
         """Add what `finish` needs of `z[rows]' @ residuals` to `into`, float32 `(collected, columns)`."""
-        if self._small is not None:
-            into += self._small[rows].T @ residuals
+        if self.coordinates is not None:
+            into += self.coordinates[rows].T @ residuals
         else:
             into += self._features[rows].T @ residuals
             into -= np.outer(self.mean, residuals.sum(axis=0))
@@ -84,11 +102,11 @@ class Basis:
     @property
     def collected(self) -> int:
         """Rows of the array that `collect` adds to."""
-        return self.rank if self._small is not None else self._features.shape[1]
+        return self.rank if self.coordinates is not None else self._features.shape[1]
 
     def finish(self, collected: Matrix) -> Matrix:
         """`z' @ residuals`, float32 `(r, columns)`, from what was collected."""
-        if self._small is not None:
+        if self.coordinates is not None:
             return collected
         return (self._axes[0].T @ collected) / np.float32(self.scale)
 
@@ -100,8 +118,8 @@ class Basis:
 
     def second_moment(self, weights: npt.NDArray[np.float64]) -> Matrix:
         """`sum w z z'` under other weights: float32 `(r, r)`."""
-        if self._small is not None:
-            return (self._small * weights[:, None].astype(np.float32)).T @ self._small
+        if self.coordinates is not None:
+            return (self.coordinates * weights[:, None].astype(np.float32)).T @ self.coordinates
         inside = self._axes[0].T @ self._covariance(weights) @ self._axes[0]
         return np.asarray(inside / self.scale**2, np.float32)
 
@@ -110,16 +128,17 @@ class Basis:
         n, dim = self._features.shape
         total, product = np.zeros((dim, dim)), np.empty((dim, dim), np.float32)
         # New arrays for each chunk would leave holes in memory: 8 MB with many chunks.
-        step = min(next(self._chunks(dim)).stop, n)
+        step = min(next(self._chunks(dim, n)).stop, n)
         centred, weighted = np.empty((step, dim), np.float32), np.empty((step, dim), np.float32)
-        for rows in self._chunks(dim):
+        for rows in self._chunks(dim, n):
             count = rows.stop - rows.start
             part = np.subtract(self._features[rows], self.mean, out=centred[:count])
             np.multiply(part, weights[rows, None].astype(np.float32), out=weighted[:count])
             total += np.matmul(weighted[:count].T, part, out=product)
         return total.astype(np.float32)
 
-    def _chunks(self, columns: int) -> Iterator[slice]:
+    @staticmethod
+    def _chunks(columns: int, count: int) -> Iterator[slice]:
         step = max(_CHUNK_NUMBERS // max(columns, 1), 64)
-        for start in range(0, len(self._features), step):
-            yield slice(start, min(start + step, len(self._features)))
+        for start in range(0, count, step):
+            yield slice(start, min(start + step, count))

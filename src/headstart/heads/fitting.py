@@ -15,19 +15,22 @@ import numpy.typing as npt
 
 from headstart.errors import HeadError
 from headstart.heads import closed_form, logistic
-from headstart.heads.basis import Basis
+from headstart.heads.basis import Basis, Solved
 from headstart.heads.calibration import fit_temperature
 from headstart.heads.head import Head, Kind, LinearHead, NeighbourHead, Vectors, softmax
 from headstart.heads.linear_algebra import one_thread
+from headstart.heads.sums import Sums
 
 #: A key for each photo, equal for equal features: void `(n,)`.
 Groups = npt.NDArray[np.void]
 #: l2 per sample, half decades from strong to weak, for features of unit mean variance.
 STRENGTHS = [float(10 ** (e / 2)) for e in range(4, -9, -1)]
+#: Shrinkage of lda, from strong to weak.
+SHRINKAGES = [0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05, 0.02, 0.01, 0.003, 0.001]
 NEIGHBOURS = [1, 3, 5, 10, 20]
-#: The search from strong to weak stops when the log loss is this much worse than the best: it has one minimum, and
-#: weak strengths take longest.
-_WORSE = 1.01
+#: The search from strong to weak stops when the log loss is this much worse than the best, or worse by more than this
+#: many standard errors of the difference: it has one minimum, and weak strengths take longest.
+_WORSE, _CLEARLY = 1.01, 3.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Fitted:
 
     Attributes:
         head: trained on all photos, calibrated.
-        strength: the l2 (logistic, ridge) or the number of neighbours (knn) chosen; None for centroid.
+        strength: the l2 (logistic, ridge), shrinkage (lda) or number of neighbours (knn) chosen; None for centroid.
         scores: for each fold float32 `(n, k)`, held-out scores with the strength that was chosen on the other folds.
         labels: intp `(n,)`. folds: intp `(n,)`.
     """
@@ -83,7 +86,7 @@ def fit(
     All classes have the same weight: each photo counts `1 / (k * photos of its class)`.
 
     Args:
-        kind: `logistic`, `ridge`, `centroid` or `knn`.
+        kind: `logistic`, `lda`, `ridge`, `centroid` or `knn`.
         features: float32 `(n, dim)`, finite; not changed, and not copied when n >= dim (except for knn).
         labels: intp `(n,)`, `0..k-1`, every class present, k >= 2.
         folds: intp `(n,)`, `0..folds-1`; every class must have photos outside every fold.
@@ -105,7 +108,7 @@ def fit(
     fold_weights = weights[:, None].astype(np.float32) * problems
     fold_weights /= fold_weights.sum(axis=0)
     candidates = _candidates(kind, features, labels, weights, fold_weights, folds, groups)
-    return _choose(candidates, labels, folds, leave_early=kind == "logistic")
+    return _choose(candidates, labels, folds, leave_early=kind in ("logistic", "lda"))
 
 
 def class_weights(labels: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
@@ -124,10 +127,7 @@ def _candidates(
     folds: npt.NDArray[np.intp],
     groups: Groups | None = None,
 ) -> Iterable[_Candidate]:
-    if kind == "centroid":
-        means, bias, held_out = closed_form.centroids(features, labels, fold_weights, folds)
-        yield _Candidate(None, held_out, partial(LinearHead, means, bias))
-    elif kind == "knn":
+    if kind == "knn":
         centre, vectors, votes = closed_form.neighbours(features, labels, folds, NEIGHBOURS)
         numbers = labels.astype(np.int64)
         for k, held_out in votes:
@@ -146,8 +146,10 @@ def _solved(
     folds: npt.NDArray[np.intp],
     groups: Groups | None,
 ) -> Iterable[_Candidate]:
-    """Solve logistic and ridge heads; if most photos are copies, each photo is used once, with the weight of all."""
+    """Solve linear heads; if most photos are copies, each photo is used once, with the weight of all."""
     everyone: npt.NDArray[np.intp] | slice = slice(None)
+    of_class = np.zeros(int(labels.max()) + 1)
+    of_class[labels] = weights
     if groups is not None and 2 * len(np.unique(groups)) <= len(groups):
         first: dict[tuple[bytes, int, int], int] = {}
         keys = zip(groups.tolist(), labels.tolist(), folds.tolist(), strict=True)
@@ -156,12 +158,27 @@ def _solved(
         features, labels, folds = features[ones], labels[ones], folds[ones]
         weights = np.bincount(everyone, weights).astype(np.float64)
         fold_weights = np.stack([np.bincount(everyone, one) for one in fold_weights.T], axis=1).astype(np.float32)
-    basis = Basis(features, weights)
-    solve = logistic.path if kind == "logistic" else closed_form.ridge_path
-    for l2, inside, intercept, held_out in solve(basis, labels, fold_weights, folds, STRENGTHS):
-        outside = basis.back(inside)
-        bias = intercept - basis.mean @ outside
-        yield _Candidate(l2, held_out[everyone], partial(LinearHead, outside, bias))
+    if kind == "logistic":
+        basis = Basis(features, weights)
+        for solved in logistic.path(basis, labels, fold_weights, folds, STRENGTHS):
+            yield _Candidate(solved.strength, solved.held_out[everyone], partial(_linear, basis, solved))
+        return
+    # With fewer photos than dimensions, fewer coordinates are enough.
+    few = Basis(features, weights) if kind != "centroid" and len(features) < features.shape[1] else None
+    vectors = features if few is None or few.coordinates is None else few.coordinates
+    sums = Sums(vectors.shape[1], of_class, int(folds.max()) + 1, vectors[0], features.shape[1], kind != "centroid")
+    sums.add(vectors, labels, folds, weights / of_class[labels])
+    strengths = {"centroid": [None], "ridge": STRENGTHS, "lda": SHRINKAGES}[kind]
+    for solved in closed_form.path(kind, vectors, labels, folds, sums, strengths):
+        yield _Candidate(solved.strength, solved.held_out[everyone], partial(_linear, few, solved))
+
+
+def _linear(basis: Basis | None, solved: Solved, temperature: float) -> LinearHead:
+    weights, bias = solved.final()
+    if basis is not None:
+        weights = basis.back(weights)
+        bias = bias - basis.mean @ weights
+    return LinearHead(weights, bias, temperature)
 
 
 def _choose(
@@ -178,6 +195,7 @@ def _choose(
     # For each fold, and last for all photos: the least loss so far, its candidate and temperature. No others are
     # kept: held-out scores of all strengths would take a tenth of the memory of the features.
     best: list[tuple[float, _Candidate, float]] = []
+    least = np.zeros(0)
     for candidate in candidates:
         temperature = fit_temperature(candidate.held_out, labels)
         p = softmax(candidate.held_out / np.float32(temperature))
@@ -185,7 +203,10 @@ def _choose(
         means = [float(loss[folds != f].mean()) for f in range(count)] + [float(loss.mean())]
         fresh = [(mean, candidate, temperature) for mean in means]
         best = [new if new[0] < old[0] else old for new, old in zip(fresh, best or fresh, strict=True)]
-        if leave_early and means[-1] > _WORSE * best[-1][0]:
+        if best[-1][1] is candidate:
+            least = loss
+        worse = loss - least
+        if leave_early and worse.mean() > min((_WORSE - 1) * best[-1][0], _CLEARLY * worse.std() / len(worse) ** 0.5):
             break
     _, chosen, temperature = best[-1]
     scores = tuple(candidate.held_out for _, candidate, _ in best[:-1])

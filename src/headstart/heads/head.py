@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from headstart.errors import HeadError
 
-Kind = Literal["logistic", "ridge", "centroid", "knn"]
+Kind = Literal["logistic", "lda", "ridge", "centroid", "knn"]
 Vectors = npt.NDArray[np.float32]
 Arrays = dict[str, npt.NDArray[Any]]
 _CHUNK = 1024
@@ -26,7 +26,8 @@ class HeadChoice:
 
     Attributes:
         kind: of head.
-        strength: chosen by cross-validation: l2 of `logistic` and `ridge`, neighbours of `knn`; None for `centroid`.
+        strength: chosen by cross-validation: l2 of `logistic` and `ridge`, shrinkage of `lda`, neighbours of `knn`; None for
+            `centroid`.
     """
 
     kind: Kind
@@ -38,13 +39,18 @@ class HeadChoice:
         return self.strength if self.kind in ("logistic", "ridge") else None
 
     @property
+    def shrinkage(self) -> float | None:
+        """How far the covariance of `lda` is shrunk, 0..1; None for other heads."""
+        return self.strength if self.kind == "lda" else None
+
+    @property
     def neighbours(self) -> float | None:
         """Number of neighbours of `knn`; None for other heads."""
         return self.strength if self.kind == "knn" else None
 
     def to_json(self) -> dict[str, Any]:
         """The `head` of all documents, see docs/json.md."""
-        return {"kind": self.kind, "l2": self.l2, "neighbours": self.neighbours}
+        return {"kind": self.kind, "l2": self.l2, "shrinkage": self.shrinkage, "neighbours": self.neighbours}
 
 
 class Head(ABC):
@@ -102,7 +108,7 @@ class Head(ABC):
 
 @dataclass(frozen=True)
 class LinearHead(Head):
-    """`scores = features @ weights + bias`: logistic, ridge and centroid heads.
+    """`scores = features @ weights + bias`: logistic, lda, ridge and centroid heads.
 
     Attributes:
         weights: float32 `(dim, k)`, for features as the backbone gives them.

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.heads import logistic
-from headstart.heads.basis import Basis, Matrix
+from headstart.heads.basis import Basis
 from headstart.heads.fitting import class_weights
 from headstart.heads.head import Vectors, softmax
 from headstart.heads.linear_algebra import one_thread
@@ -60,16 +60,13 @@ def logistic_history(training: Examples, validation: Examples, l2: float) -> tup
     weights = class_weights(training.labels)
     basis = Basis(training.vectors, weights)
     points: list[tuple[float, float, float, float]] = []
-
-    def watch(inside: Matrix, intercepts: Matrix) -> None:
-        seen = np.empty((len(training.labels), intercepts.shape[1]), np.float32)
+    for inside, intercept in logistic.follow(basis, training.labels, weights[:, None].astype(np.float32), l2):
+        seen = np.empty((len(training.labels), len(intercept)), np.float32)
         for rows, scores in basis.scores(inside):
-            seen[rows] = scores + intercepts
+            seen[rows] = scores + intercept
         outside = basis.back(inside)
-        unseen = validation.vectors @ outside + (intercepts - basis.mean @ outside)
+        unseen = validation.vectors @ outside + (intercept - basis.mean @ outside)
         points.append((*_figures(seen, training.labels), *_figures(unseen, validation.labels)))
-
-    logistic.follow(basis, training.labels, weights[:, None].astype(np.float32), l2, watch)
     loss, accuracy, held_loss, held_accuracy = zip(*points, strict=True)
     return Curve(loss, accuracy), Curve(held_loss, held_accuracy)
 
