@@ -29,11 +29,21 @@ def workers() -> list[int]:
     return [int(line.split()[0]) for line in listed if "ray::_Remote" in line]
 
 
+def started() -> Cluster:
+    """A cluster of one machine. On a busy machine, Ray gives up on its own agents after 15 seconds: try again."""
+    for _ in range(3):
+        try:
+            return Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+        except Exception as error:
+            print(error, file=sys.stderr)
+    return Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+
+
 def main(folder: Path, ends: int) -> None:
     source, out, chance = folder / "photos", folder / "out", random.Random(11)
     for number in range(PHOTOS):
         paint(source / ("cat" if number % 2 else "dog") / f"{number:03d}.png", number)
-    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+    cluster = started()
     second = cluster.add_node(**NODE)
     code = (
         f"import sys; sys.path[:] = {sys.path!r}\n"

@@ -32,6 +32,9 @@ class OnRay(Engine):
         workers: how many; 0: as many as there are processors.
         threads: processors of each.
 
+    Attributes:
+        ray: the module, connected to the cluster.
+
     Raises:
         MissingExtraError: Ray is not installed.
         DataError: the cluster cannot be reached.
@@ -46,7 +49,7 @@ class OnRay(Engine):
                 f"--on ray needs Ray, which cannot be imported: {error}.\nInstall it: pip install 'headstart[ray]'. "
                 "On one machine, --on local does the same."
             ) from error
-        self._ray = ray
+        self.ray = ray
         self._own = not ray.is_initialized()
         if self._own:
             _connect(ray, address)
@@ -56,7 +59,7 @@ class OnRay(Engine):
 
     def run(self, address: str, queue: Queue, progress: Progress) -> Iterator[Done]:
         """See `Engine.run`."""
-        actors = _Actors(self._ray, address, queue, self.workers, self.threads, progress)
+        actors = _Actors(self.ray, address, queue, self.workers, self.threads, progress)
         try:
             yield from actors.work()
         finally:
@@ -65,7 +68,7 @@ class OnRay(Engine):
     def close(self) -> None:
         """Leave the cluster, and end it if it is this job's own."""
         if self._own:
-            self._ray.shutdown()
+            self.ray.shutdown()
 
 
 def _connect(ray: Any, address: str) -> None:
@@ -80,7 +83,7 @@ def _connect(ray: Any, address: str) -> None:
                 _node_ip_address="127.0.0.1",
                 object_store_memory=10**8,
             )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray raises many kinds, among them plain Exception
         where = f"The cluster {address}" if address else "A cluster on this machine"
         raise DataError(
             f"{where} cannot be reached: {error}.\nExpected the address of a running cluster: `ray status` shows it."

@@ -14,6 +14,7 @@ from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
     from headstart.scale.engines import Engine
+    from headstart.scale.mapping import Mapper
     from headstart.scale.running import Finished
 
 MANY = "Many photos"
@@ -76,6 +77,31 @@ def needs_engine(engine: None, **given: Any) -> None:
     for name, value in given.items():
         if value:
             raise click.UsageError(f"--{name} needs --on local or --on ray.")
+
+
+def refuse_others(*allowed: str) -> None:
+    """Refuse what was typed although it means nothing with --on."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        typed = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
+        if typed and parameter.name not in (*allowed, "engine", "address", "as_json"):
+            raise click.UsageError(f"{parameter.opts[0]} cannot be used with --on.")
+
+
+def mapper(engine: str, address: str) -> Mapper:
+    """What runs the passes of a training.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+    """
+    if engine == "ray":
+        from headstart.scale.mapping import Tasks
+        from headstart.scale.on_ray import OnRay
+
+        return Tasks(OnRay(address).ray)
+    from headstart.scale.mapping import Here
+
+    return Here()
 
 
 def here(places: Sequence[Path | str]) -> list[Path]:

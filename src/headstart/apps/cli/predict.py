@@ -87,14 +87,8 @@ def predict(
     from headstart.trust.unknown import word_for
 
     if scale["engine"] is not None:
-        only = {
-            "min-confidence": least,
-            "nearest": nearest,
-            "unknown-rate": unknown_rate,
-            "copy-to": target,
-            "csv": csv,
-        }
-        return _predict_in_units(model, photos, output, column, backbone, fetch, as_json, strict, only, scale)
+        at_scale.refuse_others("model", "photos", "output", "column", "backbone", "fetch", "workers", "strict")
+        return _predict_in_units(model, photos, output, column, backbone, fetch, as_json, strict, scale)
     at_scale.needs_engine(output=output, column=column, **scale)
     photos = at_scale.here(photos)
     options.check_csv(csv)
@@ -155,14 +149,10 @@ def _predict_in_units(
     fetch: bool,
     as_json: bool,
     strict: bool,
-    only: dict[str, Any],
     scale: dict[str, Any],
 ) -> int:
     from headstart.scale.predicting import predict as run
 
-    for name, value in only.items():
-        if value is not None:
-            raise click.UsageError(f"--{name} cannot be used with --on.")
     if output is None:
         raise click.UsageError("--on needs -o FOLDER, where the tables are written.")
     with Bar() as bar:
