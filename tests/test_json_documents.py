@@ -138,14 +138,11 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
     (broken / "train" / "temple" / "empty.jpg").touch()
     colour = toy_backbone(work)
     lite = "builtin:efficientnet-lite0"
-    yield (
-        "train",
-        [
-            run("train", tiles / "train", "-o", model, "--learning-curve"),
-            run("train", broken, "--head", "knn", "--logdir", work / "runs"),
-            run("train", tiles, "--head", "centroid", "--fraction", "0.5", "--view", "crop"),
-        ],
-    )
+    trainings = [
+        run("train", tiles / "train", "-o", model, "--learning-curve"),
+        run("train", broken, "--head", "knn", "--logdir", work / "runs"),
+        run("train", tiles, "--head", "centroid", "--fraction", "0.5", "--view", "crop"),
+    ]
     yield (
         "compare",
         [
@@ -176,6 +173,7 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
             run("embed", broken / "train", *units, work / "vectors"),
         ],
     )
+    yield "train", [*trainings, run("train", work / "vectors", "--on", "local", "-o", work / "light")]
     yield "plan", [run("plan", tiles), run("plan", tiles, "--nodes", "2", "--price", "0.5")]
     yield "similar", [run("similar", photos[0], broken / "train")]
     yield "check", [run("check", spoilt_photos(work / "spoilt", tiles)), run("check", given_away(work / "given"))]
@@ -287,7 +285,8 @@ def test_a_time_that_is_none_is_refused(documents: Documents) -> None:
 
 @pytest.mark.slow
 def test_documents_are_filled_with_what_happened(documents: Documents) -> None:
-    first, broken, part = documents["train"]
+    first, broken, part, units = documents["train"]
+    assert (units["train"], units["photos"]["reasons"]) == (24, {"empty": 1})
     assert (first["tracked"], first["test"], part["fraction"]) == (None, None, 0.5)
     assert first["command"][:2] == ["headstart", "train"]
     assert Path(broken["tracked"]).is_dir()

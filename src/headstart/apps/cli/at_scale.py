@@ -79,12 +79,15 @@ def needs_engine(engine: None, **given: Any) -> None:
             raise click.UsageError(f"--{name} needs --on local or --on ray.")
 
 
+def typed(name: str) -> bool:
+    """Whether the user gave an option, so that its value is no default."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
 def refuse_others(*allowed: str) -> None:
     """Refuse what was typed although it means nothing with --on."""
-    context = click.get_current_context()
-    for parameter in context.command.params:
-        typed = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
-        if typed and parameter.name not in (*allowed, "engine", "address", "as_json"):
+    for parameter in click.get_current_context().command.params:
+        if typed(parameter.name or "") and parameter.name not in (*allowed, "engine", "address", "as_json"):
             raise click.UsageError(f"{parameter.opts[0]} cannot be used with --on.")
 
 

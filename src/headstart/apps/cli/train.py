@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 @options.input_range
 @options.layers
 @options.view
-@option("--head", group=options.MEASURING, type=options.HEAD, metavar="KIND", default="logistic", help=options.HEADS)
+@option(
+    "--head", group=options.MEASURING, type=options.HEAD, metavar="KIND", default="logistic",
+    help=f"{options.HEADS} With --on: lda, which is the default there, ridge or centroid.",
+)  # fmt: skip
 @options.test
 @options.fraction
 @options.seed
@@ -114,6 +117,8 @@ def _train_on_vectors(
     from headstart.scale.training import train as run
 
     wanted = {name: settings[name] for name in ("head", "unknown_rate", "output", "overwrite")}
+    if not at_scale.typed("head"):
+        wanted["head"] = "lda"
     with Bar() as bar:
         mapper = at_scale.mapper(engine, address)
         training = run(photos, mapper=mapper, command=command_line(), progress=bar, **wanted)
