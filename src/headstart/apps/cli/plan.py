@@ -14,7 +14,8 @@ from headstart.apps.cli.grouping import Command, argument, option
 from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
-    from headstart.scale.planning import Estimate, Plan, Range
+    from headstart.scale.planning import Estimate, Plan
+    from headstart.scale.sampling import Range
 
 _NODES = "Machines of a cluster"
 
