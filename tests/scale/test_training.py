@@ -132,8 +132,8 @@ def test_the_classifier_is_an_ordinary_one(photos: Path, tmp_path: Path) -> None
     assert training.classifier.predictions(str(photos / "test")).labels
     with pytest.raises(DataError, match="holds no embedded photos"):
         train(photos)
-    with pytest.raises(HeadError, match="Expected centroid, ridge or lda"):
-        train(tmp_path / "vectors", head="logistic")  # type: ignore[arg-type]
+    with pytest.raises(HeadError, match="Expected lda, ridge, centroid or logistic"):
+        train(tmp_path / "vectors", head="knn")  # type: ignore[arg-type]
     next((tmp_path / "vectors" / "shards").iterdir()).unlink()
     with pytest.raises(DataError, match="has 0 of 1 units"):
         train(tmp_path / "vectors")
@@ -145,3 +145,22 @@ def test_too_few_photos_of_a_class_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Too few different photos of 'dog'"):
         train(there.place.address)
     assert FakeBackbone().card.dim == DIM
+
+
+def test_a_logistic_head_from_passes_is_that_of_all_photos_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors, labels = clouds(3000)
+    hashes = hashes_of(3000)
+    there = job_of(tmp_path / "job", vectors, [CLASSES[i] for i in labels], hashes, size=500)
+    power.normalise(vectors)
+    folds = np.array([int.from_bytes(one[8:16], "little") % survey.FOLDS for one in hashes], np.intp)
+    expected = fitting.fit("logistic", vectors, labels.astype(np.intp), folds)
+    figures = evaluate(labels, [expected.held_out], CLASSES, [str(i) for i in range(3000)], "cross-validation")
+    for sample in (learning.SAMPLE, 300):  # all photos, and a tenth of them as a start
+        monkeypatch.setattr(learning, "SAMPLE", sample)
+        training = train(there.place.address, head="logistic", unknown_rate=0)
+        assert training.evaluation.accuracy == pytest.approx(figures.accuracy, abs=0.003)
+        assert training.evaluation.log_loss == pytest.approx(figures.log_loss, rel=0.01)
+        ours, theirs = training.classifier.head.predict_proba(vectors), expected.head.predict_proba(vectors)
+        assert np.abs(ours - theirs).max() < 0.05

@@ -1,94 +1,36 @@
-"""`train` on embedded photos: heads from sums, in memory that does not grow with the photos.
+"""`train` on embedded photos: heads in memory that does not grow with the photos.
 
-Four passes over the files: classes and copies (`survey`, no vectors are read); sums of each fold, from which every head
-and the head without each fold follow exactly; scores of a sample, to choose the strength and the temperature; and the
-figures, for each photo by the head without its fold.
+`survey` looks at classes and copies, without vectors. One pass collects sums of each fold and a sample. From sums lda,
+ridge and centroid follow exactly, for all photos and without each fold; `logistic` takes more passes. The strength and
+the temperature are chosen on the sample, and the last pass measures each photo by the head without its fold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
-from headstart.heads import closed_form, power
 from headstart.heads.calibration import fit_temperature
 from headstart.heads.fitting import SHRINKAGES, STRENGTHS
 from headstart.heads.head import LinearHead, Vectors, softmax
 from headstart.heads.linear_algebra import one_thread
 from headstart.heads.sums import FromSums, Sums
+from headstart.scale import logistic
 from headstart.scale.job import Folder
+from headstart.scale.logistic import Heads
 from headstart.scale.mapping import Mapper
-from headstart.scale.places import Place
-from headstart.scale.survey import FOLDS, Survey, prints_of, usable
+from headstart.scale.parts import Part, joined, parts_of
+from headstart.scale.survey import FOLDS, Survey
 from headstart.scale.tally import Tally
 
-KINDS = get_args(FromSums)
+Kind = Literal["lda", "ridge", "centroid", "logistic"]
+KINDS = get_args(Kind)
 #: Photos that the strength and the temperature are chosen on: below this many, all of them, as in memory.
 SAMPLE = 20_000
-#: Rows of a table that are read at a time.
-_ROWS = 1024
 _ALL = np.uint64(2**64 - 1)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Photos with a class: float32 `(n, dim)` vectors, power-normalised; class numbers, folds, prints and addresses."""
-
-    vectors: Vectors
-    labels: npt.NDArray[np.intp]
-    folds: npt.NDArray[np.intp]
-    prints: npt.NDArray[np.uint64]
-    hashes: list[bytes]
-    paths: list[str]
-
-
-def parts_of(shards: Sequence[str], survey: Survey, tested: bool) -> Iterator[Part]:
-    """The photos of some shards that can be learned from, or those to be measured on.
-
-    Args:
-        shards: addresses. survey: of all photos. tested: which of the two.
-    """
-    from pyarrow import parquet
-
-    place = {name: i for i, name in enumerate(survey.classes)}
-    columns = ["address", "hash", "vector", "label", "split", "outcome"]
-    for address in shards:
-        with Place(address).open() as file:
-            for rows in parquet.ParquetFile(file).iter_batches(_ROWS, columns=columns):
-                yield from _part(rows, survey, place, tested)
-
-
-def _part(rows: Any, survey: Survey, place: dict[str, int], tested: bool) -> Iterator[Part]:
-    import pyarrow as pa
-
-    table, testing = usable(pa.Table.from_batches([rows]))
-    if not len(table):
-        return
-    prints, folds = prints_of(table.column("hash"))
-    kept = (testing == tested) & ~np.isin(prints, survey.left_out)
-    if not tested:
-        kept &= ~np.isin(prints, survey.held_back)
-    if not kept.any():
-        return
-    lists = table.column("vector").combine_chunks()
-    flat = lists.flatten().to_numpy(zero_copy_only=False)
-    vectors = flat.reshape(len(table), -1)[kept].astype(np.float32)
-    power.normalise(vectors)
-    chosen = np.flatnonzero(kept)
-    labels, paths = table.column("label").to_pylist(), table.column("address").to_pylist()
-    hashes = table.column("hash").to_pylist()
-    yield Part(
-        vectors,
-        np.array([place[labels[i]] for i in chosen], np.intp),
-        folds[kept].astype(np.intp),
-        prints[kept],
-        [hashes[i] for i in chosen],
-        [paths[i] for i in chosen],
-    )
 
 
 @dataclass(frozen=True)
@@ -100,40 +42,23 @@ class Collected:
 
 
 @one_thread()
-def collect(shards: Sequence[str], survey: Survey, shift: Vectors, kind: FromSums) -> Collected:
+def collect(shards: Sequence[str], survey: Survey, shift: Vectors, kind: Kind) -> Collected:
     """Sum up some shards."""
-    weights = 1.0 / (len(survey.classes) * survey.counts.astype(np.float64))
-    sums = Sums(len(shift), weights, FOLDS, shift, moments=kind != "centroid")
+    sums = Sums(len(shift), survey.class_weights, FOLDS, shift, moments=kind in ("lda", "ridge"))
     limit = _limit(survey)
     nothing = np.zeros(0, np.intp)
     samples = [Part(np.zeros((0, len(shift)), np.float32), nothing, nothing, np.zeros(0, np.uint64), [], [])]
     for part in parts_of(shards, survey, tested=False):
         sums.add(part.vectors, part.labels, part.folds)
         chosen = np.flatnonzero(part.prints <= limit)
-        samples.append(_taken(part, chosen))
-    return Collected(sums, _joined(samples))
+        samples.append(part.take(chosen))
+    return Collected(sums, joined(samples))
 
 
 def _limit(survey: Survey) -> np.uint64:
     """Prints up to this one are sampled: they are spread evenly over all numbers of 64 bits."""
     total = int(survey.counts.sum())
     return _ALL if total <= SAMPLE else np.uint64(int(2**64 * SAMPLE / total))
-
-
-def _taken(part: Part, rows: npt.NDArray[np.intp]) -> Part:
-    hashes, paths = [part.hashes[i] for i in rows], [part.paths[i] for i in rows]
-    return Part(part.vectors[rows], part.labels[rows], part.folds[rows], part.prints[rows], hashes, paths)
-
-
-def _joined(parts: Sequence[Part]) -> Part:
-    return Part(
-        np.concatenate([part.vectors for part in parts]),
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.folds for part in parts]),
-        np.concatenate([part.prints for part in parts]),
-        [one for part in parts for one in part.hashes],
-        [one for part in parts for one in part.paths],
-    )
 
 
 @dataclass(frozen=True)
@@ -153,35 +78,48 @@ class Learned:
 
 
 @one_thread()
-def learn(folder: Folder, survey: Survey, kind: FromSums, mapper: Mapper) -> Learned:
-    """Sum up all photos, and solve."""
-    shift = _shift(folder, survey)
-    collected = list(mapper.map(collect, folder, survey, shift, kind))
-    sums = collected[0].sums
-    for one in collected[1:]:
-        sums.merge(one.sums)
-    sample = _joined([one.sample for one in collected])
-    strengths: Sequence[float | None] = {"ridge": STRENGTHS, "lda": SHRINKAGES}.get(kind) or (None,)
-    best: list[tuple[float, float | None, float]] = []  # for each fold, and last for all: loss, strength, temperature
-    for solved in closed_form.path(kind, sample.vectors, sample.labels, sample.folds, sums, strengths):
-        temperature = fit_temperature(solved.held_out, sample.labels)
-        p = softmax(solved.held_out / np.float32(temperature))
+def learn(folder: Folder, survey: Survey, kind: Kind, mapper: Mapper) -> Learned:
+    """Sum up all photos, solve, and choose the strength with the least log loss on the sample."""
+    sums, sample = _collected(folder, survey, kind, mapper)
+    found = logistic.candidates(folder, survey, sample, mapper) if kind == "logistic" else _from_sums(kind, sums)
+    best: list[tuple[float, float | None, LinearHead]] = []  # for each fold, and last for all: loss, strength, head
+    for strength, heads in found:
+        scores = np.empty((len(sample.labels), len(survey.classes)), np.float32)
+        for f, (weights, bias) in enumerate(heads[:-1]):
+            own = sample.folds == f
+            scores[own] = sample.vectors[own] @ weights + bias
+        temperature = fit_temperature(scores, sample.labels)
+        p = softmax(scores / np.float32(temperature))
         loss = -np.log(np.maximum(p[np.arange(len(p)), sample.labels], 1e-12))
-        fresh = []
-        for f in range(FOLDS):
-            others = sample.folds != f
-            own = fit_temperature(solved.held_out[others], sample.labels[others])
-            fresh.append((float(loss[others].mean()), solved.strength, own))
-        fresh.append((float(loss.mean()), solved.strength, temperature))
+        outside = [sample.folds != f for f in range(FOLDS)]
+        rows = [*outside, np.ones(len(p), bool)]
+        fresh = [
+            (float(loss[own].mean()), strength, LinearHead(*head, fit_temperature(scores[own], sample.labels[own])))
+            for own, head in zip(rows, heads, strict=True)
+        ]
+        worse = bool(best) and fresh[-1][0] > best[-1][0]
         best = [new if new[0] < old[0] else old for new, old in zip(fresh, best or fresh, strict=True)]
+        if worse and kind == "logistic":
+            break
+    *folds, (_, strength, head) = best
+    return Learned(head, strength, tuple(one for _, _, one in folds), sample)
 
-    def head(choice: tuple[float, float | None, float], without: int | None = None) -> LinearHead:
-        _, strength, temperature = choice
-        weights, bias = sums.solve(kind, strength, without=without)
-        return LinearHead(weights, bias, temperature)
 
-    folds = tuple(head(choice, without=f) for f, choice in enumerate(best[:-1]))
-    return Learned(head(best[-1]), best[-1][1], folds, sample)
+def _collected(folder: Folder, survey: Survey, kind: Kind, mapper: Mapper) -> tuple[Sums, Part]:
+    """Sums of all photos and their sample; what comes from parts is added up at once."""
+    results = mapper.map(collect, folder, survey, _shift(folder, survey), kind)
+    first = next(results)
+    samples = [first.sample]
+    for one in results:
+        first.sums.merge(one.sums)
+        samples.append(one.sample)
+    return first.sums, joined(samples)
+
+
+def _from_sums(kind: FromSums, sums: Sums) -> Iterator[tuple[float | None, Heads]]:
+    strengths: Sequence[float | None] = {"ridge": STRENGTHS, "lda": SHRINKAGES}.get(kind) or (None,)
+    for strength in strengths:
+        yield strength, [sums.solve(kind, strength, without=f) for f in (*range(FOLDS), None)]
 
 
 def _shift(folder: Folder, survey: Survey) -> Vectors:

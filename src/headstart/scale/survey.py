@@ -33,7 +33,7 @@ class Survey:
 
     Attributes:
         classes: k names, in alphabetical order.
-        counts: int64 `(k,)`, photos to train on.
+        by_fold: int64 `(k, folds)`, photos to train on.
         tested: photos to measure on; 0: cross-validation.
         independent: of the photos measured on, copies not counted.
         left_out: uint64, sorted prints of photos not to be used: their labels contradict each other.
@@ -43,13 +43,36 @@ class Survey:
     """
 
     classes: tuple[str, ...]
-    counts: npt.NDArray[np.int64]
+    by_fold: npt.NDArray[np.int64]
     tested: int
     independent: int
     left_out: Prints
     held_back: Prints
     found: int
     reasons: dict[str, int]
+
+    @property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Photos of each class to train on, int64 `(k,)`."""
+        return np.asarray(self.by_fold.sum(axis=1), np.int64)
+
+    @property
+    def class_weights(self) -> npt.NDArray[np.float64]:
+        """What one photo of each class counts, so that all classes have the same weight: float64 `(k,)`."""
+        return 1.0 / (len(self.classes) * self.counts)
+
+    @property
+    def problem_weights(self) -> npt.NDArray[np.float64]:
+        """The same for the photos outside each fold, and last for all photos: float64 `(folds + 1, k)`, sums of 1."""
+        inside = np.append(self.by_fold.T, np.zeros((1, len(self.classes))), axis=0)
+        outside = self.class_weights * (self.counts - inside)
+        return np.asarray(self.class_weights / outside.sum(axis=1, keepdims=True))
+
+    @property
+    def class_shares(self) -> npt.NDArray[np.float64]:
+        """The weight of each class in each of these problems: float64 `(folds + 1, k)`."""
+        inside = np.append(self.by_fold.T, np.zeros((1, len(self.classes))), axis=0)
+        return np.asarray(self.problem_weights * (self.counts - inside))
 
 
 @dataclass(frozen=True)
@@ -160,7 +183,7 @@ def survey(folder: Folder, job: Job, mapper: Mapper) -> Survey:
     _check(classes, by_fold, +tested)
     return Survey(
         classes,
-        by_fold.sum(axis=1),
+        by_fold,
         tested.total(),
         distinct_tested if tested.total() else distinct,
         np.sort(np.concatenate(left_out)),

@@ -21,13 +21,13 @@ from headstart.evaluation.metrics import Evaluation
 from headstart.features.extraction import Features
 from headstart.features.store import Store
 from headstart.heads.head import HeadChoice
-from headstart.heads.sums import FromSums
 from headstart.photos.sources import find_files
 from headstart.progress import Choice, standard
 from headstart.safety.printable import counted, show
 from headstart.scale.job import Folder, Job
-from headstart.scale.learning import KINDS, Learned, Part, learn, measure
+from headstart.scale.learning import KINDS, Kind, Learned, learn, measure
 from headstart.scale.mapping import Here, Mapper
+from headstart.scale.parts import Part
 from headstart.scale.places import Place
 from headstart.scale.survey import Survey, survey
 from headstart.scale.tally import Tally
@@ -94,7 +94,7 @@ def train(
     source: str | Path,
     *,
     output: str | Path | None = None,
-    head: FromSums = "lda",
+    head: Kind = "lda",
     overwrite: bool = False,
     unknown_rate: float = RATE,
     mapper: Mapper | None = None,
@@ -109,7 +109,7 @@ def train(
     Args:
         source: the folder, on this disk or in an object store.
         output: folder to save the classifier in, on this disk; not saved if not given.
-        head: `lda`, `ridge` or `centroid`.
+        head: `lda`, `ridge`, `centroid`, or `logistic`, which takes ten to a hundred passes over the files.
         overwrite: replace a classifier saved in `output`.
         unknown_rate: see `headstart.train`.
         mapper: runs the passes over the files; in this process if not given.
@@ -127,7 +127,7 @@ def train(
     if head not in KINDS:
         raise HeadError(
             f"The head {head} cannot be trained on embedded photos.\nExpected {', '.join(KINDS[:-1])} or {KINDS[-1]}, "
-            "which are solved from sums, in memory that does not grow with the photos."
+            "whose memory does not grow with the photos."
         )
     folder = Folder(Place(os.fspath(source)))
     job = folder.read()
@@ -164,7 +164,7 @@ def _measured(folder: Folder, found: Survey, learned: Learned, mapper: Mapper) -
 
 
 def _classifier(
-    job: Job, found: Survey, learned: Learned, kind: FromSums, evaluation: Evaluation, rate: float
+    job: Job, found: Survey, learned: Learned, kind: Kind, evaluation: Evaluation, rate: float
 ) -> Classifier:
     store, backbone = Store(), job.open()
     about = evaluation.to_json()

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @options.view
 @option(
     "--head", group=options.MEASURING, type=options.HEAD, metavar="KIND", default="logistic",
-    help=f"{options.HEADS} With --on: lda, which is the default there, ridge or centroid.",
+    help=f"{options.HEADS} With --on: lda, which is the default there, or any but knn.",
 )  # fmt: skip
 @options.test
 @options.fraction
