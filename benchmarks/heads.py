@@ -1,28 +1,37 @@
 """The head search against scikit-learn's LogisticRegressionCV, and what our choices of head are worth.
 
-    python benchmarks/heads.py [--rounds 5] [--choices]
+    python benchmarks/heads.py [--rounds 5] [--choices] [--many 101 --each 75 --dim 1280 --against OTHER_CHECKOUT]
 
 LogisticRegressionCV (10 strengths, 5 folds, standardised, n_jobs=2) gets the same features of clothing10, once at its
 default tolerance and once at `tol=1e-2`, which is about as loose as ours. Bar: at least 5 times faster than the
 default and at most 0.3 points worse on the test photos. `--choices` measures, on random shares of two data sets, how
-features are scaled, how classes are weighted and which head is the default.
+features are scaled, how classes are weighted and which head is the default. `--many` makes photos of many classes out of
+the features of both sets (see `made`) and measures every head on them: processor time on one thread, figures on other
+made photos, and the most memory that a logistic head needs; `--against` does the same with the code of another checkout.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
 import time
+import tracemalloc
 import warnings
+from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from common import DATA, machine
 from headstart import backbones
-from headstart.evaluation.metrics import log_loss
+from headstart.evaluation.metrics import calibration_error, log_loss
 from headstart.features.extraction import extract
 from headstart.features.store import Store
 from headstart.heads import fitting, power
 from headstart.heads.fitting import fit
+from headstart.heads.head import Kind
 from headstart.photos.sources import PhotoSet, scan
 from headstart.photos.splits import stratified_folds
 
@@ -68,6 +77,71 @@ def race(rounds: int) -> None:
         print(f"tol={tolerance:g}: median {np.median(ratios):.1f}x, {min(ratios):.1f} to {max(ratios):.1f}x faster")
 
 
+def made(k: int, each: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features of made photos, float32 `(k * each, dim)`, and their classes.
+
+    The centre of a class is a random mixture of the centres of 128 clusters of real photos, drawn together to make the
+    classes as hard to tell apart as those of Food-101. What a photo adds is a random mixture of what two real photos
+    differ from the mean of their class by. With fewer dimensions, all are projected on random axes.
+    """
+    parts = []
+    for i, name in enumerate(("clothing10", "food10-64")):
+        source = scan(DATA / name)
+        assert source.test is not None
+        for photos in (source.train, source.test):
+            x, y, _ = vectors(photos)
+            parts.append((x, y + 10 * i))
+    x, y = np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
+    rng = np.random.default_rng(0)
+    left = x - np.stack([x[y == c].mean(axis=0) for c in range(20)])[y]
+    clusters = x[rng.permutation(len(x))[:128]]
+    for _ in range(8):
+        nearest = ((clusters**2).sum(axis=1) - 2 * x @ clusters.T).argmin(axis=1)
+        own = [nearest == i for i in range(128)]
+        clusters = np.stack([x[mask].mean(axis=0) if mask.any() else clusters[i] for i, mask in enumerate(own)])
+    shares = rng.dirichlet(np.full(128, 0.02), k).astype(np.float32)
+    centres = x.mean(axis=0) + np.float32(0.7) * shares @ (clusters - x.mean(axis=0))
+    axes = np.eye(x.shape[1], dtype=np.float32)
+    if dim < x.shape[1]:
+        axes = rng.normal(size=(x.shape[1], dim)).astype(np.float32) / np.float32(dim**0.5)
+    labels = np.tile(np.arange(k), each)
+    features = np.empty((len(labels), dim), np.float32)
+    for start in range(0, len(labels), 2000):
+        rows = slice(start, min(start + 2000, len(labels)))
+        one, other = rng.integers(0, len(x), (2, rows.stop - start))
+        angle = rng.uniform(0, 2 * np.pi, (rows.stop - start, 1)).astype(np.float32)
+        whole = centres[labels[rows]] + np.cos(angle) * left[one] + np.sin(angle) * left[other]
+        features[rows] = whole @ axes
+    return features, labels
+
+
+def many(k: int, each: int, dim: int, against: str | None) -> None:
+    print("code:", fitting.__file__, flush=True)
+    x, y = made(k, each + 10, dim)
+    x, y, others, truth = x[: k * each], y[: k * each], x[k * each :], y[k * each :]
+    folds = stratified_folds(y, [i.to_bytes(4, "little") for i in range(len(y))], 5, 0)
+    for kind in get_args(Kind):
+        started = time.process_time()
+        found = fit(kind, x, y, folds)
+        seconds = time.process_time() - started
+        p, held_out = found.head.predict_proba(others), found.held_out
+        print(
+            f"{k} classes, {each} a class, {dim} features, {kind}: {seconds:.1f} s of processor time, "
+            f"strength {found.strength}, accuracy {(p.argmax(axis=1) == truth).mean():.4f}, log loss "
+            f"{log_loss(p, truth):.4f} (held out {log_loss(held_out, y):.4f}), calibration error "
+            f"{calibration_error(p, truth):.4f} (held out {calibration_error(held_out, y):.4f})",
+            flush=True,
+        )
+    fitting.STRENGTHS = [100.0, 10.0, 1.0]
+    tracemalloc.start()
+    fit("logistic", x, y, folds)
+    print(f"most memory of logistic, three strengths: {tracemalloc.get_traced_memory()[1] / 2**20:.0f} MB", flush=True)
+    if against is not None:
+        paths = os.pathsep.join([f"{against}/src", str(Path(__file__).parent)])
+        command = [sys.executable, __file__, "--many", str(k), "--each", str(each), "--dim", str(dim)]
+        subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, check=True)
+
+
 def choices() -> None:
     sets = {}
     for name in ("clothing10", "food10-64"):
@@ -90,7 +164,7 @@ def choices() -> None:
             for seed in range(6):
                 rng = np.random.default_rng(seed)
                 train = np.concatenate([rng.permutation(np.flatnonzero(y == c))[:each] for c in range(10)])
-                for kind in ("logistic", "ridge", "centroid", "knn"):
+                for kind in get_args(Kind):
                     measure(f"{name}, {each} a class, {kind}", kind, x, y, keys, train)
                 standardised = (x - x[train].mean(axis=0)) / (x[train].std(axis=0) + 1e-6)
                 case = f"{name}, {each} a class, logistic"
@@ -116,6 +190,13 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--choices", action="store_true")
+    parser.add_argument("--many", type=int, metavar="CLASSES")
+    parser.add_argument("--each", type=int, default=75)
+    parser.add_argument("--dim", type=int, default=1280)
+    parser.add_argument("--against", metavar="CHECKOUT")
     options = parser.parse_args()
     print(machine())
-    choices() if options.choices else race(options.rounds)
+    if options.many:
+        many(options.many, options.each, options.dim, options.against)
+    else:
+        choices() if options.choices else race(options.rounds)

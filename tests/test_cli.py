@@ -218,7 +218,8 @@ def test_an_existing_output_is_not_overwritten_unasked(tiles: Path, model: Path,
 def test_an_unknown_head_or_network_is_reported(tiles: Path) -> None:
     result = run("train", tiles, "--head", "logistc")
     assert result.returncode == 2
-    assert "expected logistic, ridge, centroid or knn, received 'logistc'. Did you mean 'logistic'?" in result.stderr
+    expected = "expected logistic, lda, ridge, centroid or knn, received 'logistc'. Did you mean 'logistic'?"
+    assert expected in result.stderr
     fails(run("train", tiles, "-b", "resnet"), "No backbone is called 'resnet'")
     fails(run("train", tiles, "--fraction", "2"), "fraction")
 

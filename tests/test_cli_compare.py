@@ -94,7 +94,7 @@ def test_a_network_that_does_not_exist_is_reported_and_the_others_are_measured(t
     ("arguments", "code", "said"),
     [
         (["missing-folder", "-b", LITE], 1, "missing-folder"),
-        (["{tiles}", "-b", LITE, "--head", "svm"], 2, "expected logistic, ridge, centroid or knn, received 'svm'"),
+        (["{tiles}", "-b", LITE, "--head", "svm"], 2, "expected logistic, lda, ridge, centroid or knn, received 'svm'"),
         (["{tiles}", "-b", "no-such-network"], 1, "no-such-network"),
         (["{tiles}", "-b", LITE, "--report", "no-such-folder/report.html"], 1, "no-such-folder"),
     ],

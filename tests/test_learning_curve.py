@@ -75,7 +75,7 @@ def curve(
 # --- the points ---
 
 
-@pytest.mark.parametrize("kind", ["logistic", "ridge", "centroid", "knn"])
+@pytest.mark.parametrize("kind", ["logistic", "lda", "ridge", "centroid", "knn"])
 def test_the_last_point_is_the_head_itself(kind: str) -> None:
     x, y = clouds((40, 40, 40))
     held = clouds((200, 200, 200), seed=1)

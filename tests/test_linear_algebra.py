@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from headstart.heads import fitting
 from headstart.heads.fitting import fit
 from headstart.heads.history import Examples, logistic_history
 from headstart.heads.linear_algebra import one_thread
@@ -108,7 +109,7 @@ def features() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return vectors, labels, np.arange(360) % 5
 
 
-@pytest.mark.parametrize("kind", ["logistic", "ridge", "centroid", "knn"])
+@pytest.mark.parametrize("kind", ["logistic", "lda", "ridge", "centroid", "knn"])
 def test_a_head_has_the_same_bytes_on_any_number_of_threads(kind: str) -> None:
     vectors, labels, folds = features()
     found = []
@@ -122,15 +123,16 @@ def test_a_head_has_the_same_bytes_on_any_number_of_threads(kind: str) -> None:
 
 def test_the_solver_never_runs_on_more_than_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    real = np.linalg.eigh
-    monkeypatch.setattr(np.linalg, "eigh", lambda matrix: seen.extend(threads()) or real(matrix))
+    eigh, solve = np.linalg.eigh, np.linalg.solve
+    monkeypatch.setattr(np.linalg, "eigh", lambda matrix: seen.extend(threads()) or eigh(matrix))
+    monkeypatch.setattr(np.linalg, "solve", lambda *both: seen.extend(threads()) or solve(*both))
     vectors, labels, folds = features()
     for kind in ("logistic", "ridge"):
         fit(kind, vectors, labels, folds)  # type: ignore[arg-type]
     logistic_history(Examples(vectors, labels), Examples(vectors, labels), 0.1)
     principal(vectors, 3)
     assert set(seen) == {1}
-    assert len(seen) >= 4
+    assert len(seen) >= 3 + 5 * len(fitting.STRENGTHS)
     assert threads() == [2]
 
 

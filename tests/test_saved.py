@@ -254,7 +254,7 @@ def test_what_is_known_of_the_training_is_saved_and_read(saved: Path, tmp_path: 
         ({"classes": ["blue", "x" * 1001]}, "1 to 1,000 characters"),
         ({"classes": ["blue"] * 100_001}, "a value of type list is not a list of 2 to 100,000 values"),
         ({"head": {"kind": "knn", "strength": 1}}, "not of the kind knn"),
-        ({"head": {"kind": "svm", "strength": 1}}, "head: kind: 'svm' is none of logistic, ridge, centroid, knn"),
+        ({"head": {"kind": "svm", "strength": 1}}, "head: kind: 'svm' is none of logistic, lda, ridge, centroid, knn"),
         ({"head": {"kind": "ridge", "strength": "1"}}, "head: strength: '1' is not a number"),
         ({"seed": True}, "seed: True is not a whole number"),
         ({"seed": 10**4000}, "seed: a value of type int is not a whole number"),

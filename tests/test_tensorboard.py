@@ -31,7 +31,7 @@ pytest.importorskip("tensorboardX")
 pytest.importorskip("tensorboard")
 
 HEADSTART = str(Path(sys.executable).with_name("headstart"))
-HEADS = ["logistic", "ridge", "centroid", "knn"]
+HEADS = ["logistic", "lda", "ridge", "centroid", "knn"]
 SETTINGS = {"data", "backbone", "head", "head_setting", "view", "layers", "fraction", "dimension", "parameters"}
 PICTURES = ["pictures/confusion_matrix", "pictures/reliability", "pictures/mistakes"]
 FIGURES = {
@@ -148,6 +148,7 @@ def test_the_rows_show_what_was_trained(logdir: Path) -> None:
     assert (knn["dimension"], round(knn["parameters"] / 1e6, 1)) == (1280, 4.7)
     assert (crop["fraction"], crop["view"]) == (0.9, "crop")
     assert re.fullmatch(r"l2 [\d.e-]+", crop["head_setting"])
+    assert re.fullmatch(r"shrinkage [\d.]+", by_head[run_of(logdir, "lda").name]["head_setting"])
     assert by_head[run_of(logdir, "centroid").name]["head_setting"] == "none"
 
 
@@ -181,7 +182,7 @@ def test_a_logistic_head_has_one_point_per_epoch_and_they_end_at_the_head_that_w
     assert curves["validation", "epoch_accuracy"][-1] == pytest.approx(accuracy, abs=1 / 24 + 1e-6)
 
 
-@pytest.mark.parametrize("head", ["ridge", "centroid", "knn"])
+@pytest.mark.parametrize("head", ["lda", "ridge", "centroid", "knn"])
 def test_a_head_without_iterations_has_one_point_which_is_its_measurement(logdir: Path, head: str) -> None:
     run = run_of(logdir, head)
     (accuracy,), (loss,) = (read(run / "validation").Scalars(f"epoch_{what}") for what in ("accuracy", "loss"))

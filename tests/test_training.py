@@ -88,12 +88,13 @@ def test_without_a_test_folder_cross_validation_measures(tiles: Path, tmp_path: 
     assert high - low > 0.1
 
 
-@pytest.mark.parametrize("head", ["logistic", "ridge", "centroid", "knn"])
+@pytest.mark.parametrize("head", ["logistic", "lda", "ridge", "centroid", "knn"])
 def test_every_head_works_and_is_named(tiles: Path, tmp_path: Path, head: str) -> None:
     trained = train(tiles, head=head, output=tmp_path / "model")  # type: ignore[arg-type]
     document = trained.to_json()
     assert document["head"]["kind"] == head
-    assert (document["head"]["l2"] is None) == (head in ("centroid", "knn"))
+    assert (document["head"]["l2"] is None) == (head in ("lda", "centroid", "knn"))
+    assert (document["head"]["shrinkage"] is None) == (head != "lda")
     assert document["evaluation"]["accuracy"] >= 0.7
     assert headstart.load(tmp_path / "model").choice == trained.classifier.choice
 

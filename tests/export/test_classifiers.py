@@ -16,6 +16,7 @@ LITE = "builtin:efficientnet-lite0"
 #: Backbone, layers, head.
 KINDS = [
     (LITE, "last", "logistic"),
+    (LITE, "last", "lda"),
     (LITE, "last", "ridge"),
     (LITE, "last", "centroid"),
     (LITE, "last", "knn"),

@@ -71,7 +71,7 @@ def compare(
             pictures in memory, see `headstart.photos.pictures.Pictures`.
         labels: class names of a list of photos.
         backbones: handles, or opened backbones in the view that they shall have.
-        heads: one or several of `logistic`, `ridge`, `centroid`, `knn`.
+        heads: one or several of `logistic`, `lda`, `ridge`, `centroid`, `knn`.
         view: of backbones given by handle: `squash`, `crop` or `pad`.
         options: what you know of backbones given by handle: input range, layers.
         test: a folder or CSV to measure on, instead of the source's own test part.

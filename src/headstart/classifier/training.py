@@ -221,7 +221,7 @@ def train(
         labels: class names of a list of photos.
         output: folder to save it in; not saved if not given.
         backbone: a handle: a name or address from the catalogue, or a path.
-        head: `logistic`, `ridge`, `centroid` or `knn`.
+        head: `logistic`, `lda`, `ridge`, `centroid` or `knn`.
         view: how photos are fitted to the backbone's input: `squash`, `crop` or `pad`.
         options: what you know of the backbone: input range, layers.
         test: a folder or CSV to measure on, instead of the source's own test part.

@@ -19,13 +19,15 @@ Matrix = npt.NDArray[np.float32]
 Rows = slice | npt.NDArray[np.intp]
 _CHUNK_NUMBERS = 2**21
 
+
 @dataclass(frozen=True)
 class Solved:
     """Heads of all folds for one strength.
 
     Attributes:
-        strength: of regularisation, None without. held_out: float32 `(n, k)`, for each photo the scores of the problem that it is held out of.
-        final: W and b of the head of all photos, float32 `(r, k)` and `(k,)`; computed when it is called.
+        strength: of regularisation, None without.
+        held_out: float32 `(n, k)`, for each photo the scores of the head that did not see it.
+        final: weights and bias of the head of all photos, float32 `(r, k)` and `(k,)`; computed when it is called.
     """
 
     strength: float | None
@@ -76,22 +78,19 @@ class Basis:
         else:
             self._axes = (np.ascontiguousarray(vectors[:, kept], np.float32),)
 
-    def scores(
-        self, weights: Matrix, photos: npt.NDArray[np.intp] | None = None
-    ) -> Iterator[tuple[Rows, Matrix]]:
+    def scores(self, weights: Matrix, photos: npt.NDArray[np.intp] | None = None) -> Iterator[tuple[Rows, Matrix]]:
         """`z @ weights`, float32 `(r, columns)` -> `(rows, columns)`, some rows at a time; of all photos or some."""
-        inside, shift = weights, np.float32(0)
-        if self.coordinates is None:
-            inside = self.back(weights)
+        vectors, inside, shift = self.coordinates, weights, np.zeros(weights.shape[1], np.float32)
+        if vectors is None:
+            vectors, inside = self._features, self.back(weights)
             shift = self.mean @ inside
-        vectors = self._features if self.coordinates is None else self.coordinates
         for place in self._chunks(weights.shape[1], len(vectors) if photos is None else len(photos)):
             rows = place if photos is None else photos[place]
             part = vectors[rows] @ inside
             part -= shift
             yield rows, part
 
-    def collect(self, rows: slice, residuals: Matrix, into: Matrix) -> None:
+    def collect(self, rows: Rows, residuals: Matrix, into: Matrix) -> None:
         """Add what `finish` needs of `z[rows]' @ residuals` to `into`, float32 `(collected, columns)`."""
         if self.coordinates is not None:
             into += self.coordinates[rows].T @ residuals

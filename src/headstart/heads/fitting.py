@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from headstart.heads.basis import Basis, Solved
 from headstart.heads.calibration import fit_temperature
 from headstart.heads.head import Head, Kind, LinearHead, NeighbourHead, Vectors, softmax
 from headstart.heads.linear_algebra import one_thread
-from headstart.heads.sums import Sums
+from headstart.heads.sums import FromSums, Sums
 
 #: A key for each photo, equal for equal features: void `(n,)`.
 Groups = npt.NDArray[np.void]
@@ -27,6 +27,7 @@ Groups = npt.NDArray[np.void]
 STRENGTHS = [float(10 ** (e / 2)) for e in range(4, -9, -1)]
 #: Shrinkage of lda, from strong to weak.
 SHRINKAGES = [0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05, 0.02, 0.01, 0.003, 0.001]
+_OF_SUMS: dict[FromSums, list[float] | list[None]] = {"centroid": [None], "ridge": STRENGTHS, "lda": SHRINKAGES}
 NEIGHBOURS = [1, 3, 5, 10, 20]
 #: The search from strong to weak stops when the log loss is this much worse than the best, or worse by more than this
 #: many standard errors of the difference: it has one minimum, and weak strengths take longest.
@@ -138,7 +139,7 @@ def _candidates(
 
 
 def _solved(
-    kind: Kind,
+    kind: Literal["logistic"] | FromSums,
     features: Vectors,
     labels: npt.NDArray[np.intp],
     weights: npt.NDArray[np.float64],
@@ -168,8 +169,7 @@ def _solved(
     vectors = features if few is None or few.coordinates is None else few.coordinates
     sums = Sums(vectors.shape[1], of_class, int(folds.max()) + 1, vectors[0], features.shape[1], kind != "centroid")
     sums.add(vectors, labels, folds, weights / of_class[labels])
-    strengths = {"centroid": [None], "ridge": STRENGTHS, "lda": SHRINKAGES}[kind]
-    for solved in closed_form.path(kind, vectors, labels, folds, sums, strengths):
+    for solved in closed_form.path(kind, vectors, labels, folds, sums, _OF_SUMS[kind]):
         yield _Candidate(solved.strength, solved.held_out[everyone], partial(_linear, few, solved))
 
 

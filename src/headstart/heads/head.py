@@ -26,8 +26,8 @@ class HeadChoice:
 
     Attributes:
         kind: of head.
-        strength: chosen by cross-validation: l2 of `logistic` and `ridge`, shrinkage of `lda`, neighbours of `knn`; None for
-            `centroid`.
+        strength: chosen by cross-validation: l2 of `logistic` and `ridge`, shrinkage of `lda`, neighbours of
+            `knn`; None for `centroid`.
     """
 
     kind: Kind

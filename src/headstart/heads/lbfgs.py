@@ -37,11 +37,11 @@ class Memory:
     """What the last steps showed about the curvature. It remains useful for a similar objective.
 
     Args:
-        pairs: how many steps are kept.
+        steps: how many are kept.
     """
 
-    def __init__(self, pairs: int) -> None:
-        self._pairs: deque[tuple[Matrix, Matrix, Matrix]] = deque(maxlen=pairs)
+    def __init__(self, steps: int) -> None:
+        self._pairs: deque[tuple[Matrix, Matrix, Matrix]] = deque(maxlen=steps)
 
     def add(self, step: Matrix, change: Matrix) -> None:
         """Keep a step and the change of the slope along it; without curvature, as rounding makes it, at weight 0."""
@@ -72,9 +72,7 @@ class Memory:
         return step
 
 
-def minimise(
-    function: Callable[[Matrix], Value], point: Matrix, tolerance: float, memory: Memory
-) -> Iterator[Matrix]:
+def minimise(function: Callable[[Matrix], Value], point: Matrix, tolerance: float, memory: Memory) -> Iterator[Matrix]:
     """Yield the point after each step, float32 `(rows, p, columns)`, until no problem needs another.
 
     Args:

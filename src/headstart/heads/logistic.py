@@ -25,8 +25,9 @@ TOLERANCE = 3e-3
 #: Columns that are solved at the same time, unless one problem has more: products with fewer are slower, and more need
 #: more memory.
 _COLUMNS = 512
-#: Numbers in steps and changes of slope that are kept, of all problems; 256 MB with their counterparts.
-_REMEMBERED = 2**25
+#: Numbers in all steps that are kept; the changes of slope along them are as many.
+_REMEMBERED = 2**24
+_LEAST_STEPS, _MOST_STEPS = 4, 10
 #: Scores up to this size need no shift before `exp`: e**60 times a thousand classes is far from float32's limit.
 _SAFE = 60.0
 
@@ -104,7 +105,7 @@ def _one(
 
 def _held_out(basis: Basis, state: Matrix, folds: npt.NDArray[np.intp]) -> Matrix:
     """Scores of each photo in the problem that it is held out of, float32 `(n, k)`."""
-    held_out = state[-1][folds]
+    held_out: Matrix = state[-1][folds]
     for f in range(state.shape[1]):
         for photos, scores in basis.scores(state[:-1, f], np.flatnonzero(folds == f)):
             held_out[photos] += scores
@@ -119,12 +120,17 @@ class _Group:
     """
 
     def __init__(
-        self, basis: Basis, labels: npt.NDArray[np.intp], weights: Matrix, start: Matrix | None = None, pairs: int = 10
+        self,
+        basis: Basis,
+        labels: npt.NDArray[np.intp],
+        weights: Matrix,
+        start: Matrix | None = None,
+        steps: int = _MOST_STEPS,
     ) -> None:
         self._basis, self._labels, self._weights = basis, labels, weights
         shape = basis.rank + 1, weights.shape[1], int(labels.max()) + 1
         self.state = np.zeros(shape, np.float32) if start is None else start
-        self._memory, self._l2 = lbfgs.Memory(pairs), 0.0
+        self._memory, self._l2 = lbfgs.Memory(steps), 0.0
 
     def solve(self, l2: float) -> None:
         """Go on from the last strength to another."""
@@ -150,10 +156,10 @@ class _Group:
 
 def _groups(basis: Basis, labels: npt.NDArray[np.intp], weights: Matrix) -> list[_Group]:
     k, problems = int(labels.max()) + 1, weights.shape[1]
-    pairs = min(max(_REMEMBERED // ((basis.rank + 1) * problems * k), 4), 10)
+    steps = min(max(_REMEMBERED // ((basis.rank + 1) * problems * k), _LEAST_STEPS), _MOST_STEPS)
     some = max(_COLUMNS // k, 1)
     parts = (np.ascontiguousarray(weights[:, i : i + some]) for i in range(0, problems, some))
-    return [_Group(basis, labels, part, pairs=pairs) for part in parts]
+    return [_Group(basis, labels, part, steps=steps) for part in parts]
 
 
 def _objective(

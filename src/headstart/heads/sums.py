@@ -18,7 +18,7 @@ Solution = tuple[Matrix, Matrix]
 #: Heads that are solved from sums.
 FromSums = Literal["centroid", "ridge", "lda"]
 _CHUNK_NUMBERS = 2**21
-#: Part of the total variance, at least, that the variance within classes is taken to be: photos of a class may be equal.
+#: Variance within classes, at least, as part of the whole: the photos of a class may be equal.
 _LEAST_WITHIN = 1e-6
 
 

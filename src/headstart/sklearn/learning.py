@@ -50,7 +50,8 @@ class HeadLearner(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     Attributes:
         classes_: `(k,)`, the labels in the order of the columns of `predict_proba`.
         head_: the trained head.
-        strength_: what cross-validation chose: l2 of `logistic` and `ridge`, neighbours of `knn`; None for `centroid`.
+        strength_: what cross-validation chose: l2 of `logistic` and `ridge`, shrinkage of `lda`, neighbours of `knn`;
+            None for `centroid`.
     """
 
     head: Kind

@@ -118,7 +118,7 @@ class HeadstartClassifier(HeadLearner):
     Args:
         backbone: a handle, such as `builtin:efficientnet-lite0`, or the path of a model.
         view: how a photo is fitted to the model's input: `squash`, `crop` or `pad`.
-        head: `logistic`, `ridge`, `centroid` or `knn`.
+        head: `logistic`, `lda`, `ridge`, `centroid` or `knn`.
         input_range: for a model that does not declare it: `0..1`, `-1..1`, `0..255` or `imagenet`; see `Options`.
         layers: `last`, or `several` pooled and joined.
         random_state: seed of the folds in which the strength is chosen, 0 to 2**32 - 1; what `headstart.train` calls
@@ -129,7 +129,8 @@ class HeadstartClassifier(HeadLearner):
     Attributes:
         classes_: `(k,)`, the labels in the order of the columns of `predict_proba`, in the type of y.
         head_: the trained head.
-        strength_: what cross-validation chose: l2 of `logistic` and `ridge`, neighbours of `knn`; None for `centroid`.
+        strength_: what cross-validation chose: l2 of `logistic` and `ridge`, shrinkage of `lda`, neighbours of `knn`;
+            None for `centroid`.
         card_: of the backbone that it was trained on; predictions use the same one or raise an error.
 
     Example:

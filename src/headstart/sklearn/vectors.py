@@ -25,14 +25,15 @@ class HeadstartHead(HeadLearner):
     Weights of samples are not supported: every class has the same weight, every photo of a class too.
 
     Args:
-        head: `logistic`, `ridge`, `centroid` or `knn`.
+        head: `logistic`, `lda`, `ridge`, `centroid` or `knn`.
         random_state: seed of the folds in which the strength is chosen, 0 to 2**32 - 1. As in scikit-learn, None or a
             `RandomState` gives new folds at each `fit`; the default gives the same head every time.
 
     Attributes:
         classes_: `(k,)`, the labels in the order of the columns of `predict_proba`, in the type of y.
         head_: the trained head.
-        strength_: what cross-validation chose: l2 of `logistic` and `ridge`, neighbours of `knn`; None for `centroid`.
+        strength_: what cross-validation chose: l2 of `logistic` and `ridge`, shrinkage of `lda`, neighbours of `knn`;
+            None for `centroid`.
         n_features_in_: dim, the length of the vectors.
         feature_names_in_: names of the columns, if X was a table with names.
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from headstart.features.extraction import Skipped
 
 BACKBONE, MEASURING, OUTPUT = "Backbone", "Training and measuring", "Output"
-HEADS = "Kind of head: logistic, ridge, centroid or knn."
-HEAD = Choice(["logistic", "ridge", "centroid", "knn"])
+HEADS = "Kind of head: logistic, lda, ridge, centroid or knn."
+HEAD = Choice(["logistic", "lda", "ridge", "centroid", "knn"])
 _HANDLE = "a name or handle from `headstart models`, a URL, or a path"
 
 

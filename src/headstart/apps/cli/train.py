@@ -146,6 +146,8 @@ def show(training: Training) -> None:
     put(*details(evaluation, terminal.width(sys.stdout)).split("\n"), "", *summary(evaluation).split("\n"))
     head, work = training.classifier.choice, training.work
     chosen = f", l2 {head.l2:.3g} by cross-validation" if head.l2 is not None else ""
+    if head.shrinkage is not None:
+        chosen = f", shrinkage {head.shrinkage:g} by cross-validation"
     speed = f" at {work.photos_per_second:,.0f} photos/s" if work.photos_per_second else ""
     put(
         f"Head: {head.kind}{chosen}.  {work.computed:,} photos computed{speed}, {work.from_store:,} from the "

@@ -55,6 +55,7 @@ _DURATIONS = {
 }
 _HEADS = {
     "logistic": "logistic regression",
+    "lda": "linear discriminant analysis",
     "ridge": "ridge regression",
     "centroid": "nearest centroid",
     "knn": "nearest neighbours",

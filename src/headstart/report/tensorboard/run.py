@@ -87,7 +87,9 @@ def claim(logdir: Path, name: str) -> Path:
 
 
 def _setting(choice: HeadChoice) -> str:
-    """What cross-validation chose for a head: `l2 0.316`, `5 neighbours`, or `none` for a head without a setting."""
+    """What cross-validation chose: `l2 0.316`, `shrinkage 0.3`, `5 neighbours`, or `none` for a head without a setting."""
     if choice.l2 is not None:
         return f"l2 {choice.l2:.3g}"
+    if choice.shrinkage is not None:
+        return f"shrinkage {choice.shrinkage:g}"
     return "none" if choice.neighbours is None else counted(round(choice.neighbours), "neighbour")
