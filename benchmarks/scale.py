@@ -140,11 +140,11 @@ def memory() -> None:
             print(f"{count:,} photos: {float(peak):,.0f} MB in a worker, {float(rate):,.0f} photos/s", flush=True)
 
 
-def sums(count: int) -> None:
+def sums(count: int, heads: list[str]) -> None:
     """Time and memory of heads from `count` made vectors in files of the form that `embed` writes."""
     with tempfile.TemporaryDirectory() as folder:
         process([sys.executable, __file__, "make", "--data", folder, "--count", str(count)])
-        for head in ("ridge", "lda", "centroid"):
+        for head in heads:
             done = process([sys.executable, __file__, "train", "--data", folder, "--head", head])
             print(f"{head}: {done.seconds:,.0f} s, {done.peak_mb:,.0f} MB; {done.stdout.strip()}", flush=True)
 
@@ -161,7 +161,7 @@ def make(folder: Path, count: int) -> None:
     from headstart.scale.tasks import Embedding
 
     rng, dim, classes = np.random.default_rng(0), 1280, 20
-    means = rng.normal(size=(classes, dim)).astype(np.float32) * 0.1
+    means = rng.normal(size=(classes, dim)).astype(np.float32) * 0.2
     there = Folder(Place(str(folder)))
     size = 2048
     parts = -(-count // size)
@@ -233,7 +233,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--count", type=int, default=1_000_000)
-    parser.add_argument("--head", default="lda")
+    parser.add_argument("--head", default="lda,ridge,centroid")
     parser.add_argument("--seconds-per-unit", type=float, default=14.6)
     parser.add_argument("--photos", type=int, default=10_000_000)
     parser.add_argument("--cores", type=int, default=16)
@@ -247,7 +247,7 @@ def main() -> None:
         "units": lambda: units(given.data, given.on, given.workers, given.threads),
         "engine": engine,
         "memory": memory,
-        "sums": lambda: sums(given.count),
+        "sums": lambda: sums(given.count, given.head.split(",")),
         "make": lambda: make(given.data, given.count),
         "train": lambda: train(given.data, given.head),
         "nodes": lambda: nodes(given.seconds_per_unit, given.photos, given.cores, given.days),
