@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import threading
 import time
@@ -104,6 +105,27 @@ def test_a_failed_request_is_repeated_from_where_it_began(server: Failing, monke
     with place.open() as file:
         assert b"".join(iter(lambda: file.read(7000), b"")) == content
     assert place.read(10) == content[:11]
+
+
+class Torn(io.BytesIO):
+    """A file whose every second read fails after it has moved on, as a broken connection does."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.reads = 0
+
+    def read(self, count: int | None = -1) -> bytes:
+        found = super().read(count)
+        self.reads += 1
+        if self.reads % 2:
+            raise OSError("the connection broke")
+        return found
+
+
+def test_a_read_that_breaks_off_begins_again_where_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "PAUSES", (0.0,))
+    file = places._Patient(Torn(b"one two three"))
+    assert [file.read(4), file.read(4), file.read(10)] == [b"one ", b"two ", b"three"]
 
 
 def test_what_is_missing_is_not_asked_for_again(server: Failing) -> None:

@@ -35,6 +35,7 @@ def test_classes_are_those_of_the_classifier_and_columns_are_joined(model: Path,
     assert [row["shop"] for row in rows] == numbers
     assert {row["input_predicted"] for row in rows} == {"earlier"}
     assert {row["label"] for row in rows} == {"mine"}
+    assert "input_label" not in rows[0]
     expected = Classifier.load(model).predictions(paths)
     ours = {row["path"]: row for row in rows if row["outcome"] == "used"}
     assert tuple(ours) == expected.paths

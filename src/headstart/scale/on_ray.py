@@ -16,9 +16,8 @@ from headstart.scale.worker import Done
 #: Seconds after which a message says that no worker can start.
 _PATIENCE = 60.0
 _POLL = 1.0
-#: Set before Ray starts: nothing is reported to its makers, workers have the priority of other programs, and a machine
-#: that is busy has two minutes to start.
-SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "RAY_raylet_start_wait_time_s": "120"}
+#: Set before Ray starts: nothing is reported to its makers, and workers have the priority of other programs.
+SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
 #: Memory of a worker as Ray counts it.
 _MEMORY = 450 * 10**6
 
