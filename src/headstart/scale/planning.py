@@ -21,9 +21,9 @@ from headstart.scale.places import Place
 from headstart.scale.sampling import Limit, Range, Sampled, measured, sample
 from headstart.scale.worker import peak_memory
 
-#: Steady speed of workers compared with one extraction on the same processors (benchmarks/scale.py).
+#: Steady speed of workers on Ray compared with one extraction on the same processors, as a prototype had it.
 EFFICIENCY = 0.94
-#: Seconds in which a worker starts, and Ray with it, on a quiet machine (benchmarks/scale.py).
+#: Seconds in which a worker starts, and Ray with it, on a quiet machine.
 START, START_RAY = 5.0, 20.0
 #: Bytes that a photo takes in a tar archive beside its own: a head of 512, and on average half of 512 to fill up.
 _MEMBER = 768

@@ -38,7 +38,7 @@ on = option(
 )  # fmt: skip
 workers = option(
     "--workers", group=MANY, type=click.IntRange(1), metavar="N", show_default=False,
-    help="With --on: number of workers; if not given, one for eight processors.",
+    help="With --on: number of workers; if not given, one for eight processors here, one for each on Ray.",
 )  # fmt: skip
 address = option(
     "--address", group=MANY, metavar="ADDRESS", default="", show_default=False,
