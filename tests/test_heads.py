@@ -247,6 +247,15 @@ def test_neighbours_vote() -> None:
     np.testing.assert_allclose(np.exp(vote(cosines, labels, 99, 3)).sum(), 1, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_saved_head_has_the_temperature_of_its_held_out_scores(kind: str) -> None:
+    features, labels, folds = clouds(20, 10, apart=0.6)
+    found = fit(kind, features, labels, folds)  # type: ignore[arg-type]
+    temperatures = [fit_temperature(scores, labels) for scores in found.scores]
+    assert found.head.temperature != 1
+    assert np.isclose(temperatures, found.head.temperature).any()
+
+
 def test_a_rare_class_is_recognised() -> None:
     rng = np.random.default_rng(2)
     labels = np.array([0] * 760 + [1] * 40)
