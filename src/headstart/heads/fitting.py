@@ -208,7 +208,9 @@ def _choose(
         if best[-1][1] is candidate:
             least = loss
         worse = loss - least
-        if leave_early and worse.mean() > min((_WORSE - 1) * best[-1][0][-1], _CLEARLY * worse.std() / len(worse) ** 0.5):
+        if leave_early and worse.mean() > min(
+            (_WORSE - 1) * best[-1][0][-1], _CLEARLY * worse.std() / len(worse) ** 0.5
+        ):
             break
     means, chosen, temperature = best[-1]
     # Where the others do not prefer another one, a fold is measured with the candidate that is saved.

@@ -149,7 +149,6 @@ def serve(
 async def _watch(settings: Settings, report: Report, service: Service) -> None:
     """Load new versions of the classifier beside the one that answers, and put them in its place."""
     used = before = _stamp(settings.folder)
-    endings: set[asyncio.Task[None]] = set()
     while True:
         await asyncio.sleep(_LOOK)
         now = _stamp(settings.folder)
@@ -163,12 +162,10 @@ async def _watch(settings: Settings, report: Report, service: Service) -> None:
             service.metrics.loads.labels("refused").inc()
             report(f"The new version of {settings.name} is not used, the old one goes on: {error}")
             continue
-        old, service.predictor = service.predictor, new
+        service.predictor.engine.end()
+        service.predictor = new
         service.metrics.loads.labels("used").inc()
         report(f"A new version of {settings.name} answers from now on: {len(new.classifier.classes)} classes.")
-        ending = asyncio.ensure_future(_end(old))
-        endings.add(ending)
-        ending.add_done_callback(endings.discard)
 
 
 def _load_beside(settings: Settings, current: Predictor) -> Predictor:
@@ -179,13 +176,6 @@ def _load_beside(settings: Settings, current: Predictor) -> Predictor:
     predictor = Predictor(classifier, settings.limits)
     predictor.warm_up()
     return predictor
-
-
-async def _end(old: Predictor) -> None:
-    """Stop the threads of a predictor when all its photos are answered."""
-    while old.engine.waiting:
-        await asyncio.sleep(_LOOK)
-    old.engine.close()
 
 
 def _stamp(folder: Path) -> tuple[int, ...] | None:

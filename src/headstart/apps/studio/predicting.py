@@ -39,7 +39,8 @@ class Predictor:
         started = time.perf_counter()
         sniff(data[:32])
         if self._engine is None or self._engine.backbone is not learnt.classifier.backbone:
-            self.close()
+            if self._engine is not None:
+                self._engine.end()
             self._engine = Engine(learnt.classifier.backbone, Limits(MOST_BYTES, waiting=_WAITING))
         (answer,) = await self._engine.run([data], lambda vector: _answer(learnt, vector))
         return {**answer, "milliseconds": round(1000 * (time.perf_counter() - started))}
