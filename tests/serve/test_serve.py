@@ -339,6 +339,7 @@ def test_workers_share_the_port_and_their_numbers(start: Start, sights: Path, ph
     metrics = get(one, "/metrics").body.decode()
     assert 'headstart_requests_total{route="/predict",status="200"} 60.0' in metrics
     assert one.stop() == 0
+    assert [line["status"] for line in one.answered if line["path"] == "/predict"] == [200] * 60
 
 
 def run(*words: str) -> None:

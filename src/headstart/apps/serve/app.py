@@ -244,7 +244,7 @@ def _failed(_: Request, __: Exception) -> Response:
     return _error(500, "The server failed. Its log shows why.")
 
 
-#: How every error is answered; the studio's app uses the same.
+#: How every error is answered.
 ERRORS: dict[Any, Callable[[Request, Exception], Response]] = {
     BusyError: _busy,
     TimeoutError: _busy,

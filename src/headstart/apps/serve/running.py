@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 import uvicorn
 
@@ -187,8 +188,9 @@ def _stamp(folder: Path) -> tuple[int, ...] | None:
     return tuple(number for one in files for number in (one.st_mtime_ns, one.st_size, one.st_ino))
 
 
-def work(settings: Settings, taken: socket.socket, number: int, workers: int) -> None:
-    """Be one of several processes on a port: it takes its share of the cores."""
+def work(settings: Settings, taken: socket.socket, stderr: TextIO, number: int, workers: int) -> None:
+    """Be one of several processes on a port: it takes its share of the cores, and writes its log to `stderr`."""
+    sys.stderr = stderr
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process ends the others
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
