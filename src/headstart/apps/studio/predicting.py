@@ -50,7 +50,7 @@ def _answer(learnt: Learnt, vector: Vectors) -> dict[str, Any]:
     """The answer for a feature vector, float32 `(dim,)`, which is changed."""
     classifier, vectors = learnt.classifier, vector[None]
     power.normalise(vectors)
-    probabilities = classifier.head.predict_proba(vectors)[0]
+    probabilities = classifier.head.predict_each(vectors)[0]
     order = np.argsort(-probabilities, kind="stable").tolist()
     cosines = learnt.unit @ unit_length(vectors)[0]
     near = np.argsort(-cosines, kind="stable")[: 4 * _NEAREST].tolist()  # some may be in the trash by now

@@ -287,9 +287,7 @@ class Project:
                 done.append(change)
             except OSError:
                 missed += 1
-        with suppress(
-            OSError
-        ):  # a full disk: after a restart the same step is offered, and finds nothing to do
+        with suppress(OSError):  # a full disk: after a restart the same step is offered, and finds nothing to do
             self._journal.moved(by)
         self._follow(done)
         if missed:
