@@ -152,9 +152,17 @@ def test_new_photos_are_compared_with_the_classes_that_were_predicted_at_the_tra
     counts, reference = measured_classes(classifier)
     assert counts is not None
     confusion = np.array(classifier.about.evaluation["confusion"]["counts"])
-    assert (counts.tolist(), reference) == (np.round(confusion.sum(axis=0)).tolist(), "predicted classes")
+    assert (counts.sum(), reference) == (confusion.sum(), "predicted classes")
+    assert np.abs(counts - confusion.sum(axis=0)).max() < 1
     without = {key: value for key, value in classifier.about.evaluation.items() if key != "confusion"}
     assert measured_classes(replace(classifier, about=TrainingFacts(evaluation=without)))[1] == "true classes"
+
+
+def test_means_over_repeats_become_whole_photos_that_add_up(classifier: Classifier) -> None:
+    confusion = {"classes": list(classifier.classes), "counts": [[4.0, 8.5], [0.5, 7.0]]}
+    counts, _ = measured_classes(replace(classifier, about=TrainingFacts(evaluation={"confusion": confusion})))
+    assert counts is not None
+    assert counts.tolist() == [5, 15], "each rounded by itself they would be 4 and 16, as 4.5 rounds to even"
 
 
 @pytest.mark.parametrize("spoilt", [None, 3, {"counts": [[1, 2]], "classes": []}, {"counts": [[1, "x"], [2, 3]]}])
@@ -178,11 +186,11 @@ def test_the_photos_of_one_class_alone_are_a_change(classifier: Classifier, tile
 
 
 def test_predict_logs_each_photo_once_and_reports(command: Callable[..., Result], trained: Path, new: Path) -> None:
-    log = new.parent / "inbox.jsonl"
+    log = new.parent / "new photos.jsonl"
     first = command("predict", trained, new, "--log", log)
     assert "6 new photos added" in first.stderr
     assert "6 different photos so far." in first.stdout
-    assert f"headstart label {log} -o labels.csv" in first.stdout
+    assert f"headstart label '{log}' -o labels.csv" in first.stdout
     assert "0 new photos added" in command("predict", trained, new, "--log", log).stderr
     one = lines(log)[0]
     assert (one["path"], one["model"]) == (str(new / "flower-00.png"), str(trained))
@@ -230,6 +238,22 @@ def test_a_file_that_is_removed_before_it_is_read_harms_nothing(
     assert (len(found.paths), found.skipped) == (6, ())
 
 
+def test_the_log_may_be_in_the_folder_and_a_log_that_cannot_be_written_is_found_before_the_work(
+    classifier: Classifier, new: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher = Watcher(Inbox(classifier, new / "log.jsonl"), new)
+    os.utime(new / "log.jsonl", (LONG_AGO, LONG_AGO))
+    found = watcher.look()
+    assert (len(found.paths), found.skipped) == (6, ())
+
+    def full(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(log_file, "_write", full)
+    with pytest.raises(DataError, match="cannot be written: Permission denied"):
+        Watcher(Inbox(classifier, tmp_path / "log"), new)
+
+
 def test_watch_in_python_yields_what_comes(classifier: Classifier, new: Path, tmp_path: Path) -> None:
     found = next(watch(classifier, new, tmp_path / "log"))
     assert len(found.paths) == len(lines(tmp_path / "log")) == 6
@@ -241,6 +265,8 @@ def test_watch_once_ends_and_ctrl_c_prints_the_summary(
     command: Callable[..., Result], trained: Path, new: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = new.parent / "inbox.jsonl"
+    monkeypatch.setattr("headstart.apps.cli.watch._FIRST", 6)
+    assert command("watch", trained, new, "--once").stdout.count("6 different photos so far.") == 1
     document = json.loads(command("watch", trained, new, "--log", log, "--once", "--json").stdout)
     assert (document["photos"]["used"], document["drift"]["n"]) == (6, 6)
 
@@ -298,6 +324,14 @@ def test_scripts_set_labels_all_or_none(command: Callable[..., Result], logged: 
     assert labelled.read(target) == {str(photo): "flower", str(other): "church"}
 
 
+def test_a_csv_of_somebody_else_is_not_continued(command: Callable[..., Result], logged: Path, new: Path) -> None:
+    own = logged.with_name("own.csv")
+    own.write_text(text := "path,label,note\na.jpg,temple,mine\n")
+    with pytest.raises(DataError, match="which would be lost"):
+        command("label", logged, "-o", own, "--set", f"{new / 'flower-00.png'}=flower")
+    assert own.read_text() == text
+
+
 def test_names_come_back_from_the_csv_as_they_were(tmp_path: Path) -> None:
     (strange := tmp_path / os.fsdecode(b"\xe4.jpg")).touch()
     names = {"/new/=cmd.jpg": "=class", "/new/a,b\n.jpg": "'x", str(strange): "y"}
@@ -309,15 +343,17 @@ def test_names_come_back_from_the_csv_as_they_were(tmp_path: Path) -> None:
 
 
 def test_labelled_photos_join_the_training_and_the_old_classifier_is_compared_on_them(
-    command: Callable[..., Result], trained: Path, tiles: Path, logged: Path, new: Path
+    command: Callable[..., Result], classifier: Classifier, trained: Path, tiles: Path, logged: Path, new: Path
 ) -> None:
     labels = {str(photo): photo.name.split("-")[0] for photo in sorted(new.iterdir())}
+    labels[str(new / "flower-00.png")] = "temple"
     labelled.write(logged.with_name("labels.csv"), labels)
+    right = np.mean(classifier.predictions(list(labels), progress=False).labels == np.array([*labels.values()]))
     add = ("--add", logged.with_name("labels.csv"), "--against", trained)
     document = json.loads(command("train", tiles / "train", *add, "--json").stdout)
     assert document["train"] == 24 + 6
     against = document["against"]
-    assert (against["protocol"], against["difference"]["n"], against["old_accuracy"]) == ("cross-validation", 6, 0.5)
+    assert (against["protocol"], against["difference"]["n"], against["old_accuracy"]) == ("cross-validation", 6, right)
     assert "chosen at random" in against["notes"][0]
     # Photos that are measured on are not trained on, and the old classifier knows neither them nor others.
     measured = command("train", tiles / "train", "--test", tiles / "test", *add)
@@ -331,4 +367,14 @@ def test_an_old_classifier_that_was_trained_on_everything_is_not_compared(
 ) -> None:
     done = command("train", tiles / "train", "--against", trained, "--json")
     assert json.loads(done.stdout)["against"] is None
-    assert "Not compared with" in done.stderr
+    assert "was trained on all photos that were measured on" in done.stderr
+
+
+def test_an_old_classifier_that_knows_no_class_is_not_compared(
+    command: Callable[..., Result], trained: Path, tiles: Path, tmp_path: Path
+) -> None:
+    for name in ("temple", "flower"):
+        shutil.copytree(tiles / "test" / name, tmp_path / "photos" / f"{name}-2")
+    done = command("train", tmp_path / "photos", "--against", trained, "--json")
+    assert json.loads(done.stdout)["against"] is None
+    assert "it knows none of the classes" in done.stderr

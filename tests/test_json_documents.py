@@ -138,15 +138,12 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
     (broken / "train" / "temple" / "empty.jpg").touch()
     colour = toy_backbone(work)
     lite = "builtin:efficientnet-lite0"
-    yield (
-        "train",
-        [
-            run("train", tiles / "train", "-o", model, "--learning-curve"),
-            run("train", broken, "--head", "knn", "--logdir", work / "runs"),
-            run("train", tiles, "--head", "centroid", "--fraction", "0.5", "--view", "crop", "--against", model),
-            run("train", tiles / "train", "--head", "centroid", "--view", "auto"),
-        ],
-    )
+    trainings = [
+        run("train", tiles / "train", "-o", model, "--learning-curve"),
+        run("train", broken, "--head", "knn", "--logdir", work / "runs"),
+        run("train", tiles, "--head", "centroid", "--fraction", "0.5", "--view", "crop", "--against", model),
+        run("train", tiles / "train", "--head", "centroid", "--view", "auto"),
+    ]
     yield (
         "compare",
         [
@@ -162,6 +159,7 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
         [
             run("predict", model, broken / "train", "--nearest", "2", "--log", work / "inbox.jsonl"),
             run("predict", model, tiles / "test", *sort),
+            run("predict", model, broken / "train", "--on", "local", "-o", work / "classes"),
         ],
     )
     yield "watch", [run("watch", model, tiles / "test", "--once", "--log", work / "inbox.jsonl")]
@@ -169,7 +167,16 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
     out = work / "out"
     written = run("export", model, "--to", "onnx,coreml,arrays", "-o", out, "--photos", tiles / "test")
     yield "export", [run("export", model), written, run("export", "--check", out)]
-    yield "embed", [run("embed", broken / "train", "-o", work / "vectors.npz")]
+    units = ["--on", "local", "-o"]
+    yield (
+        "embed",
+        [
+            run("embed", broken / "train", "-o", work / "vectors.npz"),
+            run("embed", broken / "train", *units, work / "vectors"),
+        ],
+    )
+    yield "train", [*trainings, run("train", work / "vectors", "--on", "local", "-o", work / "light")]
+    yield "plan", [run("plan", tiles), run("plan", tiles, "--nodes", "2", "--price", "0.5")]
     yield "similar", [run("similar", photos[0], broken / "train")]
     yield "check", [run("check", spoilt_photos(work / "spoilt", tiles)), run("check", given_away(work / "given"))]
     yield "classify", [run("classify", *photos, broken / "train" / "temple" / "empty.jpg")]
@@ -280,7 +287,8 @@ def test_a_time_that_is_none_is_refused(documents: Documents) -> None:
 
 @pytest.mark.slow
 def test_documents_are_filled_with_what_happened(documents: Documents) -> None:
-    first, broken, part = documents["train"]
+    first, broken, part, units = documents["train"]
+    assert (units["train"], units["photos"]["reasons"]) == (24, {"empty": 1})
     assert (first["tracked"], first["test"], part["fraction"]) == (None, None, 0.5)
     assert first["command"][:2] == ["headstart", "train"]
     assert Path(broken["tracked"]).is_dir()

@@ -138,8 +138,18 @@ def test_a_photo_that_one_part_has_lost_is_counted_once(tmp_path: Path) -> None:
 def test_thumbnails_are_made_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     monkeypatch.setattr("headstart.trust.copies.thumbnails._made", lambda *_: made.append(1))
-    training_of(FakeBackbone(), coloured(tmp_path / "photos"), view="both", progress=False)
+    photos = coloured(tmp_path / "photos")
+    training_of(FakeBackbone(size=128), photos, view="both", progress=False)
     assert not made
+
+
+def test_thumbnails_are_not_made_of_the_pictures_of_a_small_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    monkeypatch.setattr("headstart.trust.copies.thumbnails._made", lambda *_: made.append(1))
+    training_of(FakeBackbone(size=64), coloured(tmp_path / "photos"), progress=False)
+    assert len(made) == 12
 
 
 # --- the choice ---
@@ -246,6 +256,18 @@ def test_a_bundle_whose_parts_have_parts_is_refused(toys: tuple[list[str], Path,
         bundle.write(tmp_path / "model", {**manifest, "card": changed}, arrays, overwrite=True)
         with pytest.raises(BundleError, match="not a consistent classifier"):
             headstart.load(tmp_path / "model")
+
+
+def test_each_part_is_checked_and_not_only_the_first_of_a_model(
+    toys: tuple[list[str], Path, Path], tmp_path: Path
+) -> None:
+    manifest, arrays = bundle.read(toys[2])
+    del manifest["sha256"]
+    assert manifest["card"]["parts"][1]["view"]["fit"] == "crop"
+    manifest["card"]["parts"][1]["view"]["fraction"] = 0.5
+    bundle.write(tmp_path / "model", manifest, arrays)
+    with pytest.raises(BackboneError, match="other vectors in the view 'crop'"):
+        headstart.load(tmp_path / "model")
 
 
 def test_joined_classifiers_are_exported(toys: tuple[list[str], Path, Path], tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import SHARED, needed
+from beside import SHARED, needed
 from fakes import FakeBackbone
 from headstart import backbones
 from headstart.backbones.base import Backbone, Tag, Vectors

@@ -229,7 +229,16 @@ def _load_parts(card: Card, folder: Path | None, elsewhere: str, progress: Progr
             if not elsewhere or len(card.models) == 1:
                 raise
             opened[one.handle] = load_card(one, folder, elsewhere, progress, fetch)
-    return Joined([opened[part.handle].with_fit(part.view.fit) for part in card.parts])
+    parts = []
+    for part in card.parts:
+        found = opened[part.handle].with_fit(part.view.fit)
+        if replace(part, precision=found.card.precision).key != found.card.key:
+            raise BackboneError(
+                f"{part.handle} gives other vectors in the view '{part.view.fit}' than at the training."
+                "\nExpected the same. Train the classifier again."
+            )
+        parts.append(found)
+    return Joined(parts)
 
 
 def _local(located: Located, progress: Progress | None) -> LocalModel:

@@ -58,7 +58,7 @@ def against(trial: Trial, old: Classifier, model: str, progress: Progress) -> Ag
         progress: receives why there is no comparison.
 
     Returns:
-        None if the old one was trained on all photos that the new one was measured on.
+        None if the old one was trained on all photos that the new one was measured on, or knows none of their classes.
     """
     data, answers = trial.data, trial.measured.answers
     photos = data.train if data.test is None else data.test
@@ -71,10 +71,15 @@ def against(trial: Trial, old: Classifier, model: str, progress: Progress) -> Ag
             "--test FOLDER."
         )
         return None
+    truth = [photos.labels[i] for i in fresh]
+    if not set(truth) & set(old.classes):
+        progress.caution(
+            f"Not compared with {model}: it knows none of the classes of the photos that were measured on."
+        )
+        return None
     features = vectors_of(old.backbone, [answers.paths[i] for i in fresh], old.store, progress)
     require_all(features.skipped)
     predicted = old.head.predict_proba(features.vectors).argmax(axis=1)
-    truth = [photos.labels[i] for i in fresh]
     right = np.array([old.classes[c] == label for c, label in zip(predicted, truth, strict=True)])
     new = answers.right[:, fresh]
     protocol: Protocol = "cross-validation" if data.test is None else "test set"

@@ -18,9 +18,11 @@ from headstart.classifier.trial import Data, Trial, learn
 from headstart.evaluation.cross_validation import CrossValidated, cross_validate
 from headstart.evaluation.leakage import Clean
 from headstart.evaluation.results import measured_on
+from headstart.features.extraction import require_all
 from headstart.features.store import Store
 from headstart.heads.head import Kind
 from headstart.photos.images import Fit
+from headstart.safety.printable import percent
 
 #: What `train` takes: a view, or `auto`: the best of `squash`, `crop` and `both`.
 ViewChoice = Viewing | Literal["auto"]
@@ -47,7 +49,7 @@ class TriedView:
 def described(views: Sequence[TriedView]) -> str:
     """Which view was chosen and why, in words."""
     chosen = next(one.view for one in views if one.chosen)
-    figures = "; ".join(f"{one.view} {one.log_loss:.3f} ({one.accuracy:.1%})" for one in views)
+    figures = "; ".join(f"{one.view} {one.log_loss:.3f} ({percent(one.accuracy)})" for one in views)
     cost = " Two views take twice the time." if chosen == "both" else ""
     return f"View: {chosen}, of the lowest log loss by cross-validation (accuracy in brackets): {figures}.{cost}"
 
@@ -91,8 +93,9 @@ def _seen(backbone: Backbone, fit: Fit, store: Store, data: Data) -> tuple[Backb
     opened = joined([part for part in backbone.parts if part.card.view.fit == fit])
 
     def seen(clean: Clean) -> Clean:
-        vectors = vectors_of(opened, clean.features.paths, store).vectors
-        return replace(clean, features=replace(clean.features, vectors=vectors))
+        found = vectors_of(opened, clean.features.paths, store)
+        require_all(found.skipped)  # a photo may be gone by now
+        return replace(clean, features=replace(clean.features, vectors=found.vectors))
 
     return opened, replace(data, train=seen(data.train), test=None if data.test is None else seen(data.test))
 

@@ -28,7 +28,8 @@ STRENGTHS = [float(10 ** (e / 2)) for e in range(4, -9, -1)]
 #: Shrinkage of lda, from strong to weak.
 SHRINKAGES = [0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05, 0.02, 0.01, 0.003, 0.001]
 _OF_SUMS: dict[FromSums, list[float] | list[None]] = {"centroid": [None], "ridge": STRENGTHS, "lda": SHRINKAGES}
-NEIGHBOURS = [1, 3, 5, 10, 20]
+#: From many to few.
+NEIGHBOURS = [20, 10, 5, 3, 1]
 #: The search from strong to weak stops when the log loss is this much worse than the best, or worse by more than this
 #: many standard errors of the difference: it has one minimum, and weak strengths take longest.
 _WORSE, _CLEARLY = 1.01, 3.0

@@ -42,13 +42,20 @@ def embed(
         DataError: the source has no photos, or the folder holds something else.
         BackboneError: the model cannot be loaded.
     """
+    given = addresses(source)
+    network = network or Network()
+    card = network.load().card
+    job = Job("embed", given, replace(network, precision=card.precision), card, numbers, column)
+    return run(job, os.fspath(output), engine or Local(), standard(progress), unit)
+
+
+def addresses(source: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
+    """A source as addresses.
+
+    Raises:
+        DataError: there is none.
+    """
     given = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     if not given:
         raise DataError("No source was given.\nExpected folders, tables or archives of photos.")
-    engine = engine or Local()
-    network = network or Network()
-    card = network.load().card
-    job = Job(
-        "embed", tuple(str(one) for one in given), replace(network, precision=card.precision), card, numbers, column
-    )
-    return run(job, os.fspath(output), engine, standard(progress), unit)
+    return tuple(str(one) for one in given)

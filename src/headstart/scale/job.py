@@ -38,6 +38,7 @@ class Network:
         handle: of the model. view: how photos are fitted to its input.
         input_range, layers: see `backbones.Options`.
         precision: of its computations, the same on all machines; None: the best one of this machine.
+        fetch: whether workers may download the backbone that a classifier names.
     """
 
     handle: str = backbones.DEFAULT
@@ -45,6 +46,7 @@ class Network:
     input_range: str = ""
     layers: backbones.Layers = "last"
     precision: Precision | None = None
+    fetch: bool = False
 
     def load(self) -> Backbone:
         """The backbone.
@@ -106,11 +108,12 @@ class Job:
 
 
 _NETWORK: dict[str, untrusted.Check[Any]] = {
-    "handle": untrusted.text(4096),
+    "handle": untrusted.text(4096, shortest=0),
     "view": untrusted.one_of("squash", "crop", "pad"),
     "input_range": untrusted.text(100, shortest=0),
     "layers": untrusted.one_of("last", "several"),
     "precision": untrusted.one_of("float32", "bfloat16", None),
+    "fetch": untrusted.one_of(True, False),
 }
 _FIELDS: dict[str, untrusted.Check[Any]] = {
     "task": untrusted.one_of("embed", "predict"),

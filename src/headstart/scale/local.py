@@ -19,8 +19,10 @@ from headstart.scale.engines import Engine, Queue
 from headstart.scale.worker import Done
 
 #: Cores of a worker on a large machine: with more, Python's lock holds the threads that read photos back.
-_CORES = 8
+CORES = 8
 _WAIT = 0.5
+#: Workers in a row that may die before they are ready.
+_MOST_UNBORN = 5
 
 
 class Local(Engine):
@@ -32,7 +34,7 @@ class Local(Engine):
 
     def __init__(self, workers: int = 0) -> None:
         cores = processors()
-        self.workers = workers or -(-cores // _CORES)
+        self.workers = workers or -(-cores // CORES)
         if self.workers > cores:
             raise DataError(f"{workers} workers are too many for {cores} processors.\nExpected at most one for each.")
         self.threads = cores // self.workers
@@ -59,6 +61,7 @@ class _Crew:
         self._working: dict[int, int] = {}  # process -> unit
         self._idle: set[int] = set()
         self._slots: dict[int, int] = {}  # process -> which cores
+        self._unborn = 0  # workers in a row that died before they were ready
 
     def work(self) -> Iterator[Done]:
         while True:
@@ -76,13 +79,17 @@ class _Crew:
                 self._slots.pop(process)
                 how = _how(ended.wait())
                 _close(ended)
-                if unit is None:
-                    raise DataError(f"A worker ended before it began to work ({how}).\nIts own message is above.")
-                self._units.died(unit, how)
+                if unit is not None:
+                    self._units.died(unit, how)
+                    continue
+                self._unborn += 1
+                if self._unborn > _MOST_UNBORN:
+                    raise DataError(f"Workers end before they begin to work ({how}).\nTheir own messages are above.")
             elif "error" in answer:
                 raise DataError(answer["error"])
             else:
                 self._idle.add(process)
+                self._unborn = 0
                 if unit is not None and "put_off" in answer:
                     self._units.put_off(unit, answer["put_off"])
                 elif unit is not None:

@@ -16,8 +16,12 @@ from headstart.scale.worker import Done
 #: Seconds after which a message says that no worker can start.
 _PATIENCE = 60.0
 _POLL = 1.0
+#: Workers in a row that may die before they are ready, for each worker.
+_MOST_UNBORN = 5
 #: Set before Ray starts: nothing is reported to its makers, and workers have the priority of other programs.
-_SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+#: A cluster of one machine listens on 127.0.0.1 alone, as Ray does on Windows and macOS without this setting.
+_ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 #: Memory of a worker as Ray counts it.
 _MEMORY = 450 * 10**6
 
@@ -31,6 +35,9 @@ class OnRay(Engine):
         workers: how many; 0: as many as there are processors.
         threads: processors of each.
 
+    Attributes:
+        ray: the module, connected to the cluster.
+
     Raises:
         MissingExtraError: Ray is not installed.
         DataError: the cluster cannot be reached.
@@ -38,16 +45,15 @@ class OnRay(Engine):
 
     def __init__(self, address: str = "", workers: int = 0, threads: int = 1) -> None:
         try:
-            os.environ.update(_SETTINGS)
+            os.environ.update(SETTINGS if address else {**SETTINGS, **_ALONE})
             import ray
         except ImportError as error:
             raise MissingExtraError(
                 f"--on ray needs Ray, which cannot be imported: {error}.\nInstall it: pip install 'headstart[ray]'. "
                 "On one machine, --on local does the same."
             ) from error
-        self._ray = ray
-        self._own = not ray.is_initialized()
-        if self._own:
+        self.ray = ray
+        if not ray.is_initialized():
             _connect(ray, address)
         processors = int(ray.cluster_resources().get("CPU", 0))  # type: ignore[no-untyped-call]
         self.threads = threads
@@ -55,16 +61,11 @@ class OnRay(Engine):
 
     def run(self, address: str, queue: Queue, progress: Progress) -> Iterator[Done]:
         """See `Engine.run`."""
-        actors = _Actors(self._ray, address, queue, self.workers, self.threads, progress)
+        actors = _Actors(self.ray, address, queue, self.workers, self.threads, progress)
         try:
             yield from actors.work()
         finally:
             actors.stop()
-
-    def close(self) -> None:
-        """Leave the cluster, and end it if it is this job's own."""
-        if self._own:
-            self._ray.shutdown()
 
 
 def _connect(ray: Any, address: str) -> None:
@@ -72,14 +73,8 @@ def _connect(ray: Any, address: str) -> None:
         if address:
             ray.init(address=address, log_to_driver=False, logging_level="error")
         else:
-            ray.init(
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level="error",
-                _node_ip_address="127.0.0.1",
-                object_store_memory=10**8,
-            )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level="error", object_store_memory=10**8)
+    except Exception as error:  # Ray raises many kinds, among them plain Exception
         where = f"The cluster {address}" if address else "A cluster on this machine"
         raise DataError(
             f"{where} cannot be reached: {error}.\nExpected the address of a running cluster: `ray status` shows it."
@@ -120,6 +115,7 @@ class _Actors:
         self._starting = {actor.ready.remote(): actor for actor in self._actors}
         self._working: dict[Any, tuple[Any, int]] = {}
         self._idle: list[Any] = []
+        self._unborn = 0  # workers in a row that died before they were ready
 
     def work(self) -> Iterator[Done]:
         heard = time.monotonic()
@@ -148,11 +144,15 @@ class _Actors:
         except self._ray.exceptions.RayError as error:
             if unit is not None:
                 self._units.died(unit, type(error).__name__)
+            self._unborn += unit is None
+            if self._unborn > _MOST_UNBORN * len(self._actors):
+                raise DataError(f"Workers end before they begin to work: {str(error)[-500:]}") from error
             self._starting[actor.ready.remote()] = actor
             return
         if "error" in answer:
             raise DataError(answer["error"])
         self._idle.append(actor)
+        self._unborn = 0
         if unit is not None and "put_off" in answer:
             self._units.put_off(unit, answer["put_off"])
         elif unit is not None:

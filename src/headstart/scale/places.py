@@ -98,6 +98,13 @@ class Place:
         system, path = _opened(self.address)
         return bool(patiently(lambda: system.get_file_info([path])[0].type) != FileType.NotFound)
 
+    def size(self) -> int:
+        """Bytes of a file; 0 if there is none."""
+        if self.local is not None:
+            return self.local.stat().st_size if self.local.is_file() else 0
+        system, path = _opened(self.address)
+        return int(patiently(lambda: system.get_file_info([path])[0].size) or 0)
+
     def entries(self) -> tuple[list[str], list[str]]:
         """Names of the folders and of the files directly in it, in alphabetical order; none if it does not exist.
 
@@ -273,10 +280,10 @@ def _system(scheme: str, bucket: str) -> Any:
         if scheme in ("gs", "gcs"):
             return fs.FileSystem.from_uri(f"gs://{bucket}")[0]
         if scheme == "s3":
-            if os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
-                # A server of one's own: the bucket's region must not be asked of Amazon.
+            own = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+            if own:  # a server other than Amazon's, which must not be asked for the bucket's region
                 region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-                return fs.S3FileSystem(region=region)
+                return fs.S3FileSystem(region=region, endpoint_override=own)
             return fs.FileSystem.from_uri(f"s3://{bucket}")[0]
         import fsspec
 

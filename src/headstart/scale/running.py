@@ -48,22 +48,24 @@ class Finished:
     photos_per_second: float | None
 
     def to_json(self) -> dict[str, Any]:
-        """The document of `headstart embed --on` and `headstart predict --on`, see docs/json.md."""
+        """The `photos` and `job` of `headstart embed --on` and `headstart predict --on`, see docs/json.md."""
         return {
-            "path": self.path,
-            "backbone": self.job.card.handle,
-            "dim": self.job.card.dim,
             "photos": {
                 "found": self.photos,
                 "used": self.used,
                 "skipped": self.photos - self.used,
                 "reasons": self.reasons,
+                "files": None,
             },
-            "units": {"all": self.units, "computed": self.computed},
-            "repeated_requests": self.repeated,
-            "peak_bytes": self.memory,
-            "photos_per_second": self.photos_per_second,
-            "seconds": {"total": self.seconds},
+            "job": {
+                "path": self.path,
+                "units": self.units,
+                "units_computed": self.computed,
+                "requests_repeated": self.repeated,
+                "peak_bytes": self.memory,
+                "photos_per_second": self.photos_per_second,
+                "seconds": {"total": self.seconds},
+            },
         }
 
 

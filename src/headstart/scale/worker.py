@@ -82,7 +82,7 @@ class Worker:
         self.results: Results
         if job.task == "predict":
             model = _model(self.folder)
-            self.backbone = load_card(model.card, Store().compiled, job.network.handle, fetch=True)
+            self.backbone = load_card(model.card, Store().compiled, job.network.handle, fetch=job.network.fetch)
             self.results = Prediction(model, self.backbone)
         else:
             self.backbone = job.open()
@@ -157,7 +157,7 @@ class Worker:
                 size,
                 time.perf_counter() - began,
                 repeated() - before,
-                _memory(),
+                peak_memory(),
             )
             if writer is not None:
                 writer.add_key_value_metadata({"headstart": json.dumps(asdict(done))})
@@ -198,7 +198,8 @@ def _short(folder: Folder) -> str:
     return hashlib.sha256(folder.place.address.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def _memory() -> int:
+def peak_memory() -> int:
+    """Bytes that this process had at most; 0: not known."""
     try:
         import resource
     except ImportError:  # Windows

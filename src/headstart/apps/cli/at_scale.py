@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.apps.cli.console import print_json, put, say
+from headstart.apps.cli.console import put, say
 from headstart.apps.cli.grouping import Choice, option
 from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
     from headstart.scale.engines import Engine
+    from headstart.scale.mapping import Mapper
     from headstart.scale.running import Finished
 
 MANY = "Many photos"
+
+
+class Anywhere(click.ParamType[Path | str]):
+    """A path, or an address such as `s3://bucket/photos`, which stays text."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | str:
+        """See `click.ParamType.convert`."""
+        return value if "://" in str(value) else Path(value)
+
+
+ANYWHERE = Anywhere()
 on = option(
     "--on", "engine", group=MANY, type=Choice(["local", "ray"]), show_default=False,
     help="Work in units that survive any end of the process: in processes of this machine, or on Ray (needs "
@@ -22,7 +38,7 @@ on = option(
 )  # fmt: skip
 workers = option(
     "--workers", group=MANY, type=click.IntRange(1), metavar="N", show_default=False,
-    help="With --on: number of workers; if not given, one for eight processors.",
+    help="With --on: number of workers; if not given, one for eight processors here, one for each on Ray.",
 )  # fmt: skip
 address = option(
     "--address", group=MANY, metavar="ADDRESS", default="", show_default=False,
@@ -31,6 +47,11 @@ address = option(
 column = option(
     "--column", group=MANY, metavar="NAME", default="", show_default=False,
     help="With --on, for tables: the column with the bytes or addresses of the photos.",
+)  # fmt: skip
+
+numbers = option(
+    "--numbers", group=MANY, type=Choice(["float32", "float16"]), default="float32",
+    help="With --on: type of the numbers; float16 takes half the bytes.",
 )  # fmt: skip
 
 
@@ -58,11 +79,44 @@ def needs_engine(engine: None, **given: Any) -> None:
             raise click.UsageError(f"--{name} needs --on local or --on ray.")
 
 
-def show(found: Finished, as_json: bool) -> None:
+def typed(name: str) -> bool:
+    """Whether the user gave an option, so that its value is no default."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def refuse_others(*allowed: str) -> None:
+    """Refuse what was typed although it means nothing with --on."""
+    for parameter in click.get_current_context().command.params:
+        if typed(parameter.name or "") and parameter.name not in (*allowed, "engine", "address", "as_json"):
+            raise click.UsageError(f"{parameter.opts[0]} cannot be used with --on.")
+
+
+def mapper(engine: str, address: str) -> Mapper:
+    """What runs the passes of a training.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+    """
+    if engine == "ray":
+        from headstart.scale.mapping import Tasks
+        from headstart.scale.on_ray import OnRay
+
+        return Tasks(OnRay(address).ray)
+    from headstart.scale.mapping import Here
+
+    return Here()
+
+
+def here(places: Sequence[Path | str]) -> list[Path]:
+    """Paths on this disk; addresses need --on."""
+    for place in places:
+        if isinstance(place, str):
+            raise click.UsageError(f"{place} is in an object store: it needs --on local or --on ray.")
+    return [Path(place) for place in places]
+
+
+def show(found: Finished) -> None:
     """Print what a job did."""
-    if as_json:
-        print_json(found.to_json())
-        return
     for reason, count in found.reasons.items():
         say(f"Skipped {counted(count, 'photo')}: {reason}.")
     if found.repeated:

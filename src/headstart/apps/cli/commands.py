@@ -22,6 +22,7 @@ from headstart.apps.cli.export import export
 from headstart.apps.cli.grouping import Group, argument
 from headstart.apps.cli.label import label
 from headstart.apps.cli.models import models
+from headstart.apps.cli.plan import plan
 from headstart.apps.cli.predict import classify, predict
 from headstart.apps.cli.samples import samples
 from headstart.apps.cli.serve import serve
@@ -61,6 +62,6 @@ def help_(context: click.Context, words: Sequence[str]) -> None:
 
 for command in (
     demo, classify, check, train, compare, evaluate, predict, watch, label, explain, export, serve, studio, board,
-    embed, similar, models, backbones, samples, cache, doctor, completion,
+    embed, plan, similar, models, backbones, samples, cache, doctor, completion,
 ):  # fmt: skip
     app.add_command(command)

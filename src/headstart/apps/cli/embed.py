@@ -10,7 +10,7 @@ import click
 
 from headstart.apps.cli import at_scale, options
 from headstart.apps.cli.console import Bar, print_json, put, say, say_skipped
-from headstart.apps.cli.grouping import PATH, Choice, Command, argument, option
+from headstart.apps.cli.grouping import PATH, Command, argument, option
 from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     cls=Command, examples=("embed photos -o vectors.npz", "embed s3://bucket/photos -o s3://bucket/vectors --on local")
 )
 @argument(
-    "photos", type=str, nargs=-1, required=True,
+    "photos", type=at_scale.ANYWHERE, nargs=-1, required=True,
     help="Photos, folders of photos, or one CSV file; with --on also tables, archives and object stores.",
 )  # fmt: skip
 @option(
-    "-o", "--output", group=options.OUTPUT, type=str, metavar="FILE", required=True,
+    "-o", "--output", group=options.OUTPUT, type=at_scale.ANYWHERE, metavar="FILE", required=True,
     help="File to write, replaced if it exists: .npz, .csv, or .parquet (needs headstart[parquet]); with --on, a "
     "folder.",
 )  # fmt: skip
@@ -38,14 +38,11 @@ if TYPE_CHECKING:
 @at_scale.workers
 @at_scale.address
 @at_scale.column
-@option(
-    "--numbers", group=at_scale.MANY, type=Choice(["float32", "float16"]), default="float32",
-    help="With --on: type of the numbers; float16 takes half the bytes.",
-)  # fmt: skip
+@at_scale.numbers
 @options.as_json
 def embed(
-    photos: Sequence[str],
-    output: str,
+    photos: Sequence[Path | str],
+    output: Path | str,
     handles: Sequence[str],
     join: bool,
     view: str,
@@ -74,10 +71,15 @@ def embed(
                 photos, output, network=network, numbers=numbers, column=column,  # type: ignore[arg-type]
                 engine=at_scale.engine(**scale), progress=bar,
             )  # fmt: skip
-        at_scale.show(found, as_json)
+        if as_json:
+            card = found.job.card
+            print_json({"path": found.path, "backbone": card.handle, "dim": card.dim, **found.to_json()})
+        else:
+            at_scale.show(found)
         return
     at_scale.needs_engine(column=column, numbers=numbers != "float32", **scale)
-    _embed([Path(photo) for photo in photos], Path(output), handles, join, view, input_range, layers, as_json)
+    (target,) = at_scale.here([output])
+    _embed(at_scale.here(photos), target, handles, join, view, input_range, layers, as_json)
 
 
 def _embed(
@@ -108,7 +110,8 @@ def _embed(
         from headstart.evaluation.results import PhotoCounts
 
         counts = PhotoCounts.of(found.paths, found.skipped)
-        print_json({"path": str(output), "backbone": loaded.card.handle, "dim": loaded.dim, "photos": counts.to_json()})
+        facts = {"path": str(output), "backbone": loaded.card.handle, "dim": loaded.dim}
+        print_json({**facts, "photos": counts.to_json(), "job": None})
     else:
         columns = "with labels" if known is not None else "without labels: PHOTOS has no classes"
         put(f"{counted(len(found.paths), 'vector')} of {loaded.dim:,} dimensions written to {output}, {columns}.")

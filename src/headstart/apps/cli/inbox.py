@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from headstart.apps.cli.console import put, say
@@ -44,4 +45,4 @@ def show_summary(inbox: Inbox, worth: bool = True) -> None:
         put("Most worth labelling:")
         show_predictions(answer, nearest=1)
     if inbox.log.path is not None and inbox.photos:
-        put(f"To label some: headstart label {inbox.log.path} -o labels.csv")
+        put(f"To label some: {shlex.join(['headstart', 'label', str(inbox.log.path)])} -o labels.csv")

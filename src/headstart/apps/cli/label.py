@@ -121,16 +121,17 @@ class Answers:
         path: of the CSV; read if it is there. Photos that are skipped go into another one beside it.
         known: classes of the classifier.
 
+    Raises:
+        DataError: the CSV is not one that `headstart label` wrote.
+
     Attributes:
         labels: the label of each photo, in the order given; empty: skipped.
         classes: all names that an answer may be: those of the classifier and new ones.
     """
 
     def __init__(self, path: Path, known: Sequence[str]) -> None:
-        from headstart.photos import labelled
-
         self.path, self.skipped = path, path.with_name(f"{path.name}.skipped")
-        before = [labelled.read(one) if one.exists() else {} for one in (self.skipped, path)]
+        before = [_continued(one) if one.exists() else {} for one in (self.skipped, path)]
         self.labels = {**dict.fromkeys(before[0], ""), **before[1]}
         self.classes = [*known, *sorted({one for one in self.labels.values() if one} - {*known})]
 
@@ -198,6 +199,19 @@ class Answers:
             self.keep(photo, answer)
         say(f"{counted(len(wanted), 'photo')} labelled in {self.path}.")
         return 0
+
+
+def _continued(path: Path) -> dict[str, str]:
+    """The labels of a CSV that will be written again, without other columns."""
+    from headstart.photos import labelled
+
+    with path.open("rb") as file:
+        if file.readline(100).strip() != b"path,label":
+            raise DataError(
+                f"{show(path)} has other columns than path and label, which would be lost.\nExpected a new file, or "
+                "one that `headstart label` wrote."
+            )
+    return labelled.read(path)
 
 
 def _ask(inbox: Inbox, photos: list[str], answers: Answers) -> None:

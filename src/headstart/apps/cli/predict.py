@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.apps.cli import options, sorting
+from headstart.apps.cli import at_scale, options, sorting
 from headstart.apps.cli.console import Bar, print_json, put, say, say_skipped
-from headstart.apps.cli.grouping import PATH, Command, option
+from headstart.apps.cli.grouping import PATH, Command, argument, option
 from headstart.apps.cli.inbox import say_log, show_summary, summary
 from headstart.apps.cli.predicted import UNSURE, refused_of, show_predictions
 from headstart.safety.printable import counted
@@ -26,7 +26,11 @@ _ANSWER = "What to do with the answers"
     cls=Command, examples=("predict trees new.jpg", "predict trees inbox --copy-to sorted --min-confidence 0.8")
 )
 @options.model
-@options.photos
+@argument(
+    "photos", type=at_scale.ANYWHERE, nargs=-1, required=True,
+    help="Photos, folders of photos, or a CSV file with a column 'path'; with --on also tables, archives and object "
+    "stores.",
+)  # fmt: skip
 @option(
     "--unknown-rate", group=_ANSWER, type=options.share, metavar="SHARE",
     help="Refuse as unknown this share of photos like the training photos, instead of that chosen at the training: 0 "
@@ -51,11 +55,21 @@ _ANSWER = "What to do with the answers"
     help="Write a table to this file. An apostrophe before =, +, - or @ keeps spreadsheets from running file names.",
 )  # fmt: skip
 @options.log
+@option(
+    "-o", "--output", group=at_scale.MANY, type=at_scale.ANYWHERE, metavar="FOLDER",
+    help="With --on: write tables of classes to this folder.",
+)  # fmt: skip
+@at_scale.on
+@at_scale.workers
+@at_scale.address
+@at_scale.column
 @options.as_json
 @options.strict
 def predict(
     model: Path,
-    photos: Sequence[Path],
+    photos: Sequence[Path | str],
+    output: Path | str | None,
+    column: str,
     backbone: str,
     fetch: bool,
     least: float | None,
@@ -66,10 +80,16 @@ def predict(
     log: Path | None,
     as_json: bool,
     strict: bool,
+    **scale: Any,
 ) -> int:
     """Predict each photo's class with a saved classifier."""
     from headstart.trust.unknown import word_for
 
+    if scale["engine"] is not None:
+        at_scale.refuse_others("model", "photos", "output", "column", "backbone", "fetch", "workers", "strict")
+        return _predict_in_units(model, photos, output, column, backbone, fetch, as_json, strict, scale)
+    at_scale.needs_engine(output=output, column=column, **scale)
+    photos = at_scale.here(photos)
     options.check_csv(csv)
     if log is not None and unknown_rate is not None:
         raise click.UsageError("--log and --unknown-rate exclude each other: the log is compared with the rate chosen "
@@ -85,6 +105,7 @@ def predict(
             from headstart.classifier.inbox.inbox import Inbox
 
             inbox = Inbox(classifier, log, model=model)
+            inbox.log.check_writable()
             say_log(inbox)
         # Unknown photos are shown with the nearest training photo in any case.
         named = nearest or int(not as_json and classifier.known is not None)
@@ -125,12 +146,41 @@ def predict(
         for one, doubt in zip(document["predictions"], unsure, strict=True):
             one[UNSURE] = doubt
         logged = {"log": None, "drift": None, "worth_labelling": None} if inbox is None else summary(inbox)
-        print_json({**document, "copied_to": None if target is None else str(target), **logged})
+        print_json({**document, "copied_to": None if target is None else str(target), "job": None, **logged})
     elif csv is None and target is None:
         show_predictions(answer, unsure, nearest or 0)
     if inbox is not None and not as_json:
         show_summary(inbox)
     return options.exit_code(answer.skipped, strict, len(answer.paths))
+
+
+def _predict_in_units(
+    model: Path,
+    photos: Sequence[Path | str],
+    output: Path | str | None,
+    column: str,
+    backbone: str,
+    fetch: bool,
+    as_json: bool,
+    strict: bool,
+    scale: dict[str, Any],
+) -> int:
+    from headstart.scale.predicting import predict as run
+
+    if output is None:
+        raise click.UsageError("--on needs -o FOLDER, where the tables are written.")
+    with Bar() as bar:
+        options.open_model(model, backbone, fetch, bar)
+        engine = at_scale.engine(**scale)
+        found = run(
+            model, photos, output, backbone=backbone, fetch=fetch, column=column, engine=engine, progress=bar
+        )  # fmt: skip
+    if as_json:
+        none = {"predictions": None, "min_confidence": None, "copied_to": None}
+        print_json({"model": str(model), **none, **found.to_json()})
+    else:
+        at_scale.show(found)
+    return 1 if not found.used or (strict and found.reasons) else 0
 
 
 @click.command(cls=Command, examples=("classify some.jpg --top 3",))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.apps.cli import options, terminal
+from headstart.apps.cli import at_scale, options, terminal
 from headstart.apps.cli.console import Bar, command_line, print_json, put, say, say_skipped
-from headstart.apps.cli.grouping import PATH, Command, option
+from headstart.apps.cli.grouping import PATH, Command, argument, option
 
 if TYPE_CHECKING:
     from headstart.classifier.trained import Training
@@ -23,15 +23,24 @@ if TYPE_CHECKING:
         "train photos -o trees",
         "train photos --test more-photos --report trees.html",
         "train photos --view auto",
+        "train vectors --on local --head lda -o trees",
     ),
 )
-@options.labelled_photos
+@argument(
+    "photos", type=at_scale.ANYWHERE,
+    help="Folder of class folders, or of 'train' and 'test' folders with class folders in them, or a CSV file, or a "
+    "pattern in quotes such as 'photos/*' that matches the class folders; with --on, a folder that `headstart embed "
+    "--on` made.",
+)  # fmt: skip
 @options.joinable
 @options.join
 @options.input_range
 @options.layers
 @options.view_or_auto
-@option("--head", group=options.MEASURING, type=options.HEAD, metavar="KIND", default="logistic", help=options.HEADS)
+@option(
+    "--head", group=options.MEASURING, type=options.HEAD, metavar="KIND", default="logistic",
+    help=f"{options.HEADS} With --on: lda, which is the default there, or any but knn.",
+)  # fmt: skip
 @options.test
 @options.fraction
 @options.seed
@@ -48,10 +57,12 @@ if TYPE_CHECKING:
 @options.report
 @options.paths
 @options.logdir
+@at_scale.on
+@at_scale.address
 @options.as_json
 @options.strict
 def train(
-    photos: Path,
+    photos: Path | str,
     handles: Sequence[str],
     join: bool,
     input_range: str,
@@ -62,9 +73,16 @@ def train(
     as_json: bool,
     strict: bool,
     curve: bool,
+    engine: str | None,
+    address: str,
     **settings: Any,
 ) -> int:
     """Train a classifier on your photos, measure it and save it."""
+    if engine is not None:
+        at_scale.refuse_others("photos", "head", "unknown_rate", "output", "overwrite", "strict")
+        return _train_on_vectors(photos, engine, address, as_json, strict, **settings)
+    at_scale.needs_engine(engine, address=address)
+    (photos,) = at_scale.here([photos])
     from headstart.classifier.training import train as run
 
     backbone = options.joined_backbones(handles, join)
@@ -98,6 +116,29 @@ def train(
     else:
         show(training)
     return options.exit_code(training.measured.photos.skipped, strict)
+
+
+def _train_on_vectors(
+    photos: Path | str, engine: str, address: str, as_json: bool, strict: bool, **settings: Any
+) -> int:
+    from headstart.scale.training import train as run
+
+    wanted = {name: settings[name] for name in ("head", "unknown_rate", "output", "overwrite")}
+    if not at_scale.typed("head"):
+        wanted["head"] = "lda"
+    with Bar() as bar:
+        mapper = at_scale.mapper(engine, address)
+        training = run(photos, mapper=mapper, command=command_line(), progress=bar, **wanted)
+    if as_json:
+        print_json({**training.to_json(), "tracked": None})
+    else:
+        from headstart.report.text.evaluation import details, summary
+
+        evaluation, head = training.evaluation, training.classifier.choice
+        put(*details(evaluation, terminal.width(sys.stdout)).split("\n"), "", *summary(evaluation).split("\n"))
+        put(f"Head: {head.kind}, trained on {training.train:,} photos in {training.seconds['total']:.1f} s.")
+        put(f"Saved in {training.model}." if training.model else "Not saved: add -o NAME to keep the classifier.")
+    return 1 if strict and training.survey.reasons else 0
 
 
 def show(training: Training) -> None:

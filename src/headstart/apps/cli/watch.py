@@ -59,7 +59,7 @@ def watch(
     say_log(inbox)
     if not once:
         say(f"Watching {show(folder)}; Ctrl-C ends it.")
-    used, interrupted = 0, None
+    used, interrupted, shown = 0, None, -1
     skipped: list[Skipped] = []
     summary_at = max(_FIRST, 2 * len(inbox.photos))
     try:
@@ -72,7 +72,8 @@ def watch(
                 show_predictions(found)
                 sys.stdout.flush()  # a program that reads along waits for it
             if len(inbox.photos) >= summary_at and not as_json:
-                summary_at = 2 * len(inbox.photos)
+                shown = len(inbox.photos)
+                summary_at = 2 * shown
                 show_summary(inbox)
             elif not (found.paths or found.skipped):
                 if once and not watcher.waiting:
@@ -84,7 +85,7 @@ def watch(
     if as_json:
         photos = PhotoCounts(used + len(skipped), tuple(skipped)).to_json()
         print_json({"model": str(model), "photos": photos, **summary(inbox, interrupted is None)})
-    else:
+    elif shown != len(inbox.photos):
         show_summary(inbox, interrupted is None)
     if interrupted:
         raise interrupted

@@ -116,7 +116,7 @@ class Inbox:
         Args:
             most: at most so many.
             labelled: paths of photos that are labelled or will not be: these, and photos nearly the same, are left out.
-            progress: receives the progress of features that are not in the store.
+            progress: receives the progress of the photos' features that are not in the store.
 
         Returns:
             the photos, the one most worth labelling first, each with its nearest training photos.
@@ -129,7 +129,7 @@ class Inbox:
         rows = sorted(rows, key=lambda i: -doubts[i])[:_CANDIDATES]
         features = vectors_of(kept.backbone, [photos[i].path for i in rows], kept.store, progress)
         there = sorted(path for path in done if os.path.isfile(path))
-        others = vectors_of(kept.backbone, there, kept.store, progress).vectors
+        others = vectors_of(kept.backbone, there, kept.store).vectors
         chosen = worth_labelling(
             unit_length(features.vectors),
             doubts[rows][features.rows],
@@ -174,11 +174,19 @@ def measured_classes(classifier: Classifier) -> tuple[npt.NDArray[np.int64] | No
             confusion = evaluation["confusion"]
             counts = np.array([[_count(one) for one in row] for row in _rows(confusion["counts"], len(classes))])
             if confusion["classes"] == list(classes):
-                return np.round(counts.sum(axis=0)).astype(np.int64), "predicted classes"
+                return _whole(counts.sum(axis=0)), "predicted classes"
         supports = [_count(evaluation["per_class"][name]["support"]) for name in classes]
-        return np.round(supports).astype(np.int64), "true classes"
+        return _whole(np.array(supports)), "true classes"
     except (KeyError, TypeError, ValueError):
         return None, "predicted classes"
+
+
+def _whole(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Means over the repeats of cross-validation as whole numbers with the same sum: largest remainders first."""
+    whole = np.floor(counts).astype(np.int64)
+    rest = round(float(counts.sum())) - int(whole.sum())
+    whole[np.argsort(whole - counts, kind="stable")[:rest]] += 1
+    return whole
 
 
 def _rows(value: Any, k: int) -> Sequence[Any]:

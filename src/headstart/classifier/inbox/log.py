@@ -178,6 +178,17 @@ class Log:
                 self._place = os.stat(self.path).st_size
         return new
 
+    def check_writable(self) -> None:
+        """Raise before the work what `append` would raise after it; a new file is made.
+
+        Raises:
+            DataError: the file cannot be written.
+        """
+        if self.path is not None:
+            self.append(())
+            with _errors(self.path, "written"):
+                _write(self.path, b"")
+
     def _new(self, photos: Iterable[Logged]) -> list[Logged]:
         before = len(self.photos)
         for one in photos:

@@ -35,12 +35,13 @@ class Watcher:
         waiting: files that may still be written, or for which the last look had no time.
 
     Raises:
-        DataError: the folder does not exist.
+        DataError: the folder does not exist, or the log cannot be written.
     """
 
     def __init__(self, inbox: Inbox, folder: str | Path) -> None:
         if not os.path.isdir(folder):
             raise DataError(f"{show(folder)} is not a folder.\nExpected the folder into which new photos come.")
+        inbox.log.check_writable()
         self.inbox = inbox
         self.folder = os.fspath(folder)
         self.waiting = 0
@@ -69,8 +70,15 @@ class Watcher:
             for path in files_below(self.folder):
                 with suppress(OSError):  # removed meanwhile
                     info = os.stat(path)
-                    if stat.S_ISREG(info.st_mode):
+                    if stat.S_ISREG(info.st_mode) and not self._is_log(path):
                         yield path, info.st_size, info.st_mtime_ns
+
+    def _is_log(self, path: str) -> bool:
+        """The log may be in the folder; it changes with each photo."""
+        log = self.inbox.log.path
+        if log is None or os.path.basename(path) != log.name:
+            return False
+        return os.path.realpath(path) == os.path.realpath(log)
 
     def _unlogged(self, paths: list[str]) -> list[str]:
         """Those of which no equal photo is in the log."""

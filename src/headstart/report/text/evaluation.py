@@ -110,10 +110,10 @@ def against_text(against: Against) -> list[str]:
     accuracies = f"{percent(against.new_accuracy)} instead of {percent(against.old_accuracy)}"
     which = "that neither was trained on"
     if against.protocol == "cross-validation":
-        which = f"that {show(against.model)} was not trained on (the new one by cross-validation)"
+        which = "that the old classifier was not trained on (the new one by cross-validation)"
     verdict = "more than chance explains" if found.is_significant else "which may be chance"
     return [
-        f"Against {show(against.model)} on {counted(found.n, 'photo')} {which}: {accuracies}, "
+        f"Against {show(against.model)}, on {counted(found.n, 'photo')} {which}: {accuracies}, "
         f"{100 * found.value:+.1f} points (95 % confidence interval {low} to {high}, p = {found.p:.2g}): {verdict}.",
         *against.notes,
     ]

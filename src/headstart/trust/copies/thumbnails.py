@@ -102,8 +102,13 @@ class Collector:
         self._made: dict[bytes, Bytes] = {}
 
     def __call__(self, photo: Photo, picture: Images) -> None:
-        """Take a whole photo's picture, uint8 `(height, width, 3)`. Runs in the threads that read."""
-        if isinstance(photo, FilePhoto) and self._table.find([photo.digest])[0] < 0:
+        """Take a whole photo's picture, uint8 `(height, width, 3)`. Runs in the threads that read.
+
+        A small one is left alone: copies are found worse in its thumbnail, which would be kept for all backbones.
+        """
+        if min(picture.shape[:2]) < _VIEW.height or not isinstance(photo, FilePhoto):
+            return
+        if self._table.find([photo.digest])[0] < 0:
             made = _thumbnail(picture, photo.data)
             with self._lock:
                 self._made[photo.digest] = made

@@ -11,6 +11,7 @@ import { look } from "../parts/viewer.js";
 const SIDE = 44; // of a thumbnail, in CSS pixels
 const EDGE = 30;
 const MOST = 40; // times enlarged
+const STRIDE = 99991; // a prime above the number of photos
 const FEW = 60; // photos whose thumbnails may overlap
 const pictures = new Map(); // id -> Image
 
@@ -41,12 +42,14 @@ function paint(canvas, points, view, redraw) {
   const pen = canvas.getContext("2d");
   const style = getComputedStyle(canvas);
   const colours = classNames().map((_, i) => style.getPropertyValue(`--c${i % 10}`));
+  const empty = style.getPropertyValue("--soft");
   const index = new Map(classNames().map((name, i) => [name, i]));
   const at = screen(view, { width, height });
   const apart = points.length > FEW ? SIDE + 8 : SIDE / 2; // thumbnails that would lie closer become dots
   const shown = [];
   pen.scale(dots, dots);
-  for (const [id, px, py] of points) {
+  for (const [i] of points.entries()) {
+    const [id, px, py] = points[(i * STRIDE) % points.length]; // all classes have their turn
     const photo = live.photos.get(id);
     const [x, y] = [at.x(px), at.y(py)];
     if (!photo || x < -SIDE || y < -SIDE || x > width + SIDE || y > height + SIDE) continue;
@@ -63,7 +66,11 @@ function paint(canvas, points, view, redraw) {
     const image = pictureOf(photo, redraw);
     pen.fillStyle = colour;
     pen.fillRect(x - SIDE / 2 - 3, y - SIDE / 2 - 3, SIDE + 6, SIDE + 6);
-    if (!image) continue;
+    if (!image) {
+      pen.fillStyle = empty;
+      pen.fillRect(x - SIDE / 2, y - SIDE / 2, SIDE, SIDE);
+      continue;
+    }
     const side = Math.min(image.naturalWidth, image.naturalHeight);
     const [cutX, cutY] = [(image.naturalWidth - side) / 2, (image.naturalHeight - side) / 2];
     pen.drawImage(image, cutX, cutY, side, side, x - SIDE / 2, y - SIDE / 2, SIDE, SIDE);
@@ -158,9 +165,11 @@ function Canvas({ points }) {
   return html`
     <div class="row bar">
       <p class="quiet">${t("map.lead")}</p>
-      <button class="icon-only" aria-label=${t("map.in")} onClick=${() => zoom(1.6)}>${icon("add")}</button>
-      <button class="icon-only" aria-label=${t("map.out")} onClick=${() => zoom(1 / 1.6)}>${icon("minus")}</button>
-      <button onClick=${() => move(WHOLE)}>${t("map.whole")}</button>
+      <div class="row">
+        <button class="icon-only" aria-label=${t("map.in")} onClick=${() => zoom(1.6)}>${icon("add")}</button>
+        <button class="icon-only" aria-label=${t("map.out")} onClick=${() => zoom(1 / 1.6)}>${icon("minus")}</button>
+        <button onClick=${() => move(WHOLE)}>${t("map.whole")}</button>
+      </div>
     </div>
     <div class="map">
       <canvas ref=${canvas} tabindex="0" role="img" aria-label=${t("map.name", { n: points.length })}

@@ -15,7 +15,7 @@ import { PickClass } from "../parts/pick.js";
 import { look } from "../parts/viewer.js";
 
 const SIDE = 512; // of a camera picture, in pixels
-const REST = 60; // milliseconds between two camera pictures
+const REST = 20; // milliseconds between two camera pictures
 const SHOWN = 12; // classes with a bar
 
 export function Try() {

@@ -1,0 +1,73 @@
+"""One function applied to all shards of a job, some at a time: in this process, or as tasks of Ray."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from headstart.errors import DataError
+from headstart.safety.printable import show
+from headstart.scale.job import Folder
+
+#: Shards of a task.
+_GROUP = 16
+
+
+class Mapper(ABC):
+    """Applies functions to groups of shards."""
+
+    @abstractmethod
+    def map(self, function: Callable[..., Any], folder: Folder, *arguments: Any) -> Iterator[Any]:
+        """The results of `function(addresses, *arguments)` for all groups of shards, in any order."""
+
+    @staticmethod
+    def groups(folder: Folder, most: int = _GROUP) -> Iterator[Sequence[str]]:
+        """Addresses of shards, in groups.
+
+        Raises:
+            DataError: the job is not done.
+        """
+        job, done = folder.read(), sorted(folder.done())
+        if job is not None and len(done) < job.units:
+            raise DataError(
+                f"{show(folder.place.address)} has {len(done):,} of {job.units:,} units.\nExpected all: run "
+                "`headstart embed` again, which continues."
+            )
+        for start in range(0, len(done), most):
+            yield [folder.shard(unit).address for unit in done[start : start + most]]
+
+
+class Here(Mapper):
+    """In this process, one group after the other."""
+
+    def map(self, function: Callable[..., Any], folder: Folder, *arguments: Any) -> Iterator[Any]:
+        """See `Mapper.map`."""
+        for group in self.groups(folder):
+            yield function(group, *arguments)
+
+
+class Tasks(Mapper):
+    """As tasks on Ray, a few more at a time than there are processors.
+
+    Args:
+        ray: the module, connected to a cluster.
+    """
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+
+    def map(self, function: Callable[..., Any], folder: Folder, *arguments: Any) -> Iterator[Any]:
+        """See `Mapper.map`."""
+        remote = self._ray.remote(num_cpus=1, max_retries=5)(function)
+        given = [self._ray.put(argument) for argument in arguments]
+        ahead = int(self._ray.cluster_resources().get("CPU", 1)) + 2
+        running: list[Any] = []
+        for group in self.groups(folder):
+            running.append(remote.remote(group, *given))
+            if len(running) >= ahead:
+                done, running = self._ray.wait(running, num_returns=1)
+                yield self._ray.get(done[0])
+        while running:
+            done, running = self._ray.wait(running, num_returns=1)
+            yield self._ray.get(done[0])

@@ -1,0 +1,63 @@
+"""`predict` in units: the classes of any number of photos as tables, joined to the columns of the input."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from headstart.classifier import saved
+from headstart.errors import BackboneError
+from headstart.progress import Choice, standard
+from headstart.scale.embedding import addresses
+from headstart.scale.engines import Engine
+from headstart.scale.job import UNIT, Folder, Job, Network
+from headstart.scale.local import Local
+from headstart.scale.running import Finished, run
+
+
+def predict(
+    model: str | Path,
+    source: str | Path | Sequence[str | Path],
+    output: str | Path,
+    *,
+    backbone: str = "",
+    fetch: bool = False,
+    column: str = "",
+    engine: Engine | None = None,
+    unit: int = UNIT,
+    progress: Choice = None,
+) -> Finished:
+    """Write the class, its probability and whether it is unknown, for each photo; the same call again continues.
+
+    Args:
+        model: folder of a saved classifier.
+        source: see `scale.embedding.embed`. Other columns of its tables are in the result as well.
+        output: folder of the results.
+        backbone: where the classifier's backbone is now, if it has moved.
+        fetch: whether workers may download it from the address in the classifier.
+        column: of tables, where the photos' bytes or addresses are.
+        engine: that runs the workers.
+        unit: photos of a unit.
+        progress: see `headstart.train`.
+
+    Raises:
+        BundleError: the classifier cannot be read.
+        BackboneError: it joins several views or models.
+        DataError: the source has no photos, or the folder holds something else.
+    """
+    given = addresses(source)
+    card = saved.read(model).card
+    if card.view.fit == "stack":
+        raise BackboneError(
+            f"{card.handle} sees each photo in several views, or with several models.\nUnits are computed by one "
+            "model in one view. Predict without --on, or train a classifier without --view both and --join."
+        )
+    network = Network(backbone, card.view.fit, layers=card.layers, fetch=fetch)
+    job = Job("predict", given, network, card, column=column)
+
+    def prepare(folder: Folder) -> None:
+        for name in sorted(os.listdir(model)):
+            (folder.model / name).write((Path(model) / name).read_bytes())
+
+    return run(job, os.fspath(output), engine or Local(), standard(progress), unit, prepare)

@@ -1,0 +1,108 @@
+"""A cluster of two machines whose machines, workers and drivers end at random moments; run by `test_on_ray`.
+
+A process of its own: Ray's cluster for tests leaves files and processes open that a test would be blamed for.
+Arguments: an empty folder, and how many ends there are to be.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow.dataset
+from ray.cluster_utils import Cluster
+
+from scale.conftest import paint
+
+PHOTOS, UNIT = 200, 4
+#: Time for all ends.
+SECONDS = 200.0
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+
+
+def workers() -> list[int]:
+    """Process ids of the workers that are there."""
+    listed = os.popen("ps -eo pid,args").read().splitlines()
+    return [int(line.split()[0]) for line in listed if "ray::_Remote" in line]
+
+
+def started() -> Cluster:
+    """A cluster of one machine. On a busy machine, Ray gives up on its own agents after 15 seconds: try again."""
+    for _ in range(4):
+        try:
+            return Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+        except Exception as error:
+            print(error, file=sys.stderr)
+    raise SystemExit("Ray does not start")
+
+
+def joined(cluster: Cluster) -> Any:
+    """One more machine; None: it did not start, see `started`."""
+    try:
+        return cluster.add_node(**NODE)
+    except Exception as error:
+        print(error, file=sys.stderr)
+        return None
+
+
+def main(folder: Path, ends: int) -> None:
+    source, out, chance = folder / "photos", folder / "out", random.Random(11)
+    for number in range(PHOTOS):
+        paint(source / ("cat" if number % 2 else "dog") / f"{number:03d}.png", number)
+    cluster = started()
+    second = joined(cluster)
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}\n"
+        "from headstart.scale.embedding import embed; from headstart.scale.job import Network\n"
+        "from headstart.scale.on_ray import OnRay\n"
+        f"embed({str(source)!r}, {str(out)!r}, network=Network('mean:slow'), unit={UNIT},\n"
+        f"      engine=OnRay({cluster.address!r}, 2))"
+    )
+    driver = subprocess.Popen([sys.executable, "-c", code])
+    done, limit = 0, time.monotonic() + SECONDS
+    while done < ends and time.monotonic() < limit:
+        time.sleep(chance.uniform(0.5, 2.5))
+        if driver.poll() is not None:
+            assert driver.returncode in (0, 1, -signal.SIGKILL), (
+                driver.returncode
+            )  # 1: Ray's own server did not answer in time
+            if driver.returncode == 0:
+                break
+            driver = subprocess.Popen([sys.executable, "-c", code])
+            continue
+        which, alive = chance.random(), workers()
+        if which < 0.1:
+            driver.kill()
+        elif which < 0.2:
+            if second is not None:
+                cluster.remove_node(second, allow_graceful=False)
+            second = joined(cluster)
+        elif alive:
+            os.kill(chance.choice(alive), signal.SIGKILL)
+        else:
+            continue
+        done += 1
+    try:
+        ended = driver.wait(120)
+    except subprocess.TimeoutExpired:  # its cluster is as good as gone: another driver goes on
+        driver.kill()
+        ended = driver.wait()
+    if ended != 0:
+        subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
+    rows = pyarrow.dataset.dataset(out / "shards").to_table().to_pylist()
+    assert sorted(row["address"] for row in rows) == sorted(str(path) for path in source.rglob("*.png"))
+    assert {row["outcome"] for row in rows} == {"used"}
+    again = Path(os.environ["EMBEDDED"]).stat().st_size - PHOTOS
+    assert again <= 2 * 2 * UNIT * done, again  # two units of each of two actors
+    print(f"{done} ends, {again} photos computed again")
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

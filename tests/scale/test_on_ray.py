@@ -1,0 +1,75 @@
+"""Ray as the engine: what dies costs the units in work and nothing else; without Ray the error names the extra."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from headstart.apps.cli import at_scale
+from headstart.errors import MissingExtraError
+from headstart.scale.on_ray import SETTINGS
+
+TESTS = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.slow
+def test_at_twenty_random_ends_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    settings = {**SETTINGS, "EMBEDDED": str(tmp_path / "embedded")}
+    paths = os.pathsep.join([os.environ["PYTHONPATH"], str(TESTS)])
+    ended = subprocess.run(
+        [sys.executable, str(TESTS / "scale" / "ray_ends.py"), str(tmp_path), "20"],
+        env={**os.environ, **settings, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert int(re.findall(r"(\d+) ends, \d+ photos computed again", ended.stdout)[0]) > 4
+
+
+ALONE = """
+import os, re, sys
+from pathlib import Path
+from headstart.scale.embedding import embed
+from headstart.scale.job import Network
+from headstart.scale.on_ray import OnRay
+from headstart.scale.mapping import Tasks
+from headstart.scale.training import train
+
+engine = OnRay("", 1)
+found = embed(sys.argv[1], sys.argv[2], network=Network("mean:colours"), engine=engine, unit=16)
+print(found.photos, found.used, train(sys.argv[2], head="lda", unknown_rate=0, mapper=Tasks(engine.ray)).train)
+inodes = set()
+for process in Path("/proc").glob("[0-9]*"):
+    try:
+        if b"ray" in (process / "cmdline").read_bytes():
+            links = [os.readlink(one) for one in (process / "fd").iterdir()]
+            inodes |= {link[8:-1] for link in links if link.startswith("socket:[")}
+    except OSError:
+        pass
+rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+heard = [row[1].partition(":")[0] for row in rows if row[3] == "0A" and row[9] in inodes]
+print(len(heard) > 3, {one[-8:] for one in heard})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_cluster_of_its_own_does_the_job_and_listens_on_this_machine_alone(photos: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    words = [sys.executable, "-c", ALONE, str(photos), str(tmp_path / "out")]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ended.stdout.splitlines() == ["42 40 30", "True {'0100007F'}"], ended.stderr[-3000:]
+
+
+def test_without_ray_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'headstart\[ray\]'"):
+        at_scale.engine("ray", None, "")
