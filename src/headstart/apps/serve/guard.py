@@ -163,7 +163,7 @@ class Guard:
         if not hmac.compare_digest(_token(_value(headers, b"authorization")), self._rules.token.encode()):
             raise RefusedError(
                 401, "The token is missing or wrong. Expected the header 'Authorization: Bearer TOKEN'.",
-                {"www-authenticate": 'Basic realm="headstart", Bearer'},
+                {"www-authenticate": 'Basic realm="headstart"'},
             )  # fmt: skip
 
 
