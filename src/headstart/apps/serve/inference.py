@@ -72,10 +72,8 @@ def _photos(tensor: dict[str, Any], binary: bytes, most: int) -> list[Photo]:
     if kind == "BYTES":
         if shape not in ([shape[0]], [shape[0], 1]):
             raise wrong("The shape of BYTES is not [n] or [n, 1].")
-        texts = None if size is not None else np.array(data, object).ravel().tolist() if _is_flat(data) else None
-        photos: list[Photo] = (
-            [*_elements(binary, shape[0])] if size is not None else [from_base64(one) for one in texts or ()]
-        )
+        texts = np.array(data, object).ravel().tolist() if size is None and _is_flat(data) else []
+        photos: list[Photo] = [*map(from_base64, texts)] if size is None else [*_elements(binary, shape[0])]
         if len(photos) != shape[0]:
             raise wrong(f"'data' has {len(photos)} elements. Expected {shape[0]}, as the shape says.")
         return photos
