@@ -47,6 +47,19 @@ def test_each_photo_gets_its_own_vector_and_many_share_a_batch() -> None:
     engine.close()
 
 
+def test_an_engine_that_ends_answers_what_it_has_accepted_first() -> None:
+    async def ended() -> tuple[list[Any], Engine]:
+        engine = Engine(FakeBackbone(delay=0.01))
+        work = [asyncio.ensure_future(engine.features(photo(grey))) for grey in range(20)]
+        engine.end()
+        return await asyncio.gather(*work), engine
+
+    found, engine = asyncio.run(ended())
+    assert [vector[0] for vector in found] == list(range(20))
+    (after,) = asyncio.run(all_of(engine, photo(0)))
+    assert "after shutdown" in str(after)
+
+
 def test_a_lone_photo_does_not_wait_for_others() -> None:
     async def lone() -> Vectors:
         async with asyncio.timeout(5):

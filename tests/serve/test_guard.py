@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -93,6 +94,8 @@ def test_a_page_of_another_site_may_not_post_and_gets_no_leave_to_read() -> None
     assert ask(Rules(), HERE, other, method="POST").status == 403
     assert ask(Rules(), HERE, (b"origin", b"null"), method="POST").status == 403
     assert "access-control-allow-origin" not in ask(Rules(), HERE, other).headers
+    for broken in (b"http://[", b"http://\xbd.example", b"://"):
+        assert ask(Rules(), HERE, (b"origin", broken), method="POST").status == 403
     assert ask(Rules(), HERE, (b"origin", b"http://127.0.0.1:8080"), method="POST").status == 200
 
 
@@ -110,9 +113,20 @@ def test_a_token_is_asked_for_except_on_open_paths() -> None:
     rules = Rules(token="secret", open_paths=frozenset({"/live"}))
     assert ask(rules, HERE, path="/live").status == 200
     assert ask(rules, HERE, (b"authorization", b"Bearer secret")).status == 200
-    for given in ([], [b"Bearer wrong"], [b"Bearer secrets"], [b"Basic secret"], [b"Bearer \xff"]):
-        found = ask(rules, HERE, *[(b"authorization", value) for value in given])
-        assert (found.status, found.headers["www-authenticate"]) == (401, "Bearer")
+    password = base64.b64encode(b"any name:secret")
+    assert ask(rules, HERE, (b"authorization", b"Basic " + password)).status == 200  # a browser asked for it
+    for given in (
+        b"",
+        b"Bearer",
+        b"Bearer wrong",
+        b"Bearer secrets",
+        b"Basic secret",
+        b"Bearer \xff",
+        b"Digest " + password,
+    ):
+        found = ask(rules, HERE, (b"authorization", given))
+        assert (found.status, found.headers["www-authenticate"]) == (401, 'Basic realm="headstart"')
+    assert ask(rules, HERE).status == 401
     assert "secret" not in repr(rules)
 
 

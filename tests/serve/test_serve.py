@@ -22,9 +22,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from starlette.exceptions import HTTPException
 
 import headstart
 from headstart.apps.cli.commands import app
+from headstart.apps.serve import inference
 from headstart.classifier.classifier import Classifier
 from headstart.errors import MissingExtraError, ServeError
 from http_load import Client, Reply, ask, request
@@ -180,6 +182,7 @@ def test_requests_are_counted_and_logged_without_what_they_send(server: Serving,
         ("/predict", form(), FORM, 400, "no photo"),
         ("/predict", form(b"a"), "multipart/form-data", 400, "boundary"),
         ("/predict", form(b"a")[:-20], FORM, 400, "cut off"),
+        ("/predict", b'{"inputs":' + b"1" * 1000 + b"}", JSON, 400, "is not JSON"),
         ("/predict", form(*[b"a"] * 33), FORM, 413, "at most 32"),
         ("/predict", form(b"a", colour="red"), FORM, 400, "colour"),
         ("/predict", form(b"a", top="0"), FORM, 400, "1 or more"),
@@ -215,6 +218,14 @@ def test_what_cannot_be_answered_is_explained(
     assert found.status == status
     assert found.json.keys() == {"error"}
     assert words in found.json["error"]
+
+
+def test_a_binary_tensor_of_too_many_elements_is_refused_without_reading_them_all() -> None:
+    parameters = {"binary_data_size": 4000}
+    tensor = {"name": "image", "shape": [1], "datatype": "BYTES", "parameters": parameters}
+    head = json.dumps({"inputs": [tensor]}).encode()
+    with pytest.raises(HTTPException, match="1 elements do not add up"):
+        inference.read(head + bytes(4000), str(len(head)), 32)
 
 
 # --- its start and its end ---
@@ -339,6 +350,7 @@ def test_workers_share_the_port_and_their_numbers(start: Start, sights: Path, ph
     metrics = get(one, "/metrics").body.decode()
     assert 'headstart_requests_total{route="/predict",status="200"} 60.0' in metrics
     assert one.stop() == 0
+    assert [line["status"] for line in one.answered if line["path"] == "/predict"] == [200] * 60
 
 
 def run(*words: str) -> None:

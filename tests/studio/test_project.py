@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from headstart.apps.studio import steps
 from headstart.apps.studio.events import Stream
 from headstart.apps.studio.folder import TRASH, Folder
 from headstart.apps.studio.project import Project
@@ -140,6 +141,23 @@ def test_a_step_that_fails_in_the_middle_changes_nothing(
         project.move(ids(project, "oak/1.jpg", "oak/2.jpg"), "pine")
     assert tree(root) == before
     assert (project.state()["undo"], project.photo("p1").path) == (None, "oak/1.jpg")
+
+
+def test_a_step_that_cannot_be_noted_is_not_taken_and_undo_needs_no_room(
+    root: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    project.add_class("elm")
+    before = tree(root)
+    with monkeypatch.context() as patched:
+        patched.setattr(steps.atomic, "write", full)
+        with pytest.raises(DataError, match=r"No space left on device.\nNothing was changed"):
+            project.add_class("fir")
+        assert (tree(root), project.state()["undo"]) == (before, "Add class elm")
+        project.undo()
+    assert ("elm" in tree(root), project.state()["redo"]) == (False, "Add class elm")
 
 
 def test_undo_never_overwrites_what_another_program_put_there(root: Path, project: Project) -> None:

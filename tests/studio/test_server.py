@@ -105,6 +105,16 @@ def test_a_photo_is_predicted_as_predict_does_and_the_nearest_photos_are_shown(s
     assert answer["scores"][0]["score"] == classifier.predict_proba(path).max()
 
 
+def test_an_answer_that_takes_too_long_is_refused_in_words(studio: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def late(learnt: object, data: bytes) -> None:
+        raise TimeoutError
+
+    studio.until(lambda: studio.studio.trainer.learnt is not None)
+    monkeypatch.setattr(studio.studio.predictor, "predict", late)
+    found = studio.page.post("/api/predict", content=b"a")
+    assert (found.status_code, found.json()["error"]) == (503, "The answer took too long. Try again later.")
+
+
 @pytest.mark.parametrize(("content", "why"), [(b"", "empty"), (b"hello", "not an image"), (b"\xff\xd8\xff", "corrupt")])
 def test_what_is_no_photo_is_not_predicted_and_the_reason_is_told(studio: Running, content: bytes, why: str) -> None:
     answer = studio.page.post("/api/predict", content=content)

@@ -219,7 +219,7 @@ def _error(status: int, why: str, headers: dict[str, str] | None = None) -> Resp
 
 def _photo(_: Request, error: Exception) -> Response:
     too_large = isinstance(error, PhotoError) and error.reason == "too large"
-    return _error(413 if too_large else 422, f"The photo cannot be used: {_SHORT(str(error))}.")
+    return _error(413 if too_large else 422, f"The photo cannot be used: {_SHORT(str(error)).rstrip('.')}.")
 
 
 def _http(_: Request, error: Exception) -> Response:
@@ -244,7 +244,7 @@ def _failed(_: Request, __: Exception) -> Response:
     return _error(500, "The server failed. Its log shows why.")
 
 
-#: How every error is answered; the studio's app uses the same.
+#: How every error is answered.
 ERRORS: dict[Any, Callable[[Request, Exception], Response]] = {
     BusyError: _busy,
     TimeoutError: _busy,

@@ -86,6 +86,7 @@ class Engine:
         self._slow = ReadingPool(1)
         self._embedders = ThreadPoolExecutor(processors(), "headstart-embed")
         self._ready: deque[_Ready] = deque()
+        self._is_ending = False
 
     async def features(self, photo: Photo) -> Vectors:
         """The feature vector of one photo, as `headstart embed` gives it: float32 `(dim,)`, not normalised.
@@ -123,8 +124,17 @@ class Engine:
                     for one in work:
                         one.cancel()
 
+    def end(self) -> None:
+        """Stop all threads as soon as the photos that are waiting are answered; no more may follow."""
+        self._is_ending = True
+        asyncio.get_running_loop().call_soon(self._end_if_idle)  # after requests that are just about to begin
+
+    def _end_if_idle(self) -> None:
+        if self._is_ending and not self.waiting:
+            self.close()
+
     def close(self) -> None:
-        """Stop all threads; call it when nothing is waiting any more."""
+        """Stop all threads now."""
         for pool in (self._decoders, self._slow, self._embedders):
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -139,6 +149,7 @@ class Engine:
             yield
         finally:
             self.waiting -= photos
+            self._end_if_idle()
 
     async def _one(self, photo: Photo, then: Callable[[Vectors], Answer]) -> Answer:
         loop = asyncio.get_running_loop()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import selectors
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,7 @@ def configured(app: object) -> Config:
     """A configuration of uvicorn for `app`: our connections, no log of its own, nothing taken from proxies' headers."""
     from uvicorn.config import Config
 
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # else clients could fill the log of requests
     return Config(
         app,  # type: ignore[arg-type]
         http=Connection,

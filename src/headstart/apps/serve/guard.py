@@ -7,6 +7,8 @@ name point it here (DNS rebinding); so the names of the server and of pages that
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import hmac
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -45,7 +47,8 @@ class Rules:
     Attributes:
         hosts: names that a request may address, without port; None: any.
         origins: pages of other sites that may ask, such as `https://example.org`.
-        token: that a request must carry as `Authorization: Bearer ...`; empty: none.
+        token: that a request must carry as `Authorization: Bearer ...`, or as the password of `Basic`, which browsers
+            ask for; empty: none.
         open_paths: paths that need no token and may be addressed by any name, for probes.
         body_bytes: bytes of one request's body.
         held_bytes: bytes of the bodies of all requests that are not yet answered.
@@ -146,7 +149,7 @@ class Guard:
     def _check_origin(self, method: str, headers: Headers) -> bool:
         """Whether another site's page asks, and may."""
         origin = _value(headers, b"origin").decode("latin-1")
-        if not origin or urlsplit(origin).netloc.encode("latin-1") == _value(headers, b"host"):
+        if not origin or origin.partition("://")[2].encode("latin-1") == _value(headers, b"host"):
             return False
         if origin in self._rules.origins:
             return True
@@ -157,12 +160,10 @@ class Guard:
     def _check_token(self, path: str, headers: Headers) -> None:
         if not self._rules.token or path in self._rules.open_paths:
             return
-        scheme, _, given = _value(headers, b"authorization").partition(b" ")
-        right = hmac.compare_digest(given.strip(), self._rules.token.encode())
-        if scheme.lower() != b"bearer" or not right:
+        if not hmac.compare_digest(_token(_value(headers, b"authorization")), self._rules.token.encode()):
             raise RefusedError(
                 401, "The token is missing or wrong. Expected the header 'Authorization: Bearer TOKEN'.",
-                {"www-authenticate": "Bearer"},
+                {"www-authenticate": 'Basic realm="headstart"'},
             )  # fmt: skip
 
 
@@ -245,6 +246,17 @@ async def answer(send: Send, status: int, body: bytes, *headers: tuple[bytes, by
 def _value(headers: Headers, name: bytes) -> bytes:
     """The first header of this name, or empty."""
     return next((value for key, value in headers if key == name), b"")
+
+
+def _token(authorization: bytes) -> bytes:
+    """The token in an Authorization header; empty if there is none."""
+    scheme, _, given = authorization.partition(b" ")
+    if scheme.lower() == b"bearer":
+        return given.strip()
+    try:
+        return base64.b64decode(given, validate=True).partition(b":")[2] if scheme.lower() == b"basic" else b""
+    except binascii.Error:
+        return b""
 
 
 def _host_name(value: bytes) -> str | None:

@@ -72,8 +72,8 @@ def _photos(tensor: dict[str, Any], binary: bytes, most: int) -> list[Photo]:
     if kind == "BYTES":
         if shape not in ([shape[0]], [shape[0], 1]):
             raise wrong("The shape of BYTES is not [n] or [n, 1].")
-        texts = None if size is not None else np.array(data, object).ravel().tolist() if _is_flat(data) else None
-        photos: list[Photo] = [*_elements(binary)] if size is not None else [from_base64(one) for one in texts or ()]
+        texts = np.array(data, object).ravel().tolist() if size is None and _is_flat(data) else []
+        photos: list[Photo] = [*map(from_base64, texts)] if size is None else [*_elements(binary, shape[0])]
         if len(photos) != shape[0]:
             raise wrong(f"'data' has {len(photos)} elements. Expected {shape[0]}, as the shape says.")
         return photos
@@ -97,16 +97,16 @@ def _is_flat(data: Any) -> bool:
     )
 
 
-def _elements(binary: bytes) -> list[bytes]:
-    """The elements of a BYTES tensor: each has its length before it, 4 bytes, little endian."""
+def _elements(binary: bytes, expected: int) -> list[bytes]:
+    """The elements of a BYTES tensor, at most one too many: each has its length before it, 4 bytes, little endian."""
     found: list[bytes] = []
     position = 0
-    while position + 4 <= len(binary) and len(found) < len(binary) // 4:
+    while position + 4 <= len(binary) and len(found) <= expected:
         length = int.from_bytes(binary[position : position + 4], "little")
         found.append(binary[position + 4 : position + 4 + length])
         position += 4 + length
     if position != len(binary):
-        raise wrong("The binary tensor is cut off: the lengths of its elements do not add up to its own.")
+        raise wrong(f"The lengths of the binary tensor's {expected:,} elements do not add up to its own.")
     return found
 
 

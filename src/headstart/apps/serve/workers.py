@@ -7,9 +7,12 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import time
+from multiprocessing import reduction
 from multiprocessing.context import SpawnProcess
+from typing import Any, TextIO
 
 from headstart.apps.serve.running import Report, Settings, work
 from headstart.errors import ServeError
@@ -17,6 +20,20 @@ from headstart.errors import ServeError
 _POLL = 0.1
 #: A process that fails sooner would fail again.
 _TOO_SOON = 10.0
+
+
+class _Stderr:
+    """Becomes, in a process that is started, this process's `sys.stderr`.
+
+    Descriptor 2, which a process inherits, does not lead there: the command line keeps it from libraries written in C.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _opened, (reduction.DupFd(sys.stderr.fileno()),)
+
+
+def _opened(descriptor: Any) -> TextIO:
+    return open(descriptor.detach(), "w", 1, errors="backslashreplace")
 
 
 class Workers:
@@ -59,7 +76,7 @@ class Workers:
             shutil.rmtree(shared, ignore_errors=True)
 
     def _start(self, number: int) -> SpawnProcess:
-        process = self._context.Process(target=work, args=(self._settings, self._taken, number, self._count))
+        process = self._context.Process(target=work, args=(self._settings, self._taken, _Stderr(), number, self._count))
         process.start()
         return process
 

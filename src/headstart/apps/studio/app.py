@@ -38,7 +38,13 @@ def guarded(studio: Studio, network: str = "") -> Guard:
     app = Starlette(
         routes=Routes(studio).all(),
         lifespan=life,
-        exception_handlers={HeadstartError: _failed, HTTPException: _refused, ClientDisconnect: _gone},
+        exception_handlers={
+            HeadstartError: _failed,
+            HTTPException: _refused,
+            TimeoutError: _late,
+            ClientDisconnect: _gone,
+            Exception: _fault,
+        },
     )
     hosts = LOOPBACK | ({network} if network else set())
     rules = Rules(hosts=hosts, body_bytes=MOST_BYTES, held_bytes=MOST_HELD, body_seconds=MOST_SECONDS)
@@ -53,6 +59,14 @@ def _failed(request: Request, error: Exception) -> Response:
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return refusal(error.detail, error.status_code)
+
+
+def _late(request: Request, error: Exception) -> Response:
+    return refusal("The answer took too long. Try again later.", 503)
+
+
+def _fault(request: Request, error: Exception) -> Response:
+    return refusal("The studio failed. The window in which it was started shows why.", 500)
 
 
 def _gone(request: Request, error: Exception) -> Response:

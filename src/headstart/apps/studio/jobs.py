@@ -121,7 +121,7 @@ class Jobs:
 
     def all(self) -> list[dict[str, Any]]:
         """All jobs that are known, for a page that has just been opened."""
-        return [job.to_json() for job in self._jobs.values()]
+        return [job.to_json() for job in list(self._jobs.values())]
 
     def close(self) -> None:
         """Cancel all jobs."""

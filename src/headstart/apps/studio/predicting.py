@@ -39,7 +39,8 @@ class Predictor:
         started = time.perf_counter()
         sniff(data[:32])
         if self._engine is None or self._engine.backbone is not learnt.classifier.backbone:
-            self.close()
+            if self._engine is not None:
+                self._engine.end()
             self._engine = Engine(learnt.classifier.backbone, Limits(MOST_BYTES, waiting=_WAITING))
         (answer,) = await self._engine.run([data], lambda vector: _answer(learnt, vector))
         return {**answer, "milliseconds": round(1000 * (time.perf_counter() - started))}
@@ -49,7 +50,7 @@ def _answer(learnt: Learnt, vector: Vectors) -> dict[str, Any]:
     """The answer for a feature vector, float32 `(dim,)`, which is changed."""
     classifier, vectors = learnt.classifier, vector[None]
     power.normalise(vectors)
-    probabilities = classifier.head.predict_proba(vectors)[0]
+    probabilities = classifier.head.predict_each(vectors)[0]
     order = np.argsort(-probabilities, kind="stable").tolist()
     cosines = learnt.unit @ unit_length(vectors)[0]
     near = np.argsort(-cosines, kind="stable")[: 4 * _NEAREST].tolist()  # some may be in the trash by now

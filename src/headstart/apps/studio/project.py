@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from headstart.apps.studio.events import Stream
@@ -259,8 +260,11 @@ class Project:
 
     def _take(self, step: Step) -> None:
         """Note a step and take it; if that fails, all is as before."""
-        self._journal.add(step)
         done: list[Change] = []
+        try:
+            self._journal.add(step)
+        except OSError as error:
+            raise _failed(error) from error
         try:
             for change in step.changes:
                 self.folder.change(change)
@@ -268,11 +272,9 @@ class Project:
         except OSError as error:
             for change in reversed(done):
                 self.folder.change(change.back)
-            self._journal.forget()
-            raise DataError(
-                f"This did not work: {error.strerror or error}.\nNothing was changed. Is the disk full, or was a file "
-                "moved by another program?"
-            ) from error
+            with suppress(OSError):  # as below
+                self._journal.forget()
+            raise _failed(error) from error
         self._follow(done)
 
     def _again(self, step: Step | None, by: Any) -> None:
@@ -285,7 +287,8 @@ class Project:
                 done.append(change)
             except OSError:
                 missed += 1
-        self._journal.moved(by)
+        with suppress(OSError):  # a full disk: after a restart the same step is offered, and finds nothing to do
+            self._journal.moved(by)
         self._follow(done)
         if missed:
             self.stream.send(
@@ -321,6 +324,13 @@ class Project:
             self.stream.send("photos", changed=[photo.to_json() for photo in changed], gone=gone)
         self.stream.send("classes", **self.classes_to_json())
         self.changed()
+
+
+def _failed(error: OSError) -> DataError:
+    return DataError(
+        f"This did not work: {error.strerror or error}.\nNothing was changed. Is the disk full, or was a file or the "
+        "folder moved by another program?"
+    )
 
 
 def _few(count: int) -> str:

@@ -73,6 +73,7 @@ def serve(
         config.timeout_graceful_shutdown = 1
         with locks.owned_if_free(studio.folder.at(f"{TRASH}/lock")) as free:
             if not free:
+                studio.stop()
                 raise DataError(
                     f"{show(folder)} is open in another studio.\nExpected one at a time. Use its page, or end it with "
                     "Ctrl-C."
@@ -87,6 +88,7 @@ def _bound(host: str, port: int | None) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind((host, number))
+            bound.listen()  # until then another program can take the port as well
             return bound
         except OSError as error:
             bound.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shlex
 import shutil
 import tempfile
@@ -48,7 +49,7 @@ class Sharing:
         """The saved classifier as a zip; the caller removes it."""
         with self._folder() as room:
             learnt.classifier.save(room / self.name)
-            return self._zipped(room, Path(tempfile.mkstemp(".zip", dir=self._room)[1]))
+            return self._zipped(room, self._room / f"{secrets.token_hex(8)}.zip")
 
     def export(self, learnt: Learnt, form: str, job: Job) -> dict[str, Any]:
         """Write the classifier in a format, prove it, and keep it as a zip; the result for the page.

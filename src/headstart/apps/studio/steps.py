@@ -79,31 +79,34 @@ class Journal:
         return self._steps[self._position] if self._position < len(self._steps) else None
 
     def add(self, step: Step) -> None:
-        """Note a step that is about to be taken; what was undone before can no longer be done again."""
-        self._steps = [*self._steps[: self._position], step]
-        while len(self._steps) > 1 and sum(len(one.changes) for one in self._steps) > _MOST_MOVES:
-            del self._steps[0]
-        self._position = len(self._steps)
-        self._write()
+        """Note a step that is about to be taken; what was undone before can no longer be done again.
+
+        Raises:
+            OSError: it cannot be written; nothing is noted.
+        """
+        steps = [*self._steps[: self._position], step]
+        while len(steps) > 1 and sum(len(one.changes) for one in steps) > _MOST_MOVES:
+            del steps[0]
+        self._write(steps, len(steps))
+        self._steps, self._position = steps, len(steps)
 
     def forget(self) -> None:
         """Drop the latest step: it failed."""
         self._position -= 1
         del self._steps[self._position :]
-        self._write()
+        self._write(self._steps, self._position)
 
     def moved(self, by: Literal[-1, 1]) -> None:
         """Note that the latest step was undone (-1), or the next one done again (1)."""
         self._position += by
-        self._write()
+        self._write(self._steps, self._position)
 
-    def _write(self) -> None:
-        steps = [
-            {"text": step.text, "changes": [[one.kind, one.path, one.to] for one in step.changes]}
-            for step in self._steps
+    def _write(self, steps: list[Step], position: int) -> None:
+        written = [
+            {"text": step.text, "changes": [[one.kind, one.path, one.to] for one in step.changes]} for step in steps
         ]
         self._file.parent.mkdir(exist_ok=True)
-        atomic.write(self._file, json.dumps({"format": _FORMAT, "position": self._position, "steps": steps}))
+        atomic.write(self._file, json.dumps({"format": _FORMAT, "position": position, "steps": written}))
 
 
 def _path(value: Any) -> str:
