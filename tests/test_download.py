@@ -528,7 +528,7 @@ def test_kaggle_that_does_not_get_on_is_ended(
     monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setitem(environments._env_to_endpoint, environments.KaggleEnv.LOCAL, server.url)
-    monkeypatch.setattr(retry, "WINDOW", 1.0)
+    monkeypatch.setattr(retry, "WINDOW", 1.0 if what == "drips" else 10.0)
     monkeypatch.setattr(retry, "PAUSES", ())
     monkeypatch.setattr("headstart.backbones.fetch.kaggle.TIMEOUT", 0.5 if what == "never answers" else 20.0)
     path = "/api/v1/models.ModelApiService/ListModelInstanceVersionFiles"

@@ -31,6 +31,10 @@ class ToySubject(Subject):
     def classes(self) -> tuple[str, ...]:
         return CLASSES
 
+    @property
+    def is_joined(self) -> bool:
+        return False
+
     def graph(self) -> Any:
         parameter = toys.pictures(1, SIZE, SIZE, 3, kind="u8", name=INPUT)
         picture = toys.channels_first(op.divide(op.convert(parameter, "f32"), np.float32(128)))

@@ -50,11 +50,16 @@ class Subject:
         """Whether the model was quantised before it came to headstart."""
         return any(node.get_type_name() == "FakeQuantize" for node in self.graph().get_ops())
 
+    @property
+    def is_joined(self) -> bool:
+        """Whether it joins several views or models: then weights may occur twice."""
+        return bool(self.card.parts)
+
     @cached_property
     def raw(self) -> Program:
         """All steps in float32; rounding is one step (`Quantize`)."""
         program = translate(self.graph())
-        return shared(program) if self.card.parts and not program.quantised else program
+        return shared(program) if self.is_joined and not program.quantised else program
 
     @cached_property
     def first(self) -> Program:
