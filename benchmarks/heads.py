@@ -5,9 +5,10 @@
 LogisticRegressionCV (10 strengths, 5 folds, standardised, n_jobs=2) gets the same features of clothing10, once at its
 default tolerance and once at `tol=1e-2`, which is about as loose as ours. Bar: at least 5 times faster than the
 default and at most 0.3 points worse on the test photos. `--choices` measures, on random shares of two data sets, how
-features are scaled, how classes are weighted and which head is the default. `--many` makes photos of many classes out of
-the features of both sets (see `made`) and measures every head on them: processor time on one thread, figures on other
-made photos, and the most memory that a logistic head needs; `--against` does the same with the code of another checkout.
+features are scaled, how classes are weighted and which head is the default. `--many` makes photos of many classes out
+of the features of both sets (see `made`) and measures every head on them: processor time on one thread, figures on
+other made photos, and the most memory that a logistic head needs; `--against` does the same with the code of another
+checkout.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ than cold.
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -61,9 +62,11 @@ def main() -> None:
                 number = int(measured.probabilities[row].argmax())
                 maps = classifier.backbone.maps(picture[None])
                 assert maps is not None
-                heats = {"map": by_map(classifier.head, maps[0], number)}
+                heats = {"map": by_map(partial(log_odds, classifier.head, number=number), maps[0])}
                 if count < settings.occluded:
-                    heats["occlusion"] = by_occlusion(classifier.backbone, classifier.head, picture, number)
+                    heats["occlusion"] = by_occlusion(
+                        classifier.backbone, partial(log_odds, classifier.head, number=number), picture
+                    )
                 random = draw.normal(size=heats["map"].shape).astype(np.float32)
                 lost = losses(classifier, picture, number, heats, random)
                 for which, value in lost.items():

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from beside import BESIDE, SHARED, needed
 from headstart.apps.cli.demo import cut_tiles, sample_photos
 from headstart.features import speed
 from headstart.safety import child
-
-BESIDE = Path(__file__).resolve().parents[2] / "shared"
-SHARED = BESIDE / "data"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -70,16 +68,6 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-
-
-def needed(folder: Path) -> Path:
-    """A folder beside the checkout. Without it the test is skipped or, with HEADSTART_REQUIRE_SHARED=1 (CI), fails."""
-    if not folder.is_dir():
-        missing = f"{folder} does not exist: it belongs beside this checkout"
-        if os.environ.get("HEADSTART_REQUIRE_SHARED") == "1":
-            pytest.fail(f"{missing}, and HEADSTART_REQUIRE_SHARED=1", pytrace=False)
-        pytest.skip(missing)
-    return folder
 
 
 @pytest.fixture(scope="session")

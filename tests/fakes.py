@@ -22,7 +22,7 @@ from headstart.backbones.card import Card
 from headstart.photos.images import Images, View
 
 if TYPE_CHECKING:
-    from headstart.classifier.training import Training
+    from headstart.classifier.trained import Training
 
 #: Colours of classes that are not called by a colour's name, in the order of the classes.
 _PALETTE = ("red", "lime", "blue", "yellow", "cyan", "magenta", "orange", "purple", "white", "black")

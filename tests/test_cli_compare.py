@@ -14,7 +14,7 @@ import pytest
 
 from headstart.backbones.card import Card
 from headstart.classifier.comparison import Comparison, ComparisonSeconds, Entry
-from headstart.classifier.training import Work
+from headstart.classifier.trained import Work
 from headstart.evaluation.metrics import Evaluation
 from headstart.evaluation.paired import Difference
 from headstart.evaluation.results import Answers, PhotoCounts

@@ -244,10 +244,10 @@ def test_backbones_of_one_name_are_distinguished_by_their_folders(split: Path) -
     assert sorted(entry.name for entry in found.entries) == ["a/net", "b/net", "other"]
 
 
-def test_views_of_one_backbone_are_distinguished_by_number(split: Path) -> None:
+def test_views_of_one_backbone_are_distinguished_by_name(split: Path) -> None:
     network = FakeBackbone(weights="net")
     found = compare(split, backbones=[network, network.with_fit("crop"), network.with_fit("pad")])
-    assert sorted(entry.name for entry in found.entries) == ["net (1)", "net (2)", "net (3)"]
+    assert sorted(entry.name for entry in found.entries) == ["net (crop)", "net (pad)", "net (squash)"]
     assert {entry.card.view.fit for entry in found.entries} == {"squash", "crop", "pad"}
 
 

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import mpmath
 import numpy as np
 import pytest
-from scipy import special
+from scipy import special, stats
 
-from headstart.evaluation.distributions import normal_cdf, t_cdf, t_quantile
+from headstart.evaluation.distributions import beta_binomial_tail, normal_cdf, t_cdf, t_quantile
 
 DEGREES = [1, 2, 3, 4, 5, 9, 14, 24, 49, 199, 999, 10_000]
 
@@ -33,6 +33,13 @@ def test_the_quantiles_of_students_t_are_scipys(df: int) -> None:
 def test_the_normal_distribution_is_scipys_far_into_the_tail() -> None:
     for x in np.linspace(-37, 9, 461).tolist():
         assert normal_cdf(x) == pytest.approx(special.ndtr(x), rel=1e-12)
+
+
+@pytest.mark.parametrize(("n", "a", "b"), [(1, 0.5, 9.5), (40, 2.05, 38.95), (3000, 20.05, 380.95)])
+def test_the_tail_of_the_beta_binomial_is_scipys(n: int, a: float, b: float) -> None:
+    for least in {0, 1, n // 20, n // 5, n}:
+        whole = stats.betabinom.pmf(np.arange(least, n + 1), n, a, b).sum()  # its `sf` is 1 minus the rest
+        assert beta_binomial_tail(least, n, a, b) == pytest.approx(whole, rel=1e-9)
 
 
 def test_threads_and_mpmaths_own_precision_change_nothing() -> None:

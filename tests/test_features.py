@@ -392,6 +392,12 @@ def test_the_time_is_estimated_from_a_probe_of_a_few_photos(tmp_path: Path) -> N
     assert backbone.embedded == 20
 
 
+def test_photos_are_not_probed_for_an_estimate_that_nobody_hears(tmp_path: Path) -> None:
+    backbone = FakeBackbone()
+    extract(backbone, write_photos(tmp_path, {"a": 20}), Store(tmp_path / "store"))
+    assert (backbone.probed, backbone.embedded) == (0, 20)
+
+
 def test_a_few_photos_are_not_probed(tmp_path: Path) -> None:
     progress, backbone = Recorder(), FakeBackbone()
     extract(backbone, write_photos(tmp_path, {"a": 4}), Store(tmp_path / "store"), progress)

@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile
 
-from conftest import SHARED
+from beside import SHARED
 from headstart.errors import PhotoError
 from headstart.photos import images
 from headstart.photos.images import REASONS, Images, View, content_hash, decode, load, read

@@ -141,7 +141,8 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
     trainings = [
         run("train", tiles / "train", "-o", model, "--learning-curve"),
         run("train", broken, "--head", "knn", "--logdir", work / "runs"),
-        run("train", tiles, "--head", "centroid", "--fraction", "0.5", "--view", "crop"),
+        run("train", tiles, "--head", "centroid", "--fraction", "0.5", "--view", "crop", "--against", model),
+        run("train", tiles / "train", "--head", "centroid", "--view", "auto"),
     ]
     yield (
         "compare",
@@ -156,11 +157,12 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
     yield (
         "predict",
         [
-            run("predict", model, broken / "train", "--nearest", "2"),
+            run("predict", model, broken / "train", "--nearest", "2", "--log", work / "inbox.jsonl"),
             run("predict", model, tiles / "test", *sort),
             run("predict", model, broken / "train", "--on", "local", "-o", work / "classes"),
         ],
     )
+    yield "watch", [run("watch", model, tiles / "test", "--once", "--log", work / "inbox.jsonl")]
     yield "explain", [run("explain", model, broken / "train" / "temple", "-o", work / "maps")]
     out = work / "out"
     written = run("export", model, "--to", "onnx,coreml,arrays", "-o", out, "--photos", tiles / "test")

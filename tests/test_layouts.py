@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from conftest import SHARED
+from beside import SHARED
 from headstart.apps.cli import terminal
 from headstart.apps.cli.console import run
 from headstart.classifier import comparing, training

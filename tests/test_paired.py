@@ -16,6 +16,7 @@ from headstart.evaluation.paired import (
     LEVEL,
     Difference,
     by_cross_validation,
+    held_out_against_trained,
     on_test_set,
     score_interval,
     score_p,
@@ -46,6 +47,15 @@ def test_the_verdict_is_nearly_always_that_of_the_exact_mid_p_test(n: int) -> No
     apart = [(b, c) for b, c in outcomes(n) if (score_p(0, b, c, n) < 0.05) != (mid_p(b, c) < 0.05)]
     assert len(apart) <= 0.01 * len(outcomes(n))
     assert all(abs(score_p(0, b, c, n) - mid_p(b, c)) < 0.02 for b, c in apart)
+
+
+def test_one_repeat_against_a_trained_classifier_is_the_test_on_a_test_set_and_two_are_their_mean() -> None:
+    first, second = answers(7, 2, 30)
+    assert held_out_against_trained(first[None], second) == on_test_set(first, second)
+    both = held_out_against_trained(np.stack([first, second]), second)
+    assert (both.value, both.first_only, both.second_only) == (pytest.approx(2.5 / 30), 3.5, 1.0)
+    with pytest.raises(ValueError, match="same shape"):
+        held_out_against_trained(first[None], second[:-1])
 
 
 def test_mcnemars_test_is_the_published_value() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import needed
+from beside import needed
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -16,7 +16,7 @@ from PIL import Image
 import headstart
 from headstart import progress
 from headstart.classifier.as_is import Recognised
-from headstart.classifier.training import Training
+from headstart.classifier.trained import Training
 from headstart.errors import HeadstartWarning, MissingExtraError
 from headstart.progress import Bars, Silent
 

@@ -20,7 +20,8 @@ import pytest
 from PIL import Image
 
 import headstart
-from headstart.classifier.training import Training, train
+from headstart.classifier.trained import Training
+from headstart.classifier.training import train
 from headstart.errors import TrackingError
 from headstart.report import tensorboard as tracking
 from headstart.report.tensorboard import events as event_files

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from headstart.classifier.classifier import Classifier
     from headstart.classifier.comparing import compare
     from headstart.classifier.exporting import Exporter
+    from headstart.classifier.inbox.inbox import Inbox
+    from headstart.classifier.inbox.watching import watch
     from headstart.classifier.similar import similar
     from headstart.classifier.training import train
     from headstart.errors import HeadstartError, HeadstartWarning
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 
 # Those of headstart.sklearn are not listed, nor in `dir`: without their extra, `import *` and `help` would fail.
 __all__ = [
-    "Classifier", "HeadstartError", "HeadstartWarning", "Options", "check", "classify", "compare", "embed", "load",
-    "load_backbone", "search", "similar", "train",
+    "Classifier", "HeadstartError", "HeadstartWarning", "Inbox", "Options", "check", "classify", "compare", "embed",
+    "load", "load_backbone", "search", "similar", "train", "watch",
 ]  # fmt: skip
 __version__ = "0.1.0"
 
@@ -42,6 +44,7 @@ _HOMES = {
     "HeadstartError": "headstart.errors",
     "HeadstartWarning": "headstart.errors",
     "HeadstartHead": "headstart.sklearn",
+    "Inbox": "headstart.classifier.inbox.inbox",
     "Options": "headstart.backbones",
     "check": "headstart.classifier.checking",
     "classify": "headstart.classifier.as_is",
@@ -51,6 +54,7 @@ _HOMES = {
     "search": "headstart.backbones.catalogue",
     "similar": "headstart.classifier.similar",
     "train": "headstart.classifier.training",
+    "watch": "headstart.classifier.inbox.watching",
 }
 
 

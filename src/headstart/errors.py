@@ -12,6 +12,8 @@
     ├── TrackingError     a run cannot be written for TensorBoard, or not be shown in it
     ├── ReportError       a report cannot be written
     ├── ExportError       a classifier cannot be written in a format, or the file does not give its answers
+    ├── ServeError        a server cannot start
+    │   └── BusyError         it cannot take more photos now
     └── MissingExtraError an optional extra is not installed; an ImportError too
 
     HeadstartWarning      what was left out, or makes figures doubtful; the one class of our warnings
@@ -154,6 +156,14 @@ class ReportError(HeadstartError):
 
 class ExportError(HeadstartError):
     """A classifier cannot be written in a format, or what was written does not give its answers."""
+
+
+class ServeError(HeadstartError):
+    """A server cannot start."""
+
+
+class BusyError(ServeError):
+    """A server cannot take more photos now; later it can."""
 
 
 class MissingExtraError(HeadstartError, ImportError):

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import SHARED, needed
+from beside import SHARED, needed
 from fakes import FakeBackbone
 from headstart import backbones
 from headstart.backbones.base import Backbone, Tag, Vectors
+from headstart.backbones.joined import viewed
 from headstart.photos.images import Images
 from headstart.testing import CLAUSES, check_backbone, noise
 
@@ -31,6 +32,7 @@ SOURCES: dict[str, Callable[[Path], Backbone]] = {
     "builtin, not kept on disk": lambda home: backbones.load(precision="float32"),
     "builtin, cropping": lambda home: backbones.load(folder=home / "compiled").with_fit("crop"),
     "builtin, several layers": lambda home: backbones.load(options=backbones.Options(layers="several")),
+    "builtin, both views": lambda home: viewed([backbones.load(folder=home / "compiled")], "both"),
     "SavedModel": kept("mobilenet_v2_0.35_224_savedmodel"),
     "SavedModel, several layers": kept("mobilenet_v2_0.35_224_savedmodel", "several"),
     "ONNX": kept("mobilenet_v2_0.35_224.onnx"),

@@ -167,7 +167,14 @@ def photo(folder: Path, size: tuple[int, int], turned: int = 1, mode: str = "RGB
 
 @pytest.mark.parametrize(
     "view",
-    [View(20, 31), View(31, 20, "crop", 0.875), View(24, 24, "crop"), View(31, 20, "pad"), View(20, 31, "pad")],
+    [
+        View(20, 31),
+        View(31, 20, "crop", 0.875),
+        View(24, 24, "crop"),
+        View(31, 20, "pad"),
+        View(20, 31, "pad"),
+        View.stack([View(20, 31), View(24, 24, "crop", 0.875)]),
+    ],
     ids=str,
 )
 def test_photos_are_fitted_as_headstart_does_it(

@@ -24,6 +24,7 @@ VIEWS = [
     View(160, 192, "crop"),
     View(224, 224, "pad"),
     View(160, 193, "pad"),
+    View.stack([View(224, 224), View(160, 192, "crop", 0.875)]),
 ]
 
 
@@ -47,7 +48,9 @@ def test_pillow_gives_the_same_pixels(view: View, shared: Path) -> None:
     for photo in photos:
         expected = decode(read(photo), view)
         assert np.array_equal(by_python(view, photo), expected), photo
-        assert np.array_equal(pillow(photo, view.height, view.width, view.fit, view.fraction), expected), photo
+        for part in view.parts or (view,):
+            alone = pillow(photo, part.height, part.width, part.fit, part.fraction)
+            assert np.array_equal(alone, view.part(expected[None], part)[0]), photo
 
 
 @pytest.mark.parametrize("name", ["Landscape_6.jpg", "Portrait_5.jpg", "icc_profile_big.jpg"])
@@ -109,11 +112,12 @@ def test_words_and_programs_have_the_sizes_of_the_view(view: View) -> None:
     found = for_view(view)
     assert f"{view.width} x {view.height}" in found.words
     assert f"shape (1, {view.height}, {view.width}, 3)" in found.words
-    assert ("0.875" in found.words) == (view.fraction == 0.875)
+    cut = any(part.fraction == 0.875 for part in view.parts or (view,))
+    assert ("0.875" in found.words) == cut
     for text in (found.python, found.javascript, found.swift, found.kotlin):
         assert str(view.width) in text
         assert str(view.height) in text
-        assert ("0.875" in text) == (view.fraction == 0.875)
+        assert ("0.875" in text) == cut
         assert ("127" in text) == (view.fit == "pad")
 
 

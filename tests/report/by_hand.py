@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart.backbones.card import Card
 from headstart.classifier.comparison import Comparison, ComparisonSeconds, Entry
-from headstart.classifier.training import Training, Work
+from headstart.classifier.trained import Training, Work
 from headstart.evaluation.metrics import Bin, Evaluation, Mistake
 from headstart.evaluation.paired import Difference
 from headstart.evaluation.results import Answers, PhotoCounts

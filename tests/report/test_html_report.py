@@ -23,7 +23,8 @@ from fakes import FakeBackbone, write_photo, write_photos
 from headstart.apps.cli.commands import app
 from headstart.classifier.comparing import compare
 from headstart.classifier.comparison import Comparison, QuickRanking
-from headstart.classifier.training import Training, train
+from headstart.classifier.trained import Training
+from headstart.classifier.training import train
 from headstart.errors import ReportError
 from headstart.evaluation.metrics import Mistake
 from headstart.report import html as report

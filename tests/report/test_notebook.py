@@ -13,7 +13,7 @@ from by_hand import comparison, entry, with_best, with_evaluation
 
 from fakes import FakeBackbone, training_of, write_photo, write_photos
 from headstart.classifier.as_is import Classified, Guess, Recognised
-from headstart.classifier.training import Training
+from headstart.classifier.trained import Training
 from headstart.evaluation.metrics import Mistake, Unsure
 from headstart.evaluation.results import Predictions
 from headstart.features.extraction import Skipped

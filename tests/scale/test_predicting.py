@@ -15,6 +15,7 @@ import pytest
 
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.training import train
+from headstart.errors import BackboneError
 from headstart.scale.predicting import predict
 
 
@@ -46,6 +47,13 @@ def test_classes_are_those_of_the_classifier_and_columns_are_joined(model: Path,
     (skipped,) = [row for row in rows if row["outcome"] == "skipped"]
     assert (skipped["predicted"], skipped["unknown"], skipped["reason"]) == (None, None, "empty")
     assert (found.photos, found.used) == (41, 40)
+
+
+def test_a_classifier_of_two_views_is_refused(photos: Path, tmp_path: Path) -> None:
+    train(photos, output=tmp_path / "both", backbone="mean:colours", view="both", head="centroid", keep_copies=True)
+    with pytest.raises(BackboneError, match=r"several views(.|\n)*without --on"):
+        predict(tmp_path / "both", photos, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_command_writes_tables_and_refuses_what_it_cannot_do(model: Path, photos: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from headstart.classifier.training import train
 from headstart.evaluation.leakage import Clean, joined
 from headstart.features.store import Store
 from headstart.photos import images
-from headstart.progress import Silent
+from headstart.progress import Progress, Silent
 from headstart.trust.copies import finding, nearest, thumbnails
 from headstart.trust.copies.finding import Pair, find, groups
 from headstart.trust.copies.shots import in_sequence
@@ -174,6 +175,30 @@ def test_photos_that_are_gone_are_not_compared(samples: dict[str, Path], tmp_pat
     assert [(pair.first, pair.second) for pair in find(names, known, Store(), Silent())] == [(0, 3)]  # from the store
 
 
+def test_a_photo_that_was_gone_is_compared_when_it_is_back(samples: dict[str, Path], tmp_path: Path) -> None:
+    one, two = saved(tile(samples), tmp_path / "0.jpg"), saved(ImageOps.mirror(tile(samples)), tmp_path / "1.jpg")
+    names, known, content = [str(one), str(two)], hashes([str(one), str(two)]), two.read_bytes()
+    two.unlink()
+    assert find(names, known, Store(), Silent()) == ()
+    two.write_bytes(content)
+    assert len(find(names, known, Store(), Silent())) == 1
+
+
+def test_a_damaged_thumbnail_is_made_again(samples: dict[str, Path], tmp_path: Path) -> None:
+    one, two = saved(tile(samples), tmp_path / "0.jpg"), saved(ImageOps.mirror(tile(samples)), tmp_path / "1.jpg")
+    names = [str(one), str(two)]
+    known, before = hashes(names), found(one, two)
+    (verdict,) = Store().copies.glob("*.json")
+    verdict.unlink()
+    values = Store().copies / "thumbnails.values"
+    values.write_bytes(bytes([values.read_bytes()[0] ^ 1]) + values.read_bytes()[1:])
+    assert found(one, two) == before != ()
+    one.unlink()
+    two.unlink()
+    verdict.unlink()
+    assert find(names, known, Store(), Silent()) == before  # from the store, where the new one is
+
+
 def test_what_was_found_is_kept_and_a_damaged_file_is_found_again(
     samples: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,9 +208,9 @@ def test_what_was_found_is_kept_and_a_damaged_file_is_found_again(
     calls: list[int] = []
     compared = finding._compared
 
-    def counted(gallery: thumbnails.Gallery, count: int) -> list[finding._Alike]:
+    def counted(gallery: thumbnails.Gallery, count: int, progress: Progress) -> list[finding._Alike]:
         calls.append(count)
-        return compared(gallery, count)
+        return compared(gallery, count, progress)
 
     monkeypatch.setattr(finding, "_compared", counted)
     assert found(*reversed(paths)) == first == (Pair(0, 1, "copy", first[0].score),)
@@ -209,13 +234,39 @@ def test_all_pictures_are_compared_block_by_block(samples: dict[str, Path], monk
     for module, name in (
         (nearest, "_ROWS"),
         (nearest, "_COLUMNS"),
-        (nearest, "_CHUNK"),
         (finding, "_CHUNK"),
         (thumbnails, "_CHUNK"),
     ):
         monkeypatch.setattr(module, name, 2)
     shutil.rmtree(Store().copies)
     assert found(*names) == whole != ()
+
+
+def test_many_pictures_are_searched_in_a_graph_which_misses_few() -> None:
+    """Noise instead of photos: every second picture has an altered copy, every tenth a mirrored one."""
+    pytest.importorskip("usearch")
+    random = np.random.default_rng(7)
+    grey = random.integers(0, 256, (1500, 12, 12)).astype(np.float32).repeat(4, axis=1).repeat(4, axis=2)
+    copies = np.clip(grey[:750] * 0.8 + random.normal(0, 20, (750, 48, 48)), 0, 255).astype(np.float32)
+    copies[::5] = copies[::5, :, ::-1]
+    index = np.rint(127 * nearest._halves(nearest.described(np.concatenate([grey, copies])))).astype(np.int8)
+    rows = np.arange(len(index))
+    exact, graph = (
+        nearest._nearest(search, len(index), rows, np.concatenate([grey, copies]))
+        for search in (nearest._All(index), nearest._Graph(index))
+    )
+    assert len(exact) >= 750
+    assert len(np.intersect1d(exact, graph)) >= 0.99 * len(exact)
+    assert len(np.setdiff1d(graph, exact)) == 0
+
+
+def test_without_the_library_the_user_learns_of_it(monkeypatch: pytest.MonkeyPatch, samples: dict[str, Path]) -> None:
+    monkeypatch.setitem(sys.modules, "usearch.index", None)
+    monkeypatch.setattr(nearest, "_MANY", 2)
+    names = headstart.photos.pictures.listed([tile(samples), ImageOps.mirror(tile(samples))])
+    notes = Notes()
+    assert [pair.reason for pair in find(names, hashes(names), Store(), notes)] == ["mirrored copy"]
+    assert "pip install 'headstart[neighbours]'" in notes.lines[-1]
 
 
 def test_a_picture_has_only_so_many_candidates(samples: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +276,7 @@ def test_a_picture_has_only_so_many_candidates(samples: dict[str, Path], monkeyp
     )
     gallery = thumbnails.Gallery(names, hashes(names), Store(), Silent())
     with ThreadPoolExecutor(1) as pool:
-        pairs, _ = nearest.candidates(gallery, len(names), pool)
+        pairs, _ = nearest.candidates(gallery, len(names), pool, Silent())
     assert len(pairs) <= 12 * 2 * 2
     assert len(groups(found(*names))) == 1
 
@@ -311,6 +362,16 @@ def test_compare_keeps_copies_together_for_every_backbone(samples: dict[str, Pat
     assert not result.keep_copies
     kept = compare(root, backbones="builtin:efficientnet-lite0", heads="centroid", keep_copies=True, progress=False)
     assert int(kept.best.answers.once.sum()) == 32
+
+
+def test_compare_makes_thumbnails_while_it_decodes(
+    tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[str] = []
+    monkeypatch.setattr(thumbnails, "_made", lambda path, digest: decoded.append(path))
+    result = compare(tiles / "train", backbones="builtin:efficientnet-lite0", heads="centroid", progress=False)
+    assert not result.keep_copies
+    assert decoded == []
 
 
 def test_photos_in_memory_can_be_trained_on(samples: dict[str, Path]) -> None:

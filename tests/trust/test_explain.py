@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -118,7 +119,8 @@ def test_random_heads_see_other_places(trees: Path, samples: dict[str, Path]) ->
     draw = np.random.default_rng(0)
     spread = head.weights.std()
     others = [replace(head, weights=draw.normal(0, spread, head.weights.shape).astype(np.float32)) for _ in range(30)]
-    own, *mixed = (by_map(one, maps[0], classifier.classes.index("temple")).ravel() for one in [head, *others])
+    number = classifier.classes.index("temple")
+    own, *mixed = (by_map(partial(log_odds, one, number=number), maps[0]).ravel() for one in [head, *others])
     alike = [np.corrcoef(own, one)[0, 1] for one in mixed]
     assert abs(np.mean(alike)) < 0.25
     assert np.median(np.abs(alike)) < 0.6
@@ -135,7 +137,7 @@ def test_both_methods_agree(trees: Path, pasted: tuple[Path, Images]) -> None:
 
 def test_a_map_of_one_place_has_no_heat() -> None:
     head = corner_classifier("logistic").head
-    assert by_map(head, np.ones((1, 1, head.dim), np.float32), 0).tolist() == [[0.0]]
+    assert by_map(partial(log_odds, head, number=0), np.ones((1, 1, head.dim), np.float32)).tolist() == [[0.0]]
 
 
 def test_a_place_counts_what_the_class_loses_without_it() -> None:
@@ -151,7 +153,7 @@ def test_a_place_counts_what_the_class_loses_without_it() -> None:
 
     flat = places.reshape(12, 6)
     wanted = [odds(flat) - odds(np.delete(flat, i, axis=0)) for i in range(12)]
-    assert by_map(head, places, 1) == pytest.approx(np.reshape(wanted, (3, 4)), abs=1e-5)
+    assert by_map(partial(log_odds, head, number=1), places) == pytest.approx(np.reshape(wanted, (3, 4)), abs=1e-5)
     assert log_odds(head, flat.mean(axis=0, keepdims=True), 1) == pytest.approx(odds(flat), abs=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""Backbones: frozen models by handle. `load` and `load_card` are the entry points."""
+"""Backbones: frozen models by handle. `load`, `load_view` and `load_card` are the entry points."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 import re
 import shlex
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from headstart.backbones.hints import DEFAULT, Layers, Options
+from headstart.backbones.hints import DEFAULT, Layers, Options, Viewing
 from headstart.backbones.runtimes.openvino import forks
 from headstart.errors import BackboneError, NotFetchedError
 from headstart.progress import standard
@@ -24,7 +25,7 @@ if TYPE_CHECKING:  # these import numpy and Pillow, which the catalogue's comman
     from headstart.backbones.runtimes.openvino.compiled import PrecisionChoice
     from headstart.progress import Progress
 
-__all__ = ["DEFAULT", "Layers", "Located", "Options", "load", "load_card", "locate"]
+__all__ = ["DEFAULT", "Layers", "Located", "Options", "Viewing", "load", "load_card", "load_view", "locate"]
 
 #: How the catalogue's names begin whose publishers state TensorFlow Hub's common image signature, [0, 1].
 _COMMON_SIGNATURE = ("imagenet/", "tf2-preview/", "bit/", "experts/bit/", "efficientnet/")
@@ -124,6 +125,44 @@ def load(
     return backbone
 
 
+def load_view(
+    handles: str | Sequence[str] = DEFAULT,
+    view: Viewing = "squash",
+    folder: Path | None = None,
+    options: Options | None = None,
+    progress: Progress | None = None,
+    doubts: bool = True,
+) -> Backbone:
+    """The backbone with this handle in a view; of several handles, and of `both` views, the features are joined.
+
+    Args:
+        handles: one; or a list, whose features are joined. An input range applies to those of a list that do not
+            declare their own.
+        view: `squash`, `crop`, `pad` or `both`.
+        folder, options, progress, doubts: see `load`.
+
+    Raises:
+        BackboneError: see `load`; no handle, or the same twice.
+    """
+    from headstart.backbones.joined import viewed
+
+    if isinstance(handles, str):
+        return viewed([load(handles, folder=folder, options=options, progress=progress, doubts=doubts)], view)
+    return viewed([_load_listed(one, folder, options or Options(), progress, doubts) for one in handles], view)
+
+
+def _load_listed(
+    handle: str, folder: Path | None, options: Options, progress: Progress | None, doubts: bool
+) -> Backbone:
+    """The user's input range applies only if the model does not declare its own."""
+    given = options.input_range
+    plain = replace(options, input_range="")
+    opened = load(handle, folder=folder, options=plain, progress=progress, doubts=doubts and not given)
+    if given and opened.card.range_from == "assumed":
+        return load(handle, folder=folder, options=options, progress=progress, doubts=doubts)
+    return opened
+
+
 def load_card(
     card: Card, folder: Path | None = None, elsewhere: str = "", progress: Progress | None = None, fetch: bool = False
 ) -> Backbone:
@@ -145,6 +184,8 @@ def load_card(
         BackboneError: the model cannot be found, or gives other vectors than the card's.
     """
     forks.enter()
+    if card.parts:
+        return _load_parts(card, folder, elsewhere, progress, fetch)
     from headstart.backbones import builtin
     from headstart.backbones.local import reopen
     from headstart.backbones.plugins import load_plugin
@@ -174,6 +215,30 @@ def load_card(
             f"{', '.join(other)}. Train the classifier again, or install the version of headstart that trained it."
         )
     return backbone.with_card(here)
+
+
+def _load_parts(card: Card, folder: Path | None, elsewhere: str, progress: Progress | None, fetch: bool) -> Backbone:
+    """`load_card` for a joined backbone. Of several models, `elsewhere` is the place of the one that is not found."""
+    from headstart.backbones.joined import Joined
+
+    opened: dict[str, Backbone] = {}
+    for one in card.models:
+        try:
+            opened[one.handle] = load_card(one, folder, elsewhere if len(card.models) == 1 else "", progress, fetch)
+        except BackboneError:
+            if not elsewhere or len(card.models) == 1:
+                raise
+            opened[one.handle] = load_card(one, folder, elsewhere, progress, fetch)
+    parts = []
+    for part in card.parts:
+        found = opened[part.handle].with_fit(part.view.fit)
+        if replace(part, precision=found.card.precision).key != found.card.key:
+            raise BackboneError(
+                f"{part.handle} gives other vectors in the view '{part.view.fit}' than at the training."
+                "\nExpected the same. Train the classifier again."
+            )
+        parts.append(found)
+    return Joined(parts)
 
 
 def _local(located: Located, progress: Progress | None) -> LocalModel:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from headstart.backbones.card import Card
 from headstart.errors import BackboneError
-from headstart.photos.images import Fit, Images
+from headstart.photos.images import Images
+from headstart.photos.pixels import AnyFit
 
 Vectors = npt.NDArray[np.float32]
 #: Features at each place of a picture: float32 `(n, height, width, dim)`.
@@ -34,6 +35,11 @@ class Backbone(ABC):
     labels: tuple[str, ...] = ()
     parameters: int | None = None
     file_bytes: int | None = None
+
+    @property
+    def parts(self) -> tuple[Backbone, ...]:
+        """The backbones whose vectors it puts one after the other; of a single one itself."""
+        return (self,)
 
     @property
     def batch(self) -> int:
@@ -78,6 +84,10 @@ class Backbone(ABC):
         """
         return None
 
+    def exchanged(self, whole: Vectors, part: Backbone, own: Vectors) -> Vectors:
+        """Vectors of a picture, float32 `(dim,)`, with other numbers of one part, `(n, its dim)`: of itself, these."""
+        return own
+
     def release(self) -> None:
         """Free memory; what is freed is created again at the next use."""
         return
@@ -88,7 +98,7 @@ class Backbone(ABC):
         other.card = card
         return other
 
-    def with_fit(self, fit: Fit) -> Self:
+    def with_fit(self, fit: AnyFit) -> Self:
         """The same backbone with another way to fit photos to its input size: `squash`, `crop` or `pad`."""
         return self.with_card(self.card.with_fit(fit))
 

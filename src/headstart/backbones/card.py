@@ -9,20 +9,24 @@ import hashlib
 import json
 import re
 import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from headstart.backbones.formats import EXTENSIONS
-from headstart.backbones.hints import Layers
+from headstart.backbones.hints import Layers, Viewing
 from headstart.backbones.ranges import feeds
 from headstart.backbones.ranges.feeds import Channels, Feed, Origin
 from headstart.errors import BackboneError
 from headstart.photos.images import READER_REVISION, Fit, View
+from headstart.photos.pixels import AnyFit
 from headstart.safety import untrusted
 
 Precision = Literal["float32", "bfloat16"]
 
+#: Backbones that can be joined, views counted.
+MOST_PARTS = 16
 #: What the vectors do not depend on: names, and facts for people.
 _NOT_IN_KEY = ("handle", "classes", "crop", "licence", "range_from")
 
@@ -38,7 +42,7 @@ _FIELDS: dict[str, untrusted.Check[Any]] = {
     "handle": untrusted.text(4096),
     "weights": untrusted.text(200),
     "revision": untrusted.whole(0, 10**9),
-    "view": lambda value: read_view(value),
+    "view": lambda value: View(**untrusted.fields(value, _VIEW_FIELDS)),
     **feeds.FIELDS,
     "output": untrusted.text(1000),
     "dim": untrusted.whole(1, 10**6),
@@ -53,12 +57,24 @@ _FIELDS: dict[str, untrusted.Check[Any]] = {
 
 
 def read_view(value: Any) -> View:
-    """A view from its fields, which may come from a stranger.
+    """A view from its fields, which may come from a stranger; the view of a joined backbone has parts.
 
     Raises:
         ValueError: a field is missing or unknown, or has a wrong type or value.
     """
+    if isinstance(value, dict) and "parts" in value:
+        stack = View.stack([read_view(part) for part in untrusted.many(_part, 2, MOST_PARTS)(value["parts"])])
+        if stack.to_json() != value:
+            raise ValueError("the parts of a view do not make the view")
+        return stack
     return View(**untrusted.fields(value, _VIEW_FIELDS))
+
+
+def _part(value: Any) -> Any:
+    """A part has no parts."""
+    if not isinstance(value, dict) or "parts" in value:
+        raise ValueError("a dictionary without parts is needed")
+    return value
 
 
 @dataclass(frozen=True)
@@ -82,6 +98,8 @@ class Card:
         licence: of the weights; not part of the key.
         range_from: how `mean`, `scale` and `channels` are known (`feeds.Origin`); not part of the key.
         layers: `last`, or `several` stages pooled and joined.
+        parts: of a joined backbone the cards whose vectors it puts one after the other; its other fields follow from
+            them, see `joined`. Empty for a backbone that is a single model in a single view.
     """
 
     handle: str
@@ -100,11 +118,53 @@ class Card:
     licence: str = ""
     range_from: Origin = "network"
     layers: Layers = "last"
+    parts: tuple[Card, ...] = ()
+
+    @classmethod
+    def joined(cls, parts: Sequence[Card]) -> Card:
+        """The card of several backbones whose vectors are put one after the other.
+
+        The input range is the parts' own; `channels`, `mean` and `scale` are those of the first one.
+        """
+        first = parts[0]
+        kinds = dict.fromkeys(part.output for part in parts)
+        licences = dict.fromkeys(part.licence for part in parts)
+        return replace(
+            first,
+            handle=_joined_handle(parts),
+            weights=hashlib.sha256(" ".join(part.weights for part in parts).encode()).hexdigest(),
+            view=View.stack([part.view for part in parts]),
+            output=" + ".join(kinds),
+            dim=sum(part.dim for part in parts),
+            classes=0,
+            licence=" + ".join(one or "not stated" for one in licences) if any(licences) else "",
+            range_from=next((part.range_from for part in parts if part.range_from == "assumed"), first.range_from),
+            parts=tuple(parts),
+        )
+
+    @property
+    def models(self) -> tuple[Card, ...]:
+        """One card for each model, whatever its views: of a single model this one."""
+        return tuple({part.handle: part for part in reversed(self.parts)}.values())[::-1] or (self,)
+
+    @property
+    def short_name(self) -> str:
+        """A name for people, fit for a file name but for spaces, `+` and brackets."""
+        return _joined_handle(self.parts or (self,), short_name)
+
+    @property
+    def viewing(self) -> Viewing:
+        """The view as the user chooses it."""
+        fits = {part.view.fit for part in self.parts or (self,)}
+        return "both" if len(fits) > 1 else fits.pop()  # type: ignore[return-value]  # no part is a stack
 
     @property
     def key(self) -> str:
         """32 hex digits of SHA-256 over everything that changes the vector, and nothing else."""
+        if self.parts:
+            return hashlib.sha256(" ".join(["joined", *(part.key for part in self.parts)]).encode()).hexdigest()[:32]
         decisive = {name: value for name, value in asdict(self).items() if name not in _NOT_IN_KEY}
+        del decisive["parts"], decisive["view"]["parts"]
         if self.view.fit != "crop":
             del decisive["view"]["fraction"]
         if self.layers == "last":
@@ -119,6 +179,8 @@ class Card:
     @property
     def doubt(self) -> str:
         """A warning about an input range that is only assumed; empty if it is known."""
+        if self.parts:
+            return "\n".join(filter(None, (card.doubt for card in self.models)))
         if self.range_from != "assumed":
             return ""
         return (
@@ -132,15 +194,22 @@ class Card:
         return {
             "dim": self.dim,
             "input": [self.view.height, self.view.width],
-            "input_range": self.feed.name,
+            "input_range": self.input_range,
             "input_range_from": self.range_from,
             "feature": self.output,
             "layers": self.layers,
             "compute_precision": self.precision,
             "licence": self.licence,
+            "view": self.viewing,
+            "joined": [{"backbone": part.handle, "card": part.about()} for part in self.parts],
         }
 
-    def with_fit(self, fit: Fit) -> Card:
+    @property
+    def input_range(self) -> str:
+        """Name of the input range; of joined models, of each."""
+        return " + ".join(dict.fromkeys(card.feed.name for card in self.models))
+
+    def with_fit(self, fit: AnyFit) -> Card:
         """The same card with another way to fit photos to the input size; `crop` takes the card's own fraction."""
         if fit not in get_args(Fit):
             raise BackboneError(f"There is no view '{fit}'.\nExpected {', '.join(get_args(Fit))}.")
@@ -149,7 +218,11 @@ class Card:
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that JSON can hold; `Card.from_json` reads it back."""
-        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+        if self.parts:
+            return {"parts": [part.to_json() for part in self.parts]}
+        fields = {**asdict(self), "view": self.view.to_json()}
+        del fields["parts"]
+        return json.loads(json.dumps(fields))  # type: ignore[no-any-return]
 
     @classmethod
     def from_json(cls, fields: Any) -> Card:
@@ -159,9 +232,22 @@ class Card:
             BackboneError: a field is missing or unknown, or has a wrong type or value.
         """
         try:
+            if isinstance(fields, dict) and set(fields) == {"parts"}:
+                return cls.joined(
+                    [cls.from_json(part) for part in untrusted.many(_part, 2, MOST_PARTS)(fields["parts"])]
+                )
             return cls(**untrusted.fields(fields, _FIELDS))
         except (TypeError, ValueError) as error:
             raise BackboneError(f"The card cannot be read: {error}.\nExpected the fields of a Card.") from error
+
+
+def _joined_handle(parts: Sequence[Card], shown: Callable[[str], str] = str) -> str:
+    """Such as `A + B`; a model with several views has them behind its handle: `A (squash + crop)`."""
+    handles = dict.fromkeys(part.handle for part in parts)
+    fits = {handle: dict.fromkeys(part.view.fit for part in parts if part.handle == handle) for handle in handles}
+    return " + ".join(
+        f"{shown(handle)} ({' + '.join(own)})" if len(own) > 1 else shown(handle) for handle, own in fits.items()
+    )
 
 
 #: A part of an address this short, such as the `b0` of `efficientnet/b0`, means little by itself.

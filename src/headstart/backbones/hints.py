@@ -15,6 +15,8 @@ from headstart.errors import BackboneError
 #: The backbone that is used where none is named; it comes with headstart.
 DEFAULT = "builtin:efficientnet-lite0"
 Layers = Literal["last", "several"]
+#: How photos are fitted to a model's input; `both`: in two views, `squash` and `crop`, whose features are joined.
+Viewing = Literal["squash", "crop", "pad", "both"]
 ModelKind = Literal["feature_vector", "classification"]
 
 

@@ -20,8 +20,8 @@ from headstart.heads.head import Arrays
 from headstart.safety import untrusted
 from headstart.safety.printable import show
 
-#: 2: with training photos, which readers of format 1 refuse.
-FORMAT = 2
+#: What this version reads and writes: 2 with training photos, 3 with a joined backbone; readers of earlier ones refuse.
+PLAIN, WITH_PHOTOS, FORMAT = 1, 2, 3
 _MANIFEST = "headstart.json"
 _ARRAYS = "head.safetensors"
 #: Bytes of each file. The confusion matrix of 4,000 classes is 256 MB of JSON; neighbours of a million photos are 4 GB.

@@ -36,7 +36,7 @@ from headstart.photos.archives import unpacked
 from headstart.photos.checks import LEAST
 from headstart.photos.pictures import Pictures
 from headstart.photos.reading import readers
-from headstart.photos.sources import open_source
+from headstart.photos.sources import Source, open_source
 from headstart.progress import Choice, Progress, Silent, standard
 from headstart.trust import classes as doubtful
 from headstart.trust.copies.finding import Pair, find, groups
@@ -95,25 +95,38 @@ def check(
         report.caution(note)
     opened = backbones.load(backbone, folder=kept.compiled, options=options, progress=report)
     features = vectors_of(opened, source.paths, kept, report, compared=True)
+    return looked_over(source, features, name_of(photos, len(source.paths)), opened.card.handle, kept, report)
+
+
+def looked_over(
+    source: Source, features: Features, name: str, backbone: str, store: Store, progress: Progress
+) -> Check:
+    """The look itself, over features that are there.
+
+    Args:
+        source: the photos. features: of `source.paths`, power-normalised, as far as they could be used.
+        name: of the source. backbone: handle of the one that the features come from.
+        store: keeps thumbnails. progress: receives messages.
+    """
     clock = time.perf_counter()
     given = [source.labels[i] for i in features.rows]
     measured = features.rows >= len(source.train)
     sound = without_conflicts(features, given)
     # Training counts the photos of a class as different if all of them are copies of one; here they are one.
-    alike = find(sound.features.paths, sound.features.hashes, kept, report)
+    alike = find(sound.features.paths, sound.features.hashes, store, progress)
     links = [(one.first, one.second) for one in alike if sound.labels[one.first] == sound.labels[one.second]]
     different = distinct(joined(sound, links))
-    clean = together(sound, kept, Silent())
+    clean = together(sound, store, Silent())
     counts = distinct(clean)
     names = source.train.classes
     clean = without_classes(clean, [name for name in names if counts[name] < LEAST])
-    looks = _looks(features, kept, report)
+    looks = _looks(features, store, progress)
     found, apart, given_away = _judged(clean, looks)
     return Check(
-        source=name_of(photos, len(source.paths)),
-        backbone=opened.card.handle,
+        source=name,
+        backbone=backbone,
         photos=PhotoCounts(len(source.paths), features.skipped),
-        copies=_copies(features, given, measured, kept, report),
+        copies=_copies(features, given, measured, store, progress),
         suspicious=found,
         unlike=_unlike(features, given),
         poor=tuple(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +27,7 @@ from headstart.features.store import Store
 from headstart.heads.head import Head, HeadChoice
 from headstart.photos.pictures import Picture, Pictures, is_one_photo
 from headstart.photos.sources import PhotoSet, check_classes, find_files, open_source
-from headstart.progress import Choice, Progress, standard
+from headstart.progress import Choice, Progress, Silent, standard
 from headstart.safety.printable import show
 from headstart.trust.explain.explanation import Explanation, Method, explain, explain_mistakes
 from headstart.trust.unknown import Known, check_rate
@@ -65,6 +68,14 @@ class Classifier:
     def card(self) -> Card:
         """The card of the backbone."""
         return self.backbone.card
+
+    @cached_property
+    def id(self) -> str:
+        """32 hexadecimal digits made of all that decides its predictions: card, classes and head, but no name."""
+        digest = hashlib.sha256(json.dumps([self.card.key, *self.classes]).encode())
+        for name, array in sorted(self.head.arrays().items()):
+            digest.update(name.encode() + array.tobytes())
+        return digest.hexdigest()[:32]
 
     def predict(self, photos: Pictures, progress: Choice = None) -> npt.NDArray[np.str_] | str:
         """Class name of each photo, in the order given; folders stand for the photos in them.
@@ -124,20 +135,24 @@ class Classifier:
                 "The classifier keeps no training photos: it was trained without them (--unknown-rate 0) or by an "
                 "earlier version.\nTrain it again to find unknown photos and the nearest training photos."
             )
-        answer = self._predicted(photos, report, nearest, unknown_rate)
+        answer = self._predicted(find_files(photos), report, nearest, unknown_rate)
         PhotoCounts.of(answer.paths, answer.skipped).warn(report)
         return answer
 
     def _all(self, photos: Pictures, progress: Choice) -> Predictions:
-        answer = self._predicted(photos, standard(progress))
+        answer = self._predicted(find_files(photos), standard(progress))
         require_all(answer.skipped)
         return answer
 
+    def predictions_of_files(self, paths: Sequence[str], *, nearest: int = 0) -> Predictions:
+        """As `predictions`, but each path is that of a photo, and one that is gone is skipped as well."""
+        return self._predicted(paths, Silent(), nearest)
+
     def _predicted(
-        self, photos: Pictures, report: Progress, nearest: int = 0, rate: float | None = None
+        self, paths: Sequence[str], report: Progress, nearest: int = 0, rate: float | None = None
     ) -> Predictions:
-        features = vectors_of(self.backbone, find_files(photos), self.store, report)
-        probabilities = self.head.predict_proba(features.vectors)
+        features = vectors_of(self.backbone, paths, self.store, report)
+        probabilities = self.head.predict_each(features.vectors)
         looked = None if self.known is None else self.known.look(features.vectors, nearest, rate)
         return Predictions(
             features.paths,
@@ -146,6 +161,7 @@ class Classifier:
             features.skipped,
             None if looked is None or rate == 0 else looked.unknown,
             looked.nearest if looked is not None and nearest else None,
+            features.hashes,
         )
 
     def evaluate(

@@ -10,22 +10,25 @@ from typing import TYPE_CHECKING
 
 from headstart import backbones
 from headstart.backbones.base import Backbone
-from headstart.backbones.hints import Options
+from headstart.backbones.hints import Options, Viewing
+from headstart.backbones.joined import BOTH, joined, viewed
 from headstart.classifier import comparison
 from headstart.classifier.comparison import Comparison, ComparisonSeconds, Entry, Failure, QuickRanking
 from headstart.classifier.measuring import vectors_of
-from headstart.classifier.training import Training, TrainingSeconds, Work, name_of
+from headstart.classifier.trained import Training, TrainingSeconds, Work
+from headstart.classifier.training import name_of
 from headstart.classifier.trial import Data, Selection, check_settings, curve_of, learn, prepare, read_source
+from headstart.classifier.viewing import ViewChoice
 from headstart.errors import BackboneError, DataError
 from headstart.features.extraction import Features
 from headstart.features.several import Outcome, extract_all
 from headstart.features.store import Store
 from headstart.heads.head import Kind
 from headstart.photos.archives import unpacked
-from headstart.photos.images import Fit
 from headstart.photos.pictures import Pictures
 from headstart.photos.sources import Source
 from headstart.progress import Choice, Progress, Silent, standard
+from headstart.trust.copies.thumbnails import collecting
 
 if TYPE_CHECKING:
     from headstart.evaluation.learning_curve.curve import LearningCurve
@@ -45,7 +48,8 @@ def compare(
     *,
     backbones: str | Sequence[str | Backbone],
     heads: Kind | Sequence[Kind] = "logistic",
-    view: Fit = "squash",
+    view: ViewChoice = "squash",
+    join: bool = False,
     options: Options | None = None,
     test: str | Path | None = None,
     fraction: float | None = None,
@@ -72,7 +76,9 @@ def compare(
         labels: class names of a list of photos.
         backbones: handles, or opened backbones in the view that they shall have.
         heads: one or several of `logistic`, `lda`, `ridge`, `centroid`, `knn`.
-        view: of backbones given by handle: `squash`, `crop` or `pad`.
+        view: of backbones given by handle: `squash`, `crop`, `pad`, or `both` of the first two, joined; `auto`: squash,
+            crop and both, side by side.
+        join: also compare the joined features of all backbones.
         options: what you know of backbones given by handle: input range, layers.
         test: a folder or CSV to measure on, instead of the source's own test part.
         fraction: train on this share of every class, chosen by `seed`.
@@ -104,7 +110,7 @@ def compare(
     kinds: Sequence[Kind] = [heads] if isinstance(heads, str) else heads
     started = time.perf_counter()
     job = _Job(
-        Store(store), tuple(dict.fromkeys(kinds)), view, options or Options(), seed, fraction, skip_small_classes,
+        Store(store), tuple(dict.fromkeys(kinds)), view, join, options or Options(), seed, fraction, skip_small_classes,
         keep_copies, tuple(command), report,
     )  # fmt: skip
     handles = [backbones] if isinstance(backbones, str) else backbones
@@ -161,7 +167,8 @@ class _Job:
 
     store: Store
     heads: tuple[Kind, ...]
-    view: Fit
+    view: ViewChoice
+    join: bool
     options: Options
     seed: int
     fraction: float | None
@@ -181,39 +188,39 @@ class _Job:
         """Raise before the work what would otherwise be raised after it."""
         if not given or not self.heads:
             raise BackboneError("There is nothing to compare.\nExpected at least one backbone (-b) and one head.")
+        if self.join and len(given) < 2:
+            raise BackboneError("There is nothing to join.\nExpected at least two backbones (-b).")
         for kind in self.heads:
             check_settings(kind, self.seed)
 
     def open(self, given: Sequence[str | Backbone]) -> list[Backbone]:
-        """Open what can be opened; the same backbone given twice counts once."""
+        """Open what can be opened, in all views; the same backbone given twice counts once."""
+        views: Sequence[Viewing] = (*BOTH, "both") if self.view == "auto" else (self.view,)
         found: dict[str, Backbone] = {}
+        different: list[list[Backbone]] = []  # each in all views
         for one in given:
             handle = one if isinstance(one, str) else one.card.handle
             try:
-                opened = self._open(one) if isinstance(one, str) else one
+                own = self._open(one, views) if isinstance(one, str) else [one] * len(views)
             except BackboneError as error:
                 self._failed(handle, error)
                 continue
-            if opened.card.key in found:
-                self.notes.append(f"{handle} is the same backbone as {found[opened.card.key].card.handle}.")
+            if own[0].card.key in found:
+                self.notes.append(f"{handle} is the same backbone as {found[own[0].card.key].card.handle}.")
                 self.progress.caution(self.notes[-1])
                 continue
-            found[opened.card.key] = opened
+            found |= {opened.card.key: opened for opened in own}
+            different.append(own)
         if not found:
             raise self._none_left()
+        if self.join and len(different) > 1:
+            joins = [joined([part for one in own for part in one.parts]) for own in zip(*different, strict=True)]
+            found |= {opened.card.key: opened for opened in joins}
         return list(found.values())
 
-    def _open(self, handle: str) -> Backbone:
-        """Open a backbone; the user's input range applies only if the model does not declare its own."""
-        given = self.options
-        opened = self._load(handle, replace(given, input_range=""), doubts=not given.input_range)
-        return self._load(handle, given) if given.input_range and opened.card.range_from == "assumed" else opened
-
-    def _load(self, handle: str, options: Options, doubts: bool = True) -> Backbone:
-        opened = backbones.load(
-            handle, folder=self.store.compiled, options=options, progress=self.progress, doubts=doubts
-        )
-        return opened.with_fit(self.view)
+    def _open(self, handle: str, views: Sequence[Viewing]) -> list[Backbone]:
+        opened = backbones.load_view([handle], "squash", self.store.compiled, self.options, self.progress)
+        return [viewed([opened], view) for view in views]
 
     def _failed(self, handle: str, error: BackboneError | DataError) -> None:
         self.failures.append(Failure(handle, str(error)))
@@ -242,10 +249,12 @@ class _Job:
         """
         clock = time.perf_counter()
         if len(opened) > 1:
+            times = "backbones" if all(len(one.parts) == 1 for one in opened) else "models and views"
             self.progress.message(
-                f"{len(source.paths):,} photos with {len(opened)} backbones; the bar counts photos times backbones."
+                f"{len(source.paths):,} photos with {len(opened)} backbones; the bar counts photos times {times}."
             )
-        outcomes = extract_all(opened, source.paths, self.store, self.progress, timed)
+        with collecting(self.store, wanted=not self.keep_copies) as seen:
+            outcomes = extract_all(opened, source.paths, self.store, self.progress, timed, seen)
         self.extract_seconds += time.perf_counter() - clock
         clock = time.perf_counter()
         entries: list[Entry] = []

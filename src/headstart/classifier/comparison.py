@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.backbones import catalogue
 from headstart.backbones.base import Backbone
-from headstart.backbones.card import Card, short_name
-from headstart.classifier.training import Seconds, Work
+from headstart.backbones.card import Card
+from headstart.classifier.trained import Seconds, Work
 from headstart.classifier.trial import Trial
 from headstart.evaluation import ranking
 from headstart.evaluation.intervals import Protocol
@@ -22,8 +22,8 @@ from headstart.features.several import Outcome
 from headstart.heads.head import HeadChoice
 
 if TYPE_CHECKING:
+    from headstart.classifier.viewing import ViewChoice
     from headstart.evaluation.learning_curve.curve import LearningCurve
-    from headstart.photos.images import Fit
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class Comparison(Reported):
     quick: QuickRanking | None
     seed: int
     fraction: float
-    view: Fit
+    view: ViewChoice
     notes: tuple[str, ...]
     learning_curve: LearningCurve | None
     seconds: ComparisonSeconds
@@ -204,7 +204,7 @@ def entry(trial: Trial, backbone: Backbone, work: Work, outcome: Outcome) -> Ent
     card = backbone.card
     return Entry(
         card=card,
-        name=short_name(card.handle),
+        name=card.short_name,
         head=trial.classifier.choice,
         evaluation=trial.measured.evaluation,
         answers=trial.measured.answers,
@@ -261,6 +261,10 @@ def _named(entries: Sequence[Entry]) -> list[Entry]:
             cards[one.name].append(one.card)
     names: dict[Card, str] = {}
     for name, own in cards.items():
+        views = {card: f"{name} ({card.view.name})" for card in own}
+        if len(own) > 1 and len({card.handle for card in own}) == 1 and len(set(views.values())) == len(own):
+            names |= views
+            continue
         folders = {card: "/".join(card.handle.replace("\\", "/").rstrip("/").split("/")[-2:]) for card in own}
         fuller = folders if len(set(folders.values())) == len(own) else {}
         for number, card in enumerate(own, start=1):

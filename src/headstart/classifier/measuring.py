@@ -12,12 +12,13 @@ from headstart.backbones.base import Backbone
 from headstart.errors import DataError
 from headstart.evaluation.leakage import Clean
 from headstart.evaluation.results import Measured, PhotoCounts, measured_on
-from headstart.features.extraction import Features, Hashes, extract
+from headstart.features.extraction import Features, Hashes
+from headstart.features.several import features_of
 from headstart.features.store import Store
 from headstart.heads import power
 from headstart.heads.head import Head
 from headstart.progress import Progress
-from headstart.trust.copies.thumbnails import Collector
+from headstart.trust.copies.thumbnails import collecting
 
 
 def vectors_of(
@@ -33,12 +34,8 @@ def vectors_of(
         backbone: computes the vectors. paths: n photos. store: keeps them. progress: receives the progress.
         compared: whether copies will be looked for among the photos: then thumbnails are made on the way.
     """
-    collector = Collector(store) if compared and backbone.card.view.fit == "squash" else None
-    try:
-        features = extract(backbone, paths, store, progress, seen=collector)
-    finally:
-        if collector is not None:
-            collector.close()
+    with collecting(store, compared) as seen:
+        features = features_of(backbone, paths, store, progress, seen=seen)
     power.normalise(features.vectors)
     return features
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -45,7 +44,4 @@ def recall(classifier: Classifier) -> list[str]:
 
 def _file(classifier: Classifier) -> Path:
     """Named after what the classifier is, so that a renamed or copied bundle finds it."""
-    digest = hashlib.sha256(json.dumps([classifier.card.key, *classifier.classes]).encode())
-    for name, array in sorted(classifier.head.arrays().items()):
-        digest.update(name.encode() + array.tobytes())
-    return classifier.store.folder / "measured" / f"{digest.hexdigest()[:32]}.json"
+    return classifier.store.folder / "measured" / f"{classifier.id}.json"

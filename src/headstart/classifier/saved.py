@@ -125,7 +125,7 @@ class Saved:
 
 def write(folder: str | Path, saved: Saved, overwrite: bool = False) -> None:
     """Save as a folder of two files; arguments and errors as for `bundle.write`."""
-    manifest = {
+    manifest: dict[str, Any] = {
         "card": saved.card.to_json(),
         "classes": list(saved.classes),
         "normalisation": power.NAME,
@@ -133,11 +133,11 @@ def write(folder: str | Path, saved: Saved, overwrite: bool = False) -> None:
         "seed": saved.seed,
         "about": saved.about.to_json(),
         "versions": {name: version_of(name) for name in ("headstart", "numpy", "openvino", "pillow")},
-        "format": 1,
+        "format": bundle.FORMAT if saved.card.parts else bundle.PLAIN,
     }
     arrays = {**saved.head.arrays(), _SEEN: saved.seen}
     if saved.known is not None:
-        manifest |= {"unknown": saved.known.to_json(), "format": bundle.FORMAT}
+        manifest |= {"unknown": saved.known.to_json(), "format": max(manifest["format"], bundle.WITH_PHOTOS)}
         arrays |= saved.known.arrays()
     try:
         _checked(manifest, arrays)  # what could not be read back is not written

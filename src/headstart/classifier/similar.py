@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from headstart.evaluation.results import PhotoCounts
 from headstart.features.embedder import load_backbone
 from headstart.features.extraction import Skipped, require_all
 from headstart.photos.folders import identity
-from headstart.photos.images import Fit
 from headstart.photos.pictures import InMemory, Picture, Pictures, is_one_photo
 from headstart.photos.sources import find_files
 from headstart.progress import Choice, Silent, standard
@@ -69,8 +69,8 @@ def similar(
     photos: Pictures,
     *,
     top: int = 10,
-    backbone: str = backbones.DEFAULT,
-    view: Fit = "squash",
+    backbone: str | Sequence[str] = backbones.DEFAULT,
+    view: backbones.Viewing = "squash",
     options: backbones.Options | None = None,
     store: str | Path | None = None,
     progress: Choice = None,
@@ -81,8 +81,8 @@ def similar(
         photo: what to look for.
         photos: where to look: folders, or a list of photos. The file `photo` itself is left out, copies of it are not.
         top: how many to find.
-        backbone: a handle.
-        view: how photos are fitted to its input: `squash`, `crop` or `pad`.
+        backbone: a handle; of a list, the features are joined.
+        view: how photos are fitted to its input: `squash`, `crop`, `pad`, or `both` of the first two, joined.
         options: what you know of the backbone: input range, layers.
         store: folder of the feature store; the user's if not given.
         progress: see `headstart.train`.

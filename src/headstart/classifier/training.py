@@ -5,189 +5,32 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from headstart import backbones
 from headstart.backbones.base import Backbone
 from headstart.classifier import bundle
+from headstart.classifier.against import against as compare_with
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.measuring import vectors_of
 from headstart.classifier.remembered import remember
-from headstart.classifier.trial import Selection, Trial, check_settings, curve_of, learn, prepare, read_source
-from headstart.evaluation.results import Measured
-from headstart.evaluation.shown import Reported, presenter
-from headstart.features.extraction import Skipped
+from headstart.classifier.trained import Training, TrainingSeconds, Work
+from headstart.classifier.trial import Selection, check_settings, curve_of, learn, prepare, read_source
+from headstart.classifier.viewing import TriedView, ViewChoice, described, learn_best_view
 from headstart.features.store import Store
 from headstart.heads.head import Kind, Vectors
 from headstart.photos.archives import unpacked
-from headstart.photos.images import Fit
 from headstart.photos.pictures import Pictures
 from headstart.photos.sources import find_files
 from headstart.progress import Choice, standard
 from headstart.safety.printable import counted
 from headstart.trust import blanks
-from headstart.trust.explain.explanation import Explanation
 from headstart.trust.unknown import RATE, check_rate, learn_known
 
 if TYPE_CHECKING:
-    from headstart.evaluation.learning_curve.curve import LearningCurve
-
-
-@dataclass(frozen=True)
-class Work:
-    """Where feature vectors came from.
-
-    Attributes:
-        computed: photos that went through the backbone now.
-        from_store: photos whose vector was there.
-        photos_per_second: of those computed; None if it is not known.
-        under_load: whether other programs kept the processors busy meanwhile; None if it is not known.
-    """
-
-    computed: int
-    from_store: int
-    photos_per_second: float | None
-    under_load: bool | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The `features` of all documents, see docs/json.md."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Seconds:
-    """Wall time of some steps; None for a step that was not asked for."""
-
-    def to_json(self) -> dict[str, float]:
-        """The `seconds` of a document, see docs/json.md."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
-
-
-@dataclass(frozen=True)
-class TrainingSeconds(Seconds):
-    """Wall time of each step of a training, and in all; `curve` is None if none was asked for."""
-
-    scan: float
-    extract: float
-    head: float
-    evaluate: float
-    curve: float | None
-    total: float
-
-
-@dataclass(frozen=True, repr=False)
-class Training(Reported):
-    """A trained classifier and how it was made.
-
-    Attributes:
-        trial: what was trained and measured, on which features.
-        source: where the photos are.
-        fraction: share of the training photos of each class that was used, 0..1.
-        started: seconds since 1970.
-        model: folder in which it was saved, or None.
-        work: where the feature vectors came from.
-        seconds: that it took.
-        learning_curve: accuracy against photos per class; None if it was not asked for.
-        command: how to run it again; empty: from Python.
-    """
-
-    trial: Trial
-    source: str
-    fraction: float
-    started: float
-    model: str | None
-    work: Work
-    seconds: TrainingSeconds
-    learning_curve: LearningCurve | None = None
-    command: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        one = self.classifier
-        what = f"{one.card.handle}, {one.choice.kind}, {counted(len(one.classes), 'class')}"
-        return f"Training({what}: {self.measured.evaluation.summary})"
-
-    @property
-    def accuracy(self) -> float:
-        """Share of right predictions on the photos measured on, 0..1."""
-        return self.measured.accuracy
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 % confidence interval of the accuracy."""
-        return self.measured.interval
-
-    @property
-    def confusion(self) -> npt.NDArray[np.float64]:
-        """Photos of each true class (row) predicted as each class (column), float64 `(k, k)`."""
-        return self.measured.confusion
-
-    @property
-    def skipped(self) -> tuple[Skipped, ...]:
-        """Photos that were not used, with reasons."""
-        return self.measured.skipped
-
-    @property
-    def classifier(self) -> Classifier:
-        """Ready to predict."""
-        return self.trial.classifier
-
-    @property
-    def measured(self) -> Measured:
-        """How good it is, by cross-validation or on the test photos."""
-        return self.trial.measured
-
-    @cached_property
-    def explanations(self) -> tuple[Explanation, ...]:
-        """Heat maps of the most confident mistakes, for reports; computed when they are first read.
-
-        They show what the classifier, trained on all photos, looks at; in cross-validation the mistakes are those of
-        classifiers that were trained without the photo. Empty if the backbone has no map, see `Classifier.explain`.
-        """
-        return self.classifier.explain_mistakes(self.measured.evaluation.mistakes)
-
-    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
-        """Save the classifier, see `Classifier.save`."""
-        self.classifier.save(folder, overwrite=overwrite)
-
-    def log(self, logdir: str | Path) -> Path:
-        """Write a TensorBoard run.
-
-        Returns:
-            its folder, a new one in `logdir`.
-
-        Raises:
-            TrackingError: tensorboardX or matplotlib is missing (`pip install 'headstart[tensorboard]'`), or the folder
-                cannot be written.
-        """
-        return presenter().log(self, logdir)
-
-    def to_json(self) -> dict[str, Any]:
-        """The document that `headstart train --json` prints, see docs/json.md."""
-        classifier = self.classifier
-        return {
-            "source": self.source,
-            "command": list(self.command) or None,
-            "model": self.model,
-            "backbone": classifier.card.handle,
-            "card": classifier.card.about(),
-            "head": classifier.choice.to_json(),
-            "seed": classifier.seed,
-            "fraction": self.fraction,
-            "classes": list(classifier.classes),
-            "photos": self.measured.photos.to_json(),
-            "train": self.trial.train,
-            "test": self.trial.test,
-            "evaluation": self.measured.evaluation.to_json(),
-            "features": self.work.to_json(),
-            "learning_curve": None if self.learning_curve is None else self.learning_curve.to_json(),
-            "seconds": self.seconds.to_json(),
-        }
+    pass
 
 
 def train(
@@ -195,9 +38,9 @@ def train(
     labels: Iterable[str] | None = None,
     *,
     output: str | Path | None = None,
-    backbone: str = backbones.DEFAULT,
+    backbone: str | Sequence[str] = backbones.DEFAULT,
     head: Kind = "logistic",
-    view: Fit = "squash",
+    view: ViewChoice = "squash",
     options: backbones.Options | None = None,
     test: str | Path | None = None,
     fraction: float | None = None,
@@ -205,6 +48,8 @@ def train(
     skip_small_classes: bool = False,
     keep_copies: bool = False,
     fixes: str | Path | None = None,
+    add: str | Path | None = None,
+    against: str | Path | None = None,
     unpack: bool = False,
     overwrite: bool = False,
     learning_curve: bool = False,
@@ -220,9 +65,11 @@ def train(
             pictures in memory, see `headstart.photos.pictures.Pictures`.
         labels: class names of a list of photos.
         output: folder to save it in; not saved if not given.
-        backbone: a handle: a name or address from the catalogue, or a path.
+        backbone: a handle: a name or address from the catalogue, or a path. Of a list, the features are joined.
         head: `logistic`, `lda`, `ridge`, `centroid` or `knn`.
-        view: how photos are fitted to the backbone's input: `squash`, `crop` or `pad`.
+        view: how photos are fitted to the backbone's input: `squash`, `crop`, `pad`; `both`: squashed and cropped, and
+            the features joined, which takes twice the time; `auto`: the best of `squash`, `crop` and `both` by
+            cross-validation.
         options: what you know of the backbone: input range, layers.
         test: a folder or CSV to measure on, instead of the source's own test part.
         fraction: train on this share of every class, chosen by `seed`.
@@ -231,6 +78,8 @@ def train(
         keep_copies: do not look for photos that are nearly the same; else these stay together, and training photos
             that are nearly the same as photos measured on are left out.
         fixes: a CSV of photos to leave out or to relabel, as `headstart check --write` proposes it.
+        add: a CSV of further photos to train on, with columns such as `path,label`, as `headstart label` writes it.
+        against: folder of an old classifier to compare the new one with, on photos that neither was trained on.
         unpack: if `photos` or `test` is a zip or tar, unpack it beside itself first; never twice.
         overwrite: replace a classifier saved in `output`.
         learning_curve: also follow the accuracy against the number of photos.
@@ -259,12 +108,13 @@ def train(
     check_settings(head, seed)
     check_rate(unknown_rate)
     kept = Store(store)
+    old = None if against is None else Classifier.load(against, store=store, progress=report)
     if unpack:
         photos, test = unpacked(photos, report), unpacked(test, report)
     clock = time.perf_counter()
-    source = read_source(photos, labels, Selection(test, fraction, seed, skip_small_classes, fixes), report)
+    source = read_source(photos, labels, Selection(test, fraction, seed, skip_small_classes, fixes, add), report)
     scanned = time.perf_counter()
-    opened = backbones.load(backbone, folder=kept.compiled, options=options, progress=report).with_fit(view)
+    opened = backbones.load_view(backbone, "both" if view == "auto" else view, kept.compiled, options, report)
     ready = time.perf_counter()
     features = vectors_of(opened, source.paths, kept, report, compared=not keep_copies)
     if features.damaged:
@@ -273,9 +123,14 @@ def train(
     rate = features.computed / features.seconds if features.computed else None
     work = Work(features.computed, features.from_store, rate)
     data = prepare(source, features, kept, report, skip_small_classes, keep_copies)
-    trial = learn(opened, kept, head, seed, data, fraction)
+    views: tuple[TriedView, ...] = ()
+    if view == "auto":
+        trial, views = learn_best_view(opened, kept, head, seed, data, fraction)
+        report.message(described(views))
+    else:
+        trial = learn(opened, kept, head, seed, data, fraction)
     if unknown_rate:
-        known = learn_known(trial.data.train, _blanks(opened, kept), unknown_rate)
+        known = learn_known(trial.data.train, blank_vectors(trial.classifier.backbone, kept), unknown_rate)
         trial = replace(trial, classifier=replace(trial.classifier, known=known))
     remember(trial.classifier, trial.measured.answers.paths)
     if output is not None:
@@ -286,6 +141,7 @@ def train(
         found = trial.measured
         followed = curve_of(trial.data, trial.classifier.choice, found.evaluation, found.answers, seed)
     done = time.perf_counter()
+    compared = None if old is None else compare_with(trial, old, str(against), report)
     trial.measured.photos.warn(report)
     return Training(
         trial=trial,
@@ -304,11 +160,13 @@ def train(
         ),
         learning_curve=followed,
         command=tuple(command),
+        against=compared,
+        views=views,
     )
 
 
-def _blanks(backbone: Backbone, store: Store) -> Vectors:
-    """Features of made pictures that show nothing; a backbone computes them once."""
+def blank_vectors(backbone: Backbone, store: Store) -> Vectors:
+    """Power-normalised features of made pictures that show nothing; a backbone computes them once."""
     return vectors_of(backbone, find_files(blanks.pictures()), store).vectors
 
 

@@ -9,7 +9,7 @@ import difflib
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -18,7 +18,7 @@ from headstart.classifier import saved
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.measuring import fingerprints, measure
 from headstart.errors import HeadError
-from headstart.evaluation.cross_validation import cross_validate
+from headstart.evaluation.cross_validation import MOST_REPEATS, CrossValidated, cross_validate
 from headstart.evaluation.leakage import (
     Clean,
     check_complete,
@@ -32,7 +32,7 @@ from headstart.evaluation.results import Answers, Measured, PhotoCounts, measure
 from headstart.features.extraction import Features, Skipped
 from headstart.features.store import Store
 from headstart.heads.head import HeadChoice, Kind
-from headstart.photos import fixes
+from headstart.photos import fixes, labelled
 from headstart.photos.checks import LEAST, photo_counts, too_few, without_small
 from headstart.photos.pictures import Pictures
 from headstart.photos.sources import Source, open_source
@@ -60,6 +60,7 @@ class Selection:
         seed: of the share.
         skip_small_classes: leave out classes with too few photos, instead of raising an error.
         fixes: a CSV of photos to leave out or to relabel, see `headstart.photos.fixes`.
+        add: a CSV of further photos to train on, see `headstart.photos.labelled`.
     """
 
     test: str | Path | None = None
@@ -67,6 +68,7 @@ class Selection:
     seed: int = 0
     skip_small_classes: bool = False
     fixes: str | Path | None = None
+    add: str | Path | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,11 @@ class Trial:
         """Number of photos measured on; None: cross-validation."""
         return None if self.data.test is None else len(self.data.test.labels)
 
+    def measured_as(self, measured: Measured) -> Trial:
+        """The same classifier with other figures, which it is saved with."""
+        about = replace(self.classifier.about, evaluation=_saved(measured))
+        return replace(self, classifier=replace(self.classifier, about=about), measured=measured)
+
 
 def check_settings(kind: str, seed: int) -> None:
     """Raise before the work what would otherwise be raised after it.
@@ -140,11 +147,14 @@ def read_source(
         progress: receives the classes and counts.
 
     Raises:
-        DataError: see `photos.sources.open_source`, `photos.fixes` and `photos.checks.without_small`.
+        DataError: see `photos.sources.open_source`, `photos.fixes`, `photos.labelled` and
+            `photos.checks.without_small`.
     """
     source = open_source(photos, labels, selection.test, selection.fraction, selection.seed)
     if selection.fixes is not None:
         source = fixes.apply(source, fixes.read(selection.fixes))
+    if selection.add is not None:
+        source = labelled.added(source, selection.add)
     for note in source.notes:
         progress.caution(note)
     counts = photo_counts(source.train)
@@ -221,7 +231,16 @@ def prepare(
     return Data(train, None if source.test is None else test, PhotoCounts(len(source.paths), skipped))
 
 
-def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data, fraction: float | None = None) -> Trial:
+def learn(
+    backbone: Backbone,
+    store: Store,
+    kind: Kind,
+    seed: int,
+    data: Data,
+    fraction: float | None = None,
+    crossed: CrossValidated | None = None,
+    repeats: int = MOST_REPEATS,
+) -> Trial:
     """Train a head and measure it: on the test photos or, if there are none, by cross-validation.
 
     Args:
@@ -229,6 +248,8 @@ def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data, f
         kind: of head. seed: of the folds.
         data: to learn from and to measure on.
         fraction: of the training photos that `data` has, for the record; None: all of them.
+        crossed: the result of the cross-validation, if there is one already; only without test photos.
+        repeats: of the cross-validation, at most; see `cross_validate`.
 
     Raises:
         DataError: fewer than two classes, or a class with too few photos.
@@ -237,7 +258,7 @@ def learn(backbone: Backbone, store: Store, kind: Kind, seed: int, data: Data, f
     check_settings(kind, seed)
     clock = time.perf_counter()
     train, classes = data.train, data.train.classes
-    result = cross_validate(kind, train, classes, seed, measuring=data.test is None)
+    result = crossed or cross_validate(kind, train, classes, seed, measuring=data.test is None, most=repeats)
     seen = fingerprints(train.features.hashes[: saved.REMEMBERED])
     trained = time.perf_counter()
     if data.test is not None:

@@ -26,7 +26,7 @@ MORE_FOLDS = 10
 _FEW = 1000
 #: Repeats make the mean steadier with few photos; with many photos one pass is as good and takes less time.
 _PREDICTIONS_WANTED = 1500
-_MOST_REPEATS = 20
+MOST_REPEATS = 20
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class CrossValidated:
 
 def repeats_for(photos: int) -> int:
     """How often cross-validation is repeated: for about 1,500 predictions, at most 20 times; once from 1,000 on."""
-    return max(1, min(_MOST_REPEATS, round(_PREDICTIONS_WANTED / photos)))
+    return max(1, min(MOST_REPEATS, round(_PREDICTIONS_WANTED / photos)))
 
 
 def folds_for(photos: int) -> int:
@@ -56,7 +56,7 @@ def folds_for(photos: int) -> int:
 
 
 def cross_validate(
-    kind: Kind, clean: Clean, classes: Sequence[str], seed: int, measuring: bool = True
+    kind: Kind, clean: Clean, classes: Sequence[str], seed: int, measuring: bool = True, most: int = MOST_REPEATS
 ) -> CrossValidated:
     """Train a head, and predict every photo by heads that did not see it.
 
@@ -67,6 +67,7 @@ def cross_validate(
         seed: of the folds; repeat r uses `seed + r`.
         measuring: whether the figures are wanted; then `repeats_for` and `folds_for` decide. Otherwise five folds,
             once: enough to choose the strength.
+        most: repeats, where a quick answer is worth more than a steady one.
 
     Raises:
         DataError: fewer than two classes, or a class with fewer than two different photos.
@@ -81,7 +82,7 @@ def cross_validate(
             "Expected at least two different photos of every class; ten or more are recommended."
         )
     labels = clean.numbers(classes)
-    wanted, repeats = (folds_for(len(labels)), repeats_for(len(labels))) if measuring else (FOLDS, 1)
+    wanted, repeats = (folds_for(len(labels)), min(most, repeats_for(len(labels)))) if measuring else (FOLDS, 1)
     k = min(wanted, max(counts.values()))
     keys = clean.content_keys().tolist()
     folds = [stratified_folds(labels, keys, k, seed + r) for r in range(repeats)]

@@ -1,4 +1,4 @@
-"""Student's t and the normal distribution: what tests of significance need, without SciPy.
+"""Student's t, the normal and the beta-binomial distribution: what tests of significance need, without SciPy.
 
 Student's t is computed in 30 digits by mpmath, which is imported when first needed. Each call has a context of its own:
 mpmath's shared one has one precision for all threads.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 _DIGITS = 30
 
@@ -38,6 +40,15 @@ def t_quantile(p: float, df: float) -> float:
         step = (p - _t_cdf(context, t, df)) / density
         t += step
     return float(t)
+
+
+def beta_binomial_tail(least: int, n: int, a: float, b: float) -> float:
+    """P(X >= least) for X binomial (n, p), where p itself follows the beta distribution (a, b), a and b above 0."""
+    counts = np.arange(n)
+    ratios = np.log((n - counts) * (counts + a) / ((counts + 1) * (n - counts - 1 + b)))
+    none = math.lgamma(n + b) + math.lgamma(a + b) - math.lgamma(b) - math.lgamma(n + a + b)
+    logarithms = none + np.concatenate([[0.0], np.cumsum(ratios)])
+    return min(1.0, float(np.exp(logarithms[least:]).sum()))
 
 
 def _t_cdf(context: Any, t: Any, df: float) -> Any:

@@ -82,6 +82,26 @@ def on_test_set(first: Right, second: Right, comparisons: int = 1) -> Difference
     return Difference(n, (b - c) / n, score_interval(b, c, n, comparisons), p, b, c, comparisons)
 
 
+def held_out_against_trained(held_out: Right, trained: Right) -> Difference:
+    """Compare answers of cross-validation with those of a classifier that was not trained on these photos.
+
+    The score test of `on_test_set`, with the counts as means over the repeats: a mean varies less than one repeat, so
+    the test finds rather too little than too much. With one repeat the two functions agree.
+
+    Args:
+        held_out: bool `(r, n)`, whether heads trained without photo i were right on it in repeat j.
+        trained: bool `(n,)`, whether the classifier was.
+
+    Raises:
+        ValueError: the arrays differ in shape, are not bool, or are empty.
+    """
+    other = np.broadcast_to(trained, held_out.shape) if trained.shape == held_out.shape[1:] else trained
+    _check(held_out, other, 2)
+    n = held_out.shape[1]
+    b, c = float((held_out & ~other).mean(axis=0).sum()), float((other & ~held_out).mean(axis=0).sum())
+    return Difference(n, (b - c) / n, score_interval(b, c, n), score_p(0.0, b, c, n), b, c)
+
+
 def by_cross_validation(
     first: Right, second: Right, folds: npt.NDArray[np.integer[Any]], comparisons: int = 1
 ) -> Difference:

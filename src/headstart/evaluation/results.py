@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -14,7 +14,7 @@ from headstart.evaluation.intervals import Protocol
 from headstart.evaluation.leakage import Clean
 from headstart.evaluation.metrics import Evaluation, evaluate, mean_of
 from headstart.evaluation.shown import Reported, Shown
-from headstart.features.extraction import Skipped
+from headstart.features.extraction import Hashes, Skipped
 from headstart.progress import Progress, Standard
 from headstart.safety.printable import counted
 
@@ -89,6 +89,7 @@ class Predictions(Shown):
         unknown: bool `(m,)`, whether a photo is unlike all training photos; its probabilities mean little. None: the
             classifier keeps no training photos, or was asked to refuse none.
         nearest: of each photo the nearest training photos, if they were asked for.
+        hashes: V32 `(m,)`, SHA-256 of each file's bytes.
     """
 
     paths: tuple[str, ...]
@@ -97,6 +98,7 @@ class Predictions(Shown):
     skipped: tuple[Skipped, ...]
     unknown: npt.NDArray[np.bool_] | None = None
     nearest: tuple[tuple[Nearest, ...], ...] | None = None
+    hashes: Hashes = field(default_factory=lambda: np.empty(0, "V32"))
 
     def __repr__(self) -> str:
         return f"Predictions({counted(len(self.paths), 'photo')}, {len(self.skipped):,} skipped)"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,7 +81,7 @@ def describe(folder: Path, exported: Exported, classifier: Classifier, reference
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "backbone": card.handle,
         "card": card.about(),
-        "view": asdict(card.view),
+        "view": card.view.to_json(),
         "head": classifier.choice.to_json(),
         "classes": list(classifier.classes),
         "with_resize": with_resize,

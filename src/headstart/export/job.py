@@ -45,6 +45,11 @@ def export(
     _check_names(classifier.classes)
     target = folder.check_target(out, overwrite)
     subject = Subject(classifier, with_resize=with_resize)
+    if with_resize and subject.card.view.parts:
+        raise ExportError(
+            f"{subject.card.handle} sees several views of a photo, which the files cannot make themselves.\nExpected "
+            "no --with-resize; README.md of the export describes how to make them."
+        )
     notes: list[str] = []
     price: tuple[str, ...] = ()
     if precision == "int8":

@@ -62,7 +62,7 @@ def _size(classifier: Classifier, one: Format) -> int:
     subject = Subject(classifier, one.precisions[0])
     if one.name == "page":  # text holds three bytes in four letters; the runtime comes on top
         return subject.first.bytes * 4 // 3 + _RUNTIME
-    if one.name == "openvino":  # needs no translation
+    if one.name == "openvino" and not classifier.card.parts:  # needs no translation; weights used twice are kept once
         constants = (node for node in subject.graph().get_ops() if node.get_type_name() == "Constant")
         return sum(node.get_byte_size() for node in constants)
     return subject.first.bytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import ceil
 from pathlib import Path
@@ -39,7 +39,17 @@ def recipe(card: Card) -> Recipe:
 
 @cache
 def for_view(view: View) -> Recipe:
-    """The recipe for a view."""
+    """The recipe for a view; for several at once, one for each, and how they are put together."""
+    if not view.parts:
+        return _rendered(view)
+    recipes = [_rendered(part, f"read{number}") for number, part in enumerate(view.parts, start=1)]
+    titled = [replace(one, words=f"**View {number}**\n\n{one.words}") for number, one in enumerate(recipes, start=1)]
+    whole = [*titled, _rendered(view, template="stack_")]
+    return Recipe(**{name: "\n\n".join(getattr(one, name) for one in whole) for name in Recipe.__dataclass_fields__})
+
+
+def _rendered(view: View, name: str = "read", template: str = "") -> Recipe:
+    """The recipe for a single view, as a function of this name; helpers stand beside the first one."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -48,6 +58,8 @@ def for_view(view: View) -> Recipe:
     cut = view.fit == "crop" and view.fraction < 1
     facts = {
         "view": view,
+        "name": name,
+        "first": name in ("read", "read1"),
         "w": view.width,
         "h": view.height,
         "fraction": f"{view.fraction:g}",
@@ -56,5 +68,8 @@ def for_view(view: View) -> Recipe:
         "decoded": ceil(max(view.width, view.height) / (view.fraction if view.fit == "crop" else 1)),
     }
     return Recipe(
-        **{name: environment.get_template(f"{name}.j2").render(facts) for name in Recipe.__dataclass_fields__}
+        **{
+            language: environment.get_template(f"{template}{language}.j2").render(facts).strip("\n")
+            for language in Recipe.__dataclass_fields__
+        }
     )

@@ -12,7 +12,7 @@ from headstart.classifier.classifier import Classifier
 from headstart.classifier.exporting import Precision
 from headstart.export.graph.joined import features, joined
 from headstart.export.graph.layout import channels_last
-from headstart.export.graph.simpler import expanded, narrowed
+from headstart.export.graph.simpler import expanded, narrowed, shared
 from headstart.export.graph.steps import Program
 from headstart.export.graph.translate import translate
 
@@ -53,7 +53,8 @@ class Subject:
     @cached_property
     def raw(self) -> Program:
         """All steps in float32; rounding is one step (`Quantize`)."""
-        return translate(self.graph())
+        program = translate(self.graph())
+        return shared(program) if self.card.parts and not program.quantised else program
 
     @cached_property
     def first(self) -> Program:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from headstart import backbones
 from headstart.backbones.base import Backbone, Vectors
 from headstart.backbones.card import Card
-from headstart.features.extraction import Features, extract, require_all
+from headstart.features.extraction import Features, require_all
+from headstart.features.several import features_of
 from headstart.features.store import Store
-from headstart.photos.images import Fit
 from headstart.photos.pictures import Pictures, is_one_photo
 from headstart.photos.sources import find_files
 from headstart.progress import Choice, standard
@@ -61,13 +62,13 @@ class Embedder:
 
     def features(self, photos: Pictures, progress: Choice = None) -> Features:
         """Feature vectors of all photos that can be used, and a list of the others; arguments as of `embed`."""
-        return extract(self.backbone, find_files(photos), self.store, standard(progress))
+        return features_of(self.backbone, find_files(photos), self.store, standard(progress))
 
 
 def load_backbone(
-    backbone: str = backbones.DEFAULT,
+    backbone: str | Sequence[str] = backbones.DEFAULT,
     *,
-    view: Fit = "squash",
+    view: backbones.Viewing = "squash",
     options: backbones.Options | None = None,
     store: str | Path | None = None,
     progress: Choice = None,
@@ -75,8 +76,8 @@ def load_backbone(
     """Load a pre-trained model to compute feature vectors with.
 
     Args:
-        backbone: a handle.
-        view: how photos are fitted to its input: `squash`, `crop` or `pad`.
+        backbone: a handle; of a list, the features are joined.
+        view: how photos are fitted to its input: `squash`, `crop`, `pad`, or `both` of the first two, joined.
         options: what you know of the backbone: input range, layers.
         store: folder of the feature store; the user's if not given.
         progress: see `headstart.train`.
@@ -94,15 +95,14 @@ def load_backbone(
         (1280,)
     """
     kept = Store(store)
-    loaded = backbones.load(backbone, folder=kept.compiled, options=options, progress=standard(progress))
-    return Embedder(loaded.with_fit(view), kept)
+    return Embedder(backbones.load_view(backbone, view, kept.compiled, options, standard(progress)), kept)
 
 
 def embed(
     photos: Pictures,
     *,
-    backbone: str = backbones.DEFAULT,
-    view: Fit = "squash",
+    backbone: str | Sequence[str] = backbones.DEFAULT,
+    view: backbones.Viewing = "squash",
     options: backbones.Options | None = None,
     store: str | Path | None = None,
     progress: Choice = None,
@@ -111,8 +111,8 @@ def embed(
 
     Args:
         photos: one picture or many; folders stand for the photos in them, in alphabetical order.
-        backbone: a handle.
-        view: how photos are fitted to its input: `squash`, `crop` or `pad`.
+        backbone: a handle; of a list, the features are joined.
+        view: how photos are fitted to its input: `squash`, `crop`, `pad`, or `both` of the first two, joined.
         options: what you know of the backbone: input range, layers.
         store: folder of the feature store; the user's if not given.
         progress: see `headstart.train`.

@@ -59,6 +59,7 @@ class Features:
         from_store: photos whose vector was in the store, copies included; `computed + from_store == m`.
         damaged: stored vectors with a wrong checksum; they were computed again.
         seconds: wall time.
+        fresh: numbers, among the n photos given, of those computed.
     """
 
     paths: tuple[str, ...]
@@ -70,6 +71,7 @@ class Features:
     from_store: int
     damaged: int
     seconds: float
+    fresh: tuple[int, ...] = ()
 
 
 def extract(
@@ -80,7 +82,7 @@ def extract(
     read: Callable[[str], Photo] | None = None,
     seen: Callable[[Photo, images.Images], None] | None = None,
 ) -> Features:
-    """Turn photos into vectors.
+    """Turn photos into vectors of one model in one view; `several.features_of` also takes joined ones.
 
     Args:
         backbone: computes the vectors.
@@ -157,7 +159,7 @@ class _Run:
         self.lock = threading.Lock()
         self.owner: dict[bytes, int] = {}
         self.waiting: list[tuple[list[int], Vectors]] = []  # computed, not yet written
-        self.computed = 0
+        self.fresh: list[int] = []  # computed and written
         self.damaged: set[bytes] = set()
 
     def look_up(self) -> list[int]:
@@ -181,16 +183,17 @@ class _Run:
 
     def compute(self, todo: list[int]) -> None:
         """Embed these rows, then give copies the vector of their original."""
-        self.progress.planned(len(self.paths), len(todo), self._estimate(todo) if self.read is None else 0.0)
+        wanted = self.read is None and type(self.progress) is not Silent  # an estimate takes time itself
+        self.progress.planned(len(self.paths), len(todo), self._estimate(todo) if wanted else 0.0)
         started = time.perf_counter()
         try:
             with readers() as pool:
                 self.backbone.embed_stream(self._batches(todo, pool), self._done)
         finally:
             self._flush()
-        if self.computed >= FLUSH and self.read is None:
+        if len(self.fresh) >= FLUSH and self.read is None:
             with suppress(StoreError):  # only improves the next run's estimate
-                self.store.note_rate(self.card, self.computed / (time.perf_counter() - started))
+                self.store.note_rate(self.card, len(self.fresh) / (time.perf_counter() - started))
         self._copy()
 
     def _estimate(self, todo: list[int]) -> float:
@@ -280,7 +283,7 @@ class _Run:
             self._remember(rows)
             with self.lock:
                 del self.waiting[: len(ready)]
-            self.computed += len(rows)
+            self.fresh += rows
 
     def _remember(self, rows: list[int]) -> None:
         """Store which content these rows' files have."""
@@ -313,8 +316,9 @@ class _Run:
             vectors=self.vectors[: len(rows)],
             hashes=self.hashes[rows] if self.failed else self.hashes,
             skipped=tuple(Skipped(self.paths[i], e.reason, e.detail) for i, e in sorted(self.failed.items())),
-            computed=self.computed,
-            from_store=len(rows) - self.computed,
+            computed=len(self.fresh),
+            from_store=len(rows) - len(self.fresh),
             damaged=len(self.damaged),
             seconds=time.perf_counter() - started,
+            fresh=tuple(self.fresh),
         )

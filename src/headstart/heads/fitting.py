@@ -28,10 +28,13 @@ STRENGTHS = [float(10 ** (e / 2)) for e in range(4, -9, -1)]
 #: Shrinkage of lda, from strong to weak.
 SHRINKAGES = [0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05, 0.02, 0.01, 0.003, 0.001]
 _OF_SUMS: dict[FromSums, list[float] | list[None]] = {"centroid": [None], "ridge": STRENGTHS, "lda": SHRINKAGES}
-NEIGHBOURS = [1, 3, 5, 10, 20]
+#: From many to few.
+NEIGHBOURS = [20, 10, 5, 3, 1]
 #: The search from strong to weak stops when the log loss is this much worse than the best, or worse by more than this
 #: many standard errors of the difference: it has one minimum, and weak strengths take longest.
 _WORSE, _CLEARLY = 1.01, 3.0
+#: Log losses that differ by less than one in a thousand count as equal: heads are not solved more exactly than that.
+_BETTER = 0.999
 
 
 @dataclass(frozen=True)
@@ -192,22 +195,28 @@ def _choose(
     `leave_early` stops once candidates get worse: for those that are slow and come from strong to weak.
     """
     count = int(folds.max()) + 1
-    # For each fold, and last for all photos: the least loss so far, its candidate and temperature. No others are
-    # kept: held-out scores of all strengths would take a tenth of the memory of the features.
-    best: list[tuple[float, _Candidate, float]] = []
+    # For each fold, and last for all photos: the best candidate so far, its losses on the others and its temperature.
+    # No others are kept: held-out scores of all strengths would take a tenth of the memory of the features.
+    best: list[tuple[list[float], _Candidate, float]] = []
     least = np.zeros(0)
     for candidate in candidates:
         temperature = fit_temperature(candidate.held_out, labels)
         p = softmax(candidate.held_out / np.float32(temperature))
         loss = -np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-12))
         means = [float(loss[folds != f].mean()) for f in range(count)] + [float(loss.mean())]
-        fresh = [(mean, candidate, temperature) for mean in means]
-        best = [new if new[0] < old[0] else old for new, old in zip(fresh, best or fresh, strict=True)]
+        new = means, candidate, temperature
+        best = [new if means[f] < _BETTER * old[0][f] else old for f, old in enumerate(best or [new] * (count + 1))]
         if best[-1][1] is candidate:
             least = loss
         worse = loss - least
-        if leave_early and worse.mean() > min((_WORSE - 1) * best[-1][0], _CLEARLY * worse.std() / len(worse) ** 0.5):
+        if leave_early and worse.mean() > min(
+            (_WORSE - 1) * best[-1][0][-1], _CLEARLY * worse.std() / len(worse) ** 0.5
+        ):
             break
-    _, chosen, temperature = best[-1]
-    scores = tuple(candidate.held_out for _, candidate, _ in best[:-1])
+    means, chosen, temperature = best[-1]
+    # Where the others do not prefer another one, a fold is measured with the candidate that is saved.
+    scores = tuple(
+        (candidate if losses[f] < _BETTER * means[f] else chosen).held_out
+        for f, (losses, candidate, _) in enumerate(best[:-1])
+    )
     return Fitted(chosen.make(temperature), chosen.strength, scores, labels, folds)

@@ -17,6 +17,8 @@ Matrix = npt.NDArray[np.float32]
 _HALVINGS = 20
 #: Part of the decrease that the slope predicts, at least; and rounding of a loss, relative.
 _ENOUGH, _ROUNDING = 1e-4, 1e-6
+#: A smaller loss is rounded, and solved, as exactly as one of this size.
+_LEAST = 2e-2
 
 
 @dataclass(frozen=True)
@@ -78,20 +80,20 @@ def minimise(function: Callable[[Matrix], Value], point: Matrix, tolerance: floa
     Args:
         function: the objectives, each a function of its own part of the point.
         point: where to start.
-        tolerance: another step would lower no objective by more than about half its square.
+        tolerance: another step would lower no objective by more than about half this part of it.
         memory: of earlier steps; those taken are added.
     """
     value = function(point)
     while True:
         step = memory.direction(value)
         fall = -_dot(step, value.slope)
-        if fall.max() < tolerance**2:
+        if (fall < tolerance * np.maximum(value.loss, _LEAST)).all():
             return
         size = np.ones_like(fall)
         for _ in range(_HALVINGS):
             following = point + step * size[:, None]
             new = function(following)
-            short = new.loss > value.loss - _ENOUGH * size * fall + _ROUNDING * np.abs(value.loss)
+            short = new.loss > value.loss - _ENOUGH * size * fall + _ROUNDING * np.maximum(value.loss, _LEAST)
             if not short.any():
                 break
             size[short] /= 2

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,7 +29,7 @@ from headstart.photos.budget import Budget, cancel_event, check_cancelled
 from headstart.photos.decode_cost import MAX_SCANNED_PIXELS, WEBP_BYTES, Cost, estimate, unusual, webp_pixels
 from headstart.photos.formats import ends_early, foreign_coding, open_header, sniff
 from headstart.photos.pictures import InMemory, Pixels
-from headstart.photos.pixels import Fit, Images, View, reduce, render
+from headstart.photos.pixels import Fit, Images, View, reduce, render, stacked
 from headstart.safety import child
 from headstart.safety.untrusted import without_waiting
 
@@ -165,7 +165,7 @@ def content_hash(data: Data) -> bytes:
     return data.digest if isinstance(data, LargeFile) else hashlib.sha256(data).digest()
 
 
-def decode(data: Data, view: View, fill: bool = True) -> Images:
+def decode(data: Data, view: View, fill: bool = True, most: int = MAX_PIXELS) -> Images:
     """Turn a photo's bytes into an upright sRGB picture.
 
     EXIF orientation is applied; transparency becomes white; CMYK, palette, grey and 16-bit pictures become
@@ -178,6 +178,7 @@ def decode(data: Data, view: View, fill: bool = True) -> Images:
         data: the result of `read`.
         view: the size, and how the photo is fitted to it.
         fill: False omits the grey of `pad`, for pictures in reports; the result is then smaller than the view.
+        most: pixels that are accepted according to the header, at most `MAX_PIXELS`.
 
     Returns:
         uint8 `(view.height, view.width, 3)` `0..255`, sRGB, writable, C order.
@@ -187,8 +188,10 @@ def decode(data: Data, view: View, fill: bool = True) -> Images:
         concurrent.futures.CancelledError: the `budget.ReadingPool` in whose thread it runs is being stopped.
     """
     check_cancelled()
+    if view.parts:
+        return stacked([decode(data, part, fill, most) for part in view.parts], view)
     if isinstance(data, LargeFile):
-        return _decode_apart(data, view, fill, MEMORY)
+        return _decode_apart(data, view, fill, MEMORY, most)
     if isinstance(data, Pixels):
         width, height = data.image.size
         with _outcomes("", b""), _BUDGET.hold(min(4 * width * height, MEMORY)):
@@ -197,18 +200,18 @@ def decode(data: Data, view: View, fill: bool = True) -> Images:
     if ends_early(kind, data):
         raise PhotoError("truncated", "the file ends before its last part does")
     if unusual(kind, data):
-        return _decode_apart(data, view, fill, MEMORY)
+        return _decode_apart(data, view, fill, MEMORY, most)
     canvas = webp_pixels(data) * WEBP_BYTES if kind == "webp" else 0
     if canvas > MEMORY:
         raise PhotoError("too large", f"decoding it takes {canvas:,} bytes; at most {MEMORY:,} are used")
     with _BUDGET.hold(canvas):
         with _outcomes(kind, data):
-            image, cost = _open(kind, io.BytesIO(data), data, view)
+            image, cost = _open(kind, io.BytesIO(data), data, view, most)
         if not cost.apart:
             with _outcomes(kind, data), _BUDGET.hold(0 if canvas else cost.memory):
                 return render(image, view, fill)
         del image
-    return _decode_apart(data, view, fill, cost.memory)
+    return _decode_apart(data, view, fill, cost.memory, most)
 
 
 def load(path: str | Path, view: View, fill: bool = True) -> Images:
@@ -220,12 +223,12 @@ def load(path: str | Path, view: View, fill: bool = True) -> Images:
     return decode(read(path), view, fill)
 
 
-def _open(kind: str, file: BinaryIO, data: bytes, view: View) -> tuple[Any, Cost]:
+def _open(kind: str, file: BinaryIO, data: bytes, view: View, most: int) -> tuple[Any, Cost]:
     """The picture with only its header read (a JPEG at reduced size), and the cost of decoding it."""
     image = open_header(kind, file)
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise PhotoError("too large", f"{width:,} x {height:,} pixels; at most {MAX_PIXELS:,} pixels are read")
+    if width * height > most:
+        raise PhotoError("too large", f"{width:,} x {height:,} pixels; at most {most:,} pixels are read")
     reduce(image, view)
     cost = estimate(kind, image, data)
     if cost.memory > MEMORY:
@@ -276,10 +279,10 @@ def _outcomes(kind: str, data: bytes) -> Iterator[None]:
 # Decoding in a child process, which receives the view and the bytes or the path of the file, and returns pixels.
 
 
-def _decode_apart(data: Data, view: View, fill: bool, memory: int) -> Images:
+def _decode_apart(data: Data, view: View, fill: bool, memory: int, most: int) -> Images:
     """Decode in a child process that may use `memory` bytes, and take `SECONDS`."""
     held = data if isinstance(data, bytes) else b""
-    request: dict[str, Any] = {"view": asdict(view), "fill": fill}
+    request: dict[str, Any] = {"view": view.to_json(), "fill": fill, "most": most}
     seconds = SECONDS
     if isinstance(data, LargeFile):
         request["path"], request["stamp"] = os.fsencode(data.path).hex(), data.stamp
@@ -319,9 +322,9 @@ def answer(data: bytes, request: str) -> bytes:
     view = View(**wanted["view"])
     try:
         if "path" not in wanted:
-            return _packed(_decode_file(io.BytesIO(data), data, view, wanted["fill"]))
+            return _packed(_decode_file(io.BytesIO(data), data, view, wanted["fill"], wanted["most"]))
         with open(bytes.fromhex(wanted["path"]), "rb", opener=without_waiting) as file:
-            picture = _decode_file(file, b"", view, wanted["fill"])
+            picture = _decode_file(file, b"", view, wanted["fill"], wanted["most"])
             if list(_stamp(file.fileno())) != wanted["stamp"]:
                 raise PhotoError("unreadable", "it changed while it was read")
             return _packed(picture)
@@ -335,8 +338,8 @@ def _packed(picture: Images) -> bytes:
     return b"\0" + struct.pack(">II", *picture.shape[:2]) + picture.tobytes()
 
 
-def _decode_file(file: BinaryIO, data: bytes, view: View, fill: bool) -> Images:
+def _decode_file(file: BinaryIO, data: bytes, view: View, fill: bool, most: int) -> Images:
     kind = sniff(file.read(32))
     file.seek(0)
     with _outcomes(kind, data):
-        return render(_open(kind, file, data, view)[0], view, fill)
+        return render(_open(kind, file, data, view, most)[0], view, fill)

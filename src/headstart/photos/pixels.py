@@ -7,7 +7,8 @@ rotated and converted to sRGB.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ from headstart.errors import PhotoError
 
 Images = npt.NDArray[np.uint8]
 Fit = Literal["squash", "crop", "pad"]
+#: `stack`: several views at once, see `View`.
+AnyFit = Fit | Literal["stack"]
 
 #: Of the border that `pad` adds.
 PAD_GREY = 127
@@ -48,12 +51,49 @@ class View:
         fit: `squash` takes the whole photo and ignores its aspect ratio (as Keras' `target_size` does), `crop`
             takes the centre, `pad` takes the whole photo and adds grey borders (127).
         fraction: `crop` only: share of the photo's shorter side that is kept, in (0, 1].
+        parts: `stack` only: several views of the same photo, one below the other; what is left at the right of a
+            narrower one is black.
     """
 
     height: int
     width: int
-    fit: Fit = "squash"
+    fit: AnyFit = "squash"
     fraction: float = 1.0
+    parts: tuple[View, ...] = ()
+
+    @classmethod
+    def stack(cls, views: Sequence[View]) -> View:
+        """All these views of a photo in one picture; equal ones only once, and a single one as it is."""
+        parts = tuple(dict.fromkeys(views))
+        if len(parts) == 1:
+            return parts[0]
+        return cls(sum(part.height for part in parts), max(part.width for part in parts), "stack", parts=parts)
+
+    @property
+    def name(self) -> str:
+        """How photos are fitted, for people: `squash`, or `squash + crop`."""
+        return " + ".join(dict.fromkeys(part.fit for part in self.parts)) or self.fit
+
+    @property
+    def sizes(self) -> str:
+        """Height and width, for people; of a stack those of its parts."""
+        return " + ".join(dict.fromkeys(f"{part.height}×{part.width}" for part in self.parts or (self,)))
+
+    def top(self, view: View) -> int:
+        """The row in which one of the `parts` begins."""
+        return sum(part.height for part in self.parts[: self.parts.index(view)])
+
+    def part(self, pictures: Images, view: View) -> Images:
+        """What one of the `parts`, or this view itself, shows in pictures, uint8 `(n, height, width, 3)`."""
+        if view == self:
+            return pictures
+        top = self.top(view)
+        return pictures[:, top : top + view.height, : view.width]
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary that JSON can hold; `parts` only where there are some."""
+        found = {**asdict(self), "parts": [part.to_json() for part in self.parts]}
+        return found if self.parts else {name: value for name, value in found.items() if name != "parts"}
 
 
 def reduce(image: ImageFile.ImageFile, view: View) -> None:
@@ -90,6 +130,17 @@ def render(image: Image.Image, view: View, fill: bool = True) -> Images:
         canvas.paste(rgb, ((view.width - rgb.width) // 2, (view.height - rgb.height) // 2))
         rgb = canvas
     return np.array(rgb, dtype=np.uint8)
+
+
+def stacked(pictures: Sequence[Images], view: View) -> Images:
+    """Pictures of the parts of a `stack` as one."""
+    canvas = np.zeros((view.height, view.width, 3), np.uint8)
+    top = 0
+    for picture in pictures:
+        height, width = picture.shape[:2]
+        canvas[top : top + height, :width] = picture
+        top += height
+    return canvas
 
 
 def _orientation(image: Image.Image) -> int:

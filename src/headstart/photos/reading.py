@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,10 +122,12 @@ class Album:
 
     Args:
         view: of all its pictures: uint8 `(height, width, 3)`, `height * width * 3` bytes each.
+        seen: receives each photo and its picture; called by several threads at once.
     """
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, seen: Callable[[Photo, Images], None] | None = None) -> None:
         self.view = view
+        self._seen = seen
         self._photos: dict[str, _Decoded] = {}
 
     def hold(self, paths: Sequence[str], pool: Executor) -> None:
@@ -155,6 +157,9 @@ class Album:
         """Read and decode a photo in the pool's threads; None if it cannot be used."""
         try:
             photo = FilePhoto.read(path)
-            return _Decoded(photo.mark, photo.digest, photo.decode(self.view))
+            picture = photo.decode(self.view)
         except PhotoError:
             return None
+        if self._seen is not None:
+            self._seen(photo, picture)
+        return _Decoded(photo.mark, photo.digest, picture)

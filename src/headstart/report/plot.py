@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.classifier.comparison import Comparison, label
-from headstart.classifier.training import Training
+from headstart.classifier.trained import Training
 from headstart.errors import MissingExtraError
 from headstart.evaluation.learning_curve.curve import LearningCurve, Point
 from headstart.evaluation.metrics import Evaluation

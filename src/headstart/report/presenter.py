@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.classifier.checked import Check
 from headstart.classifier.comparison import Comparison
-from headstart.classifier.training import Training
+from headstart.classifier.trained import Training
 from headstart.evaluation.results import Measured
 
 if TYPE_CHECKING:

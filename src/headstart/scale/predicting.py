@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from headstart.classifier import saved
+from headstart.errors import BackboneError
 from headstart.progress import Choice, standard
 from headstart.scale.embedding import addresses
 from headstart.scale.engines import Engine
@@ -42,10 +43,16 @@ def predict(
 
     Raises:
         BundleError: the classifier cannot be read.
+        BackboneError: it joins several views or models.
         DataError: the source has no photos, or the folder holds something else.
     """
     given = addresses(source)
     card = saved.read(model).card
+    if card.view.fit == "stack":
+        raise BackboneError(
+            f"{card.handle} sees each photo in several views, or with several models.\nUnits are computed by one "
+            "model in one view. Predict without --on, or train a classifier without --view both and --join."
+        )
     network = Network(backbone, card.view.fit, layers=card.layers, fetch=fetch)
     job = Job("predict", given, network, card, column=column)
 

@@ -6,6 +6,7 @@ Vectors that the store has are read from it, so that the folds of a cross-valida
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -20,10 +21,10 @@ from headstart.backbones.base import Backbone, Vectors
 from headstart.backbones.card import Card
 from headstart.classifier.measuring import vectors_of
 from headstart.errors import DataError
-from headstart.features.extraction import extract, require_all
+from headstart.features.extraction import require_all
+from headstart.features.several import features_of
 from headstart.features.store import Store
 from headstart.heads.head import Kind
-from headstart.photos.images import Fit
 from headstart.photos.pictures import Pictures, is_one, listed
 from headstart.progress import warn
 from headstart.sklearn.learning import HeadLearner
@@ -33,8 +34,9 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     """Photos -> feature vectors of a frozen backbone, as it gives them. There is nothing to fit.
 
     Args:
-        backbone: a handle, such as `builtin:efficientnet-lite0`, or the path of a model.
-        view: how a photo is fitted to the model's input: `squash`, `crop` or `pad`.
+        backbone: a handle, such as `builtin:efficientnet-lite0`, or the path of a model; of a list, the features are
+            joined.
+        view: how a photo is fitted to the model's input: `squash`, `crop`, `pad`, or `both` of the first two, joined.
         input_range: for a model that does not declare it: `0..1`, `-1..1`, `0..255` or `imagenet`; see `Options`.
         layers: `last`, or `several` pooled and joined.
         store: folder of the feature store; the user's if None.
@@ -47,9 +49,9 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def __init__(
         self,
-        backbone: str = backbones.DEFAULT,
+        backbone: str | Sequence[str] = backbones.DEFAULT,
         *,
-        view: Fit = "squash",
+        view: backbones.Viewing = "squash",
         input_range: str = "",
         layers: backbones.Layers = "last",
         store: str | Path | None = None,
@@ -90,7 +92,7 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             BackboneError: as for `fit`, or the model failed.
         """
         photos, backbone = _photos(X), _backbone(self)
-        features = extract(backbone, photos, Store(self.store))
+        features = features_of(backbone, photos, Store(self.store))
         require_all(features.skipped)
         return features.vectors
 
@@ -116,8 +118,9 @@ class HeadstartClassifier(HeadLearner):
     every class has the same weight, every photo of a class too.
 
     Args:
-        backbone: a handle, such as `builtin:efficientnet-lite0`, or the path of a model.
-        view: how a photo is fitted to the model's input: `squash`, `crop` or `pad`.
+        backbone: a handle, such as `builtin:efficientnet-lite0`, or the path of a model; of a list, the features are
+            joined.
+        view: how a photo is fitted to the model's input: `squash`, `crop`, `pad`, or `both` of the first two, joined.
         head: `logistic`, `lda`, `ridge`, `centroid` or `knn`.
         input_range: for a model that does not declare it: `0..1`, `-1..1`, `0..255` or `imagenet`; see `Options`.
         layers: `last`, or `several` pooled and joined.
@@ -147,9 +150,9 @@ class HeadstartClassifier(HeadLearner):
 
     def __init__(
         self,
-        backbone: str = backbones.DEFAULT,
+        backbone: str | Sequence[str] = backbones.DEFAULT,
         *,
-        view: Fit = "squash",
+        view: backbones.Viewing = "squash",
         head: Kind = "logistic",
         input_range: str = "",
         layers: backbones.Layers = "last",
@@ -225,9 +228,9 @@ def _photos(X: Pictures) -> list[str]:
 
 def _backbone(estimator: FeatureExtractor | HeadstartClassifier) -> Backbone:
     """The backbone that an estimator's parameters describe."""
-    handle, options = os.fspath(estimator.backbone), backbones.Options(estimator.input_range, estimator.layers)
-    compiled = Store(estimator.store).compiled
-    backbone = backbones.load(handle, folder=compiled, options=options, doubts=False).with_fit(estimator.view)
+    given, options = estimator.backbone, backbones.Options(estimator.input_range, estimator.layers)
+    handles = os.fspath(given) if isinstance(given, str | os.PathLike) else [os.fspath(one) for one in given]
+    backbone = backbones.load_view(handles, estimator.view, Store(estimator.store).compiled, options, doubts=False)
     if backbone.card.doubt:
         _warn_once(backbone.card.doubt)
     return backbone

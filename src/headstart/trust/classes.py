@@ -10,10 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from headstart.evaluation.intervals import wilson
+from headstart.evaluation.intervals import Z95, wilson
 
 #: Photos of each of two classes without which nothing is said about whether they can be told apart.
 _ENOUGH = 10
+#: Signs between words, but not between two digits.
+_SEPARATORS = re.compile(r"(?<!\d)[\s_.,:;'’()/-]+(?=[^\W_])|[\s_.,:;'’()/-]+(?=[^\W\d_])")
 #: Letters of names that may differ in one; shorter words do so by nature (shirt, short).
 _LONG = 7
 #: Photos of a class without which none of them is called unlike the others.
@@ -26,20 +28,25 @@ _CHUNK = 1024
 def same_names(classes: Sequence[str]) -> list[tuple[str, str]]:
     """Pairs of classes whose names differ in case, accents, spaces, punctuation, a plural, or a letter of a long word.
 
-    Names that differ in a digit are different (`type 1`, `type 2`).
+    Names that differ in a digit (`type 1`, `type 2`), between digits (`1.5`, `15`) or in a sign at the end (`C`, `C++`,
+    `C#`) are different.
     """
     words = {name: _word(name) for name in classes}
     return [(a, b) for a, b in itertools.combinations(classes, 2) if _same(words[a], words[b])]
 
 
 def _word(name: str) -> str:
+    """A name in small letters without accents and separators; those between digits remain."""
     plain = unicodedata.normalize("NFKD", name).casefold()
-    return "".join(letter for letter in plain if letter.isalnum()) or name
+    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return _SEPARATORS.sub("", plain).rstrip(" ._") or name
 
 
 def _same(one: str, two: str) -> bool:
     short, long = sorted((one, two), key=len)
-    if short == long or long in (f"{short}s", f"{short}es") or (short[-1:] == "y" and long == f"{short[:-1]}ies"):
+    if short == long:
+        return True
+    if len(short) > 2 and (long in (f"{short}s", f"{short}es") or (short[-1] == "y" and long == f"{short[:-1]}ies")):
         return True
     if len(long) < _LONG or short[0] != long[0] or re.search(r"\d", one + two):
         return False
@@ -63,17 +70,20 @@ def not_told_apart(
         for each pair the numbers of the classes, the accuracy, and its 95 % interval.
     """
     k = probabilities.shape[1]
-    rows = [np.flatnonzero(labels == c) for c in range(k)]
-    found = []
-    for a, b in itertools.combinations([c for c in range(k) if len(rows[c]) >= _ENOUGH], 2):
-        shares = [
-            float((probabilities[rows[c], c] > probabilities[rows[c], other]).mean()) for c, other in ((a, b), (b, a))
-        ]
-        accuracy = sum(shares) / 2
-        interval = wilson(accuracy, 2 * min(len(rows[a]), len(rows[b])))
-        if interval[0] <= 0.5:
-            found.append((a, b, accuracy, interval))
-    return found
+    counts = np.bincount(labels, minlength=k)
+    known = np.flatnonzero(counts >= _ENOUGH)
+    wins = np.zeros((k, k))  # share of a class's photos for which it was more probable than each other class
+    for c in known:
+        own = probabilities[labels == c]
+        wins[c] = (own[:, c : c + 1] > own).mean(axis=0)
+    accuracies, trials = (wins + wins.T) / 2, 2 * np.minimum.outer(counts, counts)
+    # Wilson's interval contains 50 % where the share is less than z standard errors, at 50 %, above it.
+    guessed = accuracies - 0.5 <= Z95 * 0.5 / np.sqrt(np.maximum(trials, 1))
+    first, second = known[np.argwhere(np.triu(guessed[np.ix_(known, known)], 1))].T
+    return [
+        (a, b, float(accuracies[a, b]), wilson(float(accuracies[a, b]), int(trials[a, b])))
+        for a, b in zip(first.tolist(), second.tolist(), strict=True)
+    ]
 
 
 def unlike(vectors: npt.NDArray[np.float32], labels: npt.NDArray[np.intp]) -> list[tuple[int, float]]:

@@ -33,7 +33,8 @@ from headstart.trust.copies.thumbnails import Thumbnails
 Kind = Literal["borders", "file properties"]
 #: Values of a property that get a column of their own.
 _VALUES = 20
-_CELL = 4
+#: Cells of a thumbnail in height and width.
+_CELLS = 12
 _ORIENTATION, _MAKER, _MODEL = 0x0112, 0x010F, 0x0110
 
 
@@ -85,7 +86,7 @@ def borders(thumbnails: Thumbnails) -> npt.NDArray[np.float32]:
     parts = []
     for channel in (thumbnails.grey, thumbnails.blue, thumbnails.red):
         n, side, _ = channel.shape
-        cells = channel.reshape(n, side // _CELL, _CELL, side // _CELL, _CELL).mean(axis=(2, 4))
+        cells = channel.reshape(n, _CELLS, side // _CELLS, _CELLS, side // _CELLS).mean(axis=(2, 4))
         parts += [cells[:, 0], cells[:, -1], cells[:, 1:-1, 0], cells[:, 1:-1, -1]]
     return np.concatenate(parts, axis=1).astype(np.float32)
 

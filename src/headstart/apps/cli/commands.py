@@ -20,11 +20,15 @@ from headstart.apps.cli.evaluate import evaluate
 from headstart.apps.cli.explain import explain
 from headstart.apps.cli.export import export
 from headstart.apps.cli.grouping import Group, argument
+from headstart.apps.cli.label import label
 from headstart.apps.cli.models import models
 from headstart.apps.cli.plan import plan
 from headstart.apps.cli.predict import classify, predict
 from headstart.apps.cli.samples import samples
+from headstart.apps.cli.serve import serve
+from headstart.apps.cli.studio import studio
 from headstart.apps.cli.train import train
+from headstart.apps.cli.watch import watch
 
 _SETTINGS = {"show_default": True, "max_content_width": 100, "help_option_names": ["-h", "--help"]}
 
@@ -57,7 +61,7 @@ def help_(context: click.Context, words: Sequence[str]) -> None:
 
 
 for command in (
-    demo, classify, check, train, compare, evaluate, predict, explain, export, board, embed, plan, similar, models,
-    backbones, samples, cache, doctor, completion,
+    demo, classify, check, train, compare, evaluate, predict, watch, label, explain, export, serve, studio, board,
+    embed, plan, similar, models, backbones, samples, cache, doctor, completion,
 ):  # fmt: skip
     app.add_command(command)

@@ -17,7 +17,7 @@ from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
     from headstart.classifier.comparison import Comparison
-    from headstart.classifier.training import Training
+    from headstart.classifier.trained import Training
 
 
 @click.command(
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 )
 @options.labelled_photos
 @options.backbones
+@option("--join", group=options.BACKBONE, is_flag=True, help="Also compare the joined features of all of them.")
 @options.input_range
 @options.layers
-@options.view
+@options.view_or_auto
 @option(
     "--head", "heads", group=options.MEASURING, type=options.HEAD, metavar="KIND", multiple=True, default=["logistic"],
     help=f"{options.HEADS} Repeat it for several.",

@@ -27,7 +27,8 @@ _COLUMNS, _ROWS = 3, 4
 )
 def demo(output: Path, tiles: Path) -> None:
     """Show the whole way on two photos, offline."""
-    from headstart.apps.cli.predict import show_guesses, show_predictions
+    from headstart.apps.cli.predict import show_guesses
+    from headstart.apps.cli.predicted import show_predictions
     from headstart.apps.cli.train import show
     from headstart.backbones import DEFAULT
     from headstart.classifier.as_is import classify_all

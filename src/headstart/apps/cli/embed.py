@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     help="File to write, replaced if it exists: .npz, .csv, or .parquet (needs headstart[parquet]); with --on, a "
     "folder.",
 )  # fmt: skip
-@options.backbone
+@options.joinable
+@options.join
 @options.view
 @options.input_range
 @options.layers
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
 def embed(
     photos: Sequence[Path | str],
     output: Path | str,
-    backbone: str,
+    handles: Sequence[str],
+    join: bool,
     view: str,
     input_range: str,
     layers: str,
@@ -60,6 +62,9 @@ def embed(
         from headstart.scale.job import Network
 
         options.backbone_options(input_range, layers)
+        backbone = options.joined_backbones(handles, join)
+        if not isinstance(backbone, str):
+            raise click.UsageError("--join and --on do not go together. Run the job once for each backbone.")
         with Bar() as bar:
             network = Network(backbone, view, input_range, layers)  # type: ignore[arg-type]
             found = run(
@@ -74,13 +79,14 @@ def embed(
         return
     at_scale.needs_engine(column=column, numbers=numbers != "float32", **scale)
     (target,) = at_scale.here([output])
-    _embed(at_scale.here(photos), target, backbone, view, input_range, layers, as_json)
+    _embed(at_scale.here(photos), target, handles, join, view, input_range, layers, as_json)
 
 
 def _embed(
     photos: Sequence[Path],
     output: Path,
-    backbone: str,
+    handles: Sequence[str],
+    join: bool,
     view: str,
     input_range: str,
     layers: str,
@@ -91,6 +97,7 @@ def _embed(
     from headstart.photos.sources import find_files
 
     tables.check(output)
+    backbone = options.joined_backbones(handles, join)
     labels = _labels(photos)
     with Bar() as bar:
         chosen = options.backbone_options(input_range, layers)
@@ -114,7 +121,8 @@ def _embed(
 @argument("photo", type=PATH, help="The photo to look for.")
 @argument("photos", type=PATH, nargs=-1, required=True, help="Where to look: folders or photos.")
 @option("--top", group=options.OUTPUT, type=click.IntRange(1), metavar="N", default=10, help="How many to show.")
-@options.backbone
+@options.joinable
+@options.join
 @options.view
 @options.input_range
 @options.layers
@@ -123,7 +131,8 @@ def similar(
     photo: Path,
     photos: Sequence[Path],
     top: int,
-    backbone: str,
+    handles: Sequence[str],
+    join: bool,
     view: str,
     input_range: str,
     layers: str,
@@ -132,6 +141,7 @@ def similar(
     """Find the photos that look most like a photo."""
     from headstart.classifier.similar import similar as run
 
+    backbone = options.joined_backbones(handles, join)
     with Bar() as bar:
         found = run(
             photo, list(photos), top=top, backbone=backbone, view=view,  # type: ignore[arg-type]

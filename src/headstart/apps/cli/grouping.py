@@ -86,7 +86,8 @@ class Command(click.Command):
         for heading in [*headings, "Options"]:
             with formatter.section(heading):
                 formatter.write_dl(
-                    [(f"{names:{width}}", text) for group, names, text in rows if group == heading or not headings]
+                    [(f"{names:{width}}", text) for group, names, text in rows if group == heading or not headings],
+                    col_max=width,
                 )
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

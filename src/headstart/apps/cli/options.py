@@ -47,6 +47,14 @@ backbone = option(
     "-b", "--backbone", group=BACKBONE, metavar="HANDLE", default=DEFAULT,
     help=f"Pre-trained model: {_HANDLE}.",
 )  # fmt: skip
+joinable = option(
+    "-b", "--backbone", "handles", group=BACKBONE, metavar="HANDLE", multiple=True, default=[DEFAULT],
+    help=f"Pre-trained model: {_HANDLE}. Several with --join.",
+)  # fmt: skip
+join = option(
+    "--join", group=BACKBONE, is_flag=True,
+    help="Join the features of several models (-b A -b B): often more accurate, and as slow as all of them.",
+)  # fmt: skip
 backbones = option(
     "-b", "--backbone", "handles", group=BACKBONE, metavar="HANDLE", multiple=True,
     help=f"Pre-trained model: {_HANDLE}. Repeat it for each; if not given, those on this machine.",
@@ -59,9 +67,14 @@ layers = option(
     "--layers", group=BACKBONE, type=Choice(["last", "several"]), default="last",
     help="Take features from the last layer, or from several stages, pooled and joined.",
 )  # fmt: skip
+_VIEWS = "Fit photos to the model's input: squash them, crop their centre, pad them, or both of the first two, joined"
 view = option(
-    "--view", group=BACKBONE, type=Choice(["squash", "crop", "pad"]), default="squash",
-    help="Fit photos to the model's input: squash them, crop their centre, or pad them.",
+    "--view", group=BACKBONE, type=Choice(["squash", "crop", "pad", "both"]), default="squash",
+    help=f"{_VIEWS} (twice the time).",
+)  # fmt: skip
+view_or_auto = option(
+    "--view", group=BACKBONE, type=Choice(["squash", "crop", "pad", "both", "auto"]), default="squash",
+    help=f"{_VIEWS} (twice the time); auto tries squash, crop and both.",
 )  # fmt: skip
 test = option("--test", group=MEASURING, type=PATH, help="Measure on the photos of this folder or CSV file.")
 
@@ -81,6 +94,14 @@ keep_copies = option(
 fixes = option(
     "--fixes", group=MEASURING, type=PATH, metavar="FILE",
     help="Leave out or relabel the photos that this CSV file lists; `headstart check --write` makes one.",
+)  # fmt: skip
+add = option(
+    "--add", group=MEASURING, type=PATH, metavar="FILE",
+    help="Also train on the photos of this CSV file, as `headstart label` writes it.",
+)  # fmt: skip
+against = option(
+    "--against", group=MEASURING, type=PATH, metavar="CLASSIFIER",
+    help="Compare with this saved classifier, on photos that neither was trained on.",
 )  # fmt: skip
 unpack = option("--unpack", is_flag=True, help="Unpack PHOTOS first if it is a zip or tar, into a folder beside it.")
 seed = option(
@@ -109,12 +130,16 @@ strict = option(
 )  # fmt: skip
 as_json = option("--json", "as_json", group=OUTPUT, is_flag=True, help="Print one JSON document (docs/json.md).")
 
-# --- predict and evaluate ---
+# --- predict, watch and evaluate ---
 
 model = argument("model", type=PATH, metavar="CLASSIFIER", help="Folder of a saved classifier.")
 photos = argument(
     "photos", type=PATH, nargs=-1, required=True, help="Photos, folders of photos, or a CSV file with a column 'path'."
 )
+log = option(
+    "--log", group=OUTPUT, type=PATH, metavar="FILE",
+    help="Add a line of JSON for each photo to this file, and compare all photos in it with the training photos.",
+)  # fmt: skip
 moved_backbone = option(
     "-b", "--backbone", group=BACKBONE, metavar="HANDLE", default="", show_default=False,
     help="Where the classifier's backbone is now, if it has moved since the training.",
@@ -133,6 +158,22 @@ def backbone_options(input_range: str, layers: str = "last") -> Options:
         return Options(input_range, layers)  # type: ignore[arg-type]  # click checks the choice
     except BackboneError as error:
         raise click.UsageError(f"--input-range: {error}") from error
+
+
+def joined_backbones(handles: Sequence[str], join: bool) -> str | Sequence[str]:
+    """The backbone, or those to be joined.
+
+    Raises:
+        click.UsageError: several without --join, or one with it.
+    """
+    if join == (len(handles) > 1):
+        return handles if join else handles[0]
+    if join:
+        raise click.UsageError("--join joins the features of several models. Expected -b more than once.")
+    raise click.UsageError(
+        f"{len(handles)} models are given with -b. Expected one; or --join, to join their features; or headstart "
+        "compare, to compare them."
+    )
 
 
 def open_model(model: Path, backbone: str, fetch: bool, bar: Bar) -> Classifier:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.apps.cli import at_scale, options, sorting, terminal
+from headstart.apps.cli import at_scale, options, sorting
 from headstart.apps.cli.console import Bar, print_json, put, say, say_skipped
 from headstart.apps.cli.grouping import PATH, Command, argument, option
-from headstart.report.text.layout import table
+from headstart.apps.cli.inbox import say_log, show_summary, summary
+from headstart.apps.cli.predicted import UNSURE, refused_of, show_predictions
 from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
     from headstart.classifier.as_is import Classified
-    from headstart.evaluation.results import Predictions
 
-#: What photos below --min-confidence are called.
-UNSURE = "unsure"
 _ANSWER = "What to do with the answers"
 
 
@@ -57,6 +54,7 @@ _ANSWER = "What to do with the answers"
     "--csv", group=options.OUTPUT, type=PATH, metavar="FILE",
     help="Write a table to this file. An apostrophe before =, +, - or @ keeps spreadsheets from running file names.",
 )  # fmt: skip
+@options.log
 @option(
     "-o", "--output", group=at_scale.MANY, type=at_scale.ANYWHERE, metavar="FOLDER",
     help="With --on: write tables of classes to this folder.",
@@ -79,6 +77,7 @@ def predict(
     unknown_rate: float | None,
     target: Path | None,
     csv: Path | None,
+    log: Path | None,
     as_json: bool,
     strict: bool,
     **scale: Any,
@@ -92,12 +91,22 @@ def predict(
     at_scale.needs_engine(output=output, column=column, **scale)
     photos = at_scale.here(photos)
     options.check_csv(csv)
+    if log is not None and unknown_rate is not None:
+        raise click.UsageError("--log and --unknown-rate exclude each other: the log is compared with the rate chosen "
+                               "at the training.")  # fmt: skip
     if target is not None:
         sorting.check(target, photos)
     with Bar() as bar:
         classifier = options.open_model(model, backbone, fetch, bar)
         if least is not None and UNSURE in classifier.classes:
             raise click.UsageError(f"--min-confidence: the classifier has a class '{UNSURE}' of its own.")
+        inbox = None
+        if log is not None:
+            from headstart.classifier.inbox.inbox import Inbox
+
+            inbox = Inbox(classifier, log, model=model)
+            inbox.log.check_writable()
+            say_log(inbox)
         # Unknown photos are shown with the nearest training photo in any case.
         named = nearest or int(not as_json and classifier.known is not None)
         answer = classifier.predictions(
@@ -109,6 +118,8 @@ def predict(
         unsure = (answer.probabilities.max(axis=1) < (least or 0)).tolist()
         word, unknown = word_for(answer.classes), refused_of(answer)
         say_skipped(answer.skipped)
+        if inbox is not None:
+            say(f"{counted(len(inbox.add(answer)), 'new photo')} added to {log}.")
         if target is not None:
             labels = [UNSURE if doubt else label for label, doubt in zip(answer.labels, unsure, strict=True)]
             labels = [word if refused else label for label, refused in zip(labels, unknown, strict=True)]
@@ -134,9 +145,12 @@ def predict(
         document = {"model": str(model), **answer.to_json(), "min_confidence": least}
         for one, doubt in zip(document["predictions"], unsure, strict=True):
             one[UNSURE] = doubt
-        print_json({**document, "copied_to": None if target is None else str(target), "job": None})
+        logged = {"log": None, "drift": None, "worth_labelling": None} if inbox is None else summary(inbox)
+        print_json({**document, "copied_to": None if target is None else str(target), "job": None, **logged})
     elif csv is None and target is None:
         show_predictions(answer, unsure, nearest or 0)
+    if inbox is not None and not as_json:
+        show_summary(inbox)
     return options.exit_code(answer.skipped, strict, len(answer.paths))
 
 
@@ -191,29 +205,6 @@ def classify(photos: Sequence[Path], backbone: str, input_range: str, top: int, 
     else:
         show_guesses(answer)
     return options.exit_code(answer.skipped, strict, len(answer.photos))
-
-
-def refused_of(answer: Predictions) -> list[bool]:
-    """Whether each photo is refused as unknown."""
-    return [False] * len(answer.paths) if answer.unknown is None else answer.unknown.tolist()
-
-
-def show_predictions(answer: Predictions, unsure: Sequence[bool] | None = None, nearest: int = 0) -> None:
-    """Print a line for each photo: its class, the probability of that class, and why a photo is refused."""
-    from headstart.trust.unknown import names_of
-
-    doubts, rows = unsure or [False] * len(answer.paths), []
-    for i, (path, name, refused) in enumerate(zip(answer.paths, names_of(answer), refused_of(answer), strict=True)):
-        shown = f"{UNSURE} ({name}?)" if doubts[i] and not refused else name
-        row = [shown, f"{100 * answer.probabilities[i].max():.1f} %", path]
-        near = ", ".join(one.name for one in answer.nearest[i]) if answer.nearest else ""
-        if near and (refused or nearest):
-            row.append(f"unlike your photos; nearest: {near}" if refused else f"nearest: {near}")
-        rows.append(row)
-    if rows:
-        longest = max(map(len, rows))
-        rows = [[*row, ""][:longest] for row in rows]
-        put(*table(rows, terminal.width(sys.stdout), header=False).split("\n"))
 
 
 def _yes_or_no(marks: Sequence[bool]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from headstart.apps.cli.console import Bar, command_line, print_json, put, say, 
 from headstart.apps.cli.grouping import PATH, Command, argument, option
 
 if TYPE_CHECKING:
-    from headstart.classifier.training import Training
+    from headstart.classifier.trained import Training
 
 
 @click.command(
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     examples=(
         "train photos -o trees",
         "train photos --test more-photos --report trees.html",
+        "train photos --view auto",
         "train vectors --on local --head lda -o trees",
     ),
 )
@@ -30,10 +32,11 @@ if TYPE_CHECKING:
     "pattern in quotes such as 'photos/*' that matches the class folders; with --on, a folder that `headstart embed "
     "--on` made.",
 )  # fmt: skip
-@options.backbone
+@options.joinable
+@options.join
 @options.input_range
 @options.layers
-@options.view
+@options.view_or_auto
 @option(
     "--head", group=options.MEASURING, type=options.HEAD, metavar="KIND", default="logistic",
     help=f"{options.HEADS} With --on: lda, which is the default there, or any but knn.",
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
 @options.skip_small_classes
 @options.keep_copies
 @options.fixes
+@options.add
+@options.against
 @options.unpack
 @options.learning_curve
 @options.unknown_rate
@@ -58,7 +63,8 @@ if TYPE_CHECKING:
 @options.strict
 def train(
     photos: Path | str,
-    backbone: str,
+    handles: Sequence[str],
+    join: bool,
     input_range: str,
     layers: str,
     report: Path | None,
@@ -79,6 +85,7 @@ def train(
     (photos,) = at_scale.here([photos])
     from headstart.classifier.training import train as run
 
+    backbone = options.joined_backbones(handles, join)
     if report is not None:
         from headstart.report import html
 
@@ -136,7 +143,7 @@ def _train_on_vectors(
 
 def show(training: Training) -> None:
     """Print what a person wants to know of a training."""
-    from headstart.report.text.evaluation import curve_text, details, skipped_text, summary
+    from headstart.report.text.evaluation import against_text, curve_text, details, skipped_text, summary
 
     evaluation, photos = training.measured.evaluation, training.measured.photos
     if photos.skipped:
@@ -155,6 +162,8 @@ def show(training: Training) -> None:
     )
     if training.learning_curve is not None:
         put(curve_text(training.learning_curve))
+    if training.against is not None:
+        put(*against_text(training.against))
     if training.model is None:
         say("Not saved: add -o NAME to keep the classifier.")
     else:

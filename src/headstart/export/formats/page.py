@@ -108,7 +108,7 @@ def _given(subject: Subject, checks: Sequence[Check], words: dict[str, str]) -> 
     view = subject.card.view
     return {
         "classes": list(subject.classes),
-        "view": {"height": view.height, "width": view.width, "fit": view.fit, "fraction": view.fraction},
+        "view": view.to_json(),
         "checks": [
             {"pixels": _base64(np.ascontiguousarray(pixels).tobytes()), "probabilities": [float(p) for p in found]}
             for pixels, found in checks

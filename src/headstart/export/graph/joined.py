@@ -6,18 +6,21 @@ from typing import Any
 
 import numpy as np
 
+from headstart.backbones.base import Backbone
+from headstart.backbones.joined import SUM
 from headstart.backbones.runtimes.openvino.backbone import OpenVINOBackbone
 from headstart.backbones.runtimes.openvino.compiled import engine
 from headstart.classifier.classifier import Classifier
 from headstart.errors import ExportError
 from headstart.heads.head import Head, LinearHead, NeighbourHead
+from headstart.photos.images import View
 
 #: Names of the input and the output in every format that has names.
 INPUT, OUTPUT = "image", "probabilities"
 
 
 def features(classifier: Classifier) -> Any:
-    """The backbone as an `openvino.Model`.
+    """The backbone as an `openvino.Model`; of a joined one, with all its parts.
 
     Returns:
         a graph with one input, uint8 `(1, height, width, 3)`, and one output, `(1, dim)`.
@@ -25,10 +28,48 @@ def features(classifier: Classifier) -> Any:
     Raises:
         ExportError: the backbone comes from a plugin, which has no graph.
     """
-    backbone = classifier.backbone
+    parts = [_graph(part) for part in classifier.backbone.parts]
+    if len(parts) == 1:
+        return parts[0]
+    ov = engine()
+    op = ov.opset13
+    view = classifier.card.view
+    picture = op.parameter([1, view.height, view.width, 3], ov.Type.u8, name=INPUT)
+    seen = _parts_of(picture, view)
+    vectors = []
+    for part, graph in zip(classifier.backbone.parts, parts, strict=True):
+        found = op.convert(graph.outputs[0].node.input_value(0), "f32")
+        graph.get_parameters()[0].output(0).replace(seen[part.card.view])
+        vectors.append(_balanced(found))
+    return ov.Model([op.result(op.concat(vectors, 1))], [picture], "features")
+
+
+def _parts_of(picture: Any, view: View) -> dict[View, Any]:
+    """What each part of a view sees, see `View.part`; models that see the same share it."""
+    if not view.parts:
+        return {view: picture.output(0)}
+    op = engine().opset13
+    rows = op.variadic_split(picture, 1, np.array([part.height for part in view.parts]))
+    found = {}
+    for i, part in enumerate(view.parts):
+        found[part] = rows.output(i)
+        if part.width < view.width:
+            widths = np.array([part.width, view.width - part.width])
+            found[part] = op.variadic_split(rows.output(i), 2, widths).output(0)
+    return found
+
+
+def _balanced(vectors: Any) -> Any:
+    """See `backbones.joined.balance`."""
+    op = engine().opset13
+    total = op.reduce_sum(op.abs(vectors), np.array([1]), True)
+    return op.multiply(vectors, op.divide(np.float32(SUM), op.maximum(total, np.float32(1e-12))))
+
+
+def _graph(backbone: Backbone) -> Any:
     if not isinstance(backbone, OpenVINOBackbone):
         raise ExportError(
-            f"{classifier.card.handle} comes from a plugin: headstart does not know what it computes.\n"
+            f"{backbone.card.handle} comes from a plugin: headstart does not know what it computes.\n"
             "Expected a backbone from a model file. The formats of the head alone still work: sklearn, arrays."
         )
     found = backbone.graph("features")

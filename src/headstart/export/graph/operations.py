@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart.export.graph.builder import Builder, UnwritableError
 from headstart.export.graph.node import Node, Source
-from headstart.export.graph.steps import BinaryKind, MatMul, Quantize, TopK, UnaryKind, Value
+from headstart.export.graph.steps import BinaryKind, Cast, MatMul, Quantize, TopK, UnaryKind, Value
 
 Handler = Callable[[Builder, Node], Source | list[Value]]
 HANDLERS: dict[str, Handler] = {}
@@ -214,6 +214,8 @@ def _concat(builder: Builder, node: Node) -> Value:
 @operation("Split", "VariadicSplit")
 def _split(builder: Builder, node: Node) -> list[Value]:
     x = node.value()
+    if x.dtype == "uint8":  # the picture: all other numbers are float32
+        x = builder.add(Cast, x.shape, x)
     (axis,) = node.axes(1, x.rank)
     ends = np.cumsum([node.shape(port)[axis] for port in range(node.op.get_output_size())]).tolist()
     return [builder.slice(x, axis, start, stop) for start, stop in zip([0, *ends], ends, strict=False)]

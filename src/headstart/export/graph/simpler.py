@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,22 @@ def _needed(program: Program) -> Program:
             wanted |= {one.name for one in step.operands}
             kept.append(step)
     return replace(program, steps=tuple(reversed(kept)))
+
+
+def shared(program: Program) -> Program:
+    """The same program with equal constants of equal steps only once: a model that sees two views has them twice."""
+    found: dict[tuple[Any, ...], Constant] = {}
+
+    def once(step: Step) -> Step:
+        kept = {name: getattr(step, name) for name in step.__dataclass_fields__ if name != "output"}
+        plain = [repr(field) for field in kept.values() if not isinstance(field, Constant | Value)]
+        constants: dict[str, Any] = {name: field for name, field in kept.items() if isinstance(field, Constant)}
+        for name, field in constants.items():
+            key = type(step), *plain, name, field.shape, sha256(field.array.tobytes()).digest()
+            constants[name] = found.setdefault(key, field)
+        return replace(step, **constants)
+
+    return replace(program, steps=tuple(map(once, program.steps)))
 
 
 def narrowed(program: Program) -> Program:

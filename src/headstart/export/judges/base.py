@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from headstart.photos.images import Fit
+from headstart.photos.pixels import AnyFit
 
 Pixels = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float32]
@@ -61,7 +61,7 @@ class Judge(ABC):
         return pillow(photo, height, width)
 
 
-def pillow(photo: Path, height: int, width: int, fit: Fit = "squash", fraction: float = 1.0) -> Pixels:
+def pillow(photo: Path, height: int, width: int, fit: AnyFit = "squash", fraction: float = 1.0) -> Pixels:
     """What the recipe for Python in the README of each export does; arguments as those of `View`."""
     from PIL import Image, ImageCms, ImageOps
 

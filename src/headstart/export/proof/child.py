@@ -9,17 +9,19 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from headstart.backbones.card import read_view
 from headstart.errors import ExportError
 from headstart.export.judges.base import Judge, pillow, upright
 from headstart.export.known import FORMATS, Format
 from headstart.photos.images import View
+from headstart.photos.pixels import stacked
 from headstart.safety import child
 
 #: Seconds and megabytes that a runtime may take. TensorFlow reserves gigabytes.
@@ -80,7 +82,7 @@ def ask(
             "path": str(path.absolute()),
             "given": str(pixels),
             "photos": list(photos),
-            "view": asdict(view),
+            "view": view.to_json(),
             "with_resize": with_resize,
         }
         try:
@@ -136,7 +138,7 @@ def answer(data: bytes) -> bytes:
         last = np.ascontiguousarray(given[::-1][:AGAIN])
         batch = 1 if asked["with_resize"] else BATCH
         together = np.concatenate([judge.run(last[i : i + batch]) for i in range(0, len(last), batch)])
-        view = None if asked["with_resize"] else View(**asked["view"])
+        view = None if asked["with_resize"] else read_view(asked["view"])
         photos = [_own(judge, Path(photo), view, alone[:1]) for photo in asked["photos"]]
         facts = {"runtime": judge.runtime(), "classes": judge.classes(), "seconds": seconds}
     finally:
@@ -166,6 +168,12 @@ def _read(judge: Judge, photo: Path, view: View | None) -> npt.NDArray[np.uint8]
     """A photo as the runtime's users read it; whole, if the file fits it to the input itself."""
     if view is None:
         return upright(photo)
+    if view.parts:
+        return stacked([_pillow(photo, part) for part in view.parts], view)
     if view.fit == "squash":
         return judge.read(photo, view.height, view.width)
+    return _pillow(photo, view)
+
+
+def _pillow(photo: Path, view: View) -> npt.NDArray[np.uint8]:
     return pillow(photo, view.height, view.width, view.fit, view.fraction)

@@ -14,7 +14,7 @@ from headstart.errors import ReportError
 if TYPE_CHECKING:
     from headstart.classifier.checked import Check
     from headstart.classifier.comparison import Comparison
-    from headstart.classifier.training import Training
+    from headstart.classifier.trained import Training
     from headstart.evaluation.results import Measured
     from headstart.trust.explain.explanation import Explanation
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from headstart.classifier.as_is import Classified
 from headstart.classifier.comparison import Comparison, label
-from headstart.classifier.training import Training
+from headstart.classifier.trained import Training
 from headstart.evaluation.metrics import Evaluation
 from headstart.evaluation.results import Measured, PhotoCounts, Predictions
 from headstart.report.geometry import Scale

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from headstart.backbones.card import Card
 from headstart.classifier.comparison import Comparison, Entry, label
-from headstart.classifier.training import Training
+from headstart.classifier.trained import Training
 from headstart.evaluation.metrics import Evaluation
 from headstart.evaluation.results import PhotoCounts
 from headstart.heads.head import HeadChoice
@@ -26,6 +26,7 @@ from headstart.report.html.machine import here
 from headstart.report.html.markup import breakable, foreign, printable
 from headstart.report.html.short_paths import command_line, shortener
 from headstart.report.html.thumbnail import file_name, heat, plain, thumbnail
+from headstart.report.text.evaluation import against_text
 from headstart.safety.printable import percent
 
 _HERE = Path(__file__).parent
@@ -33,6 +34,7 @@ _HERE = Path(__file__).parent
 _SECTIONS = {
     "backbones": "Backbones",
     "cost": "Speed",
+    "against": "Old and new",
     "confusions": "Confusions",
     "classes": "Classes",
     "calibration": "Calibration",
@@ -122,7 +124,9 @@ def standing(entries: Sequence[Entry]) -> str:
 
 
 def _page(template: str, result: Training | Comparison, best: _Best, empty: Set[str], day: date, paths: bool) -> str:
-    there = {"learning": result.learning_curve, "skipped": best.photos.skipped, "again": result.command}
+    against = _against(result, paths)
+    there: dict[str, object] = {"against": against, "learning": result.learning_curve}
+    there |= {"skipped": best.photos.skipped, "again": result.command}
     hidden = empty | {key for key, content in there.items() if not content}
     evaluation, bins = best.evaluation, best.evaluation.bins
     photos = sum(one.photos for one in bins)
@@ -142,9 +146,18 @@ def _page(template: str, result: Training | Comparison, best: _Best, empty: Set[
         explained={} if isinstance(result, Comparison) else {one.path: one for one in result.explanations},
         paths=paths,
         short=short,
+        against=against,
         day=day,
         machine=here(),
     )
+
+
+def _against(result: Training | Comparison, paths: bool) -> list[str]:
+    """How it compares with an old classifier, whose folder is shown with `paths` only."""
+    if not isinstance(result, Training) or result.against is None:
+        return []
+    found = result.against
+    return against_text(found if paths else replace(found, model=Path(found.model).name))
 
 
 @cache

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from headstart.classifier.training import Training
+from headstart.classifier.trained import Training
 from headstart.errors import TrackingError
 from headstart.photos.thumbnails import wholes
 from headstart.report.tensorboard import pictures, projector, run, words

@@ -7,9 +7,8 @@ import re
 import time
 from pathlib import Path
 
-from headstart.backbones.card import short_name
 from headstart.classifier.comparison import parameters_of
-from headstart.classifier.training import Training
+from headstart.classifier.trained import Training
 from headstart.heads.head import HeadChoice
 from headstart.safety.printable import counted
 
@@ -19,9 +18,9 @@ def name_of(training: Training) -> str:
     card = training.classifier.card
     parts = [
         data_name(training.source),
-        short_name(card.handle),
+        re.sub(r"[^\w.-]+", "-", card.short_name).strip("-"),
         *([] if card.layers == "last" else [card.layers]),
-        *([] if card.view.fit == "squash" else [card.view.fit]),
+        *([] if card.viewing == "squash" else [card.viewing]),
         training.classifier.choice.kind,
         time.strftime("%Y%m%d-%H%M%S", time.localtime(training.started)),
     ]
@@ -45,7 +44,7 @@ def settings(training: Training) -> dict[str, str | float]:
         "backbone": card.handle,
         "head": choice.kind,
         "head_setting": _setting(choice),
-        "view": card.view.fit,
+        "view": card.view.name,
         "layers": card.layers,
         "fraction": float(training.fraction),
         "dimension": float(card.dim),
@@ -87,7 +86,7 @@ def claim(logdir: Path, name: str) -> Path:
 
 
 def _setting(choice: HeadChoice) -> str:
-    """What cross-validation chose: `l2 0.316`, `shrinkage 0.3`, `5 neighbours`, or `none` for a head without a setting."""
+    """What cross-validation chose: `l2 0.316`, `shrinkage 0.3`, `5 neighbours`; `none` for a head without a setting."""
     if choice.l2 is not None:
         return f"l2 {choice.l2:.3g}"
     if choice.shrinkage is not None:

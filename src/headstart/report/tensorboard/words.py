@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from headstart.classifier.saved import version_of
-from headstart.classifier.training import Training
+from headstart.classifier.trained import Training
 from headstart.report.tensorboard import run
 from headstart.report.text.evaluation import figures_of, photo_count
 from headstart.safety.printable import counted, percent, show

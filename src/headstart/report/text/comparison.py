@@ -70,7 +70,9 @@ def cautions(comparison: Comparison) -> str:
         )
     if len(comparison.entries) > 2:
         lines.append("The best of several was partly lucky: expect slightly less on new photos.")
-    words = ["headstart", "train", comparison.source, "-b", best.card.handle]
+    models = best.card.models
+    words = ["headstart", "train", comparison.source, *(word for card in models for word in ("-b", card.handle))]
+    words += ["--join"] if len(models) > 1 else []
     words += ["--head", best.head.kind] if best.head.kind != "logistic" else []
     words += ["--test", comparison.measured_on] if comparison.measured_on else []
     words += ["--fraction", str(comparison.fraction)] if comparison.fraction != 1 else []
@@ -78,9 +80,11 @@ def cautions(comparison: Comparison) -> str:
     words += ["--keep-copies"] if comparison.keep_copies else []
     words += ["--fixes", comparison.fixes] if comparison.fixes else []
     words += ["--seed", str(comparison.seed)] if comparison.seed else []
-    words += ["--view", comparison.view] if comparison.view != "squash" else []
+    view = best.card.viewing if comparison.view == "auto" else comparison.view
+    words += ["--view", view] if view != "squash" else []
     words += ["--layers", best.card.layers] if best.card.layers != "last" else []
-    words += ["--input-range", best.card.feed.name] if best.card.range_from == "given" else []
+    given = [card.feed.name for card in models if card.range_from == "given"]
+    words += ["--input-range", given[0]] if given else []
     lines.append(f"Keep the best: {show(shlex.join([*words, '-o', 'NAME']))}")
     return "\n".join(lines)
 

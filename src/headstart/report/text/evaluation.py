@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headstart.report.text.layout import ENDLESS, columns, table
-from headstart.safety.printable import counted, percent
+from headstart.safety.printable import counted, percent, show
 
 if TYPE_CHECKING:
+    from headstart.classifier.against import Against
     from headstart.evaluation.learning_curve.curve import LearningCurve
     from headstart.evaluation.metrics import ClassFigures, Evaluation
     from headstart.evaluation.results import Measured, PhotoCounts
@@ -100,3 +101,19 @@ def skipped_text(photos: PhotoCounts) -> str:
 def photo_count(photos: float) -> str:
     """Whole photos, or with a decimal: in cross-validation a count is a mean over repeats."""
     return f"{photos:.0f}" if photos == round(photos) else f"{photos:.1f}"
+
+
+def against_text(against: Against) -> list[str]:
+    """How a new classifier compares with an old one, and what to know when reading it."""
+    found = against.difference
+    low, high = (f"{100 * end:+.1f}" for end in found.interval)
+    accuracies = f"{percent(against.new_accuracy)} instead of {percent(against.old_accuracy)}"
+    which = "that neither was trained on"
+    if against.protocol == "cross-validation":
+        which = "that the old classifier was not trained on (the new one by cross-validation)"
+    verdict = "more than chance explains" if found.is_significant else "which may be chance"
+    return [
+        f"Against {show(against.model)}, on {counted(found.n, 'photo')} {which}: {accuracies}, "
+        f"{100 * found.value:+.1f} points (95 % confidence interval {low} to {high}, p = {found.p:.2g}): {verdict}.",
+        *against.notes,
+    ]

@@ -78,16 +78,21 @@ def likeness(first: Thumbnails, second: Thumbnails) -> Likeness:
 
 
 def _halved(pictures: Floats) -> Floats:
-    n, side, _ = pictures.shape
-    found: Floats = pictures.reshape(n, side // 2, 2, side // 2, 2).mean(axis=(2, 4), dtype=np.float32)
+    half = pictures[:, ::2] + pictures[:, 1::2]
+    found: Floats = (half[:, :, ::2] + half[:, :, 1::2]) * np.float32(0.25)
     return found
 
 
 def blurred(pictures: Floats, sigma: float) -> Floats:
     """Square pictures, blurred; at the border the weights are scaled up."""
-    side = pictures.shape[1]
-    blur = weights(np.arange(side), side, sigma)
-    return (blur @ pictures @ blur.T).astype(np.float32, copy=False)
+    blur = _blur(pictures.shape[1], sigma)
+    found: Floats = blur @ (pictures @ blur.T)
+    return found
+
+
+@lru_cache
+def _blur(side: int, sigma: float) -> Floats:
+    return weights(np.arange(side), side, sigma)
 
 
 def weights(positions: npt.NDArray[Any], side: int, sigma: float) -> Floats:
@@ -172,10 +177,11 @@ def _follow(first: Floats, second: Floats, warps: Warps) -> Warps:
     # The little that is added keeps pictures without structure where they are.
     square = slopes @ slopes.transpose(0, 2, 1) + np.diag(np.array([1, 100, 100, 1, 100, 100], np.float32)) * 1e-4
     template = _normalised(template, everywhere)
+    descent = np.linalg.inv(square) @ slopes
     for _ in range(_STEPS):
         values, inside = _sampled(second, warps)
         off = (_normalised(values, inside) - template) * inside
-        warps = _composed(warps, np.linalg.solve(square, slopes @ off[:, :, None])[:, :, 0])
+        warps = _composed(warps, (descent @ off[:, :, None])[:, :, 0])
     return warps
 
 
@@ -226,10 +232,17 @@ def _dots(first: Floats, second: Floats) -> Floats:
     return found
 
 
+def _spread(colours: Floats) -> Floats:
+    """Colours `(n, 12, 12)` at the size of the grey pictures, smooth."""
+    blur = _blur(SIDE, _COARSE).reshape(SIDE, colours.shape[1], -1).sum(axis=2)
+    found: Floats = blur @ (colours @ blur.T)
+    return found
+
+
 def _colours(first: Thumbnails, second: Thumbnails, warps: Warps) -> Floats:
     """The correlation of both colour channels together."""
     pairs = [
-        (_still(blurred(one, _COARSE)), *_sampled(blurred(two, _COARSE), warps))
+        (_still(_spread(one)), *_sampled(_spread(two), warps))
         for one, two in ((first.blue, second.blue), (first.red, second.red))
     ]
     inside = pairs[0][2]

@@ -32,7 +32,7 @@ from headstart.trust.copies.thumbnails import Gallery, unpacked
 Reason = Literal["copy", "mirrored copy", "burst"]
 
 #: Increased when other pairs are found in the same photos.
-_REVISION = 1
+_REVISION = 2
 #: Copies: of altered copies of clothes, food and fruit 99 % reached 0.90. Of 17,000 pairs of clothes that are laid out
 #: alike one reached 0.87, the others 0.83. Colours need only agree roughly: those of brightened copies are cut off.
 _STRUCTURE, _COLOUR = 0.88, 0.5
@@ -40,8 +40,8 @@ _STRUCTURE, _COLOUR = 0.88, 0.5
 #: sequence less, since many photograph one thing after the other on the same table.
 _TIMED_ROUGH, _TIMED_COLOUR = 0.8, 0.8
 _NAMED_ROUGH, _NAMED_STRUCTURE, _NAMED_COLOUR = 0.9, 0.5, 0.9
-#: Pairs that are rougher than this are compared the other way round, too.
-_AGAIN = 0.6
+#: The first may be a crop: pairs that are so alike, roughly or in structure, are compared the other way round, too.
+_AGAIN_ROUGH, _AGAIN_STRUCTURE = 0.85, 0.3
 _CHUNK = 64
 
 
@@ -95,8 +95,9 @@ def find(paths: Sequence[str], hashes: Hashes, store: Store, progress: Progress)
     alike = _known(store, unique)
     if alike is None:
         gallery = Gallery([paths[i] for i in rows.tolist()], unique, store, progress)
-        alike = _compared(gallery, len(unique))
-        _remember(store, unique, alike)
+        alike = _compared(gallery, len(unique), progress)
+        if gallery.complete:  # a photo that is gone may be back next time
+            _remember(store, unique, alike)
     pairs = []
     for one in alike:
         first, second = sorted((int(rows[one.first]), int(rows[one.second])))
@@ -131,10 +132,10 @@ def groups(pairs: Iterable[Pair]) -> tuple[Group, ...]:
     return tuple(Group(tuple(members), tuple(links[first])) for first, members in photos.items())
 
 
-def _compared(gallery: Gallery, count: int) -> list[_Alike]:
+def _compared(gallery: Gallery, count: int, progress: Progress) -> list[_Alike]:
     """Compare all candidates among `count` photos."""
     with one_thread(), ThreadPoolExecutor(processors()) as pool:
-        pairs, mirrored = candidates(gallery, count, pool)
+        pairs, mirrored = candidates(gallery, count, pool, progress)
         starts = range(_CHUNK, len(pairs), _CHUNK)
         parts = pool.map(_judged, repeat(gallery), np.split(pairs, starts), np.split(mirrored, starts))
         return [one for part in parts for one in part]
@@ -147,7 +148,8 @@ def _judged(gallery: Gallery, pairs: npt.NDArray[np.intp], mirrored: npt.NDArray
     (one, has_one), (two, has_two) = gallery.get(pairs[:, 0]), gallery.get(pairs[:, 1])
     first, second = unpacked(one), unpacked(two).mirrored(mirrored)
     found = likeness(first, second)
-    again = np.flatnonzero((found.rough >= _AGAIN) & (found.structure < _STRUCTURE))  # the first may be a crop
+    promising = (found.rough >= _AGAIN_ROUGH) | (found.structure >= _AGAIN_STRUCTURE)
+    again = np.flatnonzero(promising & (found.structure < _STRUCTURE))
     if len(again):
         _take_better(found, again, likeness(second.take(again), first.take(again)))
     copy = (found.structure >= _STRUCTURE) & (found.colour >= _COLOUR)

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from headstart.backbones.base import Backbone
+from headstart.backbones.base import Backbone, Maps, Vectors
 from headstart.disk import atomic
 from headstart.errors import DataError, PhotoError
 from headstart.evaluation.metrics import Mistake
@@ -25,7 +26,7 @@ from headstart.photos import images
 from headstart.photos.images import Images, View
 from headstart.safety.printable import percent, show
 from headstart.trust.explain import overlay
-from headstart.trust.explain.heat import Heat, by_map, by_occlusion, enlarged
+from headstart.trust.explain.heat import Heat, by_map, by_occlusion, enlarged, log_odds
 
 Method = Literal["map", "occlusion"]
 #: Pixels of a picture's longer side; in reports less.
@@ -131,7 +132,8 @@ def explain(
     """Explain a class of a photo.
 
     Args:
-        backbone, head, classes: of a classifier.
+        backbone, head, classes: of a classifier. Of a joined backbone, each part is explained as if the others saw what
+            they see, and the heat is added up.
         path: of the photo.
         label: the class; the most probable one if not given.
         method: `map` where the backbone has a map, else `occlusion`, if not given.
@@ -151,26 +153,35 @@ def explain(
     data = images.read(path)
     seen = images.decode(data, view)
     vectors = backbone.embed(seen[None])
+    whole = vectors[0].copy()
     power.normalise(vectors)
     probabilities = head.predict_proba(vectors)[0]
     label = label or classes[int(probabilities.argmax())]
-    number = list(classes).index(label)
-    maps = None if method == "occlusion" else backbone.maps(seen[None])
-    used: Method = "occlusion" if maps is None else "map"
-    if maps is not None:
-        heat = by_map(head, maps[0], number)
-    elif method == "map":
+    pictures = [view.part(seen[None], part.card.view) for part in backbone.parts]
+    maps: list[Maps] = []
+    if method != "occlusion":
+        found = [part.maps(picture) for part, picture in zip(backbone.parts, pictures, strict=True)]
+        maps = [one for one in found if one is not None]
+    mapped = len(maps) == len(pictures)
+    if method == "map" and not mapped:
         raise WithoutMapError(
             f"The vectors of {backbone.card.handle} are not the mean of a map.\nExpected a convolutional model, as the "
             "method 'map' needs one. Use the method 'occlusion'."
         )
-    else:
-        heat = by_occlusion(backbone, head, seen, number)
-    picture, box = _shown(data, view, side)
-    rows, columns = heat.shape
-    parts = (box[0] * columns, box[1] * rows, box[2] * columns, box[3] * rows)
-    heat = enlarged(heat, picture.shape[1], picture.shape[0], parts)
-    return Explanation(path, label, tuple(classes), probabilities, heat, picture, used)
+    shown = _shown(data, view, side)
+    heat = np.zeros(shown.shape[:2], np.float32)
+    for i, part in enumerate(backbone.parts):
+        odds = partial(_odds, head, list(classes).index(label), backbone, part, whole)
+        one = by_map(odds, maps[i][0]) if mapped else by_occlusion(part, odds, pictures[i][0])
+        heat += _placed(one, part.card.view, shown, is_cut=view.fit == "crop")
+    return Explanation(path, label, tuple(classes), probabilities, heat, shown, "map" if mapped else "occlusion")
+
+
+def _odds(
+    head: Head, number: int, backbone: Backbone, part: Backbone, whole: Vectors, own: Vectors
+) -> npt.NDArray[np.float64]:
+    """Log odds of a class if one part of the backbone sees other pictures, and the others what they saw."""
+    return log_odds(head, backbone.exchanged(whole, part, own), number)
 
 
 def explain_mistakes(
@@ -196,20 +207,28 @@ def explain_mistakes(
     return tuple(found)
 
 
-def _shown(data: images.Data, view: View, side: int) -> tuple[Images, tuple[float, float, float, float]]:
-    """What the backbone sees of a photo, larger and not squashed; and where it is in the backbone's picture.
-
-    Returns:
-        a picture, and left, top, right, bottom as shares of the backbone's picture: all of it, unless `pad` adds grey.
-    """
+def _shown(data: images.Data, view: View, side: int) -> Images:
+    """What the backbone sees of a photo, larger and not squashed: for `crop` the middle, else all of it."""
     if view.fit == "crop":
         most = max(view.height, view.width)
         height, width = round(side * view.height / most), round(side * view.width / most)
-        return images.decode(data, View(height, width, "crop", view.fraction)), (0, 0, 1, 1)
-    picture = images.decode(data, View(side, side, "pad"), fill=False)
-    if view.fit == "squash":
-        return picture, (0, 0, 1, 1)
-    height, width = picture.shape[:2]
+        return images.decode(data, View(height, width, "crop", view.fraction))
+    return images.decode(data, View(side, side, "pad"), fill=False)
+
+
+def _placed(heat: Heat, view: View, shown: Images, is_cut: bool) -> Heat:
+    """Heat of a view's picture, where it belongs in the photo; `is_cut`: only what the view sees of it is shown."""
+    (height, width), (rows, columns) = shown.shape[:2], heat.shape
+    if view.fit == "crop" and not is_cut:
+        scale = min(width / view.width, height / view.height) * view.fraction
+        high, wide = max(round(view.height * scale), 1), max(round(view.width * scale), 1)
+        top, left = (height - high) // 2, (width - wide) // 2
+        canvas = np.zeros((height, width), np.float32)
+        canvas[top : top + high, left : left + wide] = enlarged(heat, wide, high, (0, 0, columns, rows))
+        return canvas
+    if view.fit != "pad":
+        return enlarged(heat, width, height, (0, 0, columns, rows))
     scale = min(view.height / height, view.width / width)
-    right, bottom = width * scale / view.width, height * scale / view.height
-    return picture, ((1 - right) / 2, (1 - bottom) / 2, (1 + right) / 2, (1 + bottom) / 2)
+    right, bottom = width * scale / view.width, height * scale / view.height  # shares; the rest is grey
+    box = (1 - right) / 2 * columns, (1 - bottom) / 2 * rows, (1 + right) / 2 * columns, (1 + bottom) / 2 * rows
+    return enlarged(heat, width, height, box)

@@ -6,7 +6,7 @@ changes where the model is certain, and it compares the class with all others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
 
@@ -43,15 +43,18 @@ def log_odds(head: Head, vectors: Vectors, number: int) -> npt.NDArray[np.float6
     return odds
 
 
-def by_map(head: Head, places: Maps, number: int) -> Heat:
+#: Log odds of one class, `(n,)`, for vectors of the part of a picture or of a backbone that is tried, `(n, dim)`.
+Odds = Callable[[Vectors], npt.NDArray[np.float64]]
+
+
+def by_map(odds: Odds, places: Maps) -> Heat:
     """Leave each place out of the mean that is the feature: exact, and no run of the backbone for each place.
 
     Like class activation maps (Zhou et al. 2016), which are the same for features that a head takes without a root.
 
     Args:
-        head: of the classifier.
+        odds: of the class that is explained.
         places: float32 `(height, width, dim)`, of one picture.
-        number: of the class.
 
     Returns:
         float32 `(height, width)`: log odds lost without the place. Negative: the place speaks against the class.
@@ -62,18 +65,18 @@ def by_map(head: Head, places: Maps, number: int) -> Heat:
     if count == 1:  # nothing is left without the only place
         return np.zeros((1, 1), np.float32)
     without = (whole * count - flat) / (count - 1)
-    odds = log_odds(head, np.concatenate([whole[None], without]).astype(np.float32), number)
-    lost: Heat = (odds[0] - odds[1:]).reshape(height, width).astype(np.float32)
+    found = odds(np.concatenate([whole[None], without]).astype(np.float32))
+    lost: Heat = (found[0] - found[1:]).reshape(height, width).astype(np.float32)
     return lost
 
 
-def by_occlusion(backbone: Backbone, head: Head, picture: Images, number: int) -> Heat:
+def by_occlusion(backbone: Backbone, odds: Odds, picture: Images) -> Heat:
     """Cover the picture with grey patches, one at a time (Zeiler and Fergus 2014, section 4.2), at several scales.
 
     Args:
-        backbone, head: of the classifier.
+        backbone: that sees the picture.
+        odds: of the class that is explained.
         picture: uint8 `(height, width, 3)`.
-        number: of the class.
 
     Returns:
         float32, at most 28 x 28 places: the mean loss of log odds under the patches over a place, mean over scales.
@@ -81,7 +84,7 @@ def by_occlusion(backbone: Backbone, head: Head, picture: Images, number: int) -
     height, width = picture.shape[:2]
     scales = [list(_patches(height, width, scale)) for scale in SCALES]
     boxes = [box for scale in scales for box in scale]
-    odds = np.empty(len(boxes))
+    left = np.empty(len(boxes))
 
     def covered() -> Iterator[tuple[slice, Images]]:
         for start in range(0, len(boxes), backbone.batch):
@@ -92,10 +95,10 @@ def by_occlusion(backbone: Backbone, head: Head, picture: Images, number: int) -
             yield some, batch
 
     def keep(some: slice, vectors: Vectors) -> None:
-        odds[some] = log_odds(head, vectors, number)
+        left[some] = odds(vectors)
 
     backbone.embed_stream(covered(), keep)
-    losses = iter((log_odds(head, backbone.embed(picture[None]), number)[0] - odds).tolist())
+    losses = iter((odds(backbone.embed(picture[None]))[0] - left).tolist())
     heat = np.zeros((height, width))
     for scale in scales:
         lost, covers = np.zeros((height, width)), np.zeros((height, width))

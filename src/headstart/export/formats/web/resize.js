@@ -84,9 +84,24 @@ const resize = (() => {
   /** To the nearest whole number, halves to the even one, as Python rounds. */
   const even = (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
 
-  /** Pixels for the model, Uint8Array (height, width, 3); view: { height, width, fit, fraction }. */
+  /** Several views of a photo, one below the other; what is left at the right of a narrower one is black. */
+  function stacked(source, size, view) {
+    const out = new Uint8Array(3 * view.width * view.height);
+    let top = 0;
+    for (const part of view.parts) {
+      const inner = fitted(source, size, part);
+      for (let y = 0; y < part.height; y++) {
+        out.set(inner.subarray(3 * part.width * y, 3 * part.width * (y + 1)), 3 * view.width * (top + y));
+      }
+      top += part.height;
+    }
+    return out;
+  }
+
+  /** Pixels for the model, Uint8Array (height, width, 3); view: { height, width, fit, fraction }, or with parts. */
   function fitted(source, size, view) {
     const whole = { left: 0, top: 0, right: size.width, bottom: size.height };
+    if (view.parts) return stacked(source, size, view);
     if (view.fit === "squash") return resized(source, size, whole, view.width, view.height);
     if (view.fit === "crop") {
       const scale = Math.min(size.width / view.width, size.height / view.height) * view.fraction;
