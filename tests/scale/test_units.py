@@ -92,7 +92,7 @@ def test_the_same_call_continues_and_another_job_is_refused(photos: Path, tmp_pa
     assert (again.computed, again.photos, again.used) == (1, 42, 40)
     now = {path.name: path.stat().st_mtime_ns for path in (out / "shards").iterdir()}
     assert [name for name in times if now[name] != times[name]] == ["000001.parquet"]
-    with pytest.raises(DataError, match="holds another job"):
+    with pytest.raises(DataError, match=r"holds another job: embed of .* with mean:colours, squash, float32"):
         embed(photos, out, network=MEAN, numbers="float16")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")

@@ -97,7 +97,7 @@ def run(
     elif not wanted.same(job):
         raise DataError(
             f"{show(address)} holds another job: {job.task} of {', '.join(map(show, job.source))} with "
-            f"{job.network.handle}, {job.network.view}, {job.numbers}.\n"
+            f"{job.card.handle}, {job.network.view}, {job.numbers}.\n"
             "Expected the same command again, or a new folder."
         )
     here = folder.done()
