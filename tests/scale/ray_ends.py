@@ -21,15 +21,16 @@ from ray.cluster_utils import Cluster
 from scale.conftest import paint
 
 PHOTOS, UNIT = 200, 4
-#: Time for all ends.
-SECONDS = 200.0
+#: Time for all ends, and for a driver to end the job; the machine may be busy with other tests.
+SECONDS, LAST = 300.0, 300.0
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 
 
 def workers() -> list[int]:
-    """Process ids of the workers that are there."""
-    listed = os.popen("ps -eo pid,args").read().splitlines()
-    return [int(line.split()[0]) for line in listed if "ray::_Remote" in line]
+    """Process ids of the workers of this cluster: another test may run one of its own."""
+    listed = [line.split(None, 2) for line in os.popen("ps -eo pid=,ppid=,args=").read().splitlines()]
+    ours = {pid for pid, parent, *_ in listed if int(parent) == os.getpid()}
+    return [int(pid) for pid, parent, *args in listed if parent in ours and "ray::_Remote" in args[0]]
 
 
 def started() -> Cluster:
@@ -65,15 +66,15 @@ def main(folder: Path, ends: int) -> None:
         f"      engine=OnRay({cluster.address!r}, 2))"
     )
     driver = subprocess.Popen([sys.executable, "-c", code])
-    done, limit = 0, time.monotonic() + SECONDS
+    done, broken, limit = 0, 0, time.monotonic() + SECONDS
     while done < ends and time.monotonic() < limit:
         time.sleep(chance.uniform(0.5, 2.5))
         if driver.poll() is not None:
-            assert driver.returncode in (0, 1, -signal.SIGKILL), (
-                driver.returncode
-            )  # 1: Ray's own server did not answer in time
+            # 1: Ray's own server did not answer in time
+            assert driver.returncode in (0, 1, -signal.SIGKILL), driver.returncode
             if driver.returncode == 0:
                 break
+            broken += driver.returncode == 1
             driver = subprocess.Popen([sys.executable, "-c", code])
             continue
         which, alive = chance.random(), workers()
@@ -89,17 +90,18 @@ def main(folder: Path, ends: int) -> None:
             continue
         done += 1
     try:
-        ended = driver.wait(120)
+        ended = driver.wait(LAST)
     except subprocess.TimeoutExpired:  # its cluster is as good as gone: another driver goes on
         driver.kill()
         ended = driver.wait()
     if ended != 0:
-        subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
+        broken += 1
+        subprocess.run([sys.executable, "-c", code], check=True, timeout=LAST)
     rows = pyarrow.dataset.dataset(out / "shards").to_table().to_pylist()
     assert sorted(row["address"] for row in rows) == sorted(str(path) for path in source.rglob("*.png"))
     assert {row["outcome"] for row in rows} == {"used"}
     again = Path(os.environ["EMBEDDED"]).stat().st_size - PHOTOS
-    assert again <= 2 * 2 * UNIT * done, again  # two units of each of two actors
+    assert again <= 2 * 2 * UNIT * (done + broken), again  # two units of each of two actors
     print(f"{done} ends, {again} photos computed again")
     cluster.shutdown()
 

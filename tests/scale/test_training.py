@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from fakes import FakeBackbone
+from headstart.apps.cli.commands import app
 from headstart.classifier import saved
 from headstart.errors import DataError, HeadError
 from headstart.evaluation.metrics import evaluate
@@ -134,6 +136,8 @@ def test_the_classifier_is_an_ordinary_one(photos: Path, tmp_path: Path) -> None
         train(photos)
     with pytest.raises(HeadError, match="Expected lda, ridge, centroid or logistic"):
         train(tmp_path / "vectors", head="knn")  # type: ignore[arg-type]
+    ended = CliRunner().invoke(app, ["train", str(tmp_path / "vectors")])
+    assert "holds feature vectors, no photos: it needs --on local or --on ray" in ended.stderr
     next((tmp_path / "vectors" / "shards").iterdir()).unlink()
     with pytest.raises(DataError, match="has 0 of 1 units"):
         train(tmp_path / "vectors")

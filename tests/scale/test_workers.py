@@ -71,7 +71,7 @@ def table(path: Path, count: int) -> Path:
 @pytest.mark.slow
 def test_the_memory_of_a_worker_does_not_grow_with_the_photos(tmp_path: Path) -> None:
     peaks = []
-    for count in (2_000, 20_000):
+    for count in (2_000, 8_000):
         source = table(tmp_path / f"{count}.parquet", count)
         found = embed(source, tmp_path / f"out{count}", network=Network("mean:colours"))
         assert found.used == count

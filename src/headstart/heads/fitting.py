@@ -34,7 +34,7 @@ NEIGHBOURS = [20, 10, 5, 3, 1]
 #: many standard errors of the difference: it has one minimum, and weak strengths take longest.
 _WORSE, _CLEARLY = 1.01, 3.0
 #: Log losses that differ by less than one in a thousand count as equal: heads are not solved more exactly than that.
-_BETTER = 0.999
+BETTER = 0.999
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,12 @@ def _linear(basis: Basis | None, solved: Solved, temperature: float) -> LinearHe
     return LinearHead(weights, bias, temperature)
 
 
+def clearly_worse(loss: npt.NDArray[np.floating], least: npt.NDArray[np.floating]) -> bool:
+    """Whether the search from strong to weak stops: log losses of the photos, float `(n,)`, now and at the best."""
+    worse = loss - least
+    return bool(worse.mean() > min((_WORSE - 1) * least.mean(), _CLEARLY * worse.std() / len(worse) ** 0.5))
+
+
 def _choose(
     candidates: Iterable[_Candidate],
     labels: npt.NDArray[np.intp],
@@ -205,18 +211,15 @@ def _choose(
         loss = -np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-12))
         means = [float(loss[folds != f].mean()) for f in range(count)] + [float(loss.mean())]
         new = means, candidate, temperature
-        best = [new if means[f] < _BETTER * old[0][f] else old for f, old in enumerate(best or [new] * (count + 1))]
+        best = [new if means[f] < BETTER * old[0][f] else old for f, old in enumerate(best or [new] * (count + 1))]
         if best[-1][1] is candidate:
             least = loss
-        worse = loss - least
-        if leave_early and worse.mean() > min(
-            (_WORSE - 1) * best[-1][0][-1], _CLEARLY * worse.std() / len(worse) ** 0.5
-        ):
+        if leave_early and clearly_worse(loss, least):
             break
     means, chosen, temperature = best[-1]
     # Where the others do not prefer another one, a fold is measured with the candidate that is saved.
     scores = tuple(
-        (candidate if losses[f] < _BETTER * means[f] else chosen).held_out
+        (candidate if losses[f] < BETTER * means[f] else chosen).held_out
         for f, (losses, candidate, _) in enumerate(best[:-1])
     )
     return Fitted(chosen.make(temperature), chosen.strength, scores, labels, folds)

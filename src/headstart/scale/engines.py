@@ -56,22 +56,16 @@ class Queue:
         self._deaths: Counter[int] = Counter()
         self._put_off: Counter[int] = Counter()
         self._progress = progress
-        self.out: set[int] = set()
 
     def next(self) -> int | None:
         """A unit to do now; None: there is none at this moment."""
-        unit = None
         if self._again and self._again[0][0] <= time.monotonic():
-            unit = heapq.heappop(self._again)[1]
-        else:
-            unit = next(self._coming, None)
-        if unit is not None:
-            self.out.add(unit)
-        return unit
+            return heapq.heappop(self._again)[1]
+        return next(self._coming, None)
 
     @property
     def empty(self) -> bool:
-        """Whether no unit is left to hand out, now or later; those that are `out` may come back."""
+        """Whether no unit is left to hand out, now or later; those that workers have may come back."""
         if self._again:
             return False
         unit = next(self._coming, None)
@@ -80,10 +74,6 @@ class Queue:
         heapq.heappush(self._again, (0.0, unit))
         return False
 
-    def done(self, unit: int) -> None:
-        """Take note that a unit is done."""
-        self.out.discard(unit)
-
     def died(self, unit: int, how: str) -> None:
         """Take back the unit of a worker that died.
 
@@ -91,7 +81,6 @@ class Queue:
             DataError: this happened too often.
         """
         self._deaths[unit] += 1
-        self.out.discard(unit)
         self._progress.message(f"A worker died with unit {unit} ({how}); the unit is done again.")
         if self._deaths[unit] >= MOST_DEATHS:
             raise DataError(
@@ -107,7 +96,6 @@ class Queue:
             DataError: this happened too often.
         """
         self._put_off[unit] += 1
-        self.out.discard(unit)
         if self._put_off[unit] >= MOST_PUT_OFF:
             raise DataError(
                 f"Unit {unit} failed {MOST_PUT_OFF} times: {why}.\nWhen this is mended, the same command continues "

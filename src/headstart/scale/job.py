@@ -171,6 +171,11 @@ class Folder:
             text = (self.place / "job.json").read(_MOST)
         except FileNotFoundError:
             return None
+        except NotADirectoryError as error:
+            raise DataError(
+                f"{show(self.place.address)} is a file.\nWith --on, expected a folder for the results: a new one, or "
+                "one in which this job was begun."
+            ) from error
         except OSError as error:
             raise DataError(f"{show(self.place.address)} cannot be read: {error.strerror or error}.") from error
         try:

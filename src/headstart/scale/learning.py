@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from headstart.heads.calibration import fit_temperature
-from headstart.heads.fitting import SHRINKAGES, STRENGTHS
+from headstart.heads.fitting import BETTER, SHRINKAGES, STRENGTHS, clearly_worse
 from headstart.heads.head import LinearHead, Vectors, softmax
 from headstart.heads.linear_algebra import one_thread
 from headstart.heads.sums import FromSums, Sums
@@ -82,7 +82,10 @@ def learn(folder: Folder, survey: Survey, kind: Kind, mapper: Mapper) -> Learned
     """Sum up all photos, solve, and choose the strength with the least log loss on the sample."""
     sums, sample = _collected(folder, survey, kind, mapper)
     found = logistic.candidates(folder, survey, sample, mapper) if kind == "logistic" else _from_sums(kind, sums)
-    best: list[tuple[float, float | None, LinearHead]] = []  # for each fold, and last for all: loss, strength, head
+    # For each fold, and last for all photos: losses without the folds and of all, strength, heads. The rules are
+    # those of `heads.fitting`.
+    best: list[tuple[list[float], float | None, list[LinearHead]]] = []
+    least = np.zeros(0)
     for strength, heads in found:
         scores = np.empty((len(sample.labels), len(survey.classes)), np.float32)
         for f, (weights, bias) in enumerate(heads[:-1]):
@@ -93,16 +96,22 @@ def learn(folder: Folder, survey: Survey, kind: Kind, mapper: Mapper) -> Learned
         loss = -np.log(np.maximum(p[np.arange(len(p)), sample.labels], 1e-12))
         outside = [sample.folds != f for f in range(FOLDS)]
         rows = [*outside, np.ones(len(p), bool)]
-        fresh = [
-            (float(loss[own].mean()), strength, LinearHead(*head, fit_temperature(scores[own], sample.labels[own])))
+        losses = [float(loss[own].mean()) for own in rows]
+        calibrated = [
+            LinearHead(*head, fit_temperature(scores[own], sample.labels[own]))
             for own, head in zip(rows, heads, strict=True)
         ]
-        worse = bool(best) and fresh[-1][0] > best[-1][0]
-        best = [new if new[0] < old[0] else old for new, old in zip(fresh, best or fresh, strict=True)]
-        if worse and kind == "logistic":
+        new = losses, strength, calibrated
+        best = [new if losses[f] < BETTER * old[0][f] else old for f, old in enumerate(best or [new] * len(rows))]
+        if best[-1] is new:
+            least = loss
+        if kind in ("logistic", "lda") and clearly_worse(loss, least):
             break
-    *folds, (_, strength, head) = best
-    return Learned(head, strength, tuple(one for _, _, one in folds), sample)
+    means, strength, chosen = best[-1]
+    folds = (
+        of_fold[f] if losses[f] < BETTER * means[f] else chosen[f] for f, (losses, _, of_fold) in enumerate(best[:-1])
+    )
+    return Learned(chosen[-1], strength, tuple(folds), sample)
 
 
 def _collected(folder: Folder, survey: Survey, kind: Kind, mapper: Mapper) -> tuple[Sums, Part]:

@@ -93,7 +93,6 @@ class _Crew:
                 if unit is not None and "put_off" in answer:
                     self._units.put_off(unit, answer["put_off"])
                 elif unit is not None:
-                    self._units.done(unit)
                     yield Done(**answer["done"])
 
     def _fill(self) -> None:

@@ -1,7 +1,8 @@
 """The logistic head of embedded photos: L-BFGS whose every step is one pass over the files.
 
-The strength is first chosen on the sample, in memory; then heads of all photos are solved for it, and for weaker ones
-while these are better, each starting from the last. The heads without each fold are solved in the same passes.
+The strength is first chosen on the sample, in memory; then heads of all photos are solved for the next stronger one
+(the sample may be misleading by one), for it, and for weaker ones until these are clearly worse, each starting from the
+last. The heads without each fold are solved in the same passes.
 """
 
 from __future__ import annotations
@@ -138,8 +139,9 @@ class Problems:
 
 
 def candidates(folder: Folder, survey: Survey, sample: Part, mapper: Mapper) -> Iterator[tuple[float | None, Heads]]:
-    """Heads for one strength after the other, beginning with the one that is best for the sample; stop at will."""
-    first = fitting.fit("logistic", sample.vectors, sample.labels, sample.folds).strength or fitting.STRENGTHS[-1]
-    problems = Problems(folder, survey, sample, mapper, first)
-    for strength in [one for one in fitting.STRENGTHS if one <= first]:
+    """Heads for one strength after the other, from one above the best for the sample to weaker ones; stop at will."""
+    best = fitting.fit("logistic", sample.vectors, sample.labels, sample.folds).strength or fitting.STRENGTHS[-1]
+    strengths = fitting.STRENGTHS[max(fitting.STRENGTHS.index(best) - 1, 0) :]
+    problems = Problems(folder, survey, sample, mapper, strengths[0])
+    for strength in strengths:
         yield strength, problems.solve(strength)

@@ -18,8 +18,15 @@ _PATIENCE = 60.0
 _POLL = 1.0
 #: Workers in a row that may die before they are ready, for each worker.
 _MOST_UNBORN = 5
-#: Set before Ray starts: nothing is reported to its makers, and workers have the priority of other programs.
-SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+#: Set before Ray starts: nothing is reported to its makers, workers have the priority of other programs, and its own
+#: helpers have two minutes to start, not 15 seconds.
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",
+    "RAY_agent_register_timeout_ms": "120000",
+}
+#: How often Ray may fail to start on this machine: it gives itself 30 seconds, too few where other programs are busy.
+_MOST_STARTS = 4
 #: A cluster of one machine listens on 127.0.0.1 alone, as Ray does on Windows and macOS without this setting.
 _ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 #: Memory of a worker as Ray counts it.
@@ -69,16 +76,27 @@ class OnRay(Engine):
 
 
 def _connect(ray: Any, address: str) -> None:
-    try:
-        if address:
-            ray.init(address=address, log_to_driver=False, logging_level="error")
-        else:
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level="error", object_store_memory=10**8)
-    except Exception as error:  # Ray raises many kinds, among them plain Exception
-        where = f"The cluster {address}" if address else "A cluster on this machine"
-        raise DataError(
-            f"{where} cannot be reached: {error}.\nExpected the address of a running cluster: `ray status` shows it."
-        ) from error
+    quiet = {"log_to_driver": False, "logging_level": "error"}
+    if address:
+        try:
+            ray.init(address=address, **quiet)
+        except Exception as error:  # Ray raises many kinds, among them plain Exception
+            raise DataError(
+                f"The cluster {address} cannot be reached: {error}.\nExpected the address of a running cluster: "
+                "`ray status` shows it."
+            ) from error
+        return
+    for attempt in range(1, _MOST_STARTS + 1):
+        try:
+            ray.init(include_dashboard=False, object_store_memory=10**8, **quiet)
+            return
+        except Exception as error:
+            ray.shutdown()
+            if attempt == _MOST_STARTS:
+                raise DataError(
+                    f"Ray does not start on this machine: {error}.\nExpected a start within 30 seconds; "
+                    f"{_MOST_STARTS} attempts failed. Try again when other programs are less busy, or use --on local."
+                ) from error
 
 
 class _Remote:
@@ -156,7 +174,6 @@ class _Actors:
         if unit is not None and "put_off" in answer:
             self._units.put_off(unit, answer["put_off"])
         elif unit is not None:
-            self._units.done(unit)
             yield Done(**answer["done"])
 
     def _fill(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -98,12 +97,13 @@ def run(
     elif not wanted.same(job):
         raise DataError(
             f"{show(address)} holds another job: {job.task} of {', '.join(map(show, job.source))} with "
-            f"{job.network.handle}, {job.network.view}, {job.numbers}.\n"
+            f"{job.card.handle}, {job.network.view}, {job.numbers}.\n"
             "Expected the same command again, or a new folder."
         )
     here = folder.done()
     if here:
-        progress.message(f"{counted(len(here), 'unit')} of {job.units:,} done already; the others follow.")
+        rest = "nothing is left to do" if len(here) == job.units else "the others follow"
+        progress.message(f"{len(here):,} of {counted(job.units, 'unit')} done already; {rest}.")
     queue = Queue((unit for unit in range(job.units) if unit not in here), progress)
     made = _work(folder, job, engine, queue, len(here), progress)
     totals = [*made, *(read_done(folder.shard(unit)) for unit in sorted(here))]
@@ -129,7 +129,9 @@ def _begin(folder: Folder, wanted: Job, size: int, progress: Progress, prepare: 
     """List the source and write the job down; the job itself is written last, so that it is there whole or not."""
     check_writable(folder.place)
     folders, files = folder.place.entries()
-    if left := sorted({*folders, *files} - {"addresses.parquet", "model"}):
+    others = {*folders, *files} - {"addresses.parquet", "model"}
+    # Files with a dot are what a killed process had not written whole.
+    if left := sorted(name for name in others if not name.startswith(".")):
         raise DataError(
             f"{show(folder.place.address)} is not empty: {', '.join(map(show, left[:5]))}.\nExpected a new folder, or "
             "one in which this job was begun."
@@ -166,11 +168,3 @@ def _rate(made: list[Done], workers: int) -> float | None:
     """Photos per second of all workers: from the time that units took, which leaves out how workers start."""
     busy = sum(one.seconds for one in made)
     return sum(one.photos for one in made) / busy * min(workers, len(made)) if busy else None
-
-
-def exists(address: str) -> bool:
-    """Whether there is a job in a folder, which may be in an object store."""
-    place = Place(address)
-    if place.local is not None and not os.path.isdir(address):
-        return False
-    return (place / "job.json").exists()

@@ -19,6 +19,7 @@ from headstart.features.extraction import extract
 from headstart.features.store import Store
 from headstart.photos.pictures import InMemory
 from headstart.progress import Progress
+from headstart.safety.printable import counted
 from headstart.scale.batches import Batch, Reader, batches, fetchers
 from headstart.scale.job import Numbers
 from headstart.scale.listing import Entry
@@ -110,7 +111,7 @@ def measured(backbone: Backbone, batches: Sequence[Batch], numbers: Numbers, pro
     paths = [path for batch in batches for path in batch.paths]
     warm, rest = paths[: min(PART, len(paths) // 4)], paths[min(PART, len(paths) // 4) :]
     if len(rest) < 2:
-        raise DataError(f"The source has {len(paths)} photos.\nExpected more: so few need no plan.")
+        raise DataError(f"The source has {counted(len(paths), 'photo')}.\nExpected more: so few need no plan.")
     progress.planned(len(paths), len(rest), 0.0)
     seconds: list[float] = []
     sizes: list[float] = []

@@ -109,7 +109,7 @@ def train(
     Args:
         source: the folder, on this disk or in an object store.
         output: folder to save the classifier in, on this disk; not saved if not given.
-        head: `lda`, `ridge`, `centroid`, or `logistic`, which takes ten to a hundred passes over the files.
+        head: `lda`, `ridge`, `centroid`, or `logistic`, which takes up to 60 passes over the files for a strength.
         overwrite: replace a classifier saved in `output`.
         unknown_rate: see `headstart.train`.
         mapper: runs the passes over the files; in this process if not given.

@@ -83,6 +83,8 @@ def train(
         return _train_on_vectors(photos, engine, address, as_json, strict, **settings)
     at_scale.needs_engine(engine, address=address)
     (photos,) = at_scale.here([photos])
+    if (photos / "job.json").is_file() and (photos / "shards").is_dir():
+        raise click.UsageError(f"{photos} holds feature vectors, no photos: it needs --on local or --on ray.")
     from headstart.classifier.training import train as run
 
     backbone = options.joined_backbones(handles, join)
