@@ -287,7 +287,7 @@ def test_a_time_that_is_none_is_refused(documents: Documents) -> None:
 
 @pytest.mark.slow
 def test_documents_are_filled_with_what_happened(documents: Documents) -> None:
-    first, broken, part, units = documents["train"]
+    first, broken, part, _, units = documents["train"]
     assert (units["train"], units["photos"]["reasons"]) == (24, {"empty": 1})
     assert (first["tracked"], first["test"], part["fraction"]) == (None, None, 0.5)
     assert first["command"][:2] == ["headstart", "train"]

@@ -19,6 +19,8 @@ _HALVINGS = 20
 _ENOUGH, _ROUNDING = 1e-4, 1e-6
 #: A smaller loss is rounded, and solved, as exactly as one of this size.
 _LEAST = 2e-2
+#: So many steps that together lower no objective by the part asked for are the end: only rounding moves the point.
+_PATIENCE = 20
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,12 @@ def minimise(function: Callable[[Matrix], Value], point: Matrix, tolerance: floa
     Args:
         function: the objectives, each a function of its own part of the point.
         point: where to start.
-        tolerance: another step would lower no objective by more than about half this part of it.
+        tolerance: another step would lower no objective by more than about half this part of it, or the last ones did
+            not.
         memory: of earlier steps; those taken are added.
     """
     value = function(point)
+    losses = deque([value.loss], maxlen=_PATIENCE + 1)
     while True:
         step = memory.direction(value)
         fall = -_dot(step, value.slope)
@@ -101,6 +105,9 @@ def minimise(function: Callable[[Matrix], Value], point: Matrix, tolerance: floa
         memory.add(step, new.slope - value.slope)
         point, value = following, new
         yield point
+        losses.append(value.loss)
+        if len(losses) > _PATIENCE and (losses[0] - value.loss < tolerance * np.maximum(value.loss, _LEAST)).all():
+            return
 
 
 def _dot(a: Matrix, b: Matrix) -> Matrix:

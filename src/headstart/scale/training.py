@@ -84,8 +84,10 @@ class ShardTraining:
             "train": self.train,
             "test": self.survey.tested or None,
             "evaluation": self.evaluation.to_json(),
+            "views": None,
             "features": {"computed": 0, "from_store": used, "photos_per_second": None, "under_load": None},
             "learning_curve": None,
+            "against": None,
             "seconds": self.seconds,
         }
 

@@ -176,7 +176,7 @@ def _predict_in_units(
             model, photos, output, backbone=backbone, fetch=fetch, column=column, engine=engine, progress=bar
         )  # fmt: skip
     if as_json:
-        none = {"predictions": None, "min_confidence": None, "copied_to": None}
+        none = dict.fromkeys(("predictions", "min_confidence", "copied_to", "log", "drift", "worth_labelling"))
         print_json({"model": str(model), **none, **found.to_json()})
     else:
         at_scale.show(found)
