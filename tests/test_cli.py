@@ -52,7 +52,7 @@ def test_train_prints_one_document(tiles: Path, tmp_path: Path) -> None:
     document = json.loads(result.stdout)
     assert list(document) == [
         "source", "command", "model", "backbone", "card", "head", "seed", "fraction", "classes", "photos", "train",
-        "test", "evaluation", "features", "learning_curve", "seconds", "tracked",
+        "test", "evaluation", "views", "features", "learning_curve", "against", "seconds", "tracked",
     ]  # fmt: skip
     assert document["card"]["dim"] == 1280
     assert document["card"]["input_range_from"] == "network"

@@ -26,7 +26,7 @@ def inbox(tiles: Path, tmp_path: Path) -> Path:
     """Two different photos of one name, and a file that is no photo."""
     for name in ("flower", "temple"):
         (tmp_path / "inbox" / f"of {name}").mkdir(parents=True)
-        shutil.copy(tiles / "test" / name / "00.png", tmp_path / "inbox" / f"of {name}" / "00.png")
+        shutil.copy(tiles / "test" / name / "09.png", tmp_path / "inbox" / f"of {name}" / "09.png")
     (tmp_path / "inbox" / "text.jpg").write_text("no photo")
     return tmp_path / "inbox"
 
@@ -40,19 +40,19 @@ def test_copies_are_sorted_and_the_originals_stay(model: Path, inbox: Path, tmp_
     code, _ = run("predict", model, inbox, "--copy-to", tmp_path / "sorted", "--unknown-rate", "0")
     assert (code, files(inbox)) == (0, before)
     copied = files(tmp_path / "sorted")
-    assert sorted(copied) == ["flower/00.png", "temple/00.png"]
-    assert set(copied.values()) == {before["of flower/00.png"], before["of temple/00.png"]}
+    assert sorted(copied) == ["flower/09.png", "temple/09.png"]
+    assert set(copied.values()) == {before["of flower/09.png"], before["of temple/09.png"]}
     run("predict", model, inbox, "--copy-to", tmp_path / "sorted", "--unknown-rate", "0")
     assert files(tmp_path / "sorted") == copied, "what is there is not copied again"
 
 
 def test_a_taken_name_gets_a_number_and_nothing_is_overwritten(model: Path, inbox: Path, tmp_path: Path) -> None:
     (tmp_path / "sorted" / "flower").mkdir(parents=True)
-    (tmp_path / "sorted" / "flower" / "00.png").write_text("mine")
+    (tmp_path / "sorted" / "flower" / "09.png").write_text("mine")
     run("predict", model, inbox, "--copy-to", tmp_path / "sorted")
     copied = files(tmp_path / "sorted")
-    assert copied["flower/00.png"] == b"mine"
-    assert copied["flower/00 (2).png"] == (inbox / "of flower" / "00.png").read_bytes()
+    assert copied["flower/09.png"] == b"mine"
+    assert copied["flower/09 (2).png"] == (inbox / "of flower" / "09.png").read_bytes()
 
 
 def test_a_folder_inside_the_photos_is_refused(model: Path, inbox: Path) -> None:
@@ -68,7 +68,7 @@ def test_what_is_unsure_is_marked_everywhere(model: Path, inbox: Path, tmp_path:
     document = json.loads(printed)
     assert [one["unsure"] for one in document["predictions"]] == [True, True]
     assert document["copied_to"] == str(tmp_path / "sorted")
-    assert sorted(files(tmp_path / "sorted")) == ["unsure/00 (2).png", "unsure/00.png"]
+    assert sorted(files(tmp_path / "sorted")) == ["unsure/09 (2).png", "unsure/09.png"]
     run("predict", model, inbox, "--min-confidence", sure, "--csv", tmp_path / "table.csv")
     with open(tmp_path / "table.csv", newline="", encoding="utf-8") as file:
         assert [row["unsure"] for row in csv.DictReader(file)] == ["yes", "yes"]
@@ -77,7 +77,7 @@ def test_what_is_unsure_is_marked_everywhere(model: Path, inbox: Path, tmp_path:
 
 
 def test_a_csv_of_paths_is_read(model: Path, inbox: Path, tmp_path: Path) -> None:
-    (tmp_path / "list.csv").write_text("path\ninbox/of flower/00.png\ninbox/of temple/00.png\n")
+    (tmp_path / "list.csv").write_text("path\ninbox/of flower/09.png\ninbox/of temple/09.png\n")
     code, printed = run("predict", model, tmp_path / "list.csv", "--json")
     assert code == 0
     assert [one["predicted"] for one in json.loads(printed)["predictions"]] == ["flower", "temple"]

@@ -105,7 +105,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(
     name: str, message: str, samples: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "is.npz").mkdir()
-    monkeypatch.setattr("headstart.features.embedder.extract", lambda *_: pytest.fail("it began to work"))
+    monkeypatch.setattr("headstart.features.embedder.features_of", lambda *_: pytest.fail("it began to work"))
     with pytest.raises(DataError, match=message):
         run("embed", *samples.values(), "-o", tmp_path / name)
 
@@ -166,6 +166,6 @@ def test_a_folder_that_cannot_be_written_is_reported_before_the_work(
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr("headstart.features.tables.check_replaceable", read_only)
-    monkeypatch.setattr("headstart.features.embedder.extract", lambda *_: pytest.fail("it began to work"))
+    monkeypatch.setattr("headstart.features.embedder.features_of", lambda *_: pytest.fail("it began to work"))
     with pytest.raises(DataError, match=r"v\.npz cannot be written: Read-only file system"):
         run("embed", *samples.values(), "-o", tmp_path / "v.npz")

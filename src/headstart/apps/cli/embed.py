@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -166,12 +167,12 @@ def _labels(photos: Sequence[Path]) -> dict[str, str] | None:
     from headstart.photos.folders import is_csv
     from headstart.photos.sources import open_source
 
-    if len(photos) != 1 or not (photos[0].is_dir() or is_csv(photos[0])):
+    if len(photos) != 1 or not (os.path.isdir(photos[0]) or is_csv(photos[0])):
         return None
     try:
         source = open_source(photos[0])
     except DataError:
-        if photos[0].is_dir():  # no classes; other trouble with it shows when its photos are listed
+        if os.path.isdir(photos[0]):  # no classes; other trouble with it shows when its photos are listed
             return None
         raise
     for note in source.notes:

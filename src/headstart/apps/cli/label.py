@@ -105,7 +105,7 @@ def _model_of(log: Path) -> Path:
     """The classifier of the last photo."""
     from headstart.classifier.inbox.log import Log
 
-    if not log.exists():
+    if not os.path.exists(log):
         raise DataError(f"{show(log)} does not exist.\nExpected a log that `headstart watch --log` wrote.")
     photos = Log(log).photos
     if not photos or not os.path.isdir(photos[-1].model):
@@ -131,7 +131,7 @@ class Answers:
 
     def __init__(self, path: Path, known: Sequence[str]) -> None:
         self.path, self.skipped = path, path.with_name(f"{path.name}.skipped")
-        before = [_continued(one) if one.exists() else {} for one in (self.skipped, path)]
+        before = [_continued(one) if os.path.exists(one) else {} for one in (self.skipped, path)]
         self.labels = {**dict.fromkeys(before[0], ""), **before[1]}
         self.classes = [*known, *sorted({one for one in self.labels.values() if one} - {*known})]
 
@@ -157,7 +157,7 @@ class Answers:
         skipped = {photo: "skipped" for photo, answer in self.labels.items() if not answer}
         with options.writing(self.path):
             labelled.write(self.path, {photo: answer for photo, answer in self.labels.items() if answer})
-            if skipped or self.skipped.exists():
+            if skipped or os.path.exists(self.skipped):
                 labelled.write(self.skipped, skipped)
 
     def meant(self, text: str) -> tuple[str, ...]:

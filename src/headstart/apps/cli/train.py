@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,7 +84,7 @@ def train(
         return _train_on_vectors(photos, engine, address, as_json, strict, **settings)
     at_scale.needs_engine(engine, address=address)
     (photos,) = at_scale.here([photos])
-    if (photos / "job.json").is_file() and (photos / "shards").is_dir():
+    if os.path.isfile(photos / "job.json") and os.path.isdir(photos / "shards"):
         raise click.UsageError(f"{photos} holds feature vectors, no photos: it needs --on local or --on ray.")
     from headstart.classifier.training import train as run
 
