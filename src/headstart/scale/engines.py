@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from headstart.errors import DataError
 from headstart.progress import Progress
@@ -73,6 +74,22 @@ class Queue:
             return True
         heapq.heappush(self._again, (0.0, unit))
         return False
+
+    def answered(self, unit: int | None, answer: dict[str, Any]) -> Done | None:
+        """Take what a living worker answered: that it is ready (no unit), or what became of its unit.
+
+        Returns:
+            what was done; None: nothing yet.
+
+        Raises:
+            DataError: it cannot work, or its unit was put off too often.
+        """
+        if "error" in answer:
+            raise DataError(answer["error"])
+        if unit is not None and "put_off" in answer:
+            self.put_off(unit, answer["put_off"])
+            return None
+        return None if unit is None else Done(**answer["done"])
 
     def died(self, unit: int, how: str) -> None:
         """Take back the unit of a worker that died.

@@ -85,15 +85,12 @@ class _Crew:
                 self._unborn += 1
                 if self._unborn > _MOST_UNBORN:
                     raise DataError(f"Workers end before they begin to work ({how}).\nTheir own messages are above.")
-            elif "error" in answer:
-                raise DataError(answer["error"])
             else:
+                done = self._units.answered(unit, answer)
                 self._idle.add(process)
                 self._unborn = 0
-                if unit is not None and "put_off" in answer:
-                    self._units.put_off(unit, answer["put_off"])
-                elif unit is not None:
-                    yield Done(**answer["done"])
+                if done is not None:
+                    yield done
 
     def _fill(self) -> None:
         """Give units to idle processes; start processes while there is more to do."""

@@ -167,14 +167,11 @@ class _Actors:
                 raise DataError(f"Workers end before they begin to work: {str(error)[-500:]}") from error
             self._starting[actor.ready.remote()] = actor
             return
-        if "error" in answer:
-            raise DataError(answer["error"])
+        done = self._units.answered(unit, answer)
         self._idle.append(actor)
         self._unborn = 0
-        if unit is not None and "put_off" in answer:
-            self._units.put_off(unit, answer["put_off"])
-        elif unit is not None:
-            yield Done(**answer["done"])
+        if done is not None:
+            yield done
 
     def _fill(self) -> None:
         while self._idle:
