@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 from typing import Any
 
@@ -445,3 +446,14 @@ def test_scores_of_all_problems_are_freed_between_strengths() -> None:
     finally:
         tracemalloc.stop()
     assert left < found.held_out.nbytes + 500_000
+
+
+def test_a_point_that_only_rounding_moves_is_the_end() -> None:
+    random = np.random.default_rng(0)
+
+    def rounded(point: Floats) -> lbfgs.Value:
+        slope = random.normal(size=point.shape).astype(np.float32) * np.float32(1e-3)
+        return lbfgs.Value(np.ones(1), slope, np.ones_like(slope))
+
+    steps = lbfgs.minimise(rounded, np.zeros((3, 1, 2), np.float32), 1e-12, lbfgs.Memory(5))
+    assert len(list(itertools.islice(steps, 200))) == lbfgs._PATIENCE

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from headstart.errors import DataError
+from headstart.errors import DataError, MissingExtraError
 from headstart.scale import sampling
 from headstart.scale.job import Network
 from headstart.scale.planning import Nodes, plan
@@ -57,3 +58,9 @@ def test_so_few_photos_need_no_plan(tmp_path: Path) -> None:
     paint(tmp_path / "photos" / "one.png", 1)
     with pytest.raises(DataError, match="so few need no plan"):
         plan(tmp_path / "photos", network=MEAN)
+
+
+def test_a_missing_pyarrow_is_named_before_the_work(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r"headstart\[parquet\]"):
+        plan(many, network=MEAN)

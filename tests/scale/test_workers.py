@@ -33,6 +33,17 @@ def test_a_limit_of_threads_holds_for_reading_and_for_the_engine(monkeypatch: py
     assert processors() == len(os.sched_getaffinity(0))
 
 
+def test_what_workers_answer_is_taken_alike_on_every_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_PAUSE", 0.0)
+    queue = Queue([7], Silent())
+    assert queue.answered(None, {"ready": True}) is None
+    assert queue.next() == 7
+    assert queue.answered(7, {"put_off": "the store is slow"}) is None
+    assert queue.next() == 7, "it came back"
+    with pytest.raises(DataError, match="no memory"):
+        queue.answered(7, {"error": "no memory"})
+
+
 def test_workers_have_processors_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 3, 5, 7})
     assert [local._cores(slot, 2) for slot in range(2)] == [[1, 3], [5, 7]]

@@ -17,7 +17,7 @@ from headstart.scale import listing
 from headstart.scale.embedding import addresses
 from headstart.scale.job import UNIT, Network, Numbers
 from headstart.scale.local import CORES
-from headstart.scale.places import Place
+from headstart.scale.places import Place, arrow
 from headstart.scale.sampling import Limit, Range, Sampled, measured, sample
 from headstart.scale.worker import peak_memory
 
@@ -143,8 +143,10 @@ def plan(
         progress: see `headstart.train`.
 
     Raises:
+        MissingExtraError: pyarrow is not installed.
         DataError: the source has no photos, or too few of the sample can be used.
     """
+    arrow()  # before the work
     report = standard(progress)
     given = tuple(map(listing.absolute, addresses(source)))
     network = network or Network()
