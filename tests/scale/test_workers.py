@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +21,7 @@ from headstart.backbones.runtimes.openvino.compiled import Graphs
 from headstart.errors import DataError
 from headstart.photos.reading import processors
 from headstart.progress import Silent
-from headstart.scale import engines, local
+from headstart.scale import engines, local, own
 from headstart.scale.embedding import embed
 from headstart.scale.engines import MOST_DEATHS, Queue
 from headstart.scale.job import Network
@@ -50,6 +54,32 @@ def test_workers_have_processors_of_their_own(monkeypatch: pytest.MonkeyPatch) -
     assert (local.Local(2).threads, local.Local(0).workers) == (2, 1)
     with pytest.raises(DataError, match="5 workers are too many for 4 processors"):
         local.Local(5)
+
+
+def in_a_thread(function: Callable[[], Any]) -> Any:
+    """Its result; the processors that it takes are those of a thread that ends."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no choice of processors")
+def test_workers_of_several_jobs_do_not_take_the_same_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = sorted(os.sched_getaffinity(0))
+    with ExitStack() as locks:
+        monkeypatch.setattr(own, "_taken", locks)
+
+        def take(count: int, shared: int = len(seen)) -> tuple[list[int], list[int]]:
+            return own.take_processors(count, shared, tmp_path), sorted(os.sched_getaffinity(0))
+
+        assert in_a_thread(lambda: take(1, shared=len(seen) - 1)) == ([], seen)  # a share of a large machine
+        assert in_a_thread(lambda: take(len(seen) + 1)) == ([], seen)
+        assert in_a_thread(lambda: take(1)) == ([seen[0]], [seen[0]])
+        assert in_a_thread(lambda: take(len(seen))) == ([], seen)  # one is taken
+        if len(seen) > 1:
+            assert in_a_thread(lambda: take(1)) == ([seen[1]], [seen[1]])
+    assert in_a_thread(lambda: take(len(seen))) == (seen, seen)  # freed with the locks
 
 
 def test_a_unit_that_ends_every_worker_ends_the_job_and_others_wait_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -191,7 +191,7 @@ def test_the_camera_is_answered_again_and_again_and_may_show_something_unknown(v
     visitor.go("Try")
     answers: list[Any] = []
     visitor.page.on("response", lambda answer: answers.append(answer) if answer.url.endswith("/api/predict") else None)
-    visitor.click(visitor.button("Webcam"))
+    visitor.click(visitor.button("Webcam", exact=True))
     expect(visitor.page.locator(".verdict")).to_have_text("Something else?")  # the simulated camera shows a green board
     visitor.page.wait_for_function("document.querySelectorAll('.bars li').length === 3")
     while len(answers) < 5:

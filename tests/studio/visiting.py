@@ -118,8 +118,10 @@ class Visitor:
         self.clicks += 1
 
     def go(self, view: str) -> None:
-        """To a view, by its link."""
-        self.click(self.page.get_by_role("navigation", name="Views").get_by_role("link", name=view))
+        """To a view, by its link; it is there when this returns."""
+        link = self.page.get_by_role("navigation", name="Views").get_by_role("link", name=view)
+        self.click(link)
+        expect(link).to_have_attribute("aria-current", "page")
 
     def region(self, name: str) -> Any:
         """The box of a class."""

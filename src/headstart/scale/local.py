@@ -16,6 +16,7 @@ from headstart.errors import DataError
 from headstart.photos.reading import processors
 from headstart.progress import Progress
 from headstart.scale.engines import Engine, Queue
+from headstart.scale.own import ENVIRONMENT
 from headstart.scale.worker import Done
 
 #: Cores of a worker on a large machine: with more, Python's lock holds the threads that read photos back.
@@ -118,7 +119,7 @@ class _Crew:
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            env={**os.environ, "HEADSTART_THREADS": str(self._threads)},
+            env={**ENVIRONMENT, **os.environ, "HEADSTART_THREADS": str(self._threads)},
         )
         self._processes[process.pid] = process
         self._slots[process.pid] = slot

@@ -11,6 +11,7 @@ from typing import Any
 from headstart.errors import DataError, HeadstartError, MissingExtraError
 from headstart.progress import Progress
 from headstart.scale.engines import Engine, Queue
+from headstart.scale.own import ENVIRONMENT, take_processors
 from headstart.scale.worker import Done
 
 #: Seconds after which a message says that no worker can start.
@@ -52,7 +53,7 @@ class OnRay(Engine):
 
     def __init__(self, address: str = "", workers: int = 0, threads: int = 1) -> None:
         try:
-            os.environ.update(SETTINGS if address else {**SETTINGS, **_ALONE})
+            os.environ.update(SETTINGS if address else {**SETTINGS, **_ALONE, **ENVIRONMENT})
             import ray
         except ImportError as error:
             raise MissingExtraError(
@@ -79,7 +80,7 @@ def _connect(ray: Any, address: str) -> None:
     quiet = {"log_to_driver": False, "logging_level": "error"}
     if address:
         try:
-            ray.init(address=address, **quiet)
+            ray.init(address=address, runtime_env={"env_vars": ENVIRONMENT}, **quiet)
         except Exception as error:  # Ray raises many kinds, among them plain Exception
             raise DataError(
                 f"The cluster {address} cannot be reached: {error}.\nExpected the address of a running cluster: "
@@ -103,6 +104,11 @@ class _Remote:
     """A worker inside an actor. What it returns are dictionaries, so that a driver needs nothing else of it."""
 
     def __init__(self, address: str, threads: int) -> None:
+        import ray
+
+        here = ray.get_runtime_context().get_node_id()
+        (processors,) = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["NodeID"] == here]
+        take_processors(threads, int(processors))
         os.environ["HEADSTART_THREADS"] = str(threads)
         self._address = address
         self._worker: Any = None

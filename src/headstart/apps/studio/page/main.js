@@ -26,13 +26,19 @@ const place = () => {
 
 function usePlace(title) {
   const [at, go] = useState(place());
+  const shown = useRef(at.view);
   useEffect(() => {
-    addEventListener("hashchange", () => {
+    const follow = () => {
       if (location.hash === "#content") return; // the link that skips the head
+      const next = place();
       chooseNone();
-      if (place().view !== at.view) title.current?.focus({ preventScroll: true });
-      go(place());
-    });
+      if (next.view !== shown.current) title.current?.focus({ preventScroll: true });
+      shown.current = next.view;
+      go(next);
+    };
+    addEventListener("hashchange", follow);
+    if (place().view !== shown.current) follow(); // a link was clicked before anything listened
+    return () => removeEventListener("hashchange", follow);
   }, []);
   return at;
 }
