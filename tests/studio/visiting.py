@@ -119,6 +119,8 @@ class Visitor:
 
     def go(self, view: str) -> None:
         """To a view, by its link; it is there when this returns."""
+        from playwright.sync_api import expect
+
         link = self.page.get_by_role("navigation", name="Views").get_by_role("link", name=view)
         self.click(link)
         expect(link).to_have_attribute("aria-current", "page")
