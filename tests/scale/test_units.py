@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,12 @@ from PIL import Image
 
 import headstart
 from headstart.errors import DataError
+from headstart.progress import Silent
+from headstart.scale import running
 from headstart.scale.embedding import embed
 from headstart.scale.job import Network
 from headstart.scale.local import Local
+from headstart.scale.running import cut
 
 MEAN = Network("mean:colours")
 KILLS = 12 if os.environ.get("HEADSTART_STRESS") == "1" else 3
@@ -102,6 +106,20 @@ def test_the_same_call_continues_and_another_job_is_refused(photos: Path, tmp_pa
         embed(photos, tmp_path / "full" / "mine.txt", network=MEAN)
 
 
+def test_few_photos_are_cut_so_that_every_worker_has_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(700):
+        (tmp_path / f"{number}.png").touch()
+
+    def sizes(workers: int) -> list[int]:
+        return [len(unit) for unit in cut([str(tmp_path)], workers, Silent())]
+
+    assert sizes(1) == [175] * 4
+    assert sizes(2) == [88] * 7 + [84]
+    assert sizes(100) == [64] * 10 + [60]
+    monkeypatch.setattr(running, "MANY", 1)
+    assert sizes(100) == [700]
+
+
 def test_a_job_that_was_killed_while_it_began_begins_anew(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -128,7 +146,7 @@ def test_a_photo_that_ends_its_process_costs_three_tries_and_has_an_outcome(
     assert not list((tmp_path / "out" / "attempts").iterdir())
 
 
-class Heard(headstart.progress.Silent):
+class Heard(Silent):
     """Keeps messages."""
 
     def __init__(self) -> None:
@@ -166,6 +184,31 @@ def test_killed_at_random_moments_nothing_is_lost_or_doubled(photos: Path, tmp_p
         subprocess.run([sys.executable, "-c", code], check=True)
     assert killed >= 3
     assert table_of(out) == expected
+
+
+def test_a_job_that_is_stopped_has_no_attempts_to_count(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}\n"
+        "from headstart.scale.embedding import embed; from headstart.scale.job import Network\n"
+        "from headstart.scale.local import Local\n"
+        f"embed({str(photos)!r}, {str(out)!r}, network=Network('mean:slow'), unit=20, engine=Local(1))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, start_new_session=True) as driver:
+        until(lambda: (out / "attempts").is_dir() and list((out / "attempts").iterdir()))
+        os.killpg(driver.pid, signal.SIGINT)  # as a terminal does
+        driver.communicate()
+    assert driver.returncode != 0
+    assert not list((out / "attempts").iterdir())
+    assert embed(photos, out, network=Network("mean:slow")).used == 40
+
+
+def until(ready: Callable[[], Any]) -> None:
+    """Wait until something is so."""
+    limit = time.monotonic() + 60
+    while not ready():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
 
 
 def table_of_once(photos: Path, out: Path) -> dict[str, dict[str, Any]]:

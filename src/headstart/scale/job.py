@@ -3,13 +3,15 @@
 DEST/job.json              what is done: source, network, kind of numbers; written when the source has been listed
 DEST/addresses.parquet     the units of work, one row group each
 DEST/shards/000042.parquet the results of unit 42, written whole or not at all
-DEST/attempts/000042.1     a worker has begun with unit 42; removed when the unit is done
+DEST/attempts/000042.1     a worker is at work on unit 42, or has died with it
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -24,8 +26,8 @@ from headstart.safety.printable import show
 from headstart.scale.places import Place
 
 FORMAT = 1
-#: Photos of a unit. A killed worker loses at most this much work: 15 seconds at 70 photos/s.
-UNIT = 1024
+#: Photos of a unit, at most and at least. A killed worker loses at most this much work: 15 seconds at 70 photos/s.
+UNIT, LEAST = 1024, 64
 Task = Literal["embed", "predict"]
 Numbers = Literal["float32", "float16"]
 
@@ -151,6 +153,23 @@ class Folder:
     def attempt(self, unit: int, number: int) -> Place:
         """Whose existence means that a unit was begun for the first, second, ... time."""
         return self.place / "attempts" / f"{unit:06d}.{number}"
+
+    def attempts(self, unit: int) -> int:
+        """How often a unit was begun and its worker died, or is at work."""
+        number = 1
+        while self.attempt(unit, number).exists():
+            number += 1
+        return number - 1
+
+    def forget(self, units: Iterable[int]) -> None:
+        """Remove the last attempt of units whose workers were stopped: that is no death."""
+
+        def one(unit: int) -> None:
+            with suppress(OSError):
+                self.attempt(unit, self.attempts(unit)).remove()
+
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(one, units))
 
     def done(self) -> set[int]:
         """Units whose results are there."""

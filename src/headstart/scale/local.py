@@ -8,7 +8,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -40,7 +40,7 @@ class Local(Engine):
             raise DataError(f"{workers} workers are too many for {cores} processors.\nExpected at most one for each.")
         self.threads = cores // self.workers
 
-    def run(self, address: str, queue: Queue, progress: Progress) -> Iterator[Done]:
+    def run(self, address: str, queue: Queue, progress: Progress) -> Generator[Done, None, None]:
         """See `Engine.run`."""
         crew = _Crew(address, queue, self.workers, self.threads)
         try:

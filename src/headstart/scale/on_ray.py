@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -67,7 +67,7 @@ class OnRay(Engine):
         self.threads = threads
         self.workers = workers or max(1, processors // threads)
 
-    def run(self, address: str, queue: Queue, progress: Progress) -> Iterator[Done]:
+    def run(self, address: str, queue: Queue, progress: Progress) -> Generator[Done, None, None]:
         """See `Engine.run`."""
         actors = _Actors(self.ray, address, queue, self.workers, self.threads, progress)
         try:

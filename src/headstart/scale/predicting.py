@@ -11,7 +11,7 @@ from headstart.errors import BackboneError
 from headstart.progress import Choice, standard
 from headstart.scale.embedding import addresses
 from headstart.scale.engines import Engine
-from headstart.scale.job import UNIT, Folder, Job, Network
+from headstart.scale.job import Folder, Job, Network
 from headstart.scale.local import Local
 from headstart.scale.running import Finished, run
 
@@ -25,7 +25,7 @@ def predict(
     fetch: bool = False,
     column: str = "",
     engine: Engine | None = None,
-    unit: int = UNIT,
+    unit: int | None = None,
     progress: Choice = None,
 ) -> Finished:
     """Write the class, its probability and whether it is unknown, for each photo; the same call again continues.
@@ -38,7 +38,7 @@ def predict(
         fetch: whether workers may download it from the address in the classifier.
         column: of tables, where the photos' bytes or addresses are.
         engine: that runs the workers.
-        unit: photos of a unit.
+        unit: photos of a unit; None: 1,024, or fewer where there are few for each worker.
         progress: see `headstart.train`.
 
     Raises:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Any
 
 from headstart.errors import DataError
-from headstart.progress import Progress
+from headstart.progress import Progress, Silent
 from headstart.safety.printable import counted, show
 from headstart.scale import listing
 from headstart.scale.engines import Engine, Queue
-from headstart.scale.job import UNIT, Folder, Job
+from headstart.scale.job import LEAST, UNIT, Folder, Job
 from headstart.scale.places import Place, check_writable
 from headstart.scale.worker import Done, read_done
+
+#: From so many units of full size on, they are not made smaller.
+MANY = 128
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def run(
     address: str,
     engine: Engine,
     progress: Progress,
-    size: int = UNIT,
+    size: int | None = None,
     prepare: Callable[[Folder], None] | None = None,
 ) -> Finished:
     """Do a job, or what is left of it.
@@ -83,7 +88,7 @@ def run(
         address: of its folder.
         engine: that runs the workers.
         progress: receives the progress.
-        size: photos of a unit.
+        size: photos of a unit; None: see `cut`.
         prepare: puts what else the workers need into the folder of a new job.
 
     Raises:
@@ -93,7 +98,7 @@ def run(
     folder, wanted = Folder(Place(address)), replace(wanted, source=tuple(map(listing.absolute, wanted.source)))
     job = folder.read()
     if job is None:
-        job = _begin(folder, wanted, size, progress, prepare)
+        job = _begin(folder, wanted, size, engine.workers, progress, prepare)
     elif not wanted.same(job):
         raise DataError(
             f"{show(address)} holds another job: {job.task} of {', '.join(map(show, job.source))} with "
@@ -125,7 +130,29 @@ def run(
     )
 
 
-def _begin(folder: Folder, wanted: Job, size: int, progress: Progress, prepare: Callable[[Folder], None] | None) -> Job:
+def cut(sources: Sequence[str], workers: int, progress: Progress) -> Iterator[list[listing.Entry]]:
+    """Cut a source into units of 1,024 photos, or into four for each worker if that makes fewer than 128.
+
+    Args:
+        sources, progress: see `listing.units`.
+        workers: all of which are to be busy nearly until the end.
+    """
+    found = listing.units(sources, UNIT, progress)
+    first = list(islice(found, MANY))
+    if len(first) < MANY:
+        photos = sum(entry.photos or 0 for unit in first for entry in unit)
+        return listing.units(sources, min(max(-(-photos // (4 * workers)), LEAST), UNIT), Silent())
+    return chain(first, found)
+
+
+def _begin(
+    folder: Folder,
+    wanted: Job,
+    size: int | None,
+    workers: int,
+    progress: Progress,
+    prepare: Callable[[Folder], None] | None,
+) -> Job:
     """List the source and write the job down; the job itself is written last, so that it is there whole or not."""
     check_writable(folder.place)
     folders, files = folder.place.entries()
@@ -137,7 +164,9 @@ def _begin(folder: Folder, wanted: Job, size: int, progress: Progress, prepare: 
             "one in which this job was begun."
         )
     progress.message("Listing the photos ...")
-    units, photos = listing.write(listing.units(wanted.source, size, progress), folder.addresses)
+    source = wanted.source
+    found = listing.units(source, size, progress) if size else cut(source, workers, progress)
+    units, photos = listing.write(found, folder.addresses)
     if prepare is not None:
         prepare(folder)
     job = replace(wanted, units=units, photos=photos)
@@ -156,10 +185,14 @@ def _work(folder: Folder, job: Job, engine: Engine, queue: Queue, here: int, pro
     left = round(each * (job.units - here))
     progress.planned(left, left, 0.0)
     photos = 0
-    for done in engine.run(folder.place.address, queue, progress):
-        made.append(done)
-        photos += done.photos
-        progress.advanced(min(photos, left))
+    try:
+        with closing(engine.run(folder.place.address, queue, progress)) as answers:
+            for done in answers:
+                made.append(done)
+                photos += done.photos
+                progress.advanced(min(photos, left))
+    finally:
+        folder.forget(queue.in_work)
     progress.advanced(left)
     return made
 

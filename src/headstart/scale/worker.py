@@ -111,18 +111,22 @@ class Worker:
             HeadstartError: it can never be done.
         """
         shard = self.folder.shard(unit)
-        attempt = 1
-        while self.folder.attempt(unit, attempt).exists():
-            attempt += 1
-        self.folder.attempt(unit, attempt).write(b"")
-        store = Store().folder / "units" / f"{_short(self.folder)}-{unit}"
-        store.mkdir(parents=True, exist_ok=True)
-        crashed = crashing(self.folder, unit, store) if attempt >= CAREFUL else frozenset[str]()
-        with tempfile.TemporaryFile() as file:
-            done = self._write(unit, file, store, crashed)
-            shard.write(file)
+        if shard.exists():
+            return read_done(shard)
+        attempt = self.folder.attempts(unit) + 1
+        mark = self.folder.attempt(unit, attempt)
+        mark.write(b"")
+        try:
+            store = Store().folder / "units" / f"{_short(self.folder)}-{unit}"
+            store.mkdir(parents=True, exist_ok=True)
+            crashed = crashing(self.folder, unit, store) if attempt >= CAREFUL else frozenset[str]()
+            with tempfile.TemporaryFile() as file:
+                done = self._write(unit, file, store, crashed)
+                shard.write(file)
+        finally:  # only an attempt that ends the process counts
+            mark.remove()
         shutil.rmtree(store, ignore_errors=True)
-        for number in range(1, attempt + 1):
+        for number in range(1, attempt):
             self.folder.attempt(unit, number).remove()
         return done
 
