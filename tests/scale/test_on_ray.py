@@ -75,10 +75,11 @@ class Busy:
     """A Ray that does not start in time, so many times."""
 
     def __init__(self, failures: int) -> None:
-        self.failures, self.started = failures, 0
+        self.failures, self.started, self.addresses = failures, 0, set[str]()
 
-    def init(self, **_: Any) -> None:
+    def init(self, address: str = "", **_: Any) -> None:
         self.started += 1
+        self.addresses.add(address)
         if self.started <= self.failures:
             raise Exception("The current node timed out during startup.")
 
@@ -89,7 +90,7 @@ class Busy:
 def test_on_a_busy_machine_ray_is_started_again() -> None:
     ray = Busy(3)
     _connect(ray, "")
-    assert ray.started == 4
+    assert (ray.started, ray.addresses) == (4, {"local"}), "another cluster on this machine is none of ours"
     with pytest.raises(DataError, match="4 attempts failed"):
         _connect(Busy(4), "")
     with pytest.raises(DataError, match="The cluster auto cannot be reached"):

@@ -89,7 +89,8 @@ def _connect(ray: Any, address: str) -> None:
         return
     for attempt in range(1, _MOST_STARTS + 1):
         try:
-            ray.init(include_dashboard=False, object_store_memory=10**8, **quiet)
+            # Without "local", Ray would join a cluster that it finds on this machine.
+            ray.init(address="local", include_dashboard=False, object_store_memory=10**8, **quiet)
             return
         except Exception as error:
             ray.shutdown()
@@ -107,7 +108,7 @@ class _Remote:
         import ray
 
         here = ray.get_runtime_context().get_node_id()
-        (processors,) = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["NodeID"] == here]
+        (processors,) = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["NodeID"] == here]  # type: ignore[no-untyped-call]
         take_processors(threads, int(processors))
         os.environ["HEADSTART_THREADS"] = str(threads)
         self._address = address

@@ -15,6 +15,7 @@ from headstart.safety.printable import counted
 if TYPE_CHECKING:
     from headstart.scale.engines import Engine
     from headstart.scale.mapping import Mapper
+    from headstart.scale.on_ray import OnRay
     from headstart.scale.running import Finished
 
 MANY = "Many photos"
@@ -62,14 +63,19 @@ def engine(engine: str, workers: int | None, address: str) -> Engine:
         MissingExtraError: Ray is not installed.
     """
     if engine == "ray":
-        from headstart.scale.on_ray import OnRay
-
-        return OnRay(address, workers or 0)
+        return _on_ray(address, workers or 0)
     if address:
         raise click.UsageError("--address needs --on ray.")
     from headstart.scale.local import Local
 
     return Local(workers or 0)
+
+
+def _on_ray(address: str, workers: int = 0) -> OnRay:
+    from headstart.scale.on_ray import OnRay
+
+    say(f"Joining the cluster {address} ..." if address else "Starting Ray, which takes 10 to 30 seconds ...")
+    return OnRay(address, workers)
 
 
 def needs_engine(engine: None, **given: Any) -> None:
@@ -99,9 +105,8 @@ def mapper(engine: str, address: str) -> Mapper:
     """
     if engine == "ray":
         from headstart.scale.mapping import Tasks
-        from headstart.scale.on_ray import OnRay
 
-        return Tasks(OnRay(address).ray)
+        return Tasks(_on_ray(address).ray)
     from headstart.scale.mapping import Here
 
     return Here()

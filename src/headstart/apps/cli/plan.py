@@ -63,8 +63,8 @@ def plan(
 
     if gpus:
         raise click.UsageError(
-            f"--gpus {gpus}: headstart computes on processors and uses no GPUs. Expected --nodes, --cpus and --price of "
-            "machines without GPUs."
+            f"--gpus {gpus}: headstart computes on processors and uses no GPUs. Expected --nodes, --cpus and --price "
+            "of machines without GPUs."
         )
     options.backbone_options(input_range, layers)
     wanted = None if nodes is cpus is price is None else Nodes(nodes or 1, cpus, price)
