@@ -29,7 +29,6 @@ from headstart.scale import running
 from headstart.scale.embedding import embed
 from headstart.scale.job import Network
 from headstart.scale.local import Local
-from headstart.scale.running import cut
 
 MEAN = Network("mean:colours")
 KILLS = 12 if os.environ.get("HEADSTART_STRESS") == "1" else 3
@@ -109,9 +108,11 @@ def test_the_same_call_continues_and_another_job_is_refused(photos: Path, tmp_pa
 def test_few_photos_are_cut_so_that_every_worker_has_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(700):
         (tmp_path / f"{number}.png").touch()
+    engine = Local(1)
 
     def sizes(workers: int) -> list[int]:
-        return [len(unit) for unit in cut([str(tmp_path)], workers, Silent())]
+        monkeypatch.setattr(engine, "_workers", workers)
+        return [len(unit) for unit in running._cut([str(tmp_path)], engine, Silent())]
 
     assert sizes(1) == [175] * 4
     assert sizes(2) == [88] * 7 + [84]
@@ -295,4 +296,4 @@ def test_the_command_prints_one_document(photos: Path, tmp_path: Path) -> None:
     assert document["photos"] == {
         "found": 42, "used": 40, "skipped": 2, "reasons": {"empty": 1, "not an image": 1}, "files": None
     }  # fmt: skip
-    assert "42 photos in 1 unit." in ended.stderr
+    assert "42 photos: 1 unit." in ended.stderr

@@ -23,11 +23,15 @@ class Engine(ABC):
     """Runs workers.
 
     Attributes:
-        workers: how many. threads: of each.
+        threads: of each worker.
     """
 
-    workers: int
     threads: int
+
+    @property
+    @abstractmethod
+    def workers(self) -> int:
+        """How many workers there are to be."""
 
     @abstractmethod
     def run(self, address: str, queue: Queue, progress: Progress) -> Generator[Done, None, None]:

@@ -35,10 +35,15 @@ class Local(Engine):
 
     def __init__(self, workers: int = 0) -> None:
         cores = processors()
-        self.workers = workers or -(-cores // CORES)
-        if self.workers > cores:
+        self._workers = workers or -(-cores // CORES)
+        if self._workers > cores:
             raise DataError(f"{workers} workers are too many for {cores} processors.\nExpected at most one for each.")
-        self.threads = cores // self.workers
+        self.threads = cores // self._workers
+
+    @property
+    def workers(self) -> int:
+        """See `Engine.workers`."""
+        return self._workers
 
     def run(self, address: str, queue: Queue, progress: Progress) -> Generator[Done, None, None]:
         """See `Engine.run`."""

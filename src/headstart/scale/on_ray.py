@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import Any
 
 from headstart.errors import DataError, HeadstartError, MissingExtraError
-from headstart.progress import Progress
+from headstart.progress import Choice, Progress, standard
 from headstart.scale.engines import Engine, Queue
 from headstart.scale.own import ENVIRONMENT, take_processors
 from headstart.scale.worker import Done
@@ -42,16 +43,13 @@ class OnRay(Engine):
             which ends with the job and listens on 127.0.0.1 alone.
         workers: how many; 0: as many as there are processors.
         threads: processors of each.
-
-    Attributes:
-        ray: the module, connected to the cluster.
+        progress: receives that Ray starts, which is when it is first needed.
 
     Raises:
         MissingExtraError: Ray is not installed.
-        DataError: the cluster cannot be reached.
     """
 
-    def __init__(self, address: str = "", workers: int = 0, threads: int = 1) -> None:
+    def __init__(self, address: str = "", workers: int = 0, threads: int = 1, progress: Choice = None) -> None:
         try:
             os.environ.update(SETTINGS if address else {**SETTINGS, **_ALONE, **ENVIRONMENT})
             import ray
@@ -60,12 +58,27 @@ class OnRay(Engine):
                 f"--on ray needs Ray, which cannot be imported: {error}.\nInstall it: pip install 'headstart[ray]'. "
                 "On one machine, --on local does the same."
             ) from error
-        self.ray = ray
-        if not ray.is_initialized():
-            _connect(ray, address)
-        processors = int(ray.cluster_resources().get("CPU", 0))  # type: ignore[no-untyped-call]
+        self._ray = ray
+        self._address, self._workers, self._progress = address, workers, standard(progress)
         self.threads = threads
-        self.workers = workers or max(1, processors // threads)
+
+    @property
+    def ray(self) -> Any:
+        """The module, connected to the cluster.
+
+        Raises:
+            DataError: the cluster cannot be reached.
+        """
+        if not self._ray.is_initialized():
+            where = f"Joining the cluster {self._address}" if self._address else "Starting Ray"
+            self._progress.message(f"{where} ...")
+            _connect(self._ray, self._address)
+        return self._ray
+
+    @property
+    def workers(self) -> int:
+        """How many; see `Engine`."""
+        return self._workers or max(1, int(self.ray.cluster_resources().get("CPU", 0)) // self.threads)
 
     def run(self, address: str, queue: Queue, progress: Progress) -> Generator[Done, None, None]:
         """See `Engine.run`."""
@@ -79,13 +92,11 @@ class OnRay(Engine):
 def _connect(ray: Any, address: str) -> None:
     quiet = {"log_to_driver": False, "logging_level": "error"}
     if address:
+        _check_listening(address)
         try:
             ray.init(address=address, runtime_env={"env_vars": ENVIRONMENT}, **quiet)
         except Exception as error:  # Ray raises many kinds, among them plain Exception
-            raise DataError(
-                f"The cluster {address} cannot be reached: {error}.\nExpected the address of a running cluster: "
-                "`ray status` shows it."
-            ) from error
+            raise _unreachable(address, error) from error
         return
     for attempt in range(1, _MOST_STARTS + 1):
         try:
@@ -99,6 +110,23 @@ def _connect(ray: Any, address: str) -> None:
                     f"Ray does not start on this machine: {error}.\nExpected a start within 30 seconds; "
                     f"{_MOST_STARTS} attempts failed. Try again when other programs are less busy, or use --on local."
                 ) from error
+
+
+def _check_listening(address: str) -> None:
+    """Find out at once that nothing answers at an address: Ray itself takes many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        except (OSError, OverflowError) as error:
+            raise _unreachable(address, error) from error
+
+
+def _unreachable(address: str, error: Exception) -> DataError:
+    return DataError(
+        f"The cluster {address} cannot be reached: {str(error).rstrip('.')}.\nExpected auto on a machine of a running "
+        "cluster, its address with the port 6379 there, or ray://HOST:10001 from elsewhere."
+    )
 
 
 class _Remote:

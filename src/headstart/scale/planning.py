@@ -18,7 +18,7 @@ from headstart.scale.embedding import addresses
 from headstart.scale.job import UNIT, Network, Numbers
 from headstart.scale.local import CORES
 from headstart.scale.places import Place, arrow
-from headstart.scale.running import MANY, cut
+from headstart.scale.running import MANY, unit_size
 from headstart.scale.sampling import Limit, Range, Sampled, measured, sample
 from headstart.scale.worker import peak_memory
 
@@ -172,7 +172,7 @@ def plan(
         ("--column", column, ""),
     ):
         words += [option, value] if value != default else []
-    work = _Work(given, count, found.units, looked.size.value, words)
+    work = _Work(given, count, found.photos, found.units, looked.size.value, words)
     each = looked.rate.times(1 / cores)
     here = work.on(Nodes(), each, "local")
     there = None if nodes is None else work.on(nodes, each, "ray")
@@ -199,12 +199,14 @@ class _Work:
     """What there is to do.
 
     Attributes:
-        source: addresses. photos: in it. units: of full size. size: bytes of a photo.
+        source: addresses. photos: in it. counted: of them, not in archives. units: of full size.
+        size: bytes of a photo.
         words: of the command, without what chooses the engine.
     """
 
     source: tuple[str, ...]
     photos: int
+    counted: int
     units: int
     size: float
     words: list[str]
@@ -216,7 +218,9 @@ class _Work:
         if engine == "ray":
             rate, start, workers = rate.times(EFFICIENCY), START_RAY, cores
             words += ["--address", "auto", "--workers", str(workers)]
-        units = self.units if self.units >= MANY else sum(1 for _ in cut(self.source, workers, Silent()))
+        units = self.units
+        if units < MANY:
+            units = sum(1 for _ in listing.units(self.source, unit_size(self.counted, workers), Silent()))
         photos = self.photos * math.ceil(units / workers) * workers / units
         taken = Range(start + photos / rate.value, start + photos / rate.high, start + photos / rate.low)
         cost = None if nodes.price is None else taken.times(nodes.count * nodes.price / 3600)

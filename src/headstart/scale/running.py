@@ -88,7 +88,7 @@ def run(
         address: of its folder.
         engine: that runs the workers.
         progress: receives the progress.
-        size: photos of a unit; None: see `cut`.
+        size: photos of a unit; None: 1,024, or fewer where there are few for each worker.
         prepare: puts what else the workers need into the folder of a new job.
 
     Raises:
@@ -98,7 +98,7 @@ def run(
     folder, wanted = Folder(Place(address)), replace(wanted, source=tuple(map(listing.absolute, wanted.source)))
     job = folder.read()
     if job is None:
-        job = _begin(folder, wanted, size, engine.workers, progress, prepare)
+        job = _begin(folder, wanted, size, engine, progress, prepare)
     elif not wanted.same(job):
         raise DataError(
             f"{show(address)} holds another job: {job.task} of {', '.join(map(show, job.source))} with "
@@ -130,26 +130,26 @@ def run(
     )
 
 
-def cut(sources: Sequence[str], workers: int, progress: Progress) -> Iterator[list[listing.Entry]]:
-    """Cut a source into units of 1,024 photos, or into four for each worker if that makes fewer than 128.
+def unit_size(photos: int, workers: int) -> int:
+    """Photos of a unit where there are few: four units for each worker keep all of them busy nearly until the end."""
+    return min(max(-(-photos // (4 * workers)), LEAST), UNIT)
 
-    Args:
-        sources, progress: see `listing.units`.
-        workers: all of which are to be busy nearly until the end.
-    """
+
+def _cut(sources: Sequence[str], engine: Engine, progress: Progress) -> Iterator[list[listing.Entry]]:
+    """Units of 1,024 photos, or smaller ones if there are few."""
     found = listing.units(sources, UNIT, progress)
     first = list(islice(found, MANY))
-    if len(first) < MANY:
-        photos = sum(entry.photos or 0 for unit in first for entry in unit)
-        return listing.units(sources, min(max(-(-photos // (4 * workers)), LEAST), UNIT), Silent())
-    return chain(first, found)
+    if len(first) == MANY:
+        return chain(first, found)
+    photos = sum(entry.photos or 0 for unit in first for entry in unit)
+    return listing.units(sources, unit_size(photos, engine.workers), Silent())
 
 
 def _begin(
     folder: Folder,
     wanted: Job,
     size: int | None,
-    workers: int,
+    engine: Engine,
     progress: Progress,
     prepare: Callable[[Folder], None] | None,
 ) -> Job:
@@ -165,14 +165,15 @@ def _begin(
         )
     progress.message("Listing the photos ...")
     source = wanted.source
-    found = listing.units(source, size, progress) if size else cut(source, workers, progress)
+    found = listing.units(source, size, progress) if size else _cut(source, engine, progress)
     units, photos = listing.write(found, folder.addresses)
     if prepare is not None:
         prepare(folder)
     job = replace(wanted, units=units, photos=photos)
     folder.write(job)
-    many = "photos in archives" if photos is None else counted(photos, "photo")
-    progress.message(f"{many} in {counted(units, 'unit')}.")
+    progress.message(
+        f"{'Photos in archives' if photos is None else counted(photos, 'photo')}: {counted(units, 'unit')}."
+    )
     return job
 
 
@@ -180,10 +181,12 @@ def _work(folder: Folder, job: Job, engine: Engine, queue: Queue, here: int, pro
     made: list[Done] = []
     if queue.empty:
         return made
-    progress.message(f"{counted(engine.workers, 'worker')} of {counted(engine.threads, 'processor')} each.")
-    each = (job.photos or job.units * UNIT) / job.units
-    left = round(each * (job.units - here))
-    progress.planned(left, left, 0.0)
+    each = " each" if engine.workers > 1 else ""
+    progress.message(f"{counted(engine.workers, 'worker')} with {counted(engine.threads, 'processor')}{each}.")
+    units = job.units - here
+    left = round((job.photos or 0) * units / job.units)
+    if job.photos is not None:
+        progress.planned(left, left, 0.0)
     photos = 0
     try:
         with closing(engine.run(folder.place.address, queue, progress)) as answers:
@@ -191,6 +194,8 @@ def _work(folder: Folder, job: Job, engine: Engine, queue: Queue, here: int, pro
                 made.append(done)
                 photos += done.photos
                 progress.advanced(min(photos, left))
+                if job.photos is None and len(made) * 20 // units > (len(made) - 1) * 20 // units:
+                    progress.message(f"{len(made):,} of {counted(units, 'unit')}, {counted(photos, 'photo')}.")
     finally:
         folder.forget(queue.in_work)
     progress.advanced(left)

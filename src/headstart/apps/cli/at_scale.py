@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.apps.cli.console import put, say
+from headstart.apps.cli.console import Bar, put, say
 from headstart.apps.cli.grouping import Choice, option
 from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
     from headstart.scale.engines import Engine
     from headstart.scale.mapping import Mapper
-    from headstart.scale.on_ray import OnRay
     from headstart.scale.running import Finished
 
 MANY = "Many photos"
@@ -56,26 +55,21 @@ numbers = option(
 )  # fmt: skip
 
 
-def engine(engine: str, workers: int | None, address: str) -> Engine:
-    """The engine that a user chose.
+def engine(engine: str, workers: int | None, address: str, bar: Bar) -> Engine:
+    """The engine that a user chose, which reports to the bar that it starts.
 
     Raises:
         MissingExtraError: Ray is not installed.
     """
     if engine == "ray":
-        return _on_ray(address, workers or 0)
+        from headstart.scale.on_ray import OnRay
+
+        return OnRay(address, workers or 0, progress=bar)
     if address:
         raise click.UsageError("--address needs --on ray.")
     from headstart.scale.local import Local
 
     return Local(workers or 0)
-
-
-def _on_ray(address: str, workers: int = 0) -> OnRay:
-    from headstart.scale.on_ray import OnRay
-
-    say(f"Joining the cluster {address} ..." if address else "Starting Ray, which takes 10 to 30 seconds ...")
-    return OnRay(address, workers)
 
 
 def needs_engine(engine: None, **given: Any) -> None:
@@ -97,16 +91,19 @@ def refuse_others(*allowed: str) -> None:
             raise click.UsageError(f"{parameter.opts[0]} cannot be used with --on.")
 
 
-def mapper(engine: str, address: str) -> Mapper:
-    """What runs the passes of a training.
+def mapper(engine: str, address: str, bar: Bar) -> Mapper:
+    """What runs the passes of a training, which reports to the bar that it starts.
 
     Raises:
         MissingExtraError: Ray is not installed.
     """
     if engine == "ray":
         from headstart.scale.mapping import Tasks
+        from headstart.scale.on_ray import OnRay
 
-        return Tasks(_on_ray(address).ray)
+        return Tasks(OnRay(address, progress=bar))
+    if address:
+        raise click.UsageError("--address needs --on ray.")
     from headstart.scale.mapping import Here
 
     return Here()

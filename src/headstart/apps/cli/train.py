@@ -132,7 +132,7 @@ def _train_on_vectors(
     if not at_scale.typed("head"):
         wanted["head"] = "lda"
     with Bar() as bar:
-        mapper = at_scale.mapper(engine, address)
+        mapper = at_scale.mapper(engine, address, bar)
         training = run(photos, mapper=mapper, command=command_line(), progress=bar, **wanted)
     if as_json:
         print_json({**training.to_json(), "tracked": None})
