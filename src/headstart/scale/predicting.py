@@ -6,13 +6,15 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from headstart.classifier import saved
-from headstart.errors import BackboneError
+from headstart.classifier import bundle, saved
+from headstart.errors import BackboneError, DataError
 from headstart.progress import Choice, standard
+from headstart.safety.printable import show
 from headstart.scale.embedding import addresses
 from headstart.scale.engines import Engine
 from headstart.scale.job import Folder, Job, Network
 from headstart.scale.local import Local
+from headstart.scale.places import Place
 from headstart.scale.running import Finished, run
 
 
@@ -44,7 +46,7 @@ def predict(
     Raises:
         BundleError: the classifier cannot be read.
         BackboneError: it joins several views or models.
-        DataError: the source has no photos, or the folder holds something else.
+        DataError: the source has no photos, or the folder holds something else, such as classes by another classifier.
     """
     given = addresses(source)
     card = saved.read(model).card
@@ -55,9 +57,18 @@ def predict(
         )
     network = Network(backbone, card.view.fit, layers=card.layers, fetch=fetch)
     job = Job("predict", given, network, card, column=column)
+    files = {name: (Path(model) / name).read_bytes() for name in bundle.FILES}
+    folder = Folder(Place(os.fspath(output)))
+    begun = folder.read()
+    predicted = begun is not None and begun.task == "predict"
+    if predicted and any((folder.model / name).read() != content for name, content in files.items()):
+        raise DataError(
+            f"{show(os.fspath(output))} holds classes by another classifier than {show(os.fspath(model))}.\n"
+            "Expected the classifier that the job was begun with, or a new folder."
+        )
 
     def prepare(folder: Folder) -> None:
-        for name in sorted(os.listdir(model)):
-            (folder.model / name).write((Path(model) / name).read_bytes())
+        for name, content in files.items():
+            (folder.model / name).write(content)
 
     return run(job, os.fspath(output), engine or Local(), standard(progress), unit, prepare)

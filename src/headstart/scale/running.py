@@ -126,7 +126,7 @@ def run(
         repeated=sum(one.repeated for one in made),
         memory=max((one.memory for one in made), default=None),
         seconds=time.perf_counter() - began,
-        photos_per_second=_rate(made, engine.workers),
+        photos_per_second=_rate(made, engine),
     )
 
 
@@ -202,7 +202,7 @@ def _work(folder: Folder, job: Job, engine: Engine, queue: Queue, here: int, pro
     return made
 
 
-def _rate(made: list[Done], workers: int) -> float | None:
+def _rate(made: list[Done], engine: Engine) -> float | None:
     """Photos per second of all workers: from the time that units took, which leaves out how workers start."""
     busy = sum(one.seconds for one in made)
-    return sum(one.photos for one in made) / busy * min(workers, len(made)) if busy else None
+    return sum(one.photos for one in made) / busy * min(engine.workers, len(made)) if busy else None
