@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -12,6 +13,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,13 @@ import pytest
 from PIL import Image
 
 import headstart
-from headstart.errors import DataError
+from headstart.errors import BackboneError, DataError
 from headstart.progress import Silent
 from headstart.scale import running
 from headstart.scale.embedding import embed
 from headstart.scale.job import Network
 from headstart.scale.local import Local
+from headstart.scale.places import Place
 
 MEAN = Network("mean:colours")
 KILLS = 12 if os.environ.get("HEADSTART_STRESS") == "1" else 3
@@ -95,7 +98,7 @@ def test_the_same_call_continues_and_another_job_is_refused(photos: Path, tmp_pa
     assert (again.computed, again.photos, again.used) == (1, 42, 40)
     now = {path.name: path.stat().st_mtime_ns for path in (out / "shards").iterdir()}
     assert [name for name in times if now[name] != times[name]] == ["000001.parquet"]
-    with pytest.raises(DataError, match=r"holds another job: embed of .* with mean:colours, squash, float32"):
+    with pytest.raises(DataError, match=r"holds another job: numbers float32, not float16\.\n"):
         embed(photos, out, network=MEAN, numbers="float16")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
@@ -242,6 +245,7 @@ def test_tables_of_bytes_and_of_addresses_give_the_same_vectors(photos: Path, tm
     assert one[8]["address"] == f"{tables}/bytes.parquet#8"
     with pytest.raises(DataError, match=r"no column of photos; its columns are where, label"):
         embed(tmp_path / "addresses.parquet", tmp_path / "three", network=MEAN)
+    assert embed(tmp_path / "addresses.parquet", tmp_path / "three", network=MEAN, column="where").used == 40
 
 
 def test_archives_in_the_form_of_webdataset_give_photos_and_classes(photos: Path, tmp_path: Path) -> None:
@@ -285,6 +289,28 @@ def test_a_pattern_finds_classes_as_train_does(photos: Path, tmp_path: Path) -> 
 def test_sources_that_cannot_be_read_say_what_to_do(tmp_path: Path, source: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         embed(tmp_path / source, tmp_path / "out", network=MEAN)
+
+
+@pytest.mark.parametrize("file", ["addresses.parquet", "job.json"])
+def test_a_full_disk_is_an_error_in_words(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    write = Place.write
+
+    def full(place: Place, content: Any) -> None:
+        if place.name == file:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(place, content)
+
+    with monkeypatch.context() as patch, pytest.raises(DataError, match=r"No space left(.|\n)*command continues"):
+        patch.setattr(Place, "write", full)
+        embed(photos, tmp_path / "out", network=MEAN)
+    assert embed(photos, tmp_path / "out", network=MEAN).used == 40
+
+
+def test_two_views_are_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(BackboneError, match=r"one view, not 'both'\.\nExpected squash, crop or pad"):
+        embed(tmp_path, tmp_path / "out", network=replace(MEAN, view="both"))  # type: ignore[arg-type]
 
 
 def test_the_command_prints_one_document(photos: Path, tmp_path: Path) -> None:

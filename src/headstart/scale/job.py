@@ -12,8 +12,8 @@ import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
 
 from headstart import backbones
 from headstart.backbones.base import Backbone
@@ -56,6 +56,10 @@ class Network:
         Raises:
             BackboneError: it cannot be loaded.
         """
+        if self.view not in get_args(Fit):
+            raise BackboneError(
+                f"Work in units sees each photo in one view, not '{self.view}'.\nExpected squash, crop or pad."
+            )
         options = backbones.Options(self.input_range, self.layers)
         precision = self.precision or "auto"
         return backbones.load(self.handle, precision, Store().compiled, options, doubts=False).with_fit(self.view)
@@ -88,11 +92,26 @@ class Job:
         """As it is kept."""
         return {"format": FORMAT, **asdict(self), "source": list(self.source), "card": self.card.to_json()}
 
-    def same(self, other: Job) -> bool:
-        """Whether two jobs do the same with the same source, so that one continues the other."""
-        listed = {"units": 0, "photos": None}
-        ours, theirs = replace(self, **listed), replace(other, **listed)  # type: ignore[arg-type]
-        return ours == theirs
+    def changes(self, wanted: Job) -> list[str]:
+        """In what another job differs, such as `numbers float32, not float16`; nothing: it continues this one."""
+        ours, theirs = self._facts(), wanted._facts()
+        return [f"{name} {value}, not {theirs[name]}" for name, value in ours.items() if value != theirs[name]]
+
+    def _facts(self) -> dict[str, str]:
+        network = self.network
+        facts = {
+            "task": self.task,
+            "source": ", ".join(map(show, self.source)),
+            "backbone": network.handle or self.card.handle,
+            "view": network.view,
+            "input range": network.input_range or "as declared",
+            "layers": network.layers,
+            "precision": self.card.precision,
+            "numbers": self.numbers,
+            "column": show(self.column) if self.column else "any",
+            "fetch": str(network.fetch),
+        }
+        return {**facts, "model files": self.card.key}
 
     def open(self) -> Backbone:
         """The backbone, proven to give the vectors that the job's card promises.
@@ -192,8 +211,8 @@ class Folder:
             return None
         except NotADirectoryError as error:
             raise DataError(
-                f"{show(self.place.address)} is a file.\nWith --on, expected a folder for the results: a new one, or "
-                "one in which this job was begun."
+                f"{show(self.place.address)} is a file, or below one.\nWith --on, expected a folder for the results: a "
+                "new one, or one in which this job was begun."
             ) from error
         except OSError as error:
             raise DataError(f"{show(self.place.address)} cannot be read: {error.strerror or error}.") from error

@@ -14,6 +14,7 @@ from headstart.errors import DataError
 from headstart.progress import Progress, Silent
 from headstart.safety.printable import counted, show
 from headstart.scale import listing
+from headstart.scale.batches import batches
 from headstart.scale.engines import Engine, Queue
 from headstart.scale.job import LEAST, UNIT, Folder, Job
 from headstart.scale.places import Place, check_writable
@@ -94,15 +95,31 @@ def run(
     Raises:
         DataError: the folder holds another job, the source has no photos, or one of them cannot be read or written.
     """
+    try:
+        return _run(wanted, address, engine, progress, size, prepare)
+    except OSError as error:
+        raise DataError(
+            f"The folder {show(address)} failed: {error.strerror or error}.\nWhen this is mended, the same command "
+            "continues."
+        ) from error
+
+
+def _run(
+    wanted: Job,
+    address: str,
+    engine: Engine,
+    progress: Progress,
+    size: int | None,
+    prepare: Callable[[Folder], None] | None,
+) -> Finished:
     began = time.perf_counter()
     folder, wanted = Folder(Place(address)), replace(wanted, source=tuple(map(listing.absolute, wanted.source)))
     job = folder.read()
     if job is None:
         job = _begin(folder, wanted, size, engine, progress, prepare)
-    elif not wanted.same(job):
+    elif changes := job.changes(wanted):
         raise DataError(
-            f"{show(address)} holds another job: {job.task} of {', '.join(map(show, job.source))} with "
-            f"{job.card.handle}, {job.network.view}, {job.numbers}.\n"
+            f"{show(address)} holds another job: {'; '.join(changes)}.\n"
             "Expected the same command again, or a new folder."
         )
     here = folder.done()
@@ -167,6 +184,9 @@ def _begin(
     source = wanted.source
     found = listing.units(source, size, progress) if size else _cut(source, engine, progress)
     units, photos = listing.write(found, folder.addresses)
+    first = listing.Units(folder.addresses).read(0)
+    if first[0].kind not in ("file", "tar"):
+        next(batches(first, wanted.column), None)  # is the column there? Once the job is written, it cannot be changed
     if prepare is not None:
         prepare(folder)
     job = replace(wanted, units=units, photos=photos)
