@@ -302,9 +302,10 @@ def test_a_full_disk_is_an_error_in_words(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         write(place, content)
 
-    with monkeypatch.context() as patch, pytest.raises(DataError, match=r"No space left(.|\n)*command continues"):
+    with monkeypatch.context() as patch:
         patch.setattr(Place, "write", full)
-        embed(photos, tmp_path / "out", network=MEAN)
+        with pytest.raises(DataError, match=r"No space left(.|\n)*command continues"):
+            embed(photos, tmp_path / "out", network=MEAN)
     assert embed(photos, tmp_path / "out", network=MEAN).used == 40
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -23,7 +23,7 @@ from headstart.features.store import Store
 from headstart.photos.images import Fit
 from headstart.safety import untrusted
 from headstart.safety.printable import show
-from headstart.scale.places import Place
+from headstart.scale.places import Place, arrow
 
 FORMAT = 1
 #: Photos of a unit, at most and at least. A killed worker loses at most this much work: 15 seconds at 70 photos/s.
@@ -147,6 +147,24 @@ _FIELDS: dict[str, untrusted.Check[Any]] = {
     "photos": lambda value: None if value is None else untrusted.whole(0, 10**12)(value),
 }
 _MOST = 2**24
+
+
+@contextmanager
+def results(shard: Place) -> Iterator[Any]:
+    """A unit's results as a `pyarrow.parquet.ParquetFile`.
+
+    Raises:
+        DataError: they cannot be read.
+    """
+    pa = arrow()
+    try:
+        with shard.open() as file:
+            yield pa.parquet.ParquetFile(file)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"{show(shard.address)} cannot be read: {str(error).rstrip('.')}.\nIf it is damaged, remove it, and run "
+            "the command again that wrote it: it continues."
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,16 @@ class Tasks(Mapper):
             running.append(remote.remote(group, *given))
             if len(running) >= ahead:
                 done, running = ray.wait(running, num_returns=1)
-                yield ray.get(done[0])
+                yield _result(ray, done[0])
         while running:
             done, running = ray.wait(running, num_returns=1)
-            yield ray.get(done[0])
+            yield _result(ray, done[0])
+
+
+def _result(ray: Any, reference: Any) -> Any:
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+    except ray.exceptions.RayError as error:
+        raise DataError(f"A task on Ray failed: {error}.\nExpected processes with enough memory.") from error

@@ -24,7 +24,7 @@ from headstart.features.store import Store
 from headstart.safety.printable import show
 from headstart.scale.batches import Batch, Reader, batches, fetchers
 from headstart.scale.careful import crashing
-from headstart.scale.job import Folder, Job
+from headstart.scale.job import Folder, Job, results
 from headstart.scale.listing import Units
 from headstart.scale.places import Place, arrow, repeated
 from headstart.scale.tasks import Embedding, Prediction, Results
@@ -175,12 +175,10 @@ def read_done(shard: Place) -> Done:
     """What a unit's results say of it.
 
     Raises:
-        OSError: they cannot be read.
+        DataError: they cannot be read.
     """
-    from pyarrow import parquet
-
-    with shard.open() as file:
-        return Done(**json.loads(parquet.ParquetFile(file).metadata.metadata[b"headstart"]))
+    with results(shard) as file:
+        return Done(**json.loads(file.metadata.metadata[b"headstart"]))
 
 
 def _check(batch: Batch, lost: list[str]) -> None:
