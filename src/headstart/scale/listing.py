@@ -25,7 +25,7 @@ from headstart.scale.places import Place, arrow, is_remote
 
 Kind = Literal["file", "rows", "tar"]
 _TABLES, _TARS = (".parquet",), (".tar", ".tar.gz", ".tgz")
-#: How columns may be called, see `photo_column`.
+#: How columns may be called, see `tables.photo_column`.
 PHOTO_COLUMNS = ("image", "photo", "picture", "img", "bytes", "jpg", "jpeg", "png")
 ADDRESS_COLUMNS = ("path", "address", "url", "uri", "file", "filename", "file_name", "image_path")
 LABEL_COLUMNS, SPLIT_COLUMNS = ("label", "class", "class_name", "category"), ("split", "subset")
