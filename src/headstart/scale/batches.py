@@ -21,7 +21,7 @@ from headstart.photos.reading import FilePhoto, Photo
 from headstart.scale.batch import MOST_BYTES, MOST_PHOTOS, Batch, broken
 from headstart.scale.listing import LABEL_COLUMNS, Entry
 from headstart.scale.places import Place, is_remote
-from headstart.scale.tables import row_groups
+from headstart.scale.tables import lance_rows, row_groups
 
 #: Files of an object store that are fetched ahead. At 50 ms an answer, 16 threads fetch 300 a second.
 _AHEAD, _FETCHERS = 24, 16
@@ -42,6 +42,9 @@ def batches(unit: Sequence[Entry], column: str = "") -> Iterator[Batch]:
     if kind == "rows":
         for entry in unit:
             yield from row_groups(entry, column)
+    elif kind == "lance":
+        for entry in unit:
+            yield from lance_rows(entry, column)
     elif kind == "tar":
         for entry in unit:
             yield from _members(Place(entry.address))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from headstart.errors import DataError
 from headstart.photos.pictures import InMemory
 from headstart.safety.printable import show
+from headstart.scale import lance_table
 from headstart.scale.batch import MOST_BYTES, MOST_PHOTOS, Batch, broken
 from headstart.scale.listing import ADDRESS_COLUMNS, LABEL_COLUMNS, PHOTO_COLUMNS, SPLIT_COLUMNS, Entry
 from headstart.scale.places import Place, RequestError, arrow, is_remote
@@ -61,37 +63,50 @@ def row_groups(entry: Entry, wanted: str) -> Iterator[Batch]:
         OSError: the table cannot be read, and that may pass.
         DataError: it has no photos.
     """
-    pa = arrow()
+    arrow()
     from pyarrow import parquet
 
     place = Place(entry.address)
     with place.open() as file:
         table = parquet.ParquetFile(file)
-        schema = table.schema_arrow
-        column, inner, held = photo_column(schema, wanted)
-        groups = list(range(entry.first, entry.first + entry.count))
-        row = sum(table.metadata.row_group(i).num_rows for i in range(entry.first))
-        waiting: list[Any] = []
-        start, size, why = row, 0, ""
-        parts = table.iter_batches(_ROWS, row_groups=groups)
-        while True:
-            try:
-                part = next(parts, None)
-            except RequestError:
-                raise
-            except (OSError, pa.ArrowException) as error:
-                part, why = None, str(error)[:300]
-            if part is not None:
-                waiting.append(part)
-                row += len(part)
-                size += part.nbytes if held else 0
-            if waiting and (part is None or row - start >= MOST_PHOTOS or size >= MOST_BYTES):
-                yield _of_rows(place, waiting, start, (column, inner, held))
-                waiting, start, size = [], row, 0
-            if part is None:
-                break
-        if why:
-            yield broken(place, why)
+        start = sum(table.metadata.row_group(i).num_rows for i in range(entry.first))
+        groups = range(entry.first, entry.first + entry.count)
+        yield from _batches(place, wanted, start, table.schema_arrow, table.iter_batches(_ROWS, row_groups=groups))
+
+
+def lance_rows(entry: Entry, wanted: str) -> Iterator[Batch]:
+    """The photos of some rows of a Lance table, as it was when it was listed; see `row_groups`."""
+    rows = range(entry.first, entry.first + entry.count)
+    schema, parts = lance_table.read(entry.address, entry.version, rows)
+    yield from _batches(Place(entry.address), wanted, entry.first, schema, parts)
+
+
+def _batches(place: Place, wanted: str, start: int, schema: Any, parts: Iterator[Any]) -> Iterator[Batch]:
+    """The photos of record batches, the first of which begins with row `start`."""
+    pa = arrow()
+    where = photo_column(schema, wanted)
+    waiting: list[Any] = []
+    row, size, why = start, 0, ""
+    while True:
+        try:
+            part = next(parts, None)
+        except RequestError:
+            raise
+        except (OSError, pa.ArrowException) as error:
+            part, why = None, str(error)[:300]
+        if part is not None:
+            waiting.append(part)
+            row += len(part)
+            size += part.nbytes if where[2] else 0
+        if waiting and (part is None or row - start >= MOST_PHOTOS or size >= MOST_BYTES):
+            yield _of_rows(place, waiting, start, where)
+            waiting, start, size = [], row, 0
+        if part is None:
+            break
+    if why:
+        fields = _carried(schema)
+        nulls = pa.table([pa.nulls(1, field.type) for field in fields], [field.name for field in fields])
+        yield replace(broken(place, why), paths=(f"{place.address}#{row}",), carried=nulls)
 
 
 def _of_rows(place: Place, parts: list[Any], start: int, where: tuple[str, str, bool]) -> Batch:
@@ -109,14 +124,17 @@ def _of_rows(place: Place, parts: list[Any], start: int, where: tuple[str, str, 
         InMemory.of(name, value or b"") if held else _joined(base, value or "")
         for name, value in zip(names, values, strict=True)
     ]
-    kinds = pa.types
-    kept = [
-        field.name
-        for field in table.schema
-        if (field.name != column or not held) and not kinds.is_binary(field.type) and not kinds.is_struct(field.type)
-    ]
+    kept = [field.name for field in _carried(table.schema)]
     labels = _text(table, LABEL_COLUMNS)
     return Batch(tuple(paths), labels, _text(table, SPLIT_COLUMNS), table.select(kept))
+
+
+def _carried(schema: Any) -> list[Any]:
+    """Fields of the columns that results may take along: all but bytes, and structures that may hold them."""
+    from pyarrow import types
+
+    left_out = (types.is_binary, types.is_large_binary, types.is_struct)
+    return [field for field in schema if not any(test(field.type) for test in left_out)]
 
 
 def _joined(base: str, address: str) -> str:
