@@ -136,7 +136,7 @@ def test_a_lance_table_in_a_store_is_read_and_a_store_that_fails_does_not_break_
 ) -> None:
     import lance
 
-    monkeypatch.setenv("OBJECT_STORE_CLIENT_MAX_RETRIES", "1")
+    monkeypatch.setenv("OBJECT_STORE_CLIENT_MAX_RETRIES", "0")
     contents = [path.read_bytes() for path in sorted((photos / "train" / "cat").glob("*.png"))]
     table = pa.table({"image": contents, "label": ["cat"] * len(contents)})
     lance.write_dataset(table, "s3://bucket/tables/one.lance", storage_options={"allow_http": "true"})
