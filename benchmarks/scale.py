@@ -162,7 +162,7 @@ def make(folder: Path, count: int) -> None:
 
     from headstart.backbones import builtin
     from headstart.features.extraction import Features
-    from headstart.scale.batches import Batch
+    from headstart.scale.batch import Batch
     from headstart.scale.job import Folder, Job, Network
     from headstart.scale.places import Place
     from headstart.scale.tasks import Embedding

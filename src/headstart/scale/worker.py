@@ -22,7 +22,8 @@ from headstart.errors import DataError, HeadstartError
 from headstart.features.extraction import extract
 from headstart.features.store import Store
 from headstart.safety.printable import show
-from headstart.scale.batches import Batch, Reader, batches, fetchers
+from headstart.scale.batch import Batch
+from headstart.scale.batches import Reader, batches, fetchers
 from headstart.scale.careful import crashing
 from headstart.scale.job import Folder, Job
 from headstart.scale.listing import Units

@@ -1,0 +1,153 @@
+"""The photos of tables: which column holds them, as bytes or as addresses, and what else a row says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from headstart.errors import DataError
+from headstart.photos.pictures import InMemory
+from headstart.safety.printable import show
+from headstart.scale import lance_table
+from headstart.scale.batch import MOST_BYTES, MOST_PHOTOS, Batch, broken
+from headstart.scale.listing import ADDRESS_COLUMNS, LABEL_COLUMNS, PHOTO_COLUMNS, SPLIT_COLUMNS, Entry
+from headstart.scale.places import Place, RequestError, arrow, is_remote
+
+_ROWS = 128
+
+
+def photo_column(schema: Any, wanted: str = "") -> tuple[str, str, bool]:
+    """Which column of a table has the photos.
+
+    Args:
+        schema: of pyarrow.
+        wanted: its name, if the user gave it.
+
+    Returns:
+        the column's name; the field in it (of a structure such as Hugging Face's `image: {bytes, path}`) or empty; and
+        whether it holds bytes, not addresses.
+
+    Raises:
+        DataError: there is no such column.
+    """
+    import pyarrow as pa
+
+    names = {name.lower(): name for name in reversed(schema.names)}
+    for name in (wanted,) if wanted else (*PHOTO_COLUMNS, *ADDRESS_COLUMNS):
+        found = names.get(name.lower())
+        if found is None:
+            continue
+        kind = schema.field(found).type
+        if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+            return found, "bytes", True
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            return found, "", True
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            return found, "", False
+    what = f"no column '{wanted}' of bytes or addresses" if wanted else "no column of photos"
+    raise DataError(
+        f"The table has {what}; its columns are {', '.join(map(show, schema.names))}.\nExpected bytes in a column such "
+        f"as {PHOTO_COLUMNS[0]}, or addresses in one such as {ADDRESS_COLUMNS[0]}. Name it: --column."
+    )
+
+
+def row_groups(entry: Entry, wanted: str) -> Iterator[Batch]:
+    """The photos of row groups of a Parquet table.
+
+    Args:
+        entry: of the table. wanted: the column, see `photo_column`.
+
+    Raises:
+        OSError: the table cannot be read, and that may pass.
+        DataError: it has no photos.
+    """
+    arrow()
+    from pyarrow import parquet
+
+    place = Place(entry.address)
+    with place.open() as file:
+        table = parquet.ParquetFile(file)
+        start = sum(table.metadata.row_group(i).num_rows for i in range(entry.first))
+        groups = range(entry.first, entry.first + entry.count)
+        yield from _batches(place, wanted, start, table.schema_arrow, table.iter_batches(_ROWS, row_groups=groups))
+
+
+def lance_rows(entry: Entry, wanted: str) -> Iterator[Batch]:
+    """The photos of some rows of a Lance table, as it was when it was listed; see `row_groups`."""
+    rows = range(entry.first, entry.first + entry.count)
+    schema, parts = lance_table.read(entry.address, entry.version, rows)
+    yield from _batches(Place(entry.address), wanted, entry.first, schema, parts)
+
+
+def _batches(place: Place, wanted: str, start: int, schema: Any, parts: Iterator[Any]) -> Iterator[Batch]:
+    """The photos of record batches, the first of which begins with row `start`."""
+    pa = arrow()
+    where = photo_column(schema, wanted)
+    waiting: list[Any] = []
+    row, size, why = start, 0, ""
+    while True:
+        try:
+            part = next(parts, None)
+        except RequestError:
+            raise
+        except (OSError, pa.ArrowException) as error:
+            part, why = None, str(error)[:300]
+        if part is not None:
+            waiting.append(part)
+            row += len(part)
+            size += part.nbytes if where[2] else 0
+        if waiting and (part is None or row - start >= MOST_PHOTOS or size >= MOST_BYTES):
+            yield _of_rows(place, waiting, start, where)
+            waiting, start, size = [], row, 0
+        if part is None:
+            break
+    if why:
+        fields = _carried(schema)
+        nulls = pa.table([pa.nulls(1, field.type) for field in fields], [field.name for field in fields])
+        yield replace(broken(place, why), paths=(f"{place.address}#{row}",), carried=nulls)
+
+
+def _of_rows(place: Place, parts: list[Any], start: int, where: tuple[str, str, bool]) -> Batch:
+    import pyarrow as pa
+
+    column, inner, held = where
+    table = pa.Table.from_batches(parts)
+    cells = table.column(column)
+    if inner:
+        cells = pa.chunked_array([chunk.field(inner) for chunk in cells.chunks])
+    names = [f"{place.address}#{start + i}" for i in range(len(table))]
+    base = place.address.rpartition("/")[0]
+    values = cells.to_pylist()
+    paths = [
+        InMemory.of(name, value or b"") if held else _joined(base, value or "")
+        for name, value in zip(names, values, strict=True)
+    ]
+    kept = [field.name for field in _carried(table.schema)]
+    labels = _text(table, LABEL_COLUMNS)
+    return Batch(tuple(paths), labels, _text(table, SPLIT_COLUMNS), table.select(kept))
+
+
+def _carried(schema: Any) -> list[Any]:
+    """Fields of the columns that results may take along: all but bytes, and structures that may hold them."""
+    from pyarrow import types
+
+    left_out = (types.is_binary, types.is_large_binary, types.is_struct)
+    return [field for field in schema if not any(test(field.type) for test in left_out)]
+
+
+def _joined(base: str, address: str) -> str:
+    """An address in a table, which may be relative to the table's folder."""
+    if not address or is_remote(address) or os.path.isabs(address):
+        return address
+    return f"{base}/{address}"
+
+
+def _text(table: Any, names: Sequence[str]) -> tuple[str | None, ...]:
+    """A column as text, under the first of several names; None: there is none, or the cell is empty."""
+    own = {name.lower(): name for name in reversed(table.column_names)}
+    found = next((own[name] for name in names if name in own), None)
+    if found is None:
+        return (None,) * len(table)
+    return tuple(None if value is None else str(value) for value in table.column(found).to_pylist())
