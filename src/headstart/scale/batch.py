@@ -8,7 +8,7 @@ from typing import Any
 from headstart.scale.places import Place
 
 #: Photos and bytes that are held at a time: more photos make the gaps between batches rarer, not smaller.
-MOST_PHOTOS, MOST_BYTES = 1024, 2**26
+MOST_PHOTOS, MOST_BYTES = 1024, 2**25
 
 
 @dataclass(frozen=True)

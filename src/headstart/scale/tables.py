@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from headstart.errors import DataError
@@ -16,6 +17,8 @@ from headstart.scale.listing import ADDRESS_COLUMNS, LABEL_COLUMNS, PHOTO_COLUMN
 from headstart.scale.places import Place, RequestError, arrow, is_remote
 
 _ROWS = 128
+#: Bytes of a column that are read at a time: without this, all of a row group, which may be gigabytes.
+_BUFFER = 2**23
 
 
 def photo_column(schema: Any, wanted: str = "") -> tuple[str, str, bool]:
@@ -68,10 +71,18 @@ def row_groups(entry: Entry, wanted: str) -> Iterator[Batch]:
 
     place = Place(entry.address)
     with place.open() as file:
-        table = parquet.ParquetFile(file)
+        table = parquet.ParquetFile(file, buffer_size=_BUFFER)
         start = sum(table.metadata.row_group(i).num_rows for i in range(entry.first))
         groups = range(entry.first, entry.first + entry.count)
-        yield from _batches(place, wanted, start, table.schema_arrow, table.iter_batches(_ROWS, row_groups=groups))
+        parts = table.iter_batches(_at_once(table.metadata, groups), row_groups=groups)
+        yield from _batches(place, wanted, start, table.schema_arrow, parts)
+
+
+def _at_once(table: Any, groups: Sequence[int]) -> int:
+    """Rows to read at a time, so that they take a small part of the memory."""
+    found = [table.row_group(i) for i in groups]
+    each = sum(one.total_byte_size for one in found) // max(sum(one.num_rows for one in found), 1)
+    return max(1, min(_ROWS, MOST_BYTES // 8 // max(each, 1)))
 
 
 def lance_rows(entry: Entry, wanted: str) -> Iterator[Batch]:
@@ -85,8 +96,8 @@ def _batches(place: Place, wanted: str, start: int, schema: Any, parts: Iterator
     """The photos of record batches, the first of which begins with row `start`."""
     pa = arrow()
     where = photo_column(schema, wanted)
-    waiting: list[Any] = []
-    row, size, why = start, 0, ""
+    waiting: list[Batch] = []
+    row, photos, size, why = start, 0, 0, ""
     while True:
         try:
             part = next(parts, None)
@@ -94,39 +105,48 @@ def _batches(place: Place, wanted: str, start: int, schema: Any, parts: Iterator
             raise
         except (OSError, pa.ArrowException) as error:
             part, why = None, str(error)[:300]
-        if part is not None:
-            waiting.append(part)
-            row += len(part)
-            size += part.nbytes if where[2] else 0
-        if waiting and (part is None or row - start >= MOST_PHOTOS or size >= MOST_BYTES):
-            yield _of_rows(place, waiting, start, where)
-            waiting, start, size = [], row, 0
+        count, held = (0, 0) if part is None else (len(part), part.nbytes if where[2] else 0)
+        if waiting and (part is None or photos + count > MOST_PHOTOS or size + held > MOST_BYTES):
+            joined, waiting, photos, size = _together(waiting), [], 0, 0
+            yield joined
+            del joined  # its photos need not stay while the next are read
         if part is None:
             break
+        waiting.append(_of_rows(place, part, row, where))
+        row, photos, size = row + count, photos + count, size + held
     if why:
         fields = _carried(schema)
         nulls = pa.table([pa.nulls(1, field.type) for field in fields], [field.name for field in fields])
         yield replace(broken(place, why), paths=(f"{place.address}#{row}",), carried=nulls)
 
 
-def _of_rows(place: Place, parts: list[Any], start: int, where: tuple[str, str, bool]) -> Batch:
+def _of_rows(place: Place, part: Any, start: int, where: tuple[str, str, bool]) -> Batch:
+    """The photos of a record batch, whose memory is free again after."""
     import pyarrow as pa
 
     column, inner, held = where
-    table = pa.Table.from_batches(parts)
-    cells = table.column(column)
-    if inner:
-        cells = pa.chunked_array([chunk.field(inner) for chunk in cells.chunks])
-    names = [f"{place.address}#{start + i}" for i in range(len(table))]
+    table = pa.Table.from_batches([part])
+    cells = part.column(column)
+    values = (cells.field(inner) if inner else cells).to_pylist()
+    names = [f"{place.address}#{start + i}" for i in range(len(part))]
     base = place.address.rpartition("/")[0]
-    values = cells.to_pylist()
     paths = [
         InMemory.of(name, value or b"") if held else _joined(base, value or "")
         for name, value in zip(names, values, strict=True)
     ]
     kept = [field.name for field in _carried(table.schema)]
-    labels = _text(table, LABEL_COLUMNS)
-    return Batch(tuple(paths), labels, _text(table, SPLIT_COLUMNS), table.select(kept))
+    return Batch(tuple(paths), _text(table, LABEL_COLUMNS), _text(table, SPLIT_COLUMNS), table.select(kept))
+
+
+def _together(parts: Sequence[Batch]) -> Batch:
+    import pyarrow as pa
+
+    return Batch(
+        tuple(chain.from_iterable(part.paths for part in parts)),
+        tuple(chain.from_iterable(part.labels for part in parts)),
+        tuple(chain.from_iterable(part.splits for part in parts)),
+        pa.concat_tables([part.carried for part in parts]),
+    )
 
 
 def _carried(schema: Any) -> list[Any]:

@@ -12,6 +12,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,7 @@ class Worker:
                     used += len(features.paths)
                     size += reader.bytes
                     reasons.update(reason for reason in table.column("reason").to_pylist() if reason)
+                    del batch, paths, reader, features, table  # not beside the photos that are read next
             done = Done(
                 unit,
                 photos,
@@ -201,6 +203,9 @@ def _short(folder: Folder) -> str:
 
 def peak_memory() -> int:
     """Bytes that this process had at most; 0: not known."""
+    with suppress(OSError, StopIteration):  # of Linux: `ru_maxrss` begins there with what the parent process had
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
     try:
         import resource
     except ImportError:  # Windows
