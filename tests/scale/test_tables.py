@@ -151,10 +151,15 @@ def test_what_is_no_lance_table_is_named(make: Callable[[Path], None], tmp_path:
         listed(tmp_path)
 
 
-def test_a_lance_table_without_photos_shows_its_columns(tmp_path: Path) -> None:
-    lance.write_dataset(pa.table({"where": ["a"], "n": [1]}), tmp_path / "one.lance")
-    with pytest.raises(DataError, match=r"no column of photos; its columns are where, n\.(.|\n)*--column"):
-        read(listed(tmp_path / "one.lance"))
+@pytest.mark.parametrize("name", ["one.lance", "one.parquet"])
+def test_a_wrong_column_is_named_before_the_job_begins(name: str, table: pa.Table, tmp_path: Path) -> None:
+    if name == "one.lance":
+        lance.write_dataset(table, tmp_path / name)
+    else:
+        pq.write_table(table, tmp_path / name)
+    with pytest.raises(DataError, match=r"no column 'imag' of (.+); its columns are image, label, (.|\n)*--column"):
+        embed(tmp_path / name, tmp_path / "out", network=MEAN, column="imag")
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_a_missing_lance_is_named_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
