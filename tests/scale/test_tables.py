@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import lance
@@ -95,6 +96,15 @@ def test_a_table_that_changes_during_a_job_gives_the_rows_it_had(table: pa.Table
     found = read([units.read(0), units.read(1)])
     assert numbers(found) == [number for number in range(40) if number % 5]
     assert [path for batch in found for path in batch.paths] == [f"{address}#{row}" for row in range(32)]
+
+
+def test_a_job_whose_version_of_a_table_was_removed_ends(table: pa.Table, tmp_path: Path) -> None:
+    lance.write_dataset(table, tmp_path / "one.lance")
+    units = listed(tmp_path / "one.lance")
+    lance.write_dataset(table, tmp_path / "one.lance", mode="append")
+    lance.dataset(tmp_path / "one.lance").cleanup_old_versions(timedelta(0), delete_unverified=True)
+    with pytest.raises(DataError, match=r"Version 1 of .+one\.lance is no longer there, (.|\n)+ in a new folder"):
+        read(units)
 
 
 def test_a_list_of_units_from_before_lance_is_still_read(table: pa.Table, tmp_path: Path) -> None:
