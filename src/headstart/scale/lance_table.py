@@ -60,7 +60,7 @@ def read(address: str, version: int, rows: range) -> tuple[Any, Iterator[Any]]:
             return scanner.projected_schema, _batches(scanner)
     except FileNotFoundError as error:
         raise DataError(
-            f"Version {version} of {show(address)} is no longer there, which was the newest when this job began: {error}."
+            f"Version {version} of {show(address)}, the newest when this job began, is no longer there: {error}."
             "\nExpected a table that keeps it until the job is done. Begin again in a new folder."
         ) from error
 
