@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import lance
@@ -88,13 +89,24 @@ def test_lance_tables_are_found_beside_others_and_by_a_pattern(table: pa.Table, 
 def test_a_table_that_changes_during_a_job_gives_the_rows_it_had(table: pa.Table, tmp_path: Path) -> None:
     address = tmp_path / "one.lance"
     lance.write_dataset(table, address, max_rows_per_file=7).delete("number % 5 = 0")
-    listing.write(iter(listed(address)), Place(str(tmp_path / "units.parquet")))
+    assert listing.write(iter(listed(address)), Place(str(tmp_path / "units.parquet"))) == (2, 32)
     lance.dataset(address).delete("number < 30")
     lance.write_dataset(table, address, mode="append")
     units = listing.Units(Place(str(tmp_path / "units.parquet")))
     found = read([units.read(0), units.read(1)])
     assert numbers(found) == [number for number in range(40) if number % 5]
     assert [path for batch in found for path in batch.paths] == [f"{address}#{row}" for row in range(32)]
+
+
+def test_a_job_whose_version_of_a_table_was_removed_ends(table: pa.Table, tmp_path: Path) -> None:
+    lance.write_dataset(table, tmp_path / "one.lance")
+    units = listed(tmp_path / "one.lance")
+    lance.write_dataset(table, tmp_path / "one.lance", mode="append")
+    lance.dataset(tmp_path / "one.lance").cleanup_old_versions(timedelta(0), delete_unverified=True)
+    with pytest.raises(
+        DataError, match=r"Version 1 of .+one\.lance, the newest .+ is no longer there: (.|\n)+ new folder"
+    ):
+        read(units)
 
 
 def test_a_list_of_units_from_before_lance_is_still_read(table: pa.Table, tmp_path: Path) -> None:
@@ -151,10 +163,15 @@ def test_what_is_no_lance_table_is_named(make: Callable[[Path], None], tmp_path:
         listed(tmp_path)
 
 
-def test_a_lance_table_without_photos_shows_its_columns(tmp_path: Path) -> None:
-    lance.write_dataset(pa.table({"where": ["a"], "n": [1]}), tmp_path / "one.lance")
-    with pytest.raises(DataError, match=r"no column of photos; its columns are where, n\.(.|\n)*--column"):
-        read(listed(tmp_path / "one.lance"))
+@pytest.mark.parametrize("name", ["one.lance", "one.parquet"])
+def test_a_wrong_column_is_named_before_the_job_begins(name: str, table: pa.Table, tmp_path: Path) -> None:
+    if name == "one.lance":
+        lance.write_dataset(table, tmp_path / name)
+    else:
+        pq.write_table(table, tmp_path / name)
+    with pytest.raises(DataError, match=r"no column 'imag' of (.+); its columns are image, label, (.|\n)*--column"):
+        embed(tmp_path / name, tmp_path / "out", network=MEAN, column="imag")
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_a_missing_lance_is_named_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

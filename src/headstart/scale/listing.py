@@ -233,9 +233,11 @@ def _below(place: Place, size: int, splits: tuple[str | None, str | None] = (Non
         else:
             yield Entry("file", (place / name).address, label, split)
     for name in folders:
+        if _hidden(name):
+            continue
         if _is_lance(name):
             yield from _rows(place / name, size)
-        elif not _hidden(name):
+        else:
             part = layout.part_of(name) if split is None and label is None else None
             inner = (part, None) if part else (split, label or name)
             yield from _below(place / name, size, inner)
@@ -302,7 +304,7 @@ def _rows(place: Place, size: int) -> Iterator[Entry]:
 
 
 def _is_lance(name: str) -> bool:
-    return name.lower().endswith(_LANCE) and not _hidden(name)
+    return name.lower().endswith(_LANCE)
 
 
 def _hidden(name: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from headstart.errors import DataError
 from headstart.progress import Progress
 from headstart.safety.printable import counted, show
-from headstart.scale import listing
+from headstart.scale import listing, tables
 from headstart.scale.engines import Engine, Queue
 from headstart.scale.job import UNIT, Folder, Job
 from headstart.scale.places import Place, check_writable
@@ -137,7 +137,8 @@ def _begin(folder: Folder, wanted: Job, size: int, progress: Progress, prepare: 
             "one in which this job was begun."
         )
     progress.message("Listing the photos ...")
-    units, photos = listing.write(listing.units(wanted.source, size, progress), folder.addresses)
+    found = tables.checked(listing.units(wanted.source, size, progress), wanted.column)
+    units, photos = listing.write(found, folder.addresses)
     if prepare is not None:
         prepare(folder)
     job = replace(wanted, units=units, photos=photos)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -54,6 +54,27 @@ def photo_column(schema: Any, wanted: str = "") -> tuple[str, str, bool]:
         f"The table has {what}; its columns are {', '.join(map(show, schema.names))}.\nExpected bytes in a column such "
         f"as {PHOTO_COLUMNS[0]}, or addresses in one such as {ADDRESS_COLUMNS[0]}. Name it: --column."
     )
+
+
+def checked(units: Iterable[list[Entry]], wanted: str) -> Iterator[list[Entry]]:
+    """The same units; a table that is the first has a column of photos, so that a wrong name is known before the work.
+
+    Raises:
+        DataError: it has none.
+    """
+    for number, unit in enumerate(units):
+        if number == 0 and unit[0].kind in ("rows", "lance"):
+            photo_column(_schema(unit[0]), wanted)
+        yield unit
+
+
+def _schema(entry: Entry) -> Any:
+    if entry.kind == "lance":
+        return lance_table.read(entry.address, entry.version, range(1))[0]
+    from pyarrow import parquet
+
+    with Place(entry.address).open() as file:
+        return parquet.read_schema(file)
 
 
 def row_groups(entry: Entry, wanted: str) -> Iterator[Batch]:
