@@ -1,6 +1,7 @@
 """The head search against scikit-learn's LogisticRegressionCV, and what our choices of head are worth.
 
-    python benchmarks/heads.py [--rounds 5] [--choices] [--many 101 --each 75 --dim 1280 --against OTHER_CHECKOUT]
+    python benchmarks/heads.py [--rounds 5] [--choices] [--clusters 100]
+    python benchmarks/heads.py --many 101 --each 75 --dim 1280 [--against OTHER_CHECKOUT]
 
 LogisticRegressionCV (10 strengths, 5 folds, standardised, n_jobs=2) gets the same features of clothing10, once at its
 default tolerance and once at `tol=1e-2`, which is about as loose as ours. Bar: at least 5 times faster than the
@@ -8,7 +9,8 @@ default and at most 0.3 points worse on the test photos. `--choices` measures, o
 features are scaled, how classes are weighted and which head is the default. `--many` makes photos of many classes out
 of the features of both sets (see `made`) and measures every head on them: processor time on one thread, figures on
 other made photos, and the most memory that a logistic head needs; `--against` does the same with the code of another
-checkout.
+checkout. `--clusters` has many classes of real photos: clusters of what another backbone makes of them, so what a class
+looks like has to be learned.
 """
 
 from __future__ import annotations
@@ -143,6 +145,48 @@ def many(k: int, each: int, dim: int, against: str | None) -> None:
         subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, check=True)
 
 
+def clusters(k: int) -> None:
+    """Every head on classes that are clusters of real photos, three times with other clusters; at least 24 in each."""
+    from sklearn.cluster import KMeans
+
+    from headstart.features.embedder import load_backbone
+
+    other = load_backbone(str(DATA / "backbones/mobilenet_v2_0.35_224.onnx"), options=backbones.Options("-1..1"))
+    known, features = [], []
+    for name in ("clothing10", "food10-64"):
+        source = scan(DATA / name)
+        assert source.test is not None
+        photos = PhotoSet(source.train.paths + source.test.paths, source.train.labels + source.test.labels)
+        known.append(other.features(photos.paths).vectors)
+        features.append(vectors(photos)[0])
+        power.normalise(known[-1])
+    x = np.concatenate(features)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        found = []
+        for i, one in enumerate(known):
+            half = rng.permutation(one.shape[1])[: one.shape[1] // 2]
+            found.append(KMeans(k // 2, n_init=1, random_state=seed).fit(one[:, half]).labels_ + i * (k // 2))
+        y = np.concatenate(found)
+        kept = np.flatnonzero(np.bincount(y)[y] >= 24)
+        y = np.unique(y[kept], return_inverse=True)[1]
+        order = rng.permutation(len(y))
+        train, rest = np.split(order, [int(0.6 * len(y))])
+        folds = stratified_folds(y[train], [i.to_bytes(4, "little") for i in train.tolist()], 5, seed)
+        for kind in get_args(Kind):
+            started = time.process_time()
+            fitted = fit(kind, x[kept][train], y[train], folds)
+            seconds = time.process_time() - started
+            p = fitted.head.predict_proba(x[kept][rest])
+            print(
+                f"{y.max() + 1} classes, {len(train)} photos, {kind}: {seconds:.1f} s of processor time, strength "
+                f"{fitted.strength}, accuracy {(p.argmax(axis=1) == y[rest]).mean():.4f}, confidence "
+                f"{p.max(axis=1).mean():.4f}, log loss {log_loss(p, y[rest]):.4f}, calibration error "
+                f"{calibration_error(p, y[rest]):.4f} (held out {calibration_error(fitted.held_out, y[train]):.4f})",
+                flush=True,
+            )
+
+
 def choices() -> None:
     sets = {}
     for name in ("clothing10", "food10-64"):
@@ -192,6 +236,7 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--choices", action="store_true")
     parser.add_argument("--many", type=int, metavar="CLASSES")
+    parser.add_argument("--clusters", type=int, metavar="CLASSES")
     parser.add_argument("--each", type=int, default=75)
     parser.add_argument("--dim", type=int, default=1280)
     parser.add_argument("--against", metavar="CHECKOUT")
@@ -199,5 +244,7 @@ if __name__ == "__main__":
     print(machine())
     if options.many:
         many(options.many, options.each, options.dim, options.against)
+    elif options.clusters:
+        clusters(options.clusters)
     else:
         choices() if options.choices else race(options.rounds)

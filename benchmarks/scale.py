@@ -2,7 +2,7 @@
 
     python benchmarks/scale.py workers [--data FOLDER] [--on ray]   # one worker, two, and `headstart`'s own extraction
     python benchmarks/scale.py engine                               # what a unit costs apart from the photos
-    python benchmarks/scale.py memory                               # a worker's peak for 3,000 and 100,000 photos
+    python benchmarks/scale.py memory [--data FOLDER] [--on ray]    # a worker's peak for 3,000 and 100,000 photos
     python benchmarks/scale.py sums                                 # heads from a million vectors of 1,280
     python benchmarks/scale.py nodes [--seconds-per-unit 14.6]      # 1 to 64 machines with failures, simulated
 
@@ -72,22 +72,28 @@ def units(data: Path, engine: str, count: int, threads: int) -> None:
         print(done.photos_per_second, (done.memory or 0) / 1e6)
 
 
-def tiny(folder: Path, count: int) -> Path:
-    """A table of `count` photos of 16 x 16, all different."""
-    import io
-
+def table(folder: Path, count: int, photos: list[bytes]) -> Path:
+    """A table of `count` photos that all differ: copies of some with other bytes at the end."""
     import pyarrow as pa
     import pyarrow.parquet as pq
-    from PIL import Image
 
-    base = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)).save(base, "PNG")
-    path = folder / "tiny.parquet"
+    path = folder / "photos.parquet"
     with pq.ParquetWriter(path, pa.schema([("image", pa.binary())])) as writer:
         for start in range(0, count, 1024):
-            rows = [base.getvalue() + i.to_bytes(8) for i in range(start, min(start + 1024, count))]
+            rows = [photos[i % len(photos)] + i.to_bytes(8) for i in range(start, min(start + 1024, count))]
             writer.write_table(pa.table({"image": rows}))
     return path
+
+
+def tiny() -> bytes:
+    """A photo of 16 x 16."""
+    import io
+
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)).save(file, "PNG")
+    return file.getvalue()
 
 
 def engine() -> None:
@@ -109,9 +115,9 @@ def engine() -> None:
     job.Network.load = lambda self: backbone  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
-        table = tiny(folder, 8192)
-        photos = [InMemory.of(str(i), x) for i, x in enumerate(pq.read_table(table).column(0).to_pylist())]
-        wanted = job.Job("embed", (str(table),), job.Network(), backbone.card)
+        source = table(folder, 8192, [tiny()])
+        photos = [InMemory.of(str(i), x) for i, x in enumerate(pq.read_table(source).column(0).to_pylist())]
+        wanted = job.Job("embed", (str(source),), job.Network(), backbone.card)
 
         class Direct(Local):
             def run(self, address, queue, progress):  # type: ignore[no-untyped-def]
@@ -130,12 +136,13 @@ def engine() -> None:
             print(f"{1000 * (whole - alone) / len(photos):.3f} ms a photo for the engine", flush=True)
 
 
-def memory() -> None:
-    """Peak of a worker with the built-in backbone; the photos are small, so that most of the time is not decoding."""
+def memory(data: Path, engine: str) -> None:
+    """Peak of a worker with the built-in backbone, for copies of the training photos of a folder."""
+    photos = [path.read_bytes() for path in sorted((data / "train").rglob("*.jpg"))]
     for count in (3_000, 100_000):
         with tempfile.TemporaryDirectory() as folder:
-            table = tiny(Path(folder), count)
-            words = ["units", "--data", str(table), "--workers", "1", "--threads", "2"]
+            source = table(Path(folder), count, photos)
+            words = ["units", "--data", str(source), "--on", engine, "--workers", "1", "--threads", "2"]
             rate, peak = process([sys.executable, __file__, *words]).stdout.split()[-2:]
             print(f"{count:,} photos: {float(peak):,.0f} MB in a worker, {float(rate):,.0f} photos/s", flush=True)
 
@@ -155,7 +162,7 @@ def make(folder: Path, count: int) -> None:
 
     from headstart.backbones import builtin
     from headstart.features.extraction import Features
-    from headstart.scale.batches import Batch
+    from headstart.scale.batch import Batch
     from headstart.scale.job import Folder, Job, Network
     from headstart.scale.places import Place
     from headstart.scale.tasks import Embedding
@@ -246,7 +253,7 @@ def main() -> None:
         "extraction": lambda: extraction(given.data),
         "units": lambda: units(given.data, given.on, given.workers, given.threads),
         "engine": engine,
-        "memory": memory,
+        "memory": lambda: memory(given.data, given.on),
         "sums": lambda: sums(given.count, given.head.split(",")),
         "make": lambda: make(given.data, given.count),
         "train": lambda: train(given.data, given.head),

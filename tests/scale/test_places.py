@@ -17,11 +17,14 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from headstart.errors import DataError
-from headstart.scale import places
+from headstart.photos.pictures import InMemory
+from headstart.progress import Silent
+from headstart.scale import lance_table, listing, places
+from headstart.scale.batches import batches
 from headstart.scale.embedding import embed
 from headstart.scale.job import Folder, Network
 from headstart.scale.local import Local
-from headstart.scale.places import Place
+from headstart.scale.places import Place, RequestError
 
 MEAN = Network("mean:colours")
 
@@ -126,6 +129,25 @@ def test_a_read_that_breaks_off_begins_again_where_it_began(monkeypatch: pytest.
     monkeypatch.setattr(places, "PAUSES", (0.0,))
     file = places._Patient(Torn(b"one two three"))
     assert [file.read(4), file.read(4), file.read(10)] == [b"one ", b"two ", b"three"]
+
+
+def test_a_lance_table_in_a_store_is_read_and_a_store_that_fails_does_not_break_it(
+    photos: Path, server: Failing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import lance
+
+    monkeypatch.setenv("OBJECT_STORE_CLIENT_MAX_RETRIES", "0")
+    contents = [path.read_bytes() for path in sorted((photos / "train" / "cat").glob("*.png"))]
+    table = pa.table({"image": contents, "label": ["cat"] * len(contents)})
+    lance.write_dataset(table, "s3://bucket/tables/one.lance", storage_options={"allow_http": "true"})
+    (unit,) = listing.units(["s3://bucket/tables"], 64, Silent())
+    (batch,) = batches(unit)
+    assert batch.paths == tuple(f"s3://bucket/tables/one.lance#{row}" for row in range(len(contents)))
+    assert [path.content for path in batch.paths if isinstance(path, InMemory)] == contents
+    _, parts = lance_table.read(unit[0].address, unit[0].version, range(3))
+    monkeypatch.setattr(server, "share", 1.0)
+    with pytest.raises(RequestError, match="500 Internal Server Error"):
+        next(parts)
 
 
 def test_what_is_missing_is_not_asked_for_again(server: Failing) -> None:

@@ -18,7 +18,7 @@ from headstart.evaluation.metrics import evaluate
 from headstart.features.extraction import Features
 from headstart.heads import fitting, power
 from headstart.scale import learning, survey
-from headstart.scale.batches import Batch
+from headstart.scale.batch import Batch
 from headstart.scale.job import Folder, Job, Network
 from headstart.scale.learning import learn
 from headstart.scale.mapping import Here

@@ -16,7 +16,8 @@ from pathlib import Path
 from headstart.backbones.base import Backbone
 from headstart.features.extraction import extract
 from headstart.features.store import Store
-from headstart.scale.batches import Batch, Reader, batches, fetchers
+from headstart.scale.batch import Batch
+from headstart.scale.batches import Reader, batches, fetchers
 from headstart.scale.job import Folder, Job
 from headstart.scale.listing import Units
 from headstart.scale.places import Place

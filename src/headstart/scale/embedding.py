@@ -29,7 +29,7 @@ def embed(
     """Write the feature vectors of photos to a folder of Parquet files; the same call again continues.
 
     Args:
-        source: folders, patterns, photos, CSV files, Parquet tables, tar archives; on this disk or in an object store.
+        source: folders, patterns, photos, CSV files, tables (Parquet, Lance), tar archives; here or in an object store.
         output: the folder, on this disk or in an object store.
         network: the backbone.
         numbers: type of the numbers: `float32` or, half the bytes, `float16`.

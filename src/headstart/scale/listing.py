@@ -1,6 +1,6 @@
 """A source -> units of work: photos in folders, rows of tables, photos in tar archives.
 
-Only names are read here, and the footers of tables. The units are written to the job's folder one by one, so memory
+Only names are read here, and how many rows tables have. The units are written to the job's folder one by one, so memory
 does not grow with their number.
 """
 
@@ -21,11 +21,14 @@ from headstart.photos.folders import is_csv
 from headstart.photos.sources import find_files, open_source
 from headstart.progress import Progress
 from headstart.safety.printable import show
+from headstart.scale import lance_table
 from headstart.scale.places import Place, arrow, is_remote
 
-Kind = Literal["file", "rows", "tar"]
+Kind = Literal["file", "rows", "lance", "tar"]
 _TABLES, _TARS = (".parquet",), (".tar", ".tar.gz", ".tgz")
-#: How columns may be called, see `photo_column`.
+#: A Lance table is a folder with such a name.
+_LANCE = ".lance"
+#: How columns may be called, see `tables.photo_column`.
 PHOTO_COLUMNS = ("image", "photo", "picture", "img", "bytes", "jpg", "jpeg", "png")
 ADDRESS_COLUMNS = ("path", "address", "url", "uri", "file", "filename", "file_name", "image_path")
 LABEL_COLUMNS, SPLIT_COLUMNS = ("label", "class", "class_name", "category"), ("split", "subset")
@@ -33,14 +36,15 @@ LABEL_COLUMNS, SPLIT_COLUMNS = ("label", "class", "class_name", "category"), ("s
 
 @dataclass(frozen=True)
 class Entry:
-    """A photo's file, some row groups of a table, or an archive.
+    """A photo's file, some row groups of a Parquet table, some rows of a Lance table, or an archive.
 
     Attributes:
         kind: which of them.
         address: of the file.
         label, split: of a photo, if they are known.
-        first, count: row groups of a table.
+        first, count: row groups or rows of a table.
         photos: how many; None: not known before an archive is read.
+        version: of a Lance table when it was listed; 0: of anything else.
     """
 
     kind: Kind
@@ -50,6 +54,7 @@ class Entry:
     first: int = 0
     count: int = 0
     photos: int | None = 1
+    version: int = 0
 
 
 def absolute(source: str) -> str:
@@ -61,7 +66,7 @@ def units(sources: Sequence[str], size: int, progress: Progress) -> Iterator[lis
     """Cut a source into units, in an order that only depends on its names.
 
     Args:
-        sources: absolute addresses: folders, patterns, photos, CSV files, tables (.parquet), archives (.tar).
+        sources: absolute addresses: folders, patterns, photos, CSV files, tables (.parquet, .lance), archives (.tar).
         size: photos of a unit; an archive is always one unit.
         progress: receives what is ignored.
 
@@ -128,6 +133,7 @@ def _schema() -> Any:
             pa.field("first", pa.int64()),
             pa.field("count", pa.int64()),
             pa.field("photos", pa.int64()),
+            pa.field("version", pa.int64()),
         ]
     )
 
@@ -143,6 +149,7 @@ def _table(unit: Sequence[Entry]) -> Any:
         "first": [entry.first for entry in unit],
         "count": [entry.count for entry in unit],
         "photos": [entry.photos for entry in unit],
+        "version": [entry.version for entry in unit],
     }
     return pa.table(columns, schema=_schema())
 
@@ -167,11 +174,8 @@ def _found(place: Place, size: int, progress: Progress) -> Iterator[Entry]:
     name = place.name.lower()
     if "*" in place.address:
         yield from _matching(place, size, progress)
-    elif name.endswith(".lance"):
-        raise DataError(
-            f"{show(place.address)} is a Lance table, which headstart does not read.\nExpected a Parquet table: "
-            "lance.dataset(...).scanner().to_reader() gives the batches for pyarrow.parquet to write."
-        )
+    elif name.endswith(_LANCE):
+        yield from _rows(place, size)
     elif name.endswith(_TABLES):
         yield from _row_groups(place, size)
     elif name.endswith(_TARS) and not (place.local and place.local.is_dir()):
@@ -185,9 +189,9 @@ def _found(place: Place, size: int, progress: Progress) -> Iterator[Entry]:
 def _here(path: Path, size: int, progress: Progress) -> Iterator[Entry]:
     """A folder or file of this disk, with the classes and parts that `headstart train` finds in it."""
     if path.is_dir():
-        _, files = Place(str(path)).entries()
-        seen = [name for name in files if not _hidden(name)]
-        if seen and all(name.lower().endswith(_TABLES + _TARS) for name in seen):
+        folders, files = Place(str(path)).entries()
+        seen = sorted(name for name in (*filter(_is_lance, folders), *files) if not _hidden(name))
+        if seen and all(_is_lance(name) or name.lower().endswith(_TABLES + _TARS) for name in seen):
             for name in seen:
                 yield from _found(Place(str(path)) / name, size, progress)
             return
@@ -231,7 +235,11 @@ def _below(place: Place, size: int, splits: tuple[str | None, str | None] = (Non
         else:
             yield Entry("file", (place / name).address, label, split)
     for name in folders:
-        if not _hidden(name):
+        if _hidden(name):
+            continue
+        if _is_lance(name):
+            yield from _rows(place / name, size)
+        else:
             part = layout.part_of(name) if split is None and label is None else None
             inner = (part, None) if part else (split, label or name)
             yield from _below(place / name, size, inner)
@@ -250,7 +258,7 @@ def _matching(place: Place, size: int, progress: Progress) -> Iterator[Entry]:
             found += [one / name for name in sorted(names)]
         matched = found
     for one in matched:
-        if one.name.lower().endswith((*_TABLES, *_TARS)):
+        if one.name.lower().endswith((*_TABLES, *_TARS, _LANCE)):
             yield from _found(one, size, progress)
             continue
         folders, files = one.entries()
@@ -281,6 +289,24 @@ def _row_groups(place: Place, size: int) -> Iterator[Entry]:
         photos += count
     if photos:
         yield Entry("rows", place.address, first=first, count=len(rows) - first, photos=photos)
+
+
+def _rows(place: Place, size: int) -> Iterator[Entry]:
+    """Rows of a Lance table that are not deleted, as it is now."""
+    address = place.address.rstrip("/")
+    try:
+        count, version = lance_table.rows_and_version(address)
+    except OSError as error:
+        raise DataError(
+            f"{show(address)} cannot be read as a Lance table: {error}.\nExpected a folder that Lance wrote."
+        ) from error
+    for first in range(0, count, size):
+        rows = min(size, count - first)
+        yield Entry("lance", address, first=first, count=rows, photos=rows, version=version)
+
+
+def _is_lance(name: str) -> bool:
+    return name.lower().endswith(_LANCE)
 
 
 def _hidden(name: str) -> bool:

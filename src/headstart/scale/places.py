@@ -270,6 +270,13 @@ def _opened(address: str) -> tuple[Any, str]:
 _OWN = ("s3", "gs", "gcs")
 
 
+def own_server() -> tuple[str, str] | None:
+    """Address and region of a server that speaks S3 and is not Amazon's, which cannot be asked for the region."""
+    address = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    return (address, region) if address else None
+
+
 @lru_cache(maxsize=64)
 def _system(scheme: str, bucket: str) -> Any:
     """The file system of an object store: pyarrow's own, or what fsspec knows under this name."""
@@ -280,10 +287,8 @@ def _system(scheme: str, bucket: str) -> Any:
         if scheme in ("gs", "gcs"):
             return fs.FileSystem.from_uri(f"gs://{bucket}")[0]
         if scheme == "s3":
-            own = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-            if own:  # a server other than Amazon's, which must not be asked for the bucket's region
-                region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-                return fs.S3FileSystem(region=region, endpoint_override=own)
+            if own := own_server():
+                return fs.S3FileSystem(endpoint_override=own[0], region=own[1])
             return fs.FileSystem.from_uri(f"s3://{bucket}")[0]
         import fsspec
 

@@ -13,8 +13,7 @@ from typing import Any
 from headstart.errors import DataError
 from headstart.progress import Progress, Silent
 from headstart.safety.printable import counted, show
-from headstart.scale import listing
-from headstart.scale.batches import batches
+from headstart.scale import listing, tables
 from headstart.scale.engines import Engine, Queue
 from headstart.scale.job import LEAST, UNIT, Folder, Job
 from headstart.scale.places import Place, check_writable
@@ -183,10 +182,7 @@ def _begin(
     progress.message("Listing the photos ...")
     source = wanted.source
     found = listing.units(source, size, progress) if size else _cut(source, engine, progress)
-    units, photos = listing.write(found, folder.addresses)
-    first = listing.Units(folder.addresses).read(0)
-    if first[0].kind not in ("file", "tar"):
-        next(batches(first, wanted.column), None)  # is the column there? Once the job is written, it cannot be changed
+    units, photos = listing.write(tables.checked(found, wanted.column), folder.addresses)
     if prepare is not None:
         prepare(folder)
     job = replace(wanted, units=units, photos=photos)

@@ -20,7 +20,8 @@ from headstart.features.store import Store
 from headstart.photos.pictures import InMemory
 from headstart.progress import Progress
 from headstart.safety.printable import counted
-from headstart.scale.batches import Batch, Reader, batches, fetchers
+from headstart.scale.batch import Batch
+from headstart.scale.batches import Reader, batches, fetchers
 from headstart.scale.job import Numbers
 from headstart.scale.listing import Entry
 from headstart.scale.tasks import Embedding

@@ -13,7 +13,7 @@ from headstart.errors import BackboneError
 from headstart.features.extraction import Features, Skipped
 from headstart.heads import power
 from headstart.safety.printable import show
-from headstart.scale.batches import Batch
+from headstart.scale.batch import Batch
 from headstart.scale.job import Numbers
 
 #: The reason of a photo that ended the process that read it.

@@ -12,6 +12,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from headstart.errors import DataError, HeadstartError
 from headstart.features.extraction import extract
 from headstart.features.store import Store
 from headstart.safety.printable import show
-from headstart.scale.batches import Batch, Reader, batches, fetchers
+from headstart.scale.batch import Batch
+from headstart.scale.batches import Reader, batches, fetchers
 from headstart.scale.careful import crashing
 from headstart.scale.job import Folder, Job, results
 from headstart.scale.listing import Units
@@ -153,6 +155,7 @@ class Worker:
                     used += len(features.paths)
                     size += reader.bytes
                     reasons.update(reason for reason in table.column("reason").to_pylist() if reason)
+                    del batch, paths, reader, features, table  # not beside the photos that are read next
             done = Done(
                 unit,
                 photos,
@@ -202,6 +205,9 @@ def _short(folder: Folder) -> str:
 
 def peak_memory() -> int:
     """Bytes that this process had at most; 0: not known."""
+    with suppress(OSError, StopIteration):  # of Linux: `ru_maxrss` begins there with what the parent process had
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
     try:
         import resource
     except ImportError:  # Windows
