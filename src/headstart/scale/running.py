@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -127,7 +128,8 @@ def _run(
         progress.message(f"{len(here):,} of {counted(job.units, 'unit')} done already; {rest}.")
     queue = Queue((unit for unit in range(job.units) if unit not in here), progress)
     made = _work(folder, job, engine, queue, len(here), progress)
-    totals = [*made, *(read_done(folder.shard(unit)) for unit in sorted(here))]
+    with ThreadPoolExecutor(16) as pool:
+        totals = [*made, *pool.map(read_done, map(folder.shard, sorted(here)))]
     reasons: Counter[str] = Counter()
     for one in totals:
         reasons.update(one.reasons)
