@@ -32,6 +32,7 @@ from headstart.scale.embedding import embed
 from headstart.scale.job import Network
 from headstart.scale.local import Local
 from headstart.scale.places import Place
+from headstart.scale.worker import Worker
 
 MEAN = Network("mean:colours")
 KILLS = 12 if os.environ.get("HEADSTART_STRESS") == "1" else 3
@@ -188,6 +189,15 @@ def test_killed_at_random_moments_nothing_is_lost_or_doubled(photos: Path, tmp_p
         subprocess.run([sys.executable, "-c", code], check=True)
     assert killed >= 3
     assert table_of(out) == expected
+
+
+def test_a_unit_that_another_worker_has_done_is_not_done_again(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embed(photos, tmp_path / "out", network=MEAN)
+    monkeypatch.setenv("EMBEDDED", str(tmp_path / "log"))
+    assert Worker(str(tmp_path / "out")).run(0).used == 40
+    assert not (tmp_path / "log").exists()
 
 
 def test_a_job_that_is_stopped_has_no_attempts_to_count(photos: Path, tmp_path: Path) -> None:

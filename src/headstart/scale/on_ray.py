@@ -15,7 +15,7 @@ from headstart.scale.engines import Engine, Queue
 from headstart.scale.own import ENVIRONMENT, take_processors
 from headstart.scale.worker import Done
 
-#: Seconds after which a message says that no worker can start.
+#: Seconds after which a message reports that no worker can start.
 _PATIENCE = 60.0
 _POLL = 1.0
 #: Workers in a row that may die before they are ready, for each worker.
@@ -157,7 +157,7 @@ class _Remote:
 
 
 class _Actors:
-    """The actors of a run. One gets units only after it has said that it is ready, so none waits for processors."""
+    """The actors of a run. One gets units only after it has answered that it is ready, so none waits for processors."""
 
     def __init__(self, ray: Any, address: str, units: Queue, workers: int, threads: int, progress: Progress) -> None:
         self._ray = ray

@@ -155,6 +155,7 @@ def plan(
     report.message("Listing the photos ...")
     found = Sampled(listing.units(given, UNIT, report))
     chosen = list(sample(found, column))
+    report.message("Reading and embedding a sample ...")
     with _threads(cores):
         backbone = network.load()
         looked = measured(backbone, chosen, numbers, report)

@@ -77,7 +77,7 @@ class Survey:
 
 @dataclass(frozen=True)
 class Facts:
-    """What one group of shards says of its photos, without vectors.
+    """What one group of shards holds of its photos, without vectors.
 
     Attributes:
         prints: uint64 `(n,)`, of those used. folds: uint8 `(n,)`. names: of classes.

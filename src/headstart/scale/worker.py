@@ -113,13 +113,14 @@ class Worker:
             HeadstartError: it can never be done.
         """
         shard = self.folder.shard(unit)
-        if shard.exists():
+        store = Store().folder / "units" / f"{_short(self.folder)}-{unit}"
+        if shard.exists():  # another worker has done it, whose end was taken for a death
+            shutil.rmtree(store, ignore_errors=True)
             return read_done(shard)
         attempt = self.folder.attempts(unit) + 1
         mark = self.folder.attempt(unit, attempt)
         mark.write(b"")
         try:
-            store = Store().folder / "units" / f"{_short(self.folder)}-{unit}"
             store.mkdir(parents=True, exist_ok=True)
             crashed = crashing(self.folder, unit, store) if attempt >= CAREFUL else frozenset[str]()
             with tempfile.TemporaryFile() as file:
@@ -175,7 +176,7 @@ class Worker:
 
 
 def read_done(shard: Place) -> Done:
-    """What a unit's results say of it.
+    """What became of a unit, as its results hold it.
 
     Raises:
         DataError: they cannot be read.
