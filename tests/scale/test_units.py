@@ -25,6 +25,7 @@ import pytest
 from PIL import Image
 
 import headstart
+from headstart.disk.home import home
 from headstart.errors import BackboneError, DataError
 from headstart.progress import Silent
 from headstart.scale import running
@@ -194,10 +195,16 @@ def test_killed_at_random_moments_nothing_is_lost_or_doubled(photos: Path, tmp_p
 def test_a_unit_that_another_worker_has_done_is_not_done_again(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    embed(photos, tmp_path / "out", network=MEAN)
+    monkeypatch.chdir(tmp_path)
+    embed(photos, "out", network=MEAN)  # workers see its absolute path
     monkeypatch.setenv("EMBEDDED", str(tmp_path / "log"))
+    old, new = (home() / "units" / name for name in ("old", "new"))
+    for left in old, new:
+        (left / "vectors").mkdir(parents=True)
+    os.utime(old, (0, 0))
     assert Worker(str(tmp_path / "out")).run(0).used == 40
     assert not (tmp_path / "log").exists()
+    assert [path.name for path in (home() / "units").iterdir()] == ["new"]
 
 
 def test_a_job_that_is_stopped_has_no_attempts_to_count(photos: Path, tmp_path: Path) -> None:

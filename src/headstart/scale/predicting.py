@@ -58,10 +58,10 @@ def predict(
     network = Network(backbone, card.view.fit, layers=card.layers, fetch=fetch)
     job = Job("predict", given, network, card, column=column)
     files = {name: (Path(model) / name).read_bytes() for name in bundle.FILES}
-    folder = Folder(Place(os.fspath(output)))
-    begun = folder.read()
+    there = Folder(Place(os.fspath(output)))
+    begun = there.read()
     predicted = begun is not None and begun.task == "predict"
-    if predicted and any((folder.model / name).read() != content for name, content in files.items()):
+    if predicted and any((there.model / name).read() != content for name, content in files.items()):
         raise DataError(
             f"{show(os.fspath(output))} holds classes by another classifier than {show(os.fspath(model))}.\n"
             "Expected the classifier that the job was begun with, or a new folder."

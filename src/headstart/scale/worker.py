@@ -35,6 +35,8 @@ from headstart.scale.tasks import Embedding, Prediction, Results
 CAREFUL = 3
 #: Share of a unit's photos that may be unreadable in an object store before the unit is put off.
 _MOST_LOST = 0.1
+#: Age at which vectors of units that were never done are removed: a week.
+_LEFT_SECONDS = 7 * 86400.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,10 @@ class Worker:
             )
         self.job: Job = job
         self.units = Units(self.folder.addresses)
+        self._stores = Store().folder / "units"
+        for left in self._stores.glob("*"):
+            if left.stat().st_mtime < time.time() - _LEFT_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
         self.results: Results
         if job.task == "predict":
             model = _model(self.folder)
@@ -113,7 +119,7 @@ class Worker:
             HeadstartError: it can never be done.
         """
         shard = self.folder.shard(unit)
-        store = Store().folder / "units" / f"{_short(self.folder)}-{unit}"
+        store = self._stores / f"{_short(self.folder)}-{unit}"
         if shard.exists():  # another worker has done it, whose end was taken for a death
             shutil.rmtree(store, ignore_errors=True)
             return read_done(shard)
