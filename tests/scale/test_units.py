@@ -196,7 +196,15 @@ def test_a_unit_that_another_worker_has_done_is_not_done_again(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    embed(photos, "out", network=MEAN)  # workers see its absolute path
+    run, addresses = Local.run, []
+
+    def noted(self: Local, address: str, queue: Any, progress: Any) -> Any:
+        addresses.append(address)
+        return run(self, address, queue, progress)
+
+    monkeypatch.setattr(Local, "run", noted)
+    embed(photos, "out", network=MEAN)
+    assert addresses == [str(tmp_path / "out")]  # workers may have another working folder
     monkeypatch.setenv("EMBEDDED", str(tmp_path / "log"))
     old, new = (home() / "units" / name for name in ("old", "new"))
     for left in old, new:

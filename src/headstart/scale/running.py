@@ -113,10 +113,8 @@ def _run(
     prepare: Callable[[Folder], None] | None,
 ) -> Finished:
     began = time.perf_counter()
-    folder, wanted = (
-        Folder(Place(listing.absolute(address))),
-        replace(wanted, source=tuple(map(listing.absolute, wanted.source))),
-    )
+    folder = Folder(Place(listing.absolute(address)))
+    wanted = replace(wanted, source=tuple(map(listing.absolute, wanted.source)))
     job = folder.read()
     if job is None:
         job = _begin(folder, wanted, size, engine, progress, prepare)

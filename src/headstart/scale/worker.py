@@ -13,6 +13,7 @@ import time
 import traceback
 from collections import Counter
 from contextlib import suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -85,8 +86,9 @@ class Worker:
         self.units = Units(self.folder.addresses)
         self._stores = Store().folder / "units"
         for left in self._stores.glob("*"):
-            if left.stat().st_mtime < time.time() - _LEFT_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
+            with suppress(OSError):  # another worker removes it
+                if left.stat().st_mtime < time.time() - _LEFT_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
         self.results: Results
         if job.task == "predict":
             model = _model(self.folder)
@@ -235,5 +237,5 @@ def serve() -> None:
         answer(ready=True)
         for line in sys.stdin:
             answer(**worker.attempt(int(line)))
-    except HeadstartError as error:
+    except (HeadstartError, OSError) as error:
         answer(error=str(error))
