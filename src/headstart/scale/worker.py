@@ -13,7 +13,6 @@ import time
 import traceback
 from collections import Counter
 from contextlib import suppress
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
