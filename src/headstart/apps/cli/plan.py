@@ -10,7 +10,7 @@ import click
 
 from headstart.apps.cli import at_scale, options
 from headstart.apps.cli.console import Bar, print_json, put, say
-from headstart.apps.cli.grouping import Command, argument, option
+from headstart.apps.cli.grouping import Choice, Command, argument, option
 from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
@@ -23,7 +23,10 @@ _NODES = "Machines of a cluster"
 @click.command(cls=Command, examples=("plan photos", "plan s3://bucket/photos --nodes 8 --cpus 16 --price 0.7"))
 @argument("photos", type=at_scale.ANYWHERE, nargs=-1, required=True, help="What `headstart embed --on` takes.")
 @options.backbone
-@options.view
+@option(
+    "--view", group=options.BACKBONE, type=Choice(["squash", "crop", "pad"]), default="squash",
+    help="Fit photos to the model's input: squash them, crop their centre or pad them.",
+)  # fmt: skip
 @options.input_range
 @options.layers
 @option("--nodes", group=_NODES, type=click.IntRange(1), metavar="N", show_default=False, help="Number of machines.")
