@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,13 @@ from typing import Any
 import pytest
 
 from headstart.apps.cli import at_scale
+from headstart.apps.cli.console import Bar
 from headstart.errors import DataError, MissingExtraError
-from headstart.scale.on_ray import SETTINGS, _connect
+from headstart.scale.embedding import embed
+from headstart.scale.job import Network
+from headstart.scale.mapping import Tasks
+from headstart.scale.on_ray import SETTINGS, OnRay, _connect
+from headstart.scale.training import train
 
 TESTS = Path(__file__).resolve().parents[1]
 ENDS = 20 if os.environ.get("HEADSTART_STRESS") == "1" else 4
@@ -47,7 +53,7 @@ from headstart.scale.training import train
 
 engine = OnRay("", 1)
 found = embed(sys.argv[1], sys.argv[2], network=Network("mean:colours"), engine=engine, unit=16)
-print(found.photos, found.used, train(sys.argv[2], head="lda", unknown_rate=0, mapper=Tasks(engine.ray)).train)
+print(found.photos, found.used, train(sys.argv[2], head="lda", unknown_rate=0, mapper=Tasks(engine)).train)
 inodes = set()
 for process in Path("/proc").glob("[0-9]*"):
     try:
@@ -75,28 +81,58 @@ class Busy:
     """A Ray that does not start in time, so many times."""
 
     def __init__(self, failures: int) -> None:
-        self.failures, self.started = failures, 0
+        self.failures, self.started, self.addresses = failures, 0, set[str]()
 
-    def init(self, **_: Any) -> None:
+    def init(self, address: str = "", **_: Any) -> None:
         self.started += 1
+        self.addresses.add(address)
         if self.started <= self.failures:
             raise Exception("The current node timed out during startup.")
 
     def shutdown(self) -> None:
         pass
 
+    def is_initialized(self) -> bool:
+        return self.started > self.failures
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 3.0}
+
 
 def test_on_a_busy_machine_ray_is_started_again() -> None:
     ray = Busy(3)
     _connect(ray, "")
-    assert ray.started == 4
+    assert (ray.started, ray.addresses) == (4, {"local"}), "another cluster on this machine is none of ours"
     with pytest.raises(DataError, match="4 attempts failed"):
         _connect(Busy(4), "")
     with pytest.raises(DataError, match="The cluster auto cannot be reached"):
         _connect(Busy(1), "auto")
 
 
+def test_an_address_where_nothing_answers_is_an_error_at_once() -> None:
+    ray = Busy(0)
+    with socket.socket() as bound:  # which does not listen
+        bound.bind(("127.0.0.1", 0))
+        for scheme in ("", "ray://"):
+            address = f"{scheme}127.0.0.1:{bound.getsockname()[1]}"
+            with pytest.raises(DataError, match=f"The cluster {address} cannot be reached: .*refused"):
+                _connect(ray, address)
+    assert ray.started == 0
+
+
+def test_ray_starts_only_when_it_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = Busy(0)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    engine = OnRay()
+    with pytest.raises(DataError, match="holds no embedded photos"):
+        train(tmp_path, mapper=Tasks(engine))
+    with pytest.raises(DataError, match="does not exist"):
+        embed(tmp_path / "nowhere", tmp_path / "out", network=Network("mean:colours"), engine=engine)
+    assert ray.started == 0
+    assert (engine.workers, ray.started) == (3, 1)
+
+
 def test_without_ray_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'headstart\[ray\]'"):
-        at_scale.engine("ray", None, "")
+        at_scale.engine("ray", None, "", Bar())

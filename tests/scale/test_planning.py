@@ -8,11 +8,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from headstart.apps.cli.commands import app
 from headstart.errors import DataError, MissingExtraError
 from headstart.scale import sampling
 from headstart.scale.job import Network
-from headstart.scale.planning import Nodes, plan
+from headstart.scale.planning import EFFICIENCY, START_RAY, Nodes, plan
 from scale.conftest import paint
 
 MEAN = Network("mean:colours")
@@ -41,6 +43,20 @@ def test_a_plan_counts_all_and_reckons_from_a_sample(many: Path, monkeypatch: py
     assert found.there.line.endswith("--on ray --address auto --workers 32")
     assert found.there.cost is not None
     assert found.there.cost.value == pytest.approx(4 * 0.5 * found.there.seconds.value / 3600)
+
+
+def test_a_plan_reckons_with_the_units_that_are_cut(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "SAMPLE", 64)
+    found = plan(many, network=MEAN, nodes=Nodes(2, 1))
+    alone = found.rate.value / found.processors * EFFICIENCY
+    assert found.there is not None
+    assert found.there.seconds.value == pytest.approx(START_RAY + 100 / alone)  # four units: two for each worker
+
+
+def test_gpus_are_refused_in_words() -> None:
+    ended = CliRunner().invoke(app, ["plan", "photos", "--gpus", "2"], standalone_mode=True)
+    assert ended.exit_code == 2
+    assert "--gpus 2: headstart computes on processors and uses no GPUs" in ended.stderr
 
 
 def test_photos_in_archives_are_counted_by_their_size(many: Path, tmp_path: Path) -> None:

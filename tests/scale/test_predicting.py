@@ -15,7 +15,7 @@ import pytest
 
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.training import train
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, DataError
 from headstart.scale.predicting import predict
 
 
@@ -47,6 +47,14 @@ def test_classes_are_those_of_the_classifier_and_columns_are_joined(model: Path,
     (skipped,) = [row for row in rows if row["outcome"] == "skipped"]
     assert (skipped["predicted"], skipped["unknown"], skipped["reason"]) == (None, None, "empty")
     assert (found.photos, found.used) == (41, 40)
+
+
+def test_another_classifier_needs_another_folder(model: Path, photos: Path, tmp_path: Path) -> None:
+    predict(model, photos, tmp_path / "out")
+    assert predict(model, photos, tmp_path / "out").computed == 0
+    train(photos, output=model, backbone="mean:colours", head="ridge", keep_copies=True, overwrite=True)
+    with pytest.raises(DataError, match="holds classes by another classifier than"):
+        predict(model, photos, tmp_path / "out")
 
 
 def test_a_classifier_of_two_views_is_refused(photos: Path, tmp_path: Path) -> None:

@@ -138,7 +138,13 @@ def test_the_classifier_is_an_ordinary_one(photos: Path, tmp_path: Path) -> None
         train(tmp_path / "vectors", head="knn")  # type: ignore[arg-type]
     ended = CliRunner().invoke(app, ["train", str(tmp_path / "vectors")])
     assert "holds feature vectors, no photos: it needs --on local or --on ray" in ended.stderr
-    next((tmp_path / "vectors" / "shards").iterdir()).unlink()
+    shard = next((tmp_path / "vectors" / "shards").iterdir())
+    shard.write_bytes(shard.read_bytes()[:1000])
+    with pytest.raises(DataError, match=r"000000\.parquet cannot be read: (.|\n)*remove it, and run"):
+        train(tmp_path / "vectors")
+    with pytest.raises(DataError, match=r"000000\.parquet cannot be read"):
+        embed(photos, tmp_path / "vectors", network=Network("mean:colours"))
+    shard.unlink()
     with pytest.raises(DataError, match="has 0 of 1 units"):
         train(tmp_path / "vectors")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +25,15 @@ import pytest
 from PIL import Image
 
 import headstart
-from headstart.errors import DataError
+from headstart.disk.home import home
+from headstart.errors import BackboneError, DataError
+from headstart.progress import Silent
+from headstart.scale import running
 from headstart.scale.embedding import embed
 from headstart.scale.job import Network
 from headstart.scale.local import Local
+from headstart.scale.places import Place
+from headstart.scale.worker import Worker
 
 MEAN = Network("mean:colours")
 KILLS = 12 if os.environ.get("HEADSTART_STRESS") == "1" else 3
@@ -92,7 +100,7 @@ def test_the_same_call_continues_and_another_job_is_refused(photos: Path, tmp_pa
     assert (again.computed, again.photos, again.used) == (1, 42, 40)
     now = {path.name: path.stat().st_mtime_ns for path in (out / "shards").iterdir()}
     assert [name for name in times if now[name] != times[name]] == ["000001.parquet"]
-    with pytest.raises(DataError, match=r"holds another job: embed of .* with mean:colours, squash, float32"):
+    with pytest.raises(DataError, match=r"holds another job: numbers float32, not float16\.\n"):
         embed(photos, out, network=MEAN, numbers="float16")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
@@ -100,6 +108,22 @@ def test_the_same_call_continues_and_another_job_is_refused(photos: Path, tmp_pa
         embed(photos, tmp_path / "full", network=MEAN)
     with pytest.raises(DataError, match=r"mine\.txt is a file"):
         embed(photos, tmp_path / "full" / "mine.txt", network=MEAN)
+
+
+def test_few_photos_are_cut_so_that_every_worker_has_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(700):
+        (tmp_path / f"{number}.png").touch()
+    engine = Local(1)
+
+    def sizes(workers: int) -> list[int]:
+        monkeypatch.setattr(engine, "_workers", workers)
+        return [len(unit) for unit in running._cut([str(tmp_path)], engine, Silent())]
+
+    assert sizes(1) == [175] * 4
+    assert sizes(2) == [88] * 7 + [84]
+    assert sizes(100) == [64] * 10 + [60]
+    monkeypatch.setattr(running, "MANY", 1)
+    assert sizes(100) == [700]
 
 
 def test_a_job_that_was_killed_while_it_began_begins_anew(photos: Path, tmp_path: Path) -> None:
@@ -128,7 +152,7 @@ def test_a_photo_that_ends_its_process_costs_three_tries_and_has_an_outcome(
     assert not list((tmp_path / "out" / "attempts").iterdir())
 
 
-class Heard(headstart.progress.Silent):
+class Heard(Silent):
     """Keeps messages."""
 
     def __init__(self) -> None:
@@ -168,6 +192,54 @@ def test_killed_at_random_moments_nothing_is_lost_or_doubled(photos: Path, tmp_p
     assert table_of(out) == expected
 
 
+def test_a_unit_that_another_worker_has_done_is_not_done_again(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run, addresses = Local.run, []
+
+    def noted(self: Local, address: str, queue: Any, progress: Any) -> Any:
+        addresses.append(address)
+        return run(self, address, queue, progress)
+
+    monkeypatch.setattr(Local, "run", noted)
+    embed(photos, "out", network=MEAN)
+    assert addresses == [str(tmp_path / "out")]  # workers may have another working folder
+    monkeypatch.setenv("EMBEDDED", str(tmp_path / "log"))
+    old, new = (home() / "units" / name for name in ("old", "new"))
+    for left in old, new:
+        (left / "vectors").mkdir(parents=True)
+    os.utime(old, (0, 0))
+    assert Worker(str(tmp_path / "out")).run(0).used == 40
+    assert not (tmp_path / "log").exists()
+    assert [path.name for path in (home() / "units").iterdir()] == ["new"]
+
+
+def test_a_job_that_is_stopped_has_no_attempts_to_count(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}\n"
+        "from headstart.scale.embedding import embed; from headstart.scale.job import Network\n"
+        "from headstart.scale.local import Local\n"
+        f"embed({str(photos)!r}, {str(out)!r}, network=Network('mean:slow'), unit=20, engine=Local(1))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, start_new_session=True) as driver:
+        until(lambda: list(out.glob("attempts/0*")))  # hidden files are not written whole
+        os.killpg(driver.pid, signal.SIGINT)  # as a terminal does
+        driver.communicate()
+    assert driver.returncode != 0
+    assert not list(out.glob("attempts/0*"))
+    assert embed(photos, out, network=Network("mean:slow")).used == 40
+
+
+def until(ready: Callable[[], Any]) -> None:
+    """Wait until something is so."""
+    limit = time.monotonic() + 60
+    while not ready():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
 def table_of_once(photos: Path, out: Path) -> dict[str, dict[str, Any]]:
     embed(photos, out, network=MEAN, unit=2, engine=Local(1))
     return table_of(out)
@@ -198,6 +270,7 @@ def test_tables_of_bytes_and_of_addresses_give_the_same_vectors(photos: Path, tm
     assert one[8]["address"] == f"{tables}/bytes.parquet#8"
     with pytest.raises(DataError, match=r"no column of photos; its columns are where, label"):
         embed(tmp_path / "addresses.parquet", tmp_path / "three", network=MEAN)
+    assert embed(tmp_path / "addresses.parquet", tmp_path / "three", network=MEAN, column="where").used == 40
 
 
 def test_archives_in_the_form_of_webdataset_give_photos_and_classes(photos: Path, tmp_path: Path) -> None:
@@ -243,6 +316,29 @@ def test_sources_that_cannot_be_read_say_what_to_do(tmp_path: Path, source: str,
         embed(tmp_path / source, tmp_path / "out", network=MEAN)
 
 
+@pytest.mark.parametrize("file", ["addresses.parquet", "job.json"])
+def test_a_full_disk_is_an_error_in_words(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    write = Place.write
+
+    def full(place: Place, content: Any) -> None:
+        if place.name == file:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(place, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Place, "write", full)
+        with pytest.raises(DataError, match=r"No space left(.|\n)*command continues"):
+            embed(photos, tmp_path / "out", network=MEAN)
+    assert embed(photos, tmp_path / "out", network=MEAN).used == 40
+
+
+def test_two_views_are_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(BackboneError, match=r"one view, not 'both'\.\nExpected squash, crop or pad"):
+        embed(tmp_path, tmp_path / "out", network=replace(MEAN, view="both"))  # type: ignore[arg-type]
+
+
 def test_the_command_prints_one_document(photos: Path, tmp_path: Path) -> None:
     words = ["embed", str(photos), "-o", str(tmp_path / "out"), "--on", "local", "-b", "mean:colours", "--json"]
     code = f"import sys; sys.path[:] = {sys.path!r}; sys.argv = ['headstart', *{words!r}]\n"
@@ -252,4 +348,4 @@ def test_the_command_prints_one_document(photos: Path, tmp_path: Path) -> None:
     assert document["photos"] == {
         "found": 42, "used": 40, "skipped": 2, "reasons": {"empty": 1, "not an image": 1}, "files": None
     }  # fmt: skip
-    assert "42 photos in 1 unit." in ended.stderr
+    assert "42 photos: 1 unit." in ended.stderr

@@ -24,6 +24,7 @@ from headstart.safety.printable import show
 PLAIN, WITH_PHOTOS, FORMAT = 1, 2, 3
 _MANIFEST = "headstart.json"
 _ARRAYS = "head.safetensors"
+FILES = (_MANIFEST, _ARRAYS)
 #: Bytes of each file. The confusion matrix of 4,000 classes is 256 MB of JSON; neighbours of a million photos are 4 GB.
 MOST_MANIFEST, MOST_HEAD = 2**28, 2**32 + 2**28
 _MOST = {_MANIFEST: MOST_MANIFEST, _ARRAYS: MOST_HEAD}

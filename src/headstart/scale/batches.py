@@ -182,7 +182,7 @@ def _members(place: Place) -> Iterator[Batch]:
 
 
 def _complete(place: Place, file: Any) -> bool:
-    """Whether an archive ends with its mark, 1,024 zeros; of a packed one the packing tells."""
+    """Whether an archive ends with its mark, 1,024 zeros; a packed one has checksums."""
     if not place.name.lower().endswith(".tar"):
         return True
     file.seek(-1024, os.SEEK_END)

@@ -7,8 +7,10 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import FileIO
 from pathlib import Path
 
 from headstart.backbones.base import Backbone
@@ -35,8 +37,9 @@ def crashing(folder: Folder, unit: int, store: Path) -> frozenset[str]:
     while True:
         code = f"import sys; sys.path[:] = {sys.path!r}; from headstart.scale.careful import serve; serve()"
         words = [folder.place.address, str(unit), str(store), ",".join(map(str, sorted(found)))]
-        ended = subprocess.run([sys.executable, "-I", "-c", code, *words], stdin=subprocess.DEVNULL, check=False)
-        if ended.returncode == 0:
+        with subprocess.Popen([sys.executable, "-I", "-c", code, *words], stdin=subprocess.PIPE) as child:
+            ended = child.wait()
+        if ended == 0:
             break
         noted = journal.read_bytes()
         if len(noted) < _NUMBER.size or (last := _NUMBER.unpack(noted)[0]) in found:
@@ -60,13 +63,19 @@ def serve() -> None:
     """Run in the child: embed a unit's photos one by one, noting before each which it is."""
     address, unit, store, known = sys.argv[1:5]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     folder = Folder(Place(address))
     job = folder.read()
     left_out = {int(number) for number in known.split(",") if number}
     if job is not None:
         with open(Path(store) / "careful", "r+b", buffering=0) as journal, fetchers() as pool:
-            _embed(job, job.open(), Units(folder.addresses), int(unit), Store(store), journal.fileno(), left_out, pool)
+            _embed(job, job.open(), Units(folder.addresses), int(unit), Store(store), journal, left_out, pool)
     os._exit(0)
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()  # ends when the worker does
+    os._exit(1)
 
 
 def _embed(
@@ -75,7 +84,7 @@ def _embed(
     units: Units,
     unit: int,
     store: Store,
-    journal: int,
+    journal: FileIO,
     left_out: set[int],
     pool: ThreadPoolExecutor,
 ) -> None:
@@ -83,7 +92,8 @@ def _embed(
     for batch in batches(units.read(unit), job.column):
         for number, path in enumerate(_photos(batch), start=position):
             if number not in left_out:
-                os.pwrite(journal, _NUMBER.pack(number), 0)
+                journal.seek(0)
+                journal.write(_NUMBER.pack(number))
                 extract(backbone, [path], store, read=Reader([], pool).read)
         position += len(batch.paths)
 

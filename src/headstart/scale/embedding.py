@@ -10,7 +10,7 @@ from pathlib import Path
 from headstart.errors import DataError
 from headstart.progress import Choice, standard
 from headstart.scale.engines import Engine
-from headstart.scale.job import UNIT, Job, Network, Numbers
+from headstart.scale.job import Job, Network, Numbers
 from headstart.scale.local import Local
 from headstart.scale.running import Finished, run
 
@@ -23,7 +23,7 @@ def embed(
     numbers: Numbers = "float32",
     column: str = "",
     engine: Engine | None = None,
-    unit: int = UNIT,
+    unit: int | None = None,
     progress: Choice = None,
 ) -> Finished:
     """Write the feature vectors of photos to a folder of Parquet files; the same call again continues.
@@ -35,7 +35,7 @@ def embed(
         numbers: type of the numbers: `float32` or, half the bytes, `float16`.
         column: of tables, where the photos' bytes or addresses are.
         engine: that runs the workers: `scale.local.Local` or `scale.on_ray.OnRay`.
-        unit: photos of a unit.
+        unit: photos of a unit; None: 1,024, or fewer where there are few for each worker.
         progress: see `headstart.train`.
 
     Raises:

@@ -6,7 +6,7 @@ import heapq
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any
 
 from headstart.errors import DataError
@@ -23,14 +23,18 @@ class Engine(ABC):
     """Runs workers.
 
     Attributes:
-        workers: how many. threads: of each.
+        threads: of each worker.
     """
 
-    workers: int
     threads: int
 
+    @property
     @abstractmethod
-    def run(self, address: str, queue: Queue, progress: Progress) -> Iterator[Done]:
+    def workers(self) -> int:
+        """How many workers there are to be."""
+
+    @abstractmethod
+    def run(self, address: str, queue: Queue, progress: Progress) -> Generator[Done, None, None]:
         """Do units until the queue is empty.
 
         Args:
@@ -49,6 +53,9 @@ class Queue:
     Args:
         units: their numbers.
         progress: receives what comes back, and why.
+
+    Attributes:
+        in_work: units that workers have now.
     """
 
     def __init__(self, units: Iterable[int], progress: Progress) -> None:
@@ -57,12 +64,15 @@ class Queue:
         self._deaths: Counter[int] = Counter()
         self._put_off: Counter[int] = Counter()
         self._progress = progress
+        self.in_work: set[int] = set()
 
     def next(self) -> int | None:
         """A unit to do now; None: there is none at this moment."""
-        if self._again and self._again[0][0] <= time.monotonic():
-            return heapq.heappop(self._again)[1]
-        return next(self._coming, None)
+        due = self._again and self._again[0][0] <= time.monotonic()
+        unit = heapq.heappop(self._again)[1] if due else next(self._coming, None)
+        if unit is not None:
+            self.in_work.add(unit)
+        return unit
 
     @property
     def empty(self) -> bool:
@@ -84,6 +94,8 @@ class Queue:
         Raises:
             DataError: it cannot work, or its unit was put off too often.
         """
+        if unit is not None:
+            self.in_work.discard(unit)
         if "error" in answer:
             raise DataError(answer["error"])
         if unit is not None and "put_off" in answer:
@@ -97,6 +109,7 @@ class Queue:
         Raises:
             DataError: this happened too often.
         """
+        self.in_work.discard(unit)
         self._deaths[unit] += 1
         self._progress.message(f"A worker died with unit {unit} ({how}); the unit is done again.")
         if self._deaths[unit] >= MOST_DEATHS:

@@ -3,15 +3,17 @@
 DEST/job.json              what is done: source, network, kind of numbers; written when the source has been listed
 DEST/addresses.parquet     the units of work, one row group each
 DEST/shards/000042.parquet the results of unit 42, written whole or not at all
-DEST/attempts/000042.1     a worker has begun with unit 42; removed when the unit is done
+DEST/attempts/000042.1     a worker is at work on unit 42, or has died with it
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
 
 from headstart import backbones
 from headstart.backbones.base import Backbone
@@ -21,11 +23,11 @@ from headstart.features.store import Store
 from headstart.photos.images import Fit
 from headstart.safety import untrusted
 from headstart.safety.printable import show
-from headstart.scale.places import Place
+from headstart.scale.places import Place, arrow
 
 FORMAT = 1
-#: Photos of a unit. A killed worker loses at most this much work: 15 seconds at 70 photos/s.
-UNIT = 1024
+#: Photos of a unit, at most and at least. A killed worker loses at most this much work: 15 seconds at 70 photos/s.
+UNIT, LEAST = 1024, 64
 Task = Literal["embed", "predict"]
 Numbers = Literal["float32", "float16"]
 
@@ -54,6 +56,10 @@ class Network:
         Raises:
             BackboneError: it cannot be loaded.
         """
+        if self.view not in get_args(Fit):
+            raise BackboneError(
+                f"Work in units sees each photo in one view, not '{self.view}'.\nExpected squash, crop or pad."
+            )
         options = backbones.Options(self.input_range, self.layers)
         precision = self.precision or "auto"
         return backbones.load(self.handle, precision, Store().compiled, options, doubts=False).with_fit(self.view)
@@ -86,11 +92,26 @@ class Job:
         """As it is kept."""
         return {"format": FORMAT, **asdict(self), "source": list(self.source), "card": self.card.to_json()}
 
-    def same(self, other: Job) -> bool:
-        """Whether two jobs do the same with the same source, so that one continues the other."""
-        listed = {"units": 0, "photos": None}
-        ours, theirs = replace(self, **listed), replace(other, **listed)  # type: ignore[arg-type]
-        return ours == theirs
+    def changes(self, wanted: Job) -> list[str]:
+        """In what another job differs, such as `numbers float32, not float16`; nothing: it continues this one."""
+        ours, theirs = self._facts(), wanted._facts()
+        return [f"{name} {value}, not {theirs[name]}" for name, value in ours.items() if value != theirs[name]]
+
+    def _facts(self) -> dict[str, str]:
+        network = self.network
+        facts = {
+            "task": self.task,
+            "source": ", ".join(map(show, self.source)),
+            "backbone": network.handle or self.card.handle,
+            "view": network.view,
+            "input range": network.input_range or "as declared",
+            "layers": network.layers,
+            "precision": self.card.precision,
+            "numbers": self.numbers,
+            "column": show(self.column) if self.column else "any",
+            "fetch": str(network.fetch),
+        }
+        return {**facts, "model files": self.card.key}
 
     def open(self) -> Backbone:
         """The backbone, proven to give the vectors that the job's card promises.
@@ -128,6 +149,24 @@ _FIELDS: dict[str, untrusted.Check[Any]] = {
 _MOST = 2**24
 
 
+@contextmanager
+def results(shard: Place) -> Iterator[Any]:
+    """A unit's results as a `pyarrow.parquet.ParquetFile`.
+
+    Raises:
+        DataError: they cannot be read.
+    """
+    pa = arrow()
+    try:
+        with shard.open() as file:
+            yield pa.parquet.ParquetFile(file)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"{show(shard.address)} cannot be read: {str(error).rstrip('.')}.\nIf it is damaged, remove it, and run "
+            "the command again that wrote it: it continues."
+        ) from error
+
+
 @dataclass(frozen=True)
 class Folder:
     """The folder of a job, on this disk or in an object store."""
@@ -152,6 +191,23 @@ class Folder:
         """Whose existence means that a unit was begun for the first, second, ... time."""
         return self.place / "attempts" / f"{unit:06d}.{number}"
 
+    def attempts(self, unit: int) -> int:
+        """How often a unit was begun and its worker died, or is at work."""
+        number = 1
+        while self.attempt(unit, number).exists():
+            number += 1
+        return number - 1
+
+    def forget(self, units: Iterable[int]) -> None:
+        """Remove the last attempt of units whose workers were stopped: that is no death."""
+
+        def one(unit: int) -> None:
+            with suppress(OSError):
+                self.attempt(unit, self.attempts(unit)).remove()
+
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(one, units))
+
     def done(self) -> set[int]:
         """Units whose results are there."""
         _, files = (self.place / "shards").entries()
@@ -173,8 +229,8 @@ class Folder:
             return None
         except NotADirectoryError as error:
             raise DataError(
-                f"{show(self.place.address)} is a file.\nWith --on, expected a folder for the results: a new one, or "
-                "one in which this job was begun."
+                f"{show(self.place.address)} is a file, or below one.\nWith --on, expected a folder for the results: a "
+                "new one, or one in which this job was begun."
             ) from error
         except OSError as error:
             raise DataError(f"{show(self.place.address)} cannot be read: {error.strerror or error}.") from error

@@ -160,12 +160,14 @@ def _entries(sources: Sequence[str], size: int, progress: Progress) -> Iterator[
         try:
             found = _found(place, size, progress)
             first = next(found, None)
+            if first is None:
+                raise DataError(
+                    f"{show(source)} holds no photos, or does not exist.\nExpected photos in it or below it."
+                )
+            yield first
+            yield from found
         except OSError as error:
             raise DataError(f"{show(source)} cannot be listed: {error.strerror or error}.") from error
-        if first is None:
-            raise DataError(f"{show(source)} holds no photos, or does not exist.\nExpected photos in it or below it.")
-        yield first
-        yield from found
 
 
 def _found(place: Place, size: int, progress: Progress) -> Iterator[Entry]:

@@ -8,7 +8,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -35,12 +35,17 @@ class Local(Engine):
 
     def __init__(self, workers: int = 0) -> None:
         cores = processors()
-        self.workers = workers or -(-cores // CORES)
-        if self.workers > cores:
+        self._workers = workers or -(-cores // CORES)
+        if self._workers > cores:
             raise DataError(f"{workers} workers are too many for {cores} processors.\nExpected at most one for each.")
-        self.threads = cores // self.workers
+        self.threads = cores // self._workers
 
-    def run(self, address: str, queue: Queue, progress: Progress) -> Iterator[Done]:
+    @property
+    def workers(self) -> int:
+        """See `Engine.workers`."""
+        return self._workers
+
+    def run(self, address: str, queue: Queue, progress: Progress) -> Generator[Done, None, None]:
         """See `Engine.run`."""
         crew = _Crew(address, queue, self.workers, self.threads)
         try:

@@ -9,6 +9,7 @@ from typing import Any
 from headstart.errors import DataError
 from headstart.safety.printable import show
 from headstart.scale.job import Folder
+from headstart.scale.on_ray import OnRay
 
 #: Shards of a task.
 _GROUP = 16
@@ -51,23 +52,33 @@ class Tasks(Mapper):
     """As tasks on Ray, a few more at a time than there are processors.
 
     Args:
-        ray: the module, connected to a cluster.
+        engine: that knows the cluster.
     """
 
-    def __init__(self, ray: Any) -> None:
-        self._ray = ray
+    def __init__(self, engine: OnRay) -> None:
+        self._engine = engine
 
     def map(self, function: Callable[..., Any], folder: Folder, *arguments: Any) -> Iterator[Any]:
         """See `Mapper.map`."""
-        remote = self._ray.remote(num_cpus=1, max_retries=5)(function)
-        given = [self._ray.put(argument) for argument in arguments]
-        ahead = int(self._ray.cluster_resources().get("CPU", 1)) + 2
+        ray = self._engine.ray
+        remote = ray.remote(num_cpus=1, max_retries=5)(function)
+        given = [ray.put(argument) for argument in arguments]
+        ahead = int(ray.cluster_resources().get("CPU", 1)) + 2
         running: list[Any] = []
         for group in self.groups(folder):
             running.append(remote.remote(group, *given))
             if len(running) >= ahead:
-                done, running = self._ray.wait(running, num_returns=1)
-                yield self._ray.get(done[0])
+                done, running = ray.wait(running, num_returns=1)
+                yield _result(ray, done[0])
         while running:
-            done, running = self._ray.wait(running, num_returns=1)
-            yield self._ray.get(done[0])
+            done, running = ray.wait(running, num_returns=1)
+            yield _result(ray, done[0])
+
+
+def _result(ray: Any, reference: Any) -> Any:
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+    except ray.exceptions.RayError as error:
+        raise DataError(f"A task on Ray failed: {error}.\nExpected processes with enough memory.") from error

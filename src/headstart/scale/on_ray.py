@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import Any
 
 from headstart.errors import DataError, HeadstartError, MissingExtraError
-from headstart.progress import Progress
+from headstart.progress import Choice, Progress, standard
 from headstart.scale.engines import Engine, Queue
 from headstart.scale.own import ENVIRONMENT, take_processors
 from headstart.scale.worker import Done
 
-#: Seconds after which a message says that no worker can start.
+#: Seconds after which a message reports that no worker can start.
 _PATIENCE = 60.0
 _POLL = 1.0
 #: Workers in a row that may die before they are ready, for each worker.
@@ -42,16 +43,13 @@ class OnRay(Engine):
             which ends with the job and listens on 127.0.0.1 alone.
         workers: how many; 0: as many as there are processors.
         threads: processors of each.
-
-    Attributes:
-        ray: the module, connected to the cluster.
+        progress: receives that Ray starts, which is when it is first needed.
 
     Raises:
         MissingExtraError: Ray is not installed.
-        DataError: the cluster cannot be reached.
     """
 
-    def __init__(self, address: str = "", workers: int = 0, threads: int = 1) -> None:
+    def __init__(self, address: str = "", workers: int = 0, threads: int = 1, progress: Choice = None) -> None:
         try:
             os.environ.update(SETTINGS if address else {**SETTINGS, **_ALONE, **ENVIRONMENT})
             import ray
@@ -60,14 +58,29 @@ class OnRay(Engine):
                 f"--on ray needs Ray, which cannot be imported: {error}.\nInstall it: pip install 'headstart[ray]'. "
                 "On one machine, --on local does the same."
             ) from error
-        self.ray = ray
-        if not ray.is_initialized():
-            _connect(ray, address)
-        processors = int(ray.cluster_resources().get("CPU", 0))  # type: ignore[no-untyped-call]
+        self._ray = ray
+        self._address, self._workers, self._progress = address, workers, standard(progress)
         self.threads = threads
-        self.workers = workers or max(1, processors // threads)
 
-    def run(self, address: str, queue: Queue, progress: Progress) -> Iterator[Done]:
+    @property
+    def ray(self) -> Any:
+        """The module, connected to the cluster.
+
+        Raises:
+            DataError: the cluster cannot be reached.
+        """
+        if not self._ray.is_initialized():
+            where = f"Joining the cluster {self._address}" if self._address else "Starting Ray"
+            self._progress.message(f"{where} ...")
+            _connect(self._ray, self._address)
+        return self._ray
+
+    @property
+    def workers(self) -> int:
+        """How many; see `Engine`."""
+        return self._workers or max(1, int(self.ray.cluster_resources().get("CPU", 0)) // self.threads)
+
+    def run(self, address: str, queue: Queue, progress: Progress) -> Generator[Done, None, None]:
         """See `Engine.run`."""
         actors = _Actors(self.ray, address, queue, self.workers, self.threads, progress)
         try:
@@ -79,17 +92,16 @@ class OnRay(Engine):
 def _connect(ray: Any, address: str) -> None:
     quiet = {"log_to_driver": False, "logging_level": "error"}
     if address:
+        _check_listening(address)
         try:
             ray.init(address=address, runtime_env={"env_vars": ENVIRONMENT}, **quiet)
         except Exception as error:  # Ray raises many kinds, among them plain Exception
-            raise DataError(
-                f"The cluster {address} cannot be reached: {error}.\nExpected the address of a running cluster: "
-                "`ray status` shows it."
-            ) from error
+            raise _unreachable(address, error) from error
         return
     for attempt in range(1, _MOST_STARTS + 1):
         try:
-            ray.init(include_dashboard=False, object_store_memory=10**8, **quiet)
+            # Without "local", Ray would join a cluster that it finds on this machine.
+            ray.init(address="local", include_dashboard=False, object_store_memory=10**8, **quiet)
             return
         except Exception as error:
             ray.shutdown()
@@ -98,6 +110,23 @@ def _connect(ray: Any, address: str) -> None:
                     f"Ray does not start on this machine: {error}.\nExpected a start within 30 seconds; "
                     f"{_MOST_STARTS} attempts failed. Try again when other programs are less busy, or use --on local."
                 ) from error
+
+
+def _check_listening(address: str) -> None:
+    """Find out at once that nothing answers at an address: Ray itself takes many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        except (OSError, OverflowError) as error:
+            raise _unreachable(address, error) from error
+
+
+def _unreachable(address: str, error: Exception) -> DataError:
+    return DataError(
+        f"The cluster {address} cannot be reached: {str(error).rstrip('.')}.\nExpected auto on a machine of a running "
+        "cluster, its address with the port 6379 there, or ray://HOST:10001 from elsewhere."
+    )
 
 
 class _Remote:
@@ -129,7 +158,7 @@ class _Remote:
 
 
 class _Actors:
-    """The actors of a run. One gets units only after it has said that it is ready, so none waits for processors."""
+    """The actors of a run. One gets units only after it has answered that it is ready, so none waits for processors."""
 
     def __init__(self, ray: Any, address: str, units: Queue, workers: int, threads: int, progress: Progress) -> None:
         self._ray = ray

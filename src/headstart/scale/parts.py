@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from headstart.heads import power
 from headstart.heads.head import Vectors
+from headstart.scale.job import results
 from headstart.scale.places import Place
 from headstart.scale.survey import Survey, prints_of, usable
 
@@ -41,13 +42,11 @@ def parts_of(shards: Sequence[str], survey: Survey, tested: bool) -> Iterator[Pa
     Args:
         shards: addresses. survey: of all photos. tested: which of the two.
     """
-    from pyarrow import parquet
-
     place = {name: i for i, name in enumerate(survey.classes)}
     columns = ["address", "hash", "vector", "label", "split", "outcome"]
     for address in shards:
-        with Place(address).open() as file:
-            for rows in parquet.ParquetFile(file).iter_batches(_ROWS, columns=columns):
+        with results(Place(address)) as file:
+            for rows in file.iter_batches(_ROWS, columns=columns):
                 yield from _part(rows, survey, place, tested)
 
 

@@ -9,15 +9,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from headstart.photos.reading import processors
-from headstart.progress import Choice, standard
+from headstart.progress import Choice, Silent, standard
 from headstart.scale import listing
 from headstart.scale.embedding import addresses
 from headstart.scale.job import UNIT, Network, Numbers
 from headstart.scale.local import CORES
 from headstart.scale.places import Place, arrow
+from headstart.scale.running import MANY, unit_size
 from headstart.scale.sampling import Limit, Range, Sampled, measured, sample
 from headstart.scale.worker import peak_memory
 
@@ -154,12 +155,12 @@ def plan(
     report.message("Listing the photos ...")
     found = Sampled(listing.units(given, UNIT, report))
     chosen = list(sample(found, column))
+    report.message("Reading and embedding a sample ...")
     with _threads(cores):
         backbone = network.load()
         looked = measured(backbone, chosen, numbers, report)
-    each = looked.size.value + _MEMBER
-    count = found.photos + sum(round(Place(one.address).size() / each) for one in found.archives)
-    scaled = looked.rate.times(processors() / cores)
+    member = looked.size.value + _MEMBER
+    count = found.photos + sum(round(Place(one.address).size() / member) for one in found.archives)
     steps = looked.milliseconds
     words = ["headstart", "embed", *map(str, addresses(source)), "-o", "DEST"]
     usual = Network()
@@ -172,13 +173,10 @@ def plan(
         ("--column", column, ""),
     ):
         words += [option, value] if value != default else []
-    here = _estimate(count, found.units, scaled, Nodes(), processors(), looked.size.value, [*words, "--on", "local"])
-    there = None
-    if nodes is not None:
-        per_node = nodes.processors or processors()
-        line = [*words, "--on", "ray", "--address", "auto", "--workers", str(nodes.count * per_node)]
-        rate = looked.rate.times(nodes.count * per_node / cores)
-        there = _estimate(count, found.units, rate, nodes, nodes.count * per_node, looked.size.value, line)
+    work = _Work(given, count, found.photos, found.units, looked.size.value, words)
+    each = looked.rate.times(1 / cores)
+    here = work.on(Nodes(), each, "local")
+    there = None if nodes is None else work.on(nodes, each, "ray")
     return Plan(
         source=given,
         backbone=backbone.card.handle,
@@ -186,7 +184,7 @@ def plan(
         sample=looked.sample,
         failed=looked.failed,
         processors=processors(),
-        rate=scaled,
+        rate=each.times(processors()),
         milliseconds=steps,
         limit=max(steps, key=lambda step: steps[step]),
         bytes_in=looked.size.times(count),
@@ -197,20 +195,38 @@ def plan(
     )
 
 
-def _estimate(
-    photos: int, units: int, rate: Range, nodes: Nodes, cores: int, size: float, line: Sequence[str]
-) -> Estimate:
-    """Wall time from the rate of all processors; the last units leave some workers without work."""
-    ray = "ray" in line
-    workers = cores if ray else -(-cores // CORES)
-    rounds = math.ceil(units / workers) * workers / units
-    seconds = [START_RAY if ray else START] * 3
-    for i, one in enumerate((rate.value, rate.high, rate.low)):
-        seconds[i] += photos / (one * (EFFICIENCY if ray else 1.0)) * rounds
-    taken = Range(*seconds)
-    cost = None if nodes.price is None else taken.times(nodes.count * nodes.price / 3600)
-    needed = size * photos / taken.value / 1e6
-    return Estimate(nodes.count, workers, cores // workers, taken, cost, needed, shlex.join(line))
+@dataclass(frozen=True)
+class _Work:
+    """What there is to do.
+
+    Attributes:
+        source: addresses. photos: in it. counted: of them, not in archives. units: of full size.
+        size: bytes of a photo.
+        words: of the command, without what chooses the engine.
+    """
+
+    source: tuple[str, ...]
+    photos: int
+    counted: int
+    units: int
+    size: float
+    words: list[str]
+
+    def on(self, nodes: Nodes, each: Range, engine: Literal["local", "ray"]) -> Estimate:
+        """What it takes, with a rate of each processor; the last units leave some workers without work."""
+        cores = nodes.count * (nodes.processors or processors())
+        rate, start, workers, words = each.times(cores), START, -(-cores // CORES), [*self.words, "--on", engine]
+        if engine == "ray":
+            rate, start, workers = rate.times(EFFICIENCY), START_RAY, cores
+            words += ["--address", "auto", "--workers", str(workers)]
+        units = self.units
+        if units < MANY:
+            units = sum(1 for _ in listing.units(self.source, unit_size(self.counted, workers), Silent()))
+        photos = self.photos * math.ceil(units / workers) * workers / units
+        taken = Range(start + photos / rate.value, start + photos / rate.high, start + photos / rate.low)
+        cost = None if nodes.price is None else taken.times(nodes.count * nodes.price / 3600)
+        needed = self.size * self.photos / taken.value / 1e6
+        return Estimate(nodes.count, workers, cores // workers, taken, cost, needed, shlex.join(words))
 
 
 @contextmanager

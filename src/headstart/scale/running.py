@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Any
 
 from headstart.errors import DataError
-from headstart.progress import Progress
+from headstart.progress import Progress, Silent
 from headstart.safety.printable import counted, show
 from headstart.scale import listing, tables
 from headstart.scale.engines import Engine, Queue
-from headstart.scale.job import UNIT, Folder, Job
+from headstart.scale.job import LEAST, UNIT, Folder, Job
 from headstart.scale.places import Place, check_writable
 from headstart.scale.worker import Done, read_done
+
+#: From so many units of full size on, they are not made smaller.
+MANY = 128
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ def run(
     address: str,
     engine: Engine,
     progress: Progress,
-    size: int = UNIT,
+    size: int | None = None,
     prepare: Callable[[Folder], None] | None = None,
 ) -> Finished:
     """Do a job, or what is left of it.
@@ -83,21 +89,38 @@ def run(
         address: of its folder.
         engine: that runs the workers.
         progress: receives the progress.
-        size: photos of a unit.
+        size: photos of a unit; None: 1,024, or fewer where there are few for each worker.
         prepare: puts what else the workers need into the folder of a new job.
 
     Raises:
         DataError: the folder holds another job, the source has no photos, or one of them cannot be read or written.
     """
+    try:
+        return _run(wanted, address, engine, progress, size, prepare)
+    except OSError as error:
+        raise DataError(
+            f"The folder {show(address)} failed: {error.strerror or error}.\nWhen this is mended, the same command "
+            "continues."
+        ) from error
+
+
+def _run(
+    wanted: Job,
+    address: str,
+    engine: Engine,
+    progress: Progress,
+    size: int | None,
+    prepare: Callable[[Folder], None] | None,
+) -> Finished:
     began = time.perf_counter()
-    folder, wanted = Folder(Place(address)), replace(wanted, source=tuple(map(listing.absolute, wanted.source)))
+    folder = Folder(Place(listing.absolute(address)))
+    wanted = replace(wanted, source=tuple(map(listing.absolute, wanted.source)))
     job = folder.read()
     if job is None:
-        job = _begin(folder, wanted, size, progress, prepare)
-    elif not wanted.same(job):
+        job = _begin(folder, wanted, size, engine, progress, prepare)
+    elif changes := job.changes(wanted):
         raise DataError(
-            f"{show(address)} holds another job: {job.task} of {', '.join(map(show, job.source))} with "
-            f"{job.card.handle}, {job.network.view}, {job.numbers}.\n"
+            f"{show(address)} holds another job: {'; '.join(changes)}.\n"
             "Expected the same command again, or a new folder."
         )
     here = folder.done()
@@ -106,7 +129,8 @@ def run(
         progress.message(f"{len(here):,} of {counted(job.units, 'unit')} done already; {rest}.")
     queue = Queue((unit for unit in range(job.units) if unit not in here), progress)
     made = _work(folder, job, engine, queue, len(here), progress)
-    totals = [*made, *(read_done(folder.shard(unit)) for unit in sorted(here))]
+    with ThreadPoolExecutor(16) as pool:
+        totals = [*made, *pool.map(read_done, map(folder.shard, sorted(here)))]
     reasons: Counter[str] = Counter()
     for one in totals:
         reasons.update(one.reasons)
@@ -121,11 +145,33 @@ def run(
         repeated=sum(one.repeated for one in made),
         memory=max((one.memory for one in made), default=None),
         seconds=time.perf_counter() - began,
-        photos_per_second=_rate(made, engine.workers),
+        photos_per_second=_rate(made, engine),
     )
 
 
-def _begin(folder: Folder, wanted: Job, size: int, progress: Progress, prepare: Callable[[Folder], None] | None) -> Job:
+def unit_size(photos: int, workers: int) -> int:
+    """Photos of a unit where there are few: four units for each worker keep all of them busy nearly until the end."""
+    return min(max(-(-photos // (4 * workers)), LEAST), UNIT)
+
+
+def _cut(sources: Sequence[str], engine: Engine, progress: Progress) -> Iterator[list[listing.Entry]]:
+    """Units of 1,024 photos, or smaller ones if there are few."""
+    found = listing.units(sources, UNIT, progress)
+    first = list(islice(found, MANY))
+    if len(first) == MANY:
+        return chain(first, found)
+    photos = sum(entry.photos or 0 for unit in first for entry in unit)
+    return listing.units(sources, unit_size(photos, engine.workers), Silent())
+
+
+def _begin(
+    folder: Folder,
+    wanted: Job,
+    size: int | None,
+    engine: Engine,
+    progress: Progress,
+    prepare: Callable[[Folder], None] | None,
+) -> Job:
     """List the source and write the job down; the job itself is written last, so that it is there whole or not."""
     check_writable(folder.place)
     folders, files = folder.place.entries()
@@ -137,14 +183,16 @@ def _begin(folder: Folder, wanted: Job, size: int, progress: Progress, prepare: 
             "one in which this job was begun."
         )
     progress.message("Listing the photos ...")
-    found = tables.checked(listing.units(wanted.source, size, progress), wanted.column)
-    units, photos = listing.write(found, folder.addresses)
+    source = wanted.source
+    found = listing.units(source, size, progress) if size else _cut(source, engine, progress)
+    units, photos = listing.write(tables.checked(found, wanted.column), folder.addresses)
     if prepare is not None:
         prepare(folder)
     job = replace(wanted, units=units, photos=photos)
     folder.write(job)
-    many = "photos in archives" if photos is None else counted(photos, "photo")
-    progress.message(f"{many} in {counted(units, 'unit')}.")
+    progress.message(
+        f"{'Photos in archives' if photos is None else counted(photos, 'photo')}: {counted(units, 'unit')}."
+    )
     return job
 
 
@@ -152,20 +200,28 @@ def _work(folder: Folder, job: Job, engine: Engine, queue: Queue, here: int, pro
     made: list[Done] = []
     if queue.empty:
         return made
-    progress.message(f"{counted(engine.workers, 'worker')} of {counted(engine.threads, 'processor')} each.")
-    each = (job.photos or job.units * UNIT) / job.units
-    left = round(each * (job.units - here))
-    progress.planned(left, left, 0.0)
+    each = " each" if engine.workers > 1 else ""
+    progress.message(f"{counted(engine.workers, 'worker')} with {counted(engine.threads, 'processor')}{each}.")
+    units = job.units - here
+    left = round((job.photos or 0) * units / job.units)
+    if job.photos is not None:
+        progress.planned(left, left, 0.0)
     photos = 0
-    for done in engine.run(folder.place.address, queue, progress):
-        made.append(done)
-        photos += done.photos
-        progress.advanced(min(photos, left))
+    try:
+        with closing(engine.run(folder.place.address, queue, progress)) as answers:
+            for done in answers:
+                made.append(done)
+                photos += done.photos
+                progress.advanced(min(photos, left))
+                if job.photos is None and len(made) * 20 // units > (len(made) - 1) * 20 // units:
+                    progress.message(f"{len(made):,} of {counted(units, 'unit')}, {counted(photos, 'photo')}.")
+    finally:
+        folder.forget(queue.in_work)
     progress.advanced(left)
     return made
 
 
-def _rate(made: list[Done], workers: int) -> float | None:
+def _rate(made: list[Done], engine: Engine) -> float | None:
     """Photos per second of all workers: from the time that units took, which leaves out how workers start."""
     busy = sum(one.seconds for one in made)
-    return sum(one.photos for one in made) / busy * min(workers, len(made)) if busy else None
+    return sum(one.photos for one in made) / busy * min(engine.workers, len(made)) if busy else None

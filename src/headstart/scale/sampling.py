@@ -113,7 +113,7 @@ def measured(backbone: Backbone, batches: Sequence[Batch], numbers: Numbers, pro
     warm, rest = paths[: min(PART, len(paths) // 4)], paths[min(PART, len(paths) // 4) :]
     if len(rest) < 2:
         raise DataError(f"The source has {counted(len(paths), 'photo')}.\nExpected more: so few need no plan.")
-    progress.planned(len(paths), len(rest), 0.0)
+    progress.planned(len(rest), len(rest), 0.0)
     seconds: list[float] = []
     sizes: list[float] = []
     failed, written, done = 0, 0, 0

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from headstart.errors import DataError
 from headstart.photos.layout import part_of
-from headstart.safety.printable import show_all
-from headstart.scale.job import UNIT, Folder, Job
+from headstart.safety.printable import counted, show_all
+from headstart.scale.job import UNIT, Folder, Job, results
 from headstart.scale.mapping import Mapper
 from headstart.scale.places import Place
 
@@ -77,7 +77,7 @@ class Survey:
 
 @dataclass(frozen=True)
 class Facts:
-    """What one group of shards says of its photos, without vectors.
+    """What one group of shards holds of its photos, without vectors.
 
     Attributes:
         prints: uint64 `(n,)`, of those used. folds: uint8 `(n,)`. names: of classes.
@@ -113,14 +113,13 @@ def usable(table: Any) -> Any:
 def facts_of(shards: Sequence[str], share: int, shares: int) -> Facts:
     """See `Facts`; of the photos whose print has the remainder `share`."""
     import pyarrow.compute as pc
-    from pyarrow import parquet
 
     names: dict[str, int] = {}
     prints, folds, labels, tests = [], [], [], []
     found, reasons = 0, Counter[str]()
     for address in shards:
-        with Place(address).open() as file:
-            table = parquet.ParquetFile(file).read(columns=["hash", "label", "split", "outcome", "reason"])
+        with results(Place(address)) as file:
+            table = file.read(columns=["hash", "label", "split", "outcome", "reason"])
         if share == 0:
             found += len(table)
             reasons.update(reason for reason in table.column("reason").to_pylist() if reason)
@@ -229,8 +228,8 @@ def _compared(one: Facts) -> tuple[Prints, Prints]:
 def _check(classes: Sequence[str], by_fold: npt.NDArray[np.int64], tested: Counter[str]) -> None:
     if len(classes) < 2:
         raise DataError(
-            f"There are photos of {len(classes)} class(es).\nExpected at least two: folders named after classes, or a "
-            "column 'label' of a table."
+            f"The photos are of {counted(len(classes), 'class')}.\nExpected at least two: folders named after "
+            "classes, or a column 'label' of a table."
         )
     few = [name for name, row in zip(classes, by_fold, strict=True) if (row.sum() - row.max()) == 0]
     if few:

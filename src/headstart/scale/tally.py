@@ -88,5 +88,7 @@ class Tally:
                 )
                 for i in np.flatnonzero(count).tolist()
             ),
-            mistakes=tuple(Mistake(path, classes[true], classes[said], p) for p, path, true, said in self.mistakes),
+            mistakes=tuple(
+                Mistake(path, classes[true], classes[predicted], p) for p, path, true, predicted in self.mistakes
+            ),
         )

@@ -139,13 +139,16 @@ def train(
             "FOLDER --on local` made."
         )
     mapper = mapper or Here()
+    report.message("Reading classes and content hashes ...")
     found = survey(folder, job, mapper)
     scanned = time.perf_counter()
     for reason, count in found.reasons.items():
         report.caution(f"{counted(count, 'photo')} not used: {reason}.")
     report.message(f"{counted(len(found.classes), 'class')}, {counted(int(found.counts.sum()), 'photo')} to train on.")
+    report.message(f"Training {head}, several passes over the files ...")
     learned = learn(folder, found, head, mapper)
     trained = time.perf_counter()
+    report.message("Measuring ...")
     evaluation = _measured(folder, found, learned, mapper)
     measured = time.perf_counter()
     classifier = _classifier(job, found, learned, head, evaluation, unknown_rate)

@@ -26,7 +26,7 @@ from headstart.safety.printable import show
 from headstart.scale.batch import Batch
 from headstart.scale.batches import Reader, batches, fetchers
 from headstart.scale.careful import crashing
-from headstart.scale.job import Folder, Job
+from headstart.scale.job import Folder, Job, results
 from headstart.scale.listing import Units
 from headstart.scale.places import Place, arrow, repeated
 from headstart.scale.tasks import Embedding, Prediction, Results
@@ -35,6 +35,8 @@ from headstart.scale.tasks import Embedding, Prediction, Results
 CAREFUL = 3
 #: Share of a unit's photos that may be unreadable in an object store before the unit is put off.
 _MOST_LOST = 0.1
+#: Age at which vectors of units that were never done are removed: a week.
+_LEFT_SECONDS = 7 * 86400.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ class Worker:
             )
         self.job: Job = job
         self.units = Units(self.folder.addresses)
+        self._stores = Store().folder / "units"
+        for left in self._stores.glob("*"):
+            with suppress(OSError):  # another worker removes it
+                if left.stat().st_mtime < time.time() - _LEFT_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
         self.results: Results
         if job.task == "predict":
             model = _model(self.folder)
@@ -113,18 +120,23 @@ class Worker:
             HeadstartError: it can never be done.
         """
         shard = self.folder.shard(unit)
-        attempt = 1
-        while self.folder.attempt(unit, attempt).exists():
-            attempt += 1
-        self.folder.attempt(unit, attempt).write(b"")
-        store = Store().folder / "units" / f"{_short(self.folder)}-{unit}"
-        store.mkdir(parents=True, exist_ok=True)
-        crashed = crashing(self.folder, unit, store) if attempt >= CAREFUL else frozenset[str]()
-        with tempfile.TemporaryFile() as file:
-            done = self._write(unit, file, store, crashed)
-            shard.write(file)
+        store = self._stores / f"{_short(self.folder)}-{unit}"
+        if shard.exists():  # another worker has done it, whose end was taken for a death
+            shutil.rmtree(store, ignore_errors=True)
+            return read_done(shard)
+        attempt = self.folder.attempts(unit) + 1
+        mark = self.folder.attempt(unit, attempt)
+        mark.write(b"")
+        try:
+            store.mkdir(parents=True, exist_ok=True)
+            crashed = crashing(self.folder, unit, store) if attempt >= CAREFUL else frozenset[str]()
+            with tempfile.TemporaryFile() as file:
+                done = self._write(unit, file, store, crashed)
+                shard.write(file)
+        finally:  # only an attempt that ends the process counts
+            mark.remove()
         shutil.rmtree(store, ignore_errors=True)
-        for number in range(1, attempt + 1):
+        for number in range(1, attempt):
             self.folder.attempt(unit, number).remove()
         return done
 
@@ -171,15 +183,13 @@ class Worker:
 
 
 def read_done(shard: Place) -> Done:
-    """What a unit's results say of it.
+    """What became of a unit, as its results hold it.
 
     Raises:
-        OSError: they cannot be read.
+        DataError: they cannot be read.
     """
-    from pyarrow import parquet
-
-    with shard.open() as file:
-        return Done(**json.loads(parquet.ParquetFile(file).metadata.metadata[b"headstart"]))
+    with results(shard) as file:
+        return Done(**json.loads(file.metadata.metadata[b"headstart"]))
 
 
 def _check(batch: Batch, lost: list[str]) -> None:
@@ -226,5 +236,5 @@ def serve() -> None:
         answer(ready=True)
         for line in sys.stdin:
             answer(**worker.attempt(int(line)))
-    except HeadstartError as error:
+    except (HeadstartError, OSError) as error:
         answer(error=str(error))

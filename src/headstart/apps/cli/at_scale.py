@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.apps.cli.console import put, say
+from headstart.apps.cli.console import Bar, put, say
 from headstart.apps.cli.grouping import Choice, option
 from headstart.safety.printable import counted
 
@@ -55,8 +55,8 @@ numbers = option(
 )  # fmt: skip
 
 
-def engine(engine: str, workers: int | None, address: str) -> Engine:
-    """The engine that a user chose.
+def engine(engine: str, workers: int | None, address: str, bar: Bar) -> Engine:
+    """The engine that a user chose, which reports to the bar that it starts.
 
     Raises:
         MissingExtraError: Ray is not installed.
@@ -64,7 +64,7 @@ def engine(engine: str, workers: int | None, address: str) -> Engine:
     if engine == "ray":
         from headstart.scale.on_ray import OnRay
 
-        return OnRay(address, workers or 0)
+        return OnRay(address, workers or 0, progress=bar)
     if address:
         raise click.UsageError("--address needs --on ray.")
     from headstart.scale.local import Local
@@ -91,8 +91,8 @@ def refuse_others(*allowed: str) -> None:
             raise click.UsageError(f"{parameter.opts[0]} cannot be used with --on.")
 
 
-def mapper(engine: str, address: str) -> Mapper:
-    """What runs the passes of a training.
+def mapper(engine: str, address: str, bar: Bar) -> Mapper:
+    """What runs the passes of a training, which reports to the bar that it starts.
 
     Raises:
         MissingExtraError: Ray is not installed.
@@ -101,7 +101,9 @@ def mapper(engine: str, address: str) -> Mapper:
         from headstart.scale.mapping import Tasks
         from headstart.scale.on_ray import OnRay
 
-        return Tasks(OnRay(address).ray)
+        return Tasks(OnRay(address, progress=bar))
+    if address:
+        raise click.UsageError("--address needs --on ray.")
     from headstart.scale.mapping import Here
 
     return Here()

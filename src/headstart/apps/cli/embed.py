@@ -70,7 +70,7 @@ def embed(
             network = Network(backbone, view, input_range, layers)  # type: ignore[arg-type]
             found = run(
                 photos, output, network=network, numbers=numbers, column=column,  # type: ignore[arg-type]
-                engine=at_scale.engine(**scale), progress=bar,
+                engine=at_scale.engine(**scale, bar=bar), progress=bar,
             )  # fmt: skip
         if as_json:
             card = found.job.card

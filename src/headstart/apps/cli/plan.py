@@ -31,6 +31,7 @@ _NODES = "Machines of a cluster"
     "--cpus", group=_NODES, type=click.IntRange(1), metavar="N", show_default=False,
     help="Processors of each; if not given, as many as here. They are taken for as fast as these.",
 )  # fmt: skip
+@option("--gpus", group=_NODES, type=int, hidden=True)
 @option(
     "--price", group=_NODES, type=click.FloatRange(0), metavar="P", show_default=False,
     help="Price of one machine for an hour.",
@@ -46,6 +47,7 @@ def plan(
     layers: str,
     nodes: int | None,
     cpus: int | None,
+    gpus: int | None,
     price: float | None,
     numbers: str,
     column: str,
@@ -59,6 +61,11 @@ def plan(
     from headstart.scale.planning import Nodes
     from headstart.scale.planning import plan as run
 
+    if gpus:
+        raise click.UsageError(
+            f"--gpus {gpus}: headstart computes on processors and uses no GPUs. Expected --nodes, --cpus and --price "
+            "of machines without GPUs."
+        )
     options.backbone_options(input_range, layers)
     wanted = None if nodes is cpus is price is None else Nodes(nodes or 1, cpus, price)
     with Bar() as bar:

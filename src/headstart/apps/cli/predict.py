@@ -171,7 +171,7 @@ def _predict_in_units(
         raise click.UsageError("--on needs -o FOLDER, where the tables are written.")
     with Bar() as bar:
         options.open_model(model, backbone, fetch, bar)
-        engine = at_scale.engine(**scale)
+        engine = at_scale.engine(**scale, bar=bar)
         found = run(
             model, photos, output, backbone=backbone, fetch=fetch, column=column, engine=engine, progress=bar
         )  # fmt: skip

@@ -13,9 +13,11 @@ import click
 from headstart.apps.cli import at_scale, options, terminal
 from headstart.apps.cli.console import Bar, command_line, print_json, put, say, say_skipped
 from headstart.apps.cli.grouping import PATH, Command, argument, option
+from headstart.safety.printable import counted
 
 if TYPE_CHECKING:
     from headstart.classifier.trained import Training
+    from headstart.heads.head import HeadChoice
 
 
 @click.command(
@@ -130,7 +132,7 @@ def _train_on_vectors(
     if not at_scale.typed("head"):
         wanted["head"] = "lda"
     with Bar() as bar:
-        mapper = at_scale.mapper(engine, address)
+        mapper = at_scale.mapper(engine, address, bar)
         training = run(photos, mapper=mapper, command=command_line(), progress=bar, **wanted)
     if as_json:
         print_json({**training.to_json(), "tracked": None})
@@ -139,9 +141,19 @@ def _train_on_vectors(
 
         evaluation, head = training.evaluation, training.classifier.choice
         put(*details(evaluation, terminal.width(sys.stdout)).split("\n"), "", *summary(evaluation).split("\n"))
-        put(f"Head: {head.kind}, trained on {training.train:,} photos in {training.seconds['total']:.1f} s.")
+        seconds = training.seconds["total"]
+        put(f"Head: {_chosen(head)}, trained on {counted(training.train, 'photo')} in {seconds:.1f} s.")
         put(f"Saved in {training.model}." if training.model else "Not saved: add -o NAME to keep the classifier.")
     return 1 if strict and training.survey.reasons else 0
+
+
+def _chosen(head: HeadChoice) -> str:
+    """The kind of a head and its strength."""
+    if head.l2 is not None:
+        return f"{head.kind}, l2 {head.l2:.3g} by cross-validation"
+    if head.shrinkage is not None:
+        return f"{head.kind}, shrinkage {head.shrinkage:g} by cross-validation"
+    return head.kind
 
 
 def show(training: Training) -> None:
@@ -155,12 +167,9 @@ def show(training: Training) -> None:
         say_skipped([one for one in photos.skipped if one.reason != "conflicting labels"], most=5)
     put(*details(evaluation, terminal.width(sys.stdout)).split("\n"), "", *summary(evaluation).split("\n"))
     head, work = training.classifier.choice, training.work
-    chosen = f", l2 {head.l2:.3g} by cross-validation" if head.l2 is not None else ""
-    if head.shrinkage is not None:
-        chosen = f", shrinkage {head.shrinkage:g} by cross-validation"
     speed = f" at {work.photos_per_second:,.0f} photos/s" if work.photos_per_second else ""
     put(
-        f"Head: {head.kind}{chosen}.  {work.computed:,} photos computed{speed}, {work.from_store:,} from the "
+        f"Head: {_chosen(head)}.  {work.computed:,} photos computed{speed}, {work.from_store:,} from the "
         f"store; {training.seconds.total:.1f} s in all."
     )
     if training.learning_curve is not None:
