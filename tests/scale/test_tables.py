@@ -18,7 +18,7 @@ from headstart.errors import DataError, MissingExtraError
 from headstart.photos.pictures import InMemory
 from headstart.progress import Silent
 from headstart.scale import listing
-from headstart.scale.batch import Batch
+from headstart.scale.batch import MOST_BYTES, Batch
 from headstart.scale.batches import batches
 from headstart.scale.embedding import embed
 from headstart.scale.job import Network
@@ -184,3 +184,18 @@ def test_a_plan_samples_a_lance_table(table: pa.Table, tmp_path: Path) -> None:
     lance.write_dataset(table, tmp_path / "one.lance")
     found = plan(tmp_path / "one.lance", network=MEAN)
     assert (found.photos, found.sample, found.failed) == (40, 30, 0)  # 10 of the 40 to warm up
+
+
+def test_of_a_large_row_group_only_a_part_is_in_memory(tmp_path: Path) -> None:
+    path, photos = tmp_path / "large.parquet", 96
+    rows = [number.to_bytes(2) * 2**19 for number in range(photos)]
+    pq.write_table(pa.table({"image": rows}), path, use_dictionary=False, compression="none", write_batch_size=8)
+    before, most = pa.total_allocated_bytes(), 0
+    found: list[bytes] = []
+    for batch in batches([Entry("rows", str(path), count=1, photos=photos)]):
+        most = max(most, pa.total_allocated_bytes() - before)
+        now = [one.content for one in batch.paths if isinstance(one, InMemory) and isinstance(one.content, bytes)]
+        found += now
+        assert sum(map(len, now)) <= MOST_BYTES
+    assert found == rows
+    assert most < 32 * 2**20

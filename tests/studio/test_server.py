@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from PIL import Image, ImageStat
-from running import Running, running
+from running import PATIENCE, Running, running
 
 import headstart
+from headstart.apps.studio import learning, reading
 from headstart.apps.studio.jobs import CancelledError
 from headstart.apps.studio.learning import REPEATS
 
@@ -69,6 +72,27 @@ def test_photos_added_are_read_trained_on_and_taken_back(studio: Running, tiles:
     assert (len(added["added"]), added["refused"]) == (2, [])
     studio.trained(22)
     assert studio.page.post("/api/do", json={"action": "undo"}).status_code == 200
+    studio.trained(20)
+
+
+@pytest.mark.parametrize(("module", "name"), [(reading, "vectors_of"), (learning, "learn")])
+def test_after_an_error_that_nobody_expected_the_work_goes_on(
+    studio: Running, tiles: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str
+) -> None:
+    failed = threading.Event()
+
+    def fail(*_: Any, **__: Any) -> None:
+        failed.set()
+        raise RuntimeError("nobody expected this")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, fail)
+        studio.page.post("/api/photos?label=flower", files=files(tiles, "flower", 2))
+        assert failed.wait(PATIENCE)
+    studio.page.post("/api/photos?label=temple", files=files(tiles, "temple", 1))
+    studio.trained(23)
+    for _ in range(2):
+        studio.page.post("/api/do", json={"action": "undo"})
     studio.trained(20)
 
 

@@ -136,7 +136,8 @@ class _Remote:
         import ray
 
         here = ray.get_runtime_context().get_node_id()
-        (processors,) = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["NodeID"] == here]  # type: ignore[no-untyped-call]
+        nodes = ray.nodes()  # type: ignore[no-untyped-call]
+        (processors,) = [node["Resources"].get("CPU", 0) for node in nodes if node["NodeID"] == here]
         take_processors(threads, int(processors))
         os.environ["HEADSTART_THREADS"] = str(threads)
         self._address = address

@@ -92,7 +92,7 @@ def row_groups(entry: Entry, wanted: str) -> Iterator[Batch]:
 
     place = Place(entry.address)
     with place.open() as file:
-        table = parquet.ParquetFile(file, buffer_size=_BUFFER)
+        table = parquet.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False)
         start = sum(table.metadata.row_group(i).num_rows for i in range(entry.first))
         groups = range(entry.first, entry.first + entry.count)
         parts = table.iter_batches(_at_once(table.metadata, groups), row_groups=groups)
@@ -102,7 +102,7 @@ def row_groups(entry: Entry, wanted: str) -> Iterator[Batch]:
 def _at_once(table: Any, groups: Sequence[int]) -> int:
     """Rows to read at a time, so that they take a small part of the memory."""
     found = [table.row_group(i) for i in groups]
-    each = sum(one.total_byte_size for one in found) // max(sum(one.num_rows for one in found), 1)
+    each = int(sum(one.total_byte_size for one in found) // max(sum(one.num_rows for one in found), 1))
     return max(1, min(_ROWS, MOST_BYTES // 8 // max(each, 1)))
 
 

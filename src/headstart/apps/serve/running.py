@@ -163,7 +163,7 @@ async def _watch(settings: Settings, report: Report, service: Service) -> None:
         used = now
         try:
             new = await asyncio.to_thread(_load_beside, settings, service.predictor)
-        except HeadstartError as error:
+        except Exception as error:  # whatever it is: without this look there would be no later version either
             service.metrics.loads.labels("refused").inc()
             report(f"The new version of {settings.name} is not used, the old one goes on: {error}")
             continue

@@ -6,7 +6,6 @@ import threading
 import time
 
 from headstart.apps.studio.learning import Learnt, Trainer, curve_for
-from headstart.errors import HeadstartError
 from headstart.progress import Silent
 from headstart.trust.copies.together import together
 
@@ -45,8 +44,8 @@ class Afterthoughts(threading.Thread):
             started = time.monotonic()
             try:
                 self._think(learnt)
-            except HeadstartError as error:
-                self._trainer.project.stream.send("trouble", message=str(error))
+            except Exception as error:  # whatever it is: this thread goes on, as the others do
+                self._trainer.project.stream.trouble(error)
             pause = max(_PAUSE, _SHARE * (time.monotonic() - started))
             done = trial
 

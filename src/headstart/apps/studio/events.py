@@ -6,8 +6,11 @@ import asyncio
 import json
 import secrets
 import threading
+import traceback
 from collections.abc import AsyncIterator
 from typing import Any
+
+from headstart.errors import HeadstartError
 
 #: Pages that may listen at once, and events that wait for one of them; a slower page is cut off and begins anew.
 MOST_LISTENERS, MOST_WAITING = 64, 1000
@@ -37,6 +40,10 @@ class Stream:
             for queue, loop in list(self._listeners.items()):
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(self._put, queue, line)
+
+    def trouble(self, error: Exception) -> None:
+        """Show an error on all pages."""
+        self.send("trouble", message=reason(error))
 
     def close(self) -> None:
         """End all streams."""
@@ -79,3 +86,11 @@ class Stream:
     def _line(self, kind: str, content: dict[str, Any]) -> bytes:
         event = {"type": kind, "session": self.session, "revision": self.revision, **content}
         return f"data: {json.dumps(event, separators=(',', ':'))}\n\n".encode()
+
+
+def reason(error: Exception) -> str:
+    """What the page shows of an error. Where one happened that nobody expected, stderr shows."""
+    if isinstance(error, HeadstartError):
+        return str(error)
+    traceback.print_exception(error)
+    return f"A fault of headstart: {error!r}. Please report it."

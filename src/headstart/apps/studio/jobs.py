@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from headstart.apps.studio.events import Stream
-from headstart.errors import DataError, HeadstartError
+from headstart.apps.studio.events import Stream, reason
+from headstart.errors import DataError
 from headstart.progress import Silent
 
 _MOST_KEPT = 20
@@ -137,10 +137,7 @@ class Jobs:
             job.state, job.done = "done", 1.0
         except CancelledError:
             job.state = "cancelled"
-        except HeadstartError as error:
-            job.state, job.error = "failed", str(error)
         except Exception as error:
-            job.state, job.error = "failed", f"A fault of headstart: {error!r}. Please report it."
-            raise
+            job.state, job.error = "failed", reason(error)
         finally:
             job.tell()

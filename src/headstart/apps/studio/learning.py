@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart.apps.studio.events import reason
 from headstart.apps.studio.photo import Photo
 from headstart.apps.studio.project import Project
 from headstart.apps.studio.reading import Reader, features_of
@@ -16,7 +17,6 @@ from headstart.backbones.base import Backbone
 from headstart.classifier.classifier import Classifier
 from headstart.classifier.training import blank_vectors
 from headstart.classifier.trial import Data, Trial, curve_of, learn
-from headstart.errors import HeadstartError
 from headstart.evaluation.intervals import accuracy_interval
 from headstart.evaluation.leakage import Clean, distinct, joined, without_classes, without_conflicts
 from headstart.evaluation.learning_curve.curve import LearningCurve, Point
@@ -105,8 +105,8 @@ class Trainer(threading.Thread):
             started = time.monotonic()
             try:
                 self._train(backbone, shown)
-            except HeadstartError as error:
-                self._show({"state": "impossible", "why": str(error)}, None)
+            except Exception as error:  # whatever it is: without this thread there would be no training any more
+                self._show({"state": "impossible", "why": reason(error)}, None)
             latest = time.monotonic()
             pause = max(_PAUSE, _TIMES * (latest - started))
 

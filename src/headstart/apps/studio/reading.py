@@ -13,7 +13,6 @@ from headstart.apps.studio.photo import Photo
 from headstart.apps.studio.project import Project
 from headstart.backbones.base import Backbone
 from headstart.classifier.measuring import vectors_of
-from headstart.errors import HeadstartError
 from headstart.features.extraction import Features
 from headstart.features.store import Store
 from headstart.progress import Silent
@@ -81,13 +80,13 @@ class Reader(threading.Thread):
                     self._load()
                 while not self._stopped and self._read_some():
                     pass
-            except HeadstartError as error:
-                self.project.stream.send("trouble", message=str(error))
-                self._wake.wait(10 * LOOK_SECONDS)
-            finally:
                 self._show(None)
-            if not self._wake.wait(LOOK_SECONDS):
-                self.project.look()
+                if not self._wake.wait(LOOK_SECONDS):
+                    self.project.look()
+            except Exception as error:  # whatever it is: without this thread no photo would be read any more
+                self._show(None)
+                self.project.stream.trouble(error)
+                self._wake.wait(10 * LOOK_SECONDS)
 
     def _load(self) -> None:
         handle = self._handle

@@ -33,6 +33,6 @@ function Measured({ training, classes }) {
     <h4>${t("progress.next")}</h4>
     ${hungry.length
       ? html`<ul class="wishes">${hungry.map(({ name, why: reason }) => html`<li key=${name}><strong>${name}</strong> ${reason}</li>`)}</ul>`
-      : html`<p>${t("progress.enough")} <a href="#look/mistakes">${t("progress.mistakes")}</a></p>`}
+      : html`<p>${t("progress.enough")} ${accuracy < 1 && html`<a href="#look/mistakes">${t("progress.mistakes")}</a>`}</p>`}
     <p><a class="button main" href="#try">${t("progress.try")}</a></p>`;
 }
