@@ -45,14 +45,19 @@ def test_at_random_ends_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
 ALONE = """
 import os, re, sys
 from pathlib import Path
+import pyarrow.dataset
 from headstart.scale.embedding import embed
 from headstart.scale.job import Network
+from headstart.scale.local import Local
 from headstart.scale.on_ray import OnRay
 from headstart.scale.mapping import Tasks
 from headstart.scale.training import train
 
 engine = OnRay("", 1)
 found = embed(sys.argv[1], sys.argv[2], network=Network("mean:colours"), engine=engine, unit=16)
+embed(sys.argv[1], sys.argv[2] + "-local", network=Network("mean:colours"), engine=Local(1), unit=16)
+tables = [pyarrow.dataset.dataset(sys.argv[2] + end + "/shards").to_table() for end in ("", "-local")]
+print(tables[0].equals(tables[1]))
 print(found.photos, found.used, train(sys.argv[2], head="lda", unknown_rate=0, mapper=Tasks(engine)).train)
 inodes = set()
 for process in Path("/proc").glob("[0-9]*"):
@@ -74,7 +79,7 @@ def test_a_cluster_of_its_own_does_the_job_and_listens_on_this_machine_alone(pho
     pytest.importorskip("ray")
     words = [sys.executable, "-c", ALONE, str(photos), str(tmp_path / "out")]
     ended = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert ended.stdout.splitlines() == ["42 40 30", "True {'0100007F'}"], ended.stderr[-3000:]
+    assert ended.stdout.splitlines() == ["True", "42 40 30", "True {'0100007F'}"], ended.stderr[-3000:]
 
 
 class Busy:

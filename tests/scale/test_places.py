@@ -30,24 +30,38 @@ MEAN = Network("mean:colours")
 
 
 class Failing:
-    """A WSGI application that answers late, and one request in twenty with an error.
+    """A WSGI application that answers late, some requests with an error, and refuses too many at once.
 
     Attributes:
-        share: of requests that fail. delay: seconds before each answer. failed: how many failed.
+        share: of requests that fail. delay: seconds before each answer. most: requests at once.
+        failed, refused: how many.
     """
 
     def __init__(self, application: Any) -> None:
         self.application = application
-        self.share, self.delay, self.failed = 0.0, 0.0, 0
+        self.share, self.delay, self.most = 0.0, 0.0, 1000
+        self.failed, self.refused = 0, 0
         self._chance = random.Random(5)
+        self._lock, self._open = threading.Lock(), 0
 
     def __call__(self, environ: Any, start: Any) -> Any:
-        time.sleep(self.delay)
-        if self._chance.random() < self.share:
-            self.failed += 1
-            body = b"<Error><Code>InternalError</Code></Error>"
-            return Response(body, 500, content_type="application/xml")(environ, start)
-        return self.application(environ, start)
+        with self._lock:
+            self._open += 1
+        try:
+            if self._open > self.most:
+                self.refused += 1
+                return self._error(503, "SlowDown")(environ, start)
+            time.sleep(self.delay)
+            if self._chance.random() < self.share:
+                self.failed += 1
+                return self._error(500, "InternalError")(environ, start)
+            return self.application(environ, start)
+        finally:
+            with self._lock:
+                self._open -= 1
+
+    def _error(self, status: int, code: str) -> Response:
+        return Response(f"<Error><Code>{code}</Code></Error>", status, content_type="application/xml")
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +89,17 @@ def server() -> Iterator[Failing]:
 
 
 @pytest.mark.slow
-def test_a_slow_store_that_fails_is_source_and_destination(photos: Path, server: Failing) -> None:
+def test_a_slow_store_that_fails_and_throttles_is_source_and_destination(photos: Path, server: Failing) -> None:
     for path in photos.rglob("*"):
         if path.is_file():
             (Place("s3://bucket/photos") / path.relative_to(photos).as_posix()).write(path.read_bytes())
-    server.share, server.delay = 0.05, 0.01
+    server.share, server.delay, server.most = 0.05, 0.01, 4
     found = embed("s3://bucket/photos", "s3://bucket/out", network=MEAN, unit=16, engine=Local(1))
-    server.share, server.delay = 0.0, 0.0
+    server.share, server.delay, server.most = 0.0, 0.0, 1000
     assert (found.photos, found.used, found.units) == (42, 40, 3)
     assert found.reasons == {"empty": 1, "not an image": 1}
     assert server.failed > 5
+    assert server.refused > 5
     rows = [row for shard in Folder(Place("s3://bucket/out")).shards() for row in rows_of(shard)]
     assert {(row["address"], row["split"], row["label"]) for row in rows} == {
         (f"s3://bucket/photos/{path.relative_to(photos).as_posix()}", *path.parts[-3:-1])
