@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import command_line
 import headstart.classifier.probe
 from fakes import write_photos
 from headstart import backbones
@@ -25,8 +24,6 @@ from headstart.errors import BackboneError, DataError
 from headstart.photos import images
 from headstart.progress import Silent
 from toys import channels_first, conv, dense, model, numbers, op, pictures, pooled, save
-
-HEADSTART = str(Path(sys.executable).with_name("headstart"))
 
 
 def toy(path: Path, kind: str = "u8", classes: int = 0) -> Path:
@@ -304,8 +301,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, home: Path) -> 
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [HEADSTART, "backbones", "probe", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "120"})
+    return command_line.run("backbones", "probe", *map(str, arguments))
 
 
 def test_json_is_one_document_and_the_table_tells_the_same(tmp_path: Path, photos: Path) -> None:
