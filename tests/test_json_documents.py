@@ -102,7 +102,6 @@ def documents(
     work = tmp_path_factory.mktemp("json")
     with pytest.MonkeyPatch.context() as patch, serving() as hub:
         (work / "home").mkdir()
-        (graphs / "compiled").mkdir(exist_ok=True)
         (work / "home" / "compiled").symlink_to(graphs / "compiled")
         stand_alone(work, patch)
         patch.setenv("HEADSTART_HOME", str(work / "home"))
