@@ -6,6 +6,8 @@ import importlib.util
 import os
 import shutil
 import socket
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,13 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """New folders, one for each test, in one of their own: pytest looks at all that are beside a new one."""
+    root = tmp_path_factory.mktemp("stores")
+    return (root / str(number) for number in count())
+
+
+@pytest.fixture(scope="session")
 def seen(tiles: Path, graphs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store that has the vectors of the tiles, of the default backbone."""
     folder = tmp_path_factory.mktemp("seen")
@@ -53,17 +62,13 @@ def tiles_are_new() -> None:
 
 
 @pytest.fixture(autouse=True)
-def home(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
-    graphs: Path,
-) -> Path:
+def home(request: pytest.FixtureRequest, homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch, graphs: Path) -> Path:
     """Every test has an empty store; compiled graphs, and what was found in networks, are shared.
 
     A test of the tiles has a copy of the store that has their vectors, which spares two seconds each.
     """
-    folder = tmp_path_factory.mktemp("store")
+    folder = next(homes)
+    folder.mkdir()
     if "tiles" in request.fixturenames and "tiles_are_new" not in request.fixturenames:
         for name in ("vectors", "paths"):
             shutil.copytree(request.getfixturevalue("seen") / name, folder / name)

@@ -113,6 +113,8 @@ RIGHT = {
     "mobilenet_v2_1.0_224_quant.tflite": "0..255",
     "mobilenet_v2_1.0_224_uint8_nchw.onnx": "imagenet",
 }
+#: Needs all 100 photos for a sure answer; half of them are enough for the others.
+DOUBTED = {"mobilenet_v2_1.0_224_uint8_nchw.onnx"}
 
 
 def test_the_list_of_the_shared_networks_is_whole(shared: Path) -> None:
@@ -128,10 +130,11 @@ def test_the_shared_networks_ranges_and_orders_are_found(shared: Path, name: str
     if name.endswith(".h5") and importlib.util.find_spec("tensorflow") is None:
         pytest.skip("TensorFlow is not installed: pip install 'headstart[tensorflow]'")
     path = shared / "backbones" / name
-    found = probe(str(path), shared / "imagenet100")
+    photos = sorted((shared / "imagenet100").iterdir())[:: 1 if name in DOUBTED else 2]
+    found = probe(str(path), photos)
     assert found.candidates[0].feed.name == RIGHT[name]
     assert found.sure
-    assert found.photos == 100
+    assert found.photos == len(photos)
     assert found.card == str(home / "feeds" / f"{files.weights_hash(path)}.json")
     card = backbones.load(str(path)).card
     assert card.feed.name == RIGHT[name]
