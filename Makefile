@@ -9,7 +9,7 @@ demo: $(VENV)/installed
 	$(BIN)/headstart demo
 
 test: $(VENV)/installed-dev
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder  # see `pytest_collection_modifyitems`
 
 # The few tests that need TensorFlow (600 MB), in a separate environment.
 test-tensorflow: $(VENV)-tensorflow/installed

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import socket
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+import headstart
 from beside import BESIDE, SHARED, needed
 from headstart.apps.cli.demo import cut_tiles, sample_photos
 from headstart.features import speed
@@ -21,18 +25,54 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("TensorFlow is not installed: make test-tensorflow")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: at the end, short ones keep all processes of `make test` busy."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store folder whose compiled network all tests share, so that it is compiled once."""
-    return tmp_path_factory.mktemp("home")
+    folder = tmp_path_factory.mktemp("home")
+    for name in ("compiled", "tried"):
+        (folder / name).mkdir()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """New folders, one for each test, in one of their own: pytest looks at all that are beside a new one."""
+    root = tmp_path_factory.mktemp("stores")
+    return (root / str(number) for number in count())
+
+
+@pytest.fixture(scope="session")
+def seen(tiles: Path, graphs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that has the vectors of the tiles, of the default backbone."""
+    folder = tmp_path_factory.mktemp("seen")
+    (folder / "compiled").symlink_to(graphs / "compiled")
+    headstart.train(tiles, store=folder, progress=False)
+    return folder
+
+
+@pytest.fixture
+def tiles_are_new() -> None:
+    """The store of this test does not have the vectors of the tiles: it counts, measures or looks at what is read."""
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, graphs: Path) -> Path:
-    """Every test has an empty store; only compiled graphs, and what was found in networks, are shared."""
-    folder = tmp_path_factory.mktemp("store")
+def home(request: pytest.FixtureRequest, homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch, graphs: Path) -> Path:
+    """Every test has an empty store; compiled graphs, and what was found in networks, are shared.
+
+    A test of the tiles has a copy of the store that has their vectors, which spares two seconds each.
+    """
+    folder = next(homes)
+    folder.mkdir()
+    if "tiles" in request.fixturenames and "tiles_are_new" not in request.fixturenames:
+        for name in ("vectors", "paths"):
+            shutil.copytree(request.getfixturevalue("seen") / name, folder / name)
     for name in ("compiled", "tried"):
-        (graphs / name).mkdir(exist_ok=True)
         (folder / name).symlink_to(graphs / name)
     monkeypatch.setenv("HEADSTART_HOME", str(folder))
     return folder

@@ -97,7 +97,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @linux
 @pytest.mark.slow
-def test_eighty_bombs_cost_a_gigabyte_and_ten_seconds_each_at_most(corpus: list[Path]) -> None:
+def test_seventy_bombs_cost_a_gigabyte_and_ten_seconds_each_at_most(corpus: list[Path]) -> None:
     process = begin(corpus)
     peak = 0
     while process.poll() is None:

@@ -1,4 +1,4 @@
-"""The command line as a person and a script use it: whole processes, their streams and exit codes."""
+"""The command line as a person and a script use it: streams and exit codes, of whole processes where these matter."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 import headstart
-from command_line import read_terminal
+from command_line import read_terminal, run
 from headstart.trust import blanks
 
 HEADSTART = str(Path(sys.executable).with_name("headstart"))
 
 
-def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def process(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [HEADSTART, *map(os.fspath, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
 
@@ -46,8 +46,9 @@ def model(tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "model"
 
 
+@pytest.mark.usefixtures("tiles_are_new")
 def test_train_prints_one_document(tiles: Path, tmp_path: Path) -> None:
-    result = run("train", tiles, "-o", tmp_path / "model", "--json")
+    result = process("train", tiles, "-o", tmp_path / "model", "--json")
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
     assert list(document) == [
@@ -69,7 +70,7 @@ def test_train_prints_one_document(tiles: Path, tmp_path: Path) -> None:
 
 
 def test_train_shows_a_person_the_accuracy_with_its_interval(tiles: Path) -> None:
-    result = run("train", tiles)
+    result = process("train", tiles)
     assert "Accuracy" in result.stdout
     assert "95 % confidence interval: " in result.stdout
     assert "precision" in result.stdout
@@ -111,27 +112,27 @@ def test_classify_names_what_the_network_sees(samples: dict[str, Path]) -> None:
 
 
 def test_cache_shows_checks_and_clears(tiles: Path, home: Path) -> None:
-    assert run("train", tiles).returncode == 0
-    info = json.loads(run("cache", "info", "--json").stdout)
+    assert process("train", tiles).returncode == 0
+    info = json.loads(process("cache", "info", "--json").stdout)
     assert info["path"] == str(home)
     total = 48 + len(blanks.pictures())
     assert info["vectors"] == total
     assert info["bytes"] > 48 * 1280 * 4
     assert [(card["backbone"], card["vectors"]) for card in info["shelves"]] == [("builtin:efficientnet-lite0", total)]
-    assert run("cache", "verify").returncode == 0
+    assert process("cache", "verify").returncode == 0
     (values,) = (home / "vectors").glob("*/vectors.values")
     data = bytearray(values.read_bytes())
     data[5000] ^= 255
     values.write_bytes(data)
-    result = run("cache", "verify", "--json")
+    result = process("cache", "verify", "--json")
     assert result.returncode == 1
     assert json.loads(result.stdout)["damaged"] == 1
-    assert run("cache", "prune").returncode == 0
-    assert json.loads(run("cache", "info", "--json").stdout)["vectors"] == total - 1
-    assert json.loads(run("train", tiles, "--json").stdout)["features"]["computed"] == 1
+    assert process("cache", "prune").returncode == 0
+    assert json.loads(process("cache", "info", "--json").stdout)["vectors"] == total - 1
+    assert json.loads(process("train", tiles, "--json").stdout)["features"]["computed"] == 1
     (home / "compiled").unlink()  # a link to what other tests share
-    assert run("cache", "clear").returncode == 0
-    assert json.loads(run("cache", "info", "--json").stdout)["vectors"] == 0
+    assert process("cache", "clear").returncode == 0
+    assert json.loads(process("cache", "info", "--json").stdout)["vectors"] == 0
 
 
 def test_the_demo_runs_and_shows_what_it_does(tmp_path: Path) -> None:
@@ -166,7 +167,8 @@ def test_kill_9_costs_next_to_nothing_and_changes_no_vector(tmp_path: Path, home
 
     photos = tmp_path / "photos"
     write_photos(photos, {"a": 50, "b": 50})
-    child = subprocess.Popen([HEADSTART, "train", str(photos)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = ["train", photos, "--head", "centroid"]
+    child = subprocess.Popen([HEADSTART, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(600):
         time.sleep(0.02)
         keys = list((home / "vectors").glob("*/vectors.keys"))
@@ -174,12 +176,12 @@ def test_kill_9_costs_next_to_nothing_and_changes_no_vector(tmp_path: Path, home
             break
     child.kill()
     assert child.wait() == -signal.SIGKILL, "it was done before it was killed"
-    again = json.loads(run("train", photos, "--json").stdout)["features"]
+    again = json.loads(process(*command, "--json").stdout)["features"]
     assert 64 <= again["from_store"] < 100
     assert again["computed"] == 100 - again["from_store"]
-    undisturbed = run("train", photos, "-o", tmp_path / "one", HEADSTART_HOME=str(tmp_path / "fresh"))
+    undisturbed = process(*command, "-o", tmp_path / "one", HEADSTART_HOME=str(tmp_path / "fresh"))
     assert undisturbed.returncode == 0
-    assert run("train", photos, "-o", tmp_path / "two").returncode == 0
+    assert process(*command, "-o", tmp_path / "two").returncode == 0
     for name in ("head.safetensors", "headstart.json"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
@@ -197,7 +199,7 @@ def test_strict_fails_where_a_photo_was_skipped(tiles: Path, tmp_path: Path) -> 
 
 
 def test_a_typo_in_the_path_gets_a_hint(tiles: Path) -> None:
-    fails(run("train", tiles.with_name("tilse")), "does not exist", "Did you mean", "tiles")
+    fails(process("train", tiles.with_name("tilse")), "does not exist", "Did you mean", "tiles")
 
 
 def test_a_missing_model_and_a_missing_photo_are_reported(model: Path, tmp_path: Path) -> None:
@@ -226,7 +228,7 @@ def test_an_unknown_head_or_network_is_reported(tiles: Path) -> None:
 
 def test_usage_errors_have_their_own_exit_code(tiles: Path) -> None:
     for arguments in (["train"], ["train", tiles, "--hed", "x"], ["frobnicate"], ["train", tiles, "--view", "round"]):
-        result = run(*arguments)
+        result = process(*arguments)
         assert result.returncode == 2, result.stderr
         assert "Traceback" not in result.stderr
 
@@ -237,12 +239,12 @@ def test_an_unwritable_csv_is_reported(model: Path, tiles: Path, tmp_path: Path)
 
 def test_an_unusable_store_is_reported(tiles: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    fails(run("train", tiles, HEADSTART_HOME=str(tmp_path / "file")), "HEADSTART_HOME")
-    fails(run("train", tiles, HEADSTART_HOME="/proc/headstart"), "HEADSTART_HOME")
+    fails(process("train", tiles, HEADSTART_HOME=str(tmp_path / "file")), "HEADSTART_HOME")
+    fails(process("train", tiles, HEADSTART_HOME="/proc/headstart"), "HEADSTART_HOME")
 
 
 def test_debugging_shows_the_traceback(tmp_path: Path) -> None:
-    result = run("train", tmp_path / "nothing", HEADSTART_DEBUG="1")
+    result = process("train", tmp_path / "nothing", HEADSTART_DEBUG="1")
     assert result.returncode == 1
     assert "Traceback" in result.stderr
 
@@ -255,17 +257,18 @@ def test_file_names_that_are_not_utf8_do_not_stop_anything(tiles: Path, tmp_path
     os.rename(photos / "train" / "temple" / "00.png", odd)
     os.rename(photos / "test" / "flower" / "00.png", os.fsencode(photos / "test" / "flower") + b"/\xff.png")
     (photos / "train" / "temple" / "x").write_bytes(b"")
-    assert run("train", photos, "-o", tmp_path / "model").returncode == 0
-    document = json.loads(run("train", photos, "--json").stdout)
+    assert process("train", photos, "-o", tmp_path / "model").returncode == 0
+    document = json.loads(process("train", photos, "--json").stdout)
     assert document["photos"]["used"] == 48
-    predicted = run("predict", tmp_path / "model", photos / "test", "--csv", tmp_path / "out.csv")
+    predicted = process("predict", tmp_path / "model", photos / "test", "--csv", tmp_path / "out.csv")
     assert predicted.returncode == 0, predicted.stderr
-    assert len(json.loads(run("predict", tmp_path / "model", photos / "test", "--json").stdout)["predictions"]) == 24
-    learnt = json.loads(run("train", tmp_path / "out.csv", "--json").stdout)  # what was written is read back
+    predicted = process("predict", tmp_path / "model", photos / "test", "--json")
+    assert len(json.loads(predicted.stdout)["predictions"]) == 24
+    learnt = json.loads(process("train", tmp_path / "out.csv", "--json").stdout)  # what was written is read back
     assert learnt["photos"]["used"] == learnt["features"]["from_store"] == 24
 
 
-def test_ctrl_c_keeps_what_was_extracted(tmp_path: Path, tiles: Path, home: Path) -> None:
+def test_ctrl_c_keeps_what_was_extracted(tmp_path: Path, home: Path) -> None:
     from fakes import write_photos
 
     photos = tmp_path / "photos"
@@ -283,9 +286,9 @@ def test_ctrl_c_keeps_what_was_extracted(tmp_path: Path, tiles: Path, home: Path
     assert child.returncode == 130, messages
     assert "Finished work is kept" in messages
     assert "Traceback" not in messages
-    kept = json.loads(run("cache", "info", "--json").stdout)["vectors"]
+    kept = json.loads(process("cache", "info", "--json").stdout)["vectors"]
     assert 64 <= kept < 300
-    document = json.loads(run("train", photos, "--json").stdout)
+    document = json.loads(process("train", photos, "--head", "centroid", "--json").stdout)
     assert document["features"] == {
         "computed": 300 - kept,
         "from_store": kept,
@@ -294,6 +297,7 @@ def test_ctrl_c_keeps_what_was_extracted(tmp_path: Path, tiles: Path, home: Path
     }
 
 
+@pytest.mark.usefixtures("tiles_are_new")
 def test_a_terminal_gets_a_bar_with_rate_and_time_left(tiles: Path) -> None:
     # A real terminal: the bar is drawn only where stderr is one.
     main, side = pty.openpty()
@@ -311,13 +315,13 @@ def test_a_terminal_gets_a_bar_with_rate_and_time_left(tiles: Path) -> None:
 
 
 def test_help_names_every_command() -> None:
-    text = run("--help").stdout
+    text = process("--help").stdout
     for command in ("demo", "classify", "train", "evaluate", "predict", "cache"):
         assert command in text
-        assert run(command, "--help").returncode == 0
+        assert process(command, "--help").returncode == 0
 
 
 def test_the_version_is_printed_for_bug_reports() -> None:
-    result = run("--version")
+    result = process("--version")
     assert result.returncode == 0
     assert result.stdout == f"headstart, version {headstart.__version__}\n"

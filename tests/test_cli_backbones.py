@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import command_line
 from command_line import read_terminal
 from headstart.apps.cli.console import Bar
 from hub_server import HubServer, Request, serving, stand_alone, tar
@@ -35,8 +36,7 @@ def net(hub: HubServer) -> str:
 
 
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [HEADSTART, "backbones", *map(os.fspath, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
+    return command_line.run("backbones", *arguments, **environment)
 
 
 def document(*arguments: str | Path, code: int = 0) -> dict:  # type: ignore[type-arg]

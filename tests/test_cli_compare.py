@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import command_line
 from headstart.backbones.card import Card
 from headstart.classifier.comparison import Comparison, ComparisonSeconds, Entry
 from headstart.classifier.trained import Work
@@ -22,12 +22,11 @@ from headstart.heads.head import HeadChoice, Kind
 from headstart.photos.images import View
 from headstart.report.text.comparison import cautions, comparison_table
 
-HEADSTART = Path(sys.executable).with_name("headstart")
 LITE = "builtin:efficientnet-lite0"
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([HEADSTART, "compare", *map(str, arguments)], capture_output=True, text=True, check=False)
+    return command_line.run("compare", *map(str, arguments))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +63,7 @@ def test_the_line_that_keeps_the_best_runs(tiles: Path, toy_network: Path, tmp_p
     done = run(tiles, "-b", toy_network, "--input-range", "0..1", "--head", "centroid", "--view", "crop")
     line = next(line for line in done.stdout.splitlines() if line.startswith("Keep the best: "))
     words = shlex.split(line.removeprefix("Keep the best: ").replace("NAME", str(tmp_path / "kept")))
-    trained = subprocess.run([HEADSTART, *words[1:], "--json"], capture_output=True, text=True, check=True)
+    trained = command_line.run(*words[1:], "--json")
     kept = json.loads(trained.stdout)
     told = run(tiles, "-b", toy_network, "--input-range", "0..1", "--head", "centroid", "--view", "crop", "--json")
     (entry,) = json.loads(told.stdout)["entries"]

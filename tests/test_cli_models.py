@@ -1,25 +1,21 @@
-"""`headstart models` as a person and a script use it: whole processes, their streams and exit codes."""
+"""`headstart models` as a person and a script use it: what it prints, and its exit codes."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+import command_line
 from headstart.backbones import catalogue
 
-HEADSTART = str(Path(sys.executable).with_name("headstart"))
 MOBILENET = "imagenet/mobilenet_v2_100_224/feature_vector"
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [HEADSTART, "models", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"}, check=False)
+    return command_line.run("models", *arguments, COLUMNS="200")
 
 
 def works(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import command_line
 from headstart.photos.samples import SAMPLES, find
 from hub_server import HubServer, Request, serving, stand_alone
 
@@ -46,8 +46,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes) -> Iter
 
 
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [HEADSTART, "samples", *map(os.fspath, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
+    return command_line.run("samples", *arguments, **environment)
 
 
 def fails(result: subprocess.CompletedProcess[str], *words: str) -> None:

@@ -209,7 +209,7 @@ def test_skipped_photos_are_reported_once(split: Path) -> None:
 
 
 def test_a_backbone_that_sees_nothing_is_left_out_for_that(photos: Path) -> None:
-    found = compare(photos, backbones=[Blind(weights="blind"), *pair()])
+    found = compare(photos, backbones=[Blind(weights="blind"), *pair()], heads="centroid")
     assert [entry.name for entry in found.entries] == ["sharp", "blurred"]
     assert "conflicting labels" in found.failures[0].error
     with pytest.raises(DataError, match="conflicting labels"):
@@ -227,7 +227,7 @@ def test_backbones_that_cannot_use_the_same_photos_are_not_paired_in_silence(pho
 
     for folder in ("red", "lime"):
         write_photo(photos / folder / "blue.png", (0, 30 if folder == "red" else 0, 255))
-    found = compare(photos, backbones=[FakeBackbone(weights="sharp"), Dazed(weights="dazed")])
+    found = compare(photos, backbones=[FakeBackbone(weights="sharp"), Dazed(weights="dazed")], heads="centroid")
     entries = {entry.name: entry for entry in found.entries}
     assert (entries["sharp"].evaluation.n, entries["dazed"].evaluation.n) == (38, 36)
     assert found.entries[1].difference is None
@@ -282,7 +282,7 @@ def test_an_input_range_is_for_backbones_that_do_not_declare_theirs(tiles: Path,
 def test_differences_from_the_best_are_compared_at_once(tmp_path: Path) -> None:
     write_photos(tmp_path / "photos", {"red": 12, "tomato": 12})
     networks = [FakeBackbone(weights="sharp"), *(Blurred(weights=f"blurred {i}") for i in range(2))]
-    entries = compare(tmp_path / "photos", backbones=networks).entries
+    entries = compare(tmp_path / "photos", backbones=networks, heads="centroid").entries
     assert [entry.difference and entry.difference.comparisons for entry in entries] == [None, 2, 2]
 
 
@@ -292,7 +292,7 @@ def test_a_quick_ranking_lets_the_best_third_go_on(tmp_path: Path) -> None:
         Blurred(weights=f"blurred {i}") for i in range(4)
     ]
     notes = Notes()
-    found = compare(tmp_path / "photos", backbones=networks, quick=True, progress=notes)
+    found = compare(tmp_path / "photos", backbones=networks, heads="centroid", quick=True, progress=notes)
     assert {entry.card.handle for entry in found.entries} == {"fake:sharp 0", "fake:sharp 1", "fake:sharp 2"}
     assert len(found.left_out) == 4
     assert found.best.evaluation.n == 120
@@ -307,7 +307,7 @@ def test_a_quick_ranking_lets_the_best_third_go_on(tmp_path: Path) -> None:
 def test_what_the_quick_ranking_left_out_undecided_is_named(tmp_path: Path) -> None:
     write_photos(tmp_path / "photos", {"red": 60, "blue": 60})
     networks = [FakeBackbone(weights=f"net {i}") for i in range(5)]
-    found = compare(tmp_path / "photos", backbones=networks, quick=True)
+    found = compare(tmp_path / "photos", backbones=networks, heads="centroid", quick=True)
     assert found.quick is not None
     assert "2 of those left out do not differ from the best by more than chance on so few photos" in found.quick.text
     assert len(found.left_out) == 2
@@ -320,7 +320,7 @@ def test_quick_is_no_quicker_with_few_photos_or_backbones(split: Path, tmp_path:
     assert found.quick is None
     assert any("No quick ranking first: there are few photos." in line for line in notes.lines)
     write_photos(tmp_path / "photos", {"red": 60, "tomato": 60})
-    compare(tmp_path / "photos", backbones=pair(), quick=True, progress=notes)
+    compare(tmp_path / "photos", backbones=pair(), heads="centroid", quick=True, progress=notes)
     assert any("there are few backbones" in line for line in notes.lines)
 
 
@@ -348,7 +348,8 @@ class Waiting(Silent):
             print("far", flush=True)
             time.sleep(60)
 
-compare(sys.argv[1], backbones=[FakeBackbone(weights=str(i)) for i in range(5)], progress=Waiting())
+backbones = [FakeBackbone(weights=str(i)) for i in range(5)]
+compare(sys.argv[1], backbones=backbones, heads="centroid", progress=Waiting())
 """
 
 
@@ -363,9 +364,9 @@ def test_what_was_killed_continues(tmp_path: Path, home: Path) -> None:
         if stream is not None:
             stream.close()
     networks = [FakeBackbone(weights=str(i)) for i in range(5)]
-    found = compare(tmp_path / "photos", backbones=networks, store=home)
+    found = compare(tmp_path / "photos", backbones=networks, heads="centroid", store=home)
     assert sum(entry.work.computed for entry in found.entries) < 5 * 140 - 256
-    alone = compare(tmp_path / "photos", backbones=networks, store=tmp_path / "another")
+    alone = compare(tmp_path / "photos", backbones=networks, heads="centroid", store=tmp_path / "another")
     documents = [{e.card.handle: e.evaluation.to_json() for e in one.entries} for one in (found, alone)]
     assert len(documents[0]) == 5
     assert documents[0] == documents[1]

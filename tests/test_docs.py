@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from command_line import run
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -41,9 +40,7 @@ def test_the_readmes_commands_run(desk: Path) -> None:
     lines = [line for block in blocks("console") for line in block.splitlines() if line.startswith("$ headstart")]
     assert len(lines) == 8
     for line in lines:
-        command = shlex.split(line.removeprefix("$ "), comments=True)
-        command[0] = str(Path(sys.executable).with_name("headstart"))
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        result = run(*shlex.split(line.removeprefix("$ headstart "), comments=True))
         assert result.returncode == 0, f"{line}\n{result.stderr}"
         assert result.stdout
 
@@ -58,9 +55,7 @@ def test_the_catalogue_commands_in_the_backbones_page_run() -> None:
         "dimension    1,280",
     )
     for line, words in zip(lines, shown, strict=True):
-        command = shlex.split(line.removeprefix("$ "), comments=True)
-        command[0] = str(Path(sys.executable).with_name("headstart"))
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        result = run(*shlex.split(line.removeprefix("$ headstart "), comments=True))
         assert result.returncode == 0, f"{line}\n{result.stderr}"
         assert words in result.stdout
 
@@ -103,7 +98,6 @@ def test_scripts_and_modules_that_are_named_exist() -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/backbones.md"])
 def test_every_command_line_option_that_is_named_exists(page: str) -> None:
-    headstart = str(Path(sys.executable).with_name("headstart"))
     commands = [
         ["train"],
         ["predict"],
@@ -113,11 +107,7 @@ def test_every_command_line_option_that_is_named_exists(page: str) -> None:
         ["backbones", "probe"],
         ["cache", "prune"],
     ]
-    text = "".join(
-        subprocess.run([headstart, *name, "--help"], capture_output=True, text=True, check=True,
-                       env={**os.environ, "COLUMNS": "200"}).stdout
-        for name in commands
-    )  # fmt: skip
+    text = "".join(run(*name, "--help", COLUMNS="200").stdout for name in commands)
     named = set(re.findall(r"(?<=[ `])--[a-z][a-z-]+", (ROOT / page).read_text("utf-8")))
     assert "--best" in named
     assert sorted(option for option in named if option not in text) == []

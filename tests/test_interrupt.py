@@ -91,7 +91,6 @@ def used(tmp_path_factory: pytest.TempPathFactory, graphs: Path) -> tuple[Path, 
     root = tmp_path_factory.mktemp("used")
     write_photos(root / "photos", {"navy": 10, "red": 10, "lime": 10})
     (root / "store").mkdir()
-    (graphs / "compiled").mkdir(exist_ok=True)
     (root / "store" / "compiled").symlink_to(graphs / "compiled")
     command = [HEADSTART, "train", root / "photos", "-o", root / "model"]
     environment = {**os.environ, "HEADSTART_HOME": str(root / "store")}

@@ -102,7 +102,6 @@ def documents(
     work = tmp_path_factory.mktemp("json")
     with pytest.MonkeyPatch.context() as patch, serving() as hub:
         (work / "home").mkdir()
-        (graphs / "compiled").mkdir(exist_ok=True)
         (work / "home" / "compiled").symlink_to(graphs / "compiled")
         stand_alone(work, patch)
         patch.setenv("HEADSTART_HOME", str(work / "home"))
@@ -138,6 +137,7 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
     (broken / "train" / "temple" / "empty.jpg").touch()
     colour = toy_backbone(work)
     lite = "builtin:efficientnet-lite0"
+    quick_head = ["--head", "centroid"]  # its documents have the keys of those of other heads
     trainings = [
         run("train", tiles / "train", "-o", model, "--learning-curve"),
         run("train", broken, "--head", "knn", "--logdir", work / "runs"),
@@ -148,7 +148,7 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
         "compare",
         [
             run("compare", tiles, "-b", lite, "-b", colour, "-b", "nothing", "--head", "logistic", "--head", "knn"),
-            run("compare", tiles / "train", "-b", lite, "--learning-curve", "--logdir", work / "runs"),
+            run("compare", tiles / "train", "-b", lite, *quick_head, "--learning-curve", "--logdir", work / "runs"),
             run("compare", *quick(work)),
         ],
     )
@@ -163,7 +163,8 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
         ],
     )
     yield "watch", [run("watch", model, tiles / "test", "--once", "--log", work / "inbox.jsonl")]
-    yield "explain", [run("explain", model, broken / "train" / "temple", "-o", work / "maps")]
+    temple = broken / "train" / "temple"
+    yield "explain", [run("explain", model, temple / "00.png", temple / "empty.jpg", "-o", work / "maps")]
     out = work / "out"
     written = run("export", model, "--to", "onnx,coreml,arrays", "-o", out, "--photos", tiles / "test")
     yield "export", [run("export", model), written, run("export", "--check", out)]
@@ -175,7 +176,7 @@ def walk(work: Path, tiles: Path, photos: list[Path], net: str) -> Iterator[tupl
             run("embed", broken / "train", *units, work / "vectors"),
         ],
     )
-    yield "train", [*trainings, run("train", work / "vectors", "--on", "local", "-o", work / "light")]
+    yield "train", [*trainings, run("train", work / "vectors", *quick_head, "--on", "local", "-o", work / "light")]
     yield "plan", [run("plan", tiles), run("plan", tiles, "--nodes", "2", "--price", "0.5")]
     yield "similar", [run("similar", photos[0], broken / "train")]
     yield "check", [run("check", spoilt_photos(work / "spoilt", tiles)), run("check", given_away(work / "given"))]
@@ -226,7 +227,7 @@ def quick(work: Path) -> list[object]:
 
     write_photos(work / "many", {"navy": 50, "red": 50})
     backbones = [word for number in range(4) for word in ("-b", toy_backbone(work, number))]
-    return [work / "many", *backbones, "--quick", "--input-range", "0..1"]
+    return [work / "many", *backbones, "--quick", "--head", "centroid", "--input-range", "0..1"]
 
 
 @pytest.mark.slow

@@ -165,6 +165,7 @@ class Terminal:
         return True
 
 
+@pytest.mark.usefixtures("tiles_are_new")
 @pytest.mark.parametrize(("chosen", "drawn"), [(None, True), (True, True), (False, False)])
 def test_a_bar_is_drawn_unless_it_is_not_wanted(
     chosen: bool | None, drawn: bool, tiles: Path, monkeypatch: pytest.MonkeyPatch

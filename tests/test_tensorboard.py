@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
-import os
 import re
 import signal
 import subprocess
@@ -20,6 +19,7 @@ import pytest
 from PIL import Image
 
 import headstart
+from command_line import run
 from headstart.classifier.trained import Training
 from headstart.classifier.training import train
 from headstart.errors import TrackingError
@@ -46,7 +46,6 @@ def logdir(tiles: Path, graphs: Path, tmp_path_factory: pytest.TempPathFactory) 
     """Six runs: each head measured on a test set, and one by cross-validation."""
     folder = tmp_path_factory.mktemp("tracked")
     (folder / "home").mkdir()
-    (graphs / "compiled").mkdir(exist_ok=True)
     (folder / "home" / "compiled").symlink_to(graphs / "compiled")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADSTART_HOME", str(folder / "home"))
@@ -195,8 +194,8 @@ def test_a_head_without_iterations_has_one_point_which_is_its_measurement(logdir
 def test_the_pictures_open_and_none_is_missing(logdir: Path) -> None:
     runs = list(logdir.iterdir())
     assert len(runs) == len(HEADS) + 1
-    for run in runs:
-        events = read(run)
+    for folder in runs:
+        events = read(folder)
         assert events.Tags()["images"] == pictures(events)
         for tag in events.Tags()["images"]:
             (stored,) = events.Images(tag)
@@ -247,10 +246,8 @@ def test_a_run_never_overwrites_another(tiles: Path, tmp_path: Path, monkeypatch
 
 
 def test_tracking_changes_nothing_that_is_saved(tiles: Path, home: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "HEADSTART_HOME": str(home)}
     for name, more in (("plain", []), ("tracked", ["--logdir", str(tmp_path / "runs")])):
-        command = [HEADSTART, "train", str(tiles), "-o", str(tmp_path / name), *more]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        done = run("train", tiles, "-o", tmp_path / name, *more)
     assert f"Run written to {tmp_path / 'runs'}" in done.stderr
     for name in ("head.safetensors", "headstart.json"):
         assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "tracked" / name).read_bytes()
@@ -270,8 +267,7 @@ def test_a_missing_package_is_reported_with_the_line_that_installs_it(
 
 def test_a_folder_that_cannot_be_written_is_reported_before_the_training(tiles: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    command = [HEADSTART, "train", str(tiles), "--logdir", str(tmp_path / "file")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run("train", tiles, "--logdir", tmp_path / "file")
     assert done.returncode == 1
     assert "cannot be written" in done.stderr
     assert len(done.stderr.splitlines()) == 1, "before anything is done"
@@ -283,9 +279,7 @@ def test_classes_whose_names_become_the_same_tag_stay_apart() -> None:
 
 def test_a_folder_without_runs_is_reported(tmp_path: Path) -> None:
     for folder, words in ((tmp_path / "nothing", "does not exist"), (tmp_path, "has no runs")):
-        result = subprocess.run(
-            [HEADSTART, "board", str(folder)], capture_output=True, text=True, check=False, timeout=60
-        )
+        result = run("board", folder)
         assert result.returncode == 1
         assert result.stderr.startswith("Error: ")
         assert words in result.stderr
@@ -318,31 +312,19 @@ def test_a_port_that_is_taken_is_reported(logdir: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        result = subprocess.run(
-            [HEADSTART, "board", str(logdir), "--port", str(port)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        result = run("board", logdir, "--port", str(port))
     assert result.returncode == 1
     assert f"port {port}" in result.stderr
     assert "Traceback" not in result.stderr
 
 
 def test_the_command_line_records_and_prints_where(tiles: Path, tmp_path: Path) -> None:
-    result = subprocess.run(
-        [HEADSTART, "train", str(tiles), "--logdir", str(tmp_path / "runs"), "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ},
-    )
+    result = run("train", tiles, "--logdir", tmp_path / "runs", "--json")
     assert result.returncode == 0, result.stderr
     json.loads(result.stdout)
-    (run,) = (tmp_path / "runs").iterdir()
-    assert f"Run written to {run}. Show in TensorBoard: headstart board {tmp_path / 'runs'}" in result.stderr
-    assert f"headstart train {tiles} --logdir" in text(read(run), "settings")
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert f"Run written to {folder}. Show in TensorBoard: headstart board {tmp_path / 'runs'}" in result.stderr
+    assert f"headstart train {tiles} --logdir" in text(read(folder), "settings")
 
 
 @pytest.mark.parametrize(

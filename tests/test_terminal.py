@@ -75,7 +75,6 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model(photos: Path, graphs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home, model = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("models") / f"m{EVIL}"
-    (graphs / "compiled").mkdir(exist_ok=True)
     (home / "compiled").symlink_to(graphs / "compiled")
     result = run("train", photos, "-o", model, HEADSTART_HOME=str(home))
     assert result.returncode == 0, result.stderr

@@ -42,6 +42,7 @@ def one_sided(tiles: Path, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("tiles_are_new")
 def test_a_folder_becomes_a_measured_saved_classifier(tiles: Path, tmp_path: Path) -> None:
     result = headstart.train(tiles, output=tmp_path / "model")
     document = json.loads(json.dumps(result.to_json()))
@@ -70,6 +71,7 @@ def test_retraining_gives_the_same_bytes(tiles: Path, tmp_path: Path, monkeypatc
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
+@pytest.mark.usefixtures("tiles_are_new")
 def test_the_second_run_computes_nothing(tiles: Path) -> None:
     first, second = train(tiles), train(tiles)
     assert (first.work.computed, first.work.from_store) == (48, 0)
@@ -106,6 +108,7 @@ def test_a_share_is_trained_on_and_all_is_tested_on(tiles: Path) -> None:
     assert any("0.5 of the 24 training photos: 12" in line for line in notes.lines)
 
 
+@pytest.mark.usefixtures("tiles_are_new")
 def test_classes_and_counts_are_reported_before_any_work(tiles: Path) -> None:
     events: list[str] = []
 
@@ -286,6 +289,7 @@ def test_a_list_of_paths_and_labels_will_do(tiles: Path) -> None:
         train(tiles, labels)
 
 
+@pytest.mark.usefixtures("tiles_are_new")
 def test_a_strange_seed_or_head_is_reported_before_photos_are_read(tiles: Path) -> None:
     notes = Notes()
     strange: list[dict[str, Any]] = [{"seed": -1}, {"seed": 2**40}, {"seed": 1.5}, {"head": "forest"}]

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import command_line
 from hub_server import serving
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,7 +67,7 @@ def desk(shared: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPat
     shutil.copy(next((shared / "imagenet100").iterdir()), tmp_path / "my-photo.jpg")
     put_networks(shared)
     with zipfile.ZipFile(tmp_path / "sample.zip", "w") as archive:
-        for part, copies in (("train", 1), ("test", 5)):  # copies of test photos: as many, but computed once
+        for part, copies in (("train", 3), ("test", 10)):  # copies: as many photos, but each is computed once
             paths = sorted((shared / "food10-64" / part).rglob("*.*"))
             for place, path in enumerate(paths):
                 content = paths[place - place % copies]
@@ -108,7 +109,7 @@ def put_networks(shared: Path) -> None:
 def run(command: str) -> str:
     words = shlex.split(command)
     assert words[0] == "headstart", f"the tutorial has a command that no test can run: {command}"
-    done = subprocess.run([HEADSTART, *words[1:]], capture_output=True, text=True, check=False)
+    done = command_line.run(*words[1:])
     assert done.returncode == 0, f"{command}\n{done.stderr}"
     return done.stdout + done.stderr
 

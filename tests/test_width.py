@@ -7,31 +7,27 @@ import os
 import pty
 import re
 import struct
-import subprocess
-import sys
 import termios
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from command_line import commands, read_terminal
+from command_line import commands, read_terminal, run
 from headstart.apps.cli.commands import app
 from headstart.report.text.layout import columns
 
-pytestmark = pytest.mark.slow
-
-HEADSTART = str(Path(sys.executable).with_name("headstart"))
 LITE = "builtin:efficientnet-lite0"
 #: Command lines; TILES, MODEL and WORK stand for folders.
 MESSAGES = (
     "train TILES",
-    "train TILES/train --learning-curve",
+    "train TILES/train --learning-curve --head centroid",
     "train missing",
     "train TILES --head rigde",
     "train TILES/train/flower",
     "train TILES --test TILES",
     "trian TILES",
-    f"compare TILES/train -b {LITE} -b nothing-like-it --head logistic --head knn",
+    f"compare TILES/train -b {LITE} -b nothing-like-it --head centroid --head knn",
     "evaluate MODEL TILES",
     "evaluate missing TILES",
     "predict MODEL TILES/test",
@@ -56,14 +52,13 @@ def shown(width: int, *words: str) -> list[str]:
     """What a command shows on a terminal so wide, bars left out."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
-    # Not `pty.fork`: this process has threads of libraries by now, which a forked copy of it may trip over.
-    # `env -u`: readline may have put COLUMNS into the environment without Python's knowledge.
-    command = ["env", "-u", "COLUMNS", HEADSTART, *words]
-    child = subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower, start_new_session=True)
-    os.close(follower)
-    received = read_terminal(leader)
-    assert child.wait() >= 0
-    lines = re.split(r"\r*\n", received.decode())
+    with ThreadPoolExecutor(1) as pool:
+        received = pool.submit(read_terminal, leader)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("COLUMNS", raising=False)
+            run(*words, on=follower)
+        os.close(follower)
+    lines = re.split(r"\r*\n", received.result().decode())
     return [line for line in lines if "\r" not in line and "%|" not in line]
 
 
@@ -106,5 +101,5 @@ def model(tiles: Path, graphs: Path, tmp_path_factory: pytest.TempPathFactory) -
     import headstart
 
     folder = tmp_path_factory.mktemp("width")
-    headstart.train(tiles, output=folder / "model", store=folder / "store")
+    headstart.train(tiles, output=folder / "model", store=graphs)
     return folder / "model"

@@ -364,6 +364,7 @@ def test_compare_keeps_copies_together_for_every_backbone(samples: dict[str, Pat
     assert int(kept.best.answers.once.sum()) == 32
 
 
+@pytest.mark.usefixtures("tiles_are_new")
 def test_compare_makes_thumbnails_while_it_decodes(
     tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
