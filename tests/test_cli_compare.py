@@ -54,7 +54,7 @@ def test_two_networks_and_two_heads_in_one_table(tiles: Path, toy_network: Path,
     assert sum("best " in line for line in lines[1:5]) == 1
     assert "on 24 photos" in done.stdout
     assert f"headstart train {tiles} -b " in done.stdout
-    assert "96 files, 96 to read" in done.stderr  # 48 photos through two networks
+    assert "96 files, 48 to read" in done.stderr  # 48 photos, two backbones; the store has the vectors of one
 
 
 def test_the_line_that_keeps_the_best_runs(tiles: Path, toy_network: Path, tmp_path: Path) -> None:

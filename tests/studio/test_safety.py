@@ -279,8 +279,9 @@ def test_it_listens_on_this_machine_only_one_studio_a_folder_and_stops_at_ctrl_c
     try:
         assert printed == ""
         assert port >= PORT
-        listening = Path("/proc/net/tcp").read_text().split()
-        assert {one for one in listening if one.endswith(f":{port:04X}")} == {f"0100007F:{port:04X}"}
+        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        listening = [local for _, local, _, state, *_ in rows if state == "0A"]
+        assert [one for one in listening if one.endswith(f":{port:04X}")] == [f"0100007F:{port:04X}"]
         with pytest.raises(DataError, match="open in another studio"):
             serve(tmp_path, [DEFAULT], None, False, False, print)
         with socket.create_connection(("127.0.0.1", port)) as listener:
