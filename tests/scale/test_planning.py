@@ -14,7 +14,7 @@ from headstart.apps.cli.commands import app
 from headstart.errors import DataError, MissingExtraError
 from headstart.scale import sampling
 from headstart.scale.job import Network
-from headstart.scale.planning import EFFICIENCY, START_RAY, Nodes, plan
+from headstart.scale.planning import START_RAY, Nodes, plan
 from scale.conftest import paint
 
 MEAN = Network("mean:colours")
@@ -48,7 +48,7 @@ def test_a_plan_counts_all_and_reckons_from_a_sample(many: Path, monkeypatch: py
 def test_a_plan_reckons_with_the_units_that_are_cut(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "SAMPLE", 64)
     found = plan(many, network=MEAN, nodes=Nodes(2, 1))
-    alone = found.rate.value / found.processors * EFFICIENCY
+    alone = found.rate.value / found.processors
     assert found.there is not None
     assert found.there.seconds.value == pytest.approx(START_RAY + 100 / alone)  # four units: two for each worker
 

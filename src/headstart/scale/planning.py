@@ -22,10 +22,8 @@ from headstart.scale.running import MANY, unit_size
 from headstart.scale.sampling import Limit, Range, Sampled, measured, sample
 from headstart.scale.worker import peak_memory
 
-#: Steady speed of workers on Ray compared with one extraction on the same processors, as a prototype had it.
-EFFICIENCY = 0.94
-#: Seconds in which a worker starts, and Ray with it, on a quiet machine.
-START, START_RAY = 5.0, 20.0
+#: Seconds in which a worker starts, and Ray with it, on a quiet machine (benchmarks/RESULTS.md).
+START, START_RAY = 1.5, 10.0
 #: Bytes that a photo takes in a tar archive beside its own: a head of 512, and on average half of 512 to fill up.
 _MEMBER = 768
 
@@ -217,7 +215,7 @@ class _Work:
         cores = nodes.count * (nodes.processors or processors())
         rate, start, workers, words = each.times(cores), START, -(-cores // CORES), [*self.words, "--on", engine]
         if engine == "ray":
-            rate, start, workers = rate.times(EFFICIENCY), START_RAY, cores
+            start, workers = START_RAY, cores
             words += ["--address", "auto", "--workers", str(workers)]
         units = self.units
         if units < MANY:
