@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from bombs import png
 from fakes import FakeBackbone
 from headstart.apps.serve import batching
 from headstart.apps.serve.batching import Engine, Limits
-from headstart.backbones.base import Vectors
+from headstart.backbones.base import Tag, Vectors
 from headstart.errors import BackboneError, BusyError, PhotoError
 from headstart.photos.images import Images
 from headstart.photos.pictures import Pixels
@@ -35,9 +36,9 @@ def test_each_photo_gets_its_own_vector_and_many_share_a_batch() -> None:
     sizes: list[int] = []
 
     class Watched(FakeBackbone):
-        def embed(self, images: Images) -> Vectors:
+        def _vectors(self, images: Images) -> Vectors:
             sizes.append(len(images))
-            return super().embed(images)
+            return super()._vectors(images)
 
     engine = Engine(Watched(delay=0.002))
     found = asyncio.run(all_of(engine, *(photo(grey) for grey in range(200))))
@@ -147,8 +148,26 @@ def test_a_request_that_takes_too_long_is_given_up_and_its_places_are_free() -> 
 
 def test_an_error_of_the_model_goes_to_those_who_wait() -> None:
     class Broken(FakeBackbone):
-        def embed(self, images: Images) -> Vectors:
+        def _vectors(self, images: Images) -> Vectors:
             raise BackboneError("broken")
 
     found = asyncio.run(all_of(Engine(Broken()), photo(1), photo(2)))
     assert [str(error) for error in found] == ["broken", "broken"]
+
+
+def test_batches_that_are_computed_at_once_are_answered_in_any_order_or_fail_together() -> None:
+    class Streams(FakeBackbone):
+        def embed_stream(self, batches: Iterable[tuple[Tag, Images]], done: Callable[[Tag, Vectors], None]) -> None:
+            whole = [(tag, self._vectors(images)) for tag, images in batches]
+            for tag, vectors in reversed(whole):
+                if any(vectors[:, 0] == 13):
+                    raise BackboneError("broken")
+                done(tag, vectors)
+
+    found = asyncio.run(all_of(Engine(Streams(delay=0.002)), *(photo(grey) for grey in range(40))))
+    failed = [grey for grey, one in enumerate(found) if isinstance(one, BackboneError)]
+    assert 13 in failed
+    assert [one[0] for one in found if not isinstance(one, BackboneError)] == [
+        grey for grey in range(40) if grey not in failed
+    ]
+    assert len(failed) < 40

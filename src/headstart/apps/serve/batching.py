@@ -1,8 +1,8 @@
 """Photos of many requests -> feature vectors: decoded by threads, given to the backbone as they come.
 
 Nothing waits for a batch to fill: a free thread takes what is ready, one photo when there is little to do, as many as
-the backbone takes at once when there is much. Photos that may take long to decode have a thread of their own with a
-low priority, so they delay only each other.
+the backbone takes at once when there is much, and goes on with what is ready by then. Photos that may take long to
+decode have a thread of their own with a low priority, so they delay only each other.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import Any, TypeVar
 
 import numpy as np
@@ -179,23 +180,40 @@ class Engine:
         return images.decode(photo, self.backbone.card.view, most=self.limits.pixels)
 
     def _embed(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Embed what is ready, at most one batch. Another thread may have taken it already."""
+        """Embed what is ready, until nothing is. Another thread may have taken all of it already.
+
+        As one stream: the backbone computes the next photos while this thread answers the last ones.
+        """
+        taken: dict[int, list[_Ready]] = {}  # batches that are not answered yet
+
+        def batches() -> Iterator[tuple[int, Images]]:
+            for number in count():
+                if not (batch := self._take()):
+                    return
+                taken[number] = batch
+                yield number, np.stack([one.picture for one in batch])
+
+        def embedded(number: int, vectors: Vectors) -> None:
+            settled = [
+                partial(_settle, one.future, one.then(row)) for one, row in zip(taken[number], vectors, strict=True)
+            ]
+            del taken[number]
+            _pass_on(loop, settled)
+
+        try:
+            self.backbone.embed_stream(batches(), embedded)
+        except Exception as error:  # goes to those who wait
+            _pass_on(loop, [partial(_fail, one.future, error) for batch in taken.values() for one in batch])
+
+    def _take(self) -> list[_Ready]:
+        """The next batch of what is ready, as large as the backbone takes it; empty: nothing is ready."""
         batch: list[_Ready] = []
         with suppress(IndexError):
             while len(batch) < self.backbone.batch:
                 one = self._ready.popleft()
                 if not one.future.cancelled():
                     batch.append(one)
-        if not batch:
-            return
-        try:
-            vectors = self.backbone.embed(np.stack([one.picture for one in batch]))
-            settled = [partial(_settle, one.future, one.then(row)) for one, row in zip(batch, vectors, strict=True)]
-        except Exception as error:  # goes to those who wait
-            settled = [partial(_fail, one.future, error) for one in batch]
-        with suppress(RuntimeError):  # the loop has ended: nobody waits
-            for settle in settled:
-                loop.call_soon_threadsafe(settle)
+        return batch
 
 
 def _is_slow(data: bytes) -> bool:
@@ -214,6 +232,12 @@ def _is_slow(data: bytes) -> bool:
 
 def _same(vector: Vectors) -> Vectors:
     return vector
+
+
+def _pass_on(loop: asyncio.AbstractEventLoop, settled: Sequence[Callable[[], None]]) -> None:
+    with suppress(RuntimeError):  # the loop has ended: nobody waits
+        for settle in settled:
+            loop.call_soon_threadsafe(settle)
 
 
 def _settle(future: asyncio.Future[Any], answer: object) -> None:
