@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -63,23 +63,25 @@ def in_a_thread(function: Callable[[], Any]) -> Any:
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no choice of processors")
-def test_workers_of_several_jobs_do_not_take_the_same_processor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_workers_of_several_jobs_do_not_take_the_same_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = sorted(os.sched_getaffinity(0))
-    with ExitStack() as locks:
-        monkeypatch.setattr(own, "_taken", locks)
+    taken: list[socket.socket] = []
+    monkeypatch.setattr(own, "_taken", taken)
 
-        def take(count: int, shared: int = len(seen)) -> tuple[list[int], list[int]]:
-            return own.take_processors(count, shared, tmp_path), sorted(os.sched_getaffinity(0))
+    def take(count: int, shared: int = len(seen)) -> tuple[list[int], list[int]]:
+        return own.take_processors(count, shared, f"test-{os.getpid()}-"), sorted(os.sched_getaffinity(0))
 
-        assert in_a_thread(lambda: take(1, shared=len(seen) - 1)) == ([], seen)  # a share of a large machine
-        assert in_a_thread(lambda: take(len(seen) + 1)) == ([], seen)
-        assert in_a_thread(lambda: take(1)) == ([seen[0]], [seen[0]])
-        assert in_a_thread(lambda: take(len(seen))) == ([], seen)  # one is taken
-        if len(seen) > 1:
-            assert in_a_thread(lambda: take(1)) == ([seen[1]], [seen[1]])
-    assert in_a_thread(lambda: take(len(seen))) == (seen, seen)  # freed with the locks
+    assert in_a_thread(lambda: take(1, shared=len(seen) - 1)) == ([], seen)  # a share of a large machine
+    assert in_a_thread(lambda: take(len(seen) + 1)) == ([], seen)
+    assert in_a_thread(lambda: take(1)) == ([seen[0]], [seen[0]])
+    assert in_a_thread(lambda: take(len(seen))) == ([], seen)  # one is taken
+    if len(seen) > 1:
+        assert in_a_thread(lambda: take(1)) == ([seen[1]], [seen[1]])
+    for one in taken:
+        one.close()
+    assert in_a_thread(lambda: take(len(seen))) == (seen, seen)
+    for one in taken:
+        one.close()
 
 
 def test_a_unit_that_ends_every_worker_ends_the_job_and_others_wait_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from contextlib import ExitStack
-from pathlib import Path
-
-from headstart.disk.locks import owned_if_free
+import socket
 
 #: Environment of a worker, which counts from a process's start. Its threads share two arenas of glibc's allocator, and
 #: Arrow uses it too; blocks of a megabyte go back to the system when they are freed. Without these, a worker took 40 MB
@@ -17,18 +13,20 @@ ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(2**20),
     "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
-#: Locks of the processors that this process has taken; the system frees them when it ends.
-_taken = ExitStack()
+#: Names of the processors that this process has taken. The system frees them when it ends.
+_taken: list[socket.socket] = []
 
 
-def take_processors(count: int, shared: int, folder: Path | None = None) -> list[int]:
+def take_processors(count: int, shared: int, prefix: str = "headstart-processor-") -> list[int]:
     """Keep this thread, and those that it starts, to processors that no other worker on this machine has taken.
+
+    A processor is taken by a socket of its name, which belongs to no file: workers of all users see it.
 
     Args:
         count: how many.
         shared: processors of this machine that are given to workers. If the process sees others too (a container with
             a share of a large machine), which of them are free is not known, and none is taken.
-        folder: of the locks; None: one of this user in the machine's folder of temporary files.
+        prefix: of the names.
 
     Returns:
         their numbers; empty: none was taken, and the system decides.
@@ -38,18 +36,25 @@ def take_processors(count: int, shared: int, folder: Path | None = None) -> list
     seen = sorted(os.sched_getaffinity(0))
     if len(seen) != shared:
         return []
-    folder = folder or Path(tempfile.gettempdir()) / f"headstart-processors-{os.getuid()}"
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError:
+    chosen: dict[int, socket.socket] = {}
+    for number in seen:
+        if len(chosen) < count and (name := _named(f"\0{prefix}{number}")):
+            chosen[number] = name
+    if len(chosen) < count:  # sharing all is better than crowding on a few
+        for name in chosen.values():
+            name.close()
         return []
-    chosen: list[int] = []
-    with ExitStack() as locks:
-        for number in seen:
-            if len(chosen) < count and locks.enter_context(owned_if_free(folder / str(number))):
-                chosen.append(number)
-        if len(chosen) < count:  # others have them: sharing all is better than crowding on a few
-            return []
-        os.sched_setaffinity(0, chosen)
-        _taken.push(locks.pop_all())
-    return chosen
+    os.sched_setaffinity(0, chosen)
+    _taken.extend(chosen.values())
+    return list(chosen)
+
+
+def _named(name: str) -> socket.socket | None:
+    """A socket of this name; None: another process has one."""
+    made = socket.socket(socket.AF_UNIX)
+    try:
+        made.bind(name)
+    except OSError:
+        made.close()
+        return None
+    return made
