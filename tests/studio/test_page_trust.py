@@ -176,7 +176,9 @@ def test_everything_is_reached_by_keyboard_alone(visitor: Visitor) -> None:
     press("Tab")
     press("Enter")
     expect(visitor.region("temple")).to_contain_text("12 photos")
+    expect(page.get_by_text("2 photos chosen")).to_have_count(0)  # the step is done, not only shown
     expect(photos.nth(2)).to_be_focused()
+    expect(page.get_by_role("banner").get_by_role("button", name="Undo: ")).to_be_enabled()
     press("Control+z")
     expect(visitor.region("temple")).to_contain_text("10 photos")
     press("Enter")
