@@ -26,9 +26,9 @@ from PIL import Image
 
 import headstart
 from headstart.disk.home import home
-from headstart.errors import BackboneError, DataError
+from headstart.errors import BackboneError, DataError, MissingExtraError
 from headstart.progress import Silent
-from headstart.scale import running
+from headstart.scale import listing, running
 from headstart.scale.embedding import embed
 from headstart.scale.job import Network
 from headstart.scale.local import Local
@@ -332,6 +332,16 @@ def test_a_full_disk_is_an_error_in_words(
         with pytest.raises(DataError, match=r"No space left(.|\n)*command continues"):
             embed(photos, tmp_path / "out", network=MEAN)
     assert embed(photos, tmp_path / "out", network=MEAN).used == 40
+
+
+def test_without_pyarrow_nothing_is_listed_or_written(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setattr(listing, "units", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'headstart\[parquet\]'"):
+        embed(photos, tmp_path / "out", network=MEAN)
+    assert not (tmp_path / "out").exists()
 
 
 def test_two_views_are_refused_in_words(tmp_path: Path) -> None:

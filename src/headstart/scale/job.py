@@ -99,7 +99,7 @@ class Job:
 
     def _facts(self) -> dict[str, str]:
         network = self.network
-        facts = {
+        return {
             "task": self.task,
             "source": ", ".join(map(show, self.source)),
             "backbone": network.handle or self.card.handle,
@@ -110,8 +110,8 @@ class Job:
             "numbers": self.numbers,
             "column": show(self.column) if self.column else "any",
             "fetch": str(network.fetch),
+            "model files": self.card.key,
         }
-        return {**facts, "model files": self.card.key}
 
     def open(self) -> Backbone:
         """The backbone, proven to give the vectors that the job's card promises.

@@ -51,7 +51,7 @@ class OnRay(Engine):
 
     def __init__(self, address: str = "", workers: int = 0, threads: int = 1, progress: Choice = None) -> None:
         try:
-            os.environ.update(SETTINGS if address else {**SETTINGS, **_ALONE, **ENVIRONMENT})
+            os.environ.update(SETTINGS if address else {**ENVIRONMENT, **os.environ, **SETTINGS, **_ALONE})
             import ray
         except ImportError as error:
             raise MissingExtraError(

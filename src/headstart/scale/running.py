@@ -17,7 +17,7 @@ from headstart.safety.printable import counted, show
 from headstart.scale import listing, tables
 from headstart.scale.engines import Engine, Queue
 from headstart.scale.job import LEAST, UNIT, Folder, Job
-from headstart.scale.places import Place, check_writable
+from headstart.scale.places import Place, arrow, check_writable
 from headstart.scale.worker import Done, read_done
 
 #: From so many units of full size on, they are not made smaller.
@@ -113,6 +113,7 @@ def _run(
     prepare: Callable[[Folder], None] | None,
 ) -> Finished:
     began = time.perf_counter()
+    arrow()  # before the work
     folder = Folder(Place(listing.absolute(address)))
     wanted = replace(wanted, source=tuple(map(listing.absolute, wanted.source)))
     job = folder.read()
